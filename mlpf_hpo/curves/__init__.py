@@ -1,0 +1,1 @@
+"""Learning curves: the data set that predictors learn from."""

@@ -1,0 +1,130 @@
+"""`LearningCurves`: configurations and what their trainings logged, epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlpf_hpo.errors import DataError, did_you_mean
+
+FloatArray = NDArray[np.float64]
+
+BOOKKEEPING = ("config_id", "seed")
+"""Columns of `configs` that are not hyperparameters."""
+
+
+@dataclass(frozen=True)
+class LearningCurves:
+    """Curves of many trials, aligned by epoch.
+
+    Attributes
+    ----------
+    configs : DataFrame [n_trials]
+        `config_id` (equal for equal hyperparameters), `seed`, then one column per hyperparameter.
+    metrics : mapping of str to array [n_trials, n_epochs], float64
+        Values after each epoch, NaN after a curve's end. Column 0 is the value after the first epoch.
+    target : str
+        The metric to be predicted, a key of `metrics`.
+    mode : {"min", "max"}
+        Whether smaller or larger is better.
+    status : array [n_trials] of str
+        "finished", "stopped", "diverged", "failed" or "unknown".
+    restart_epoch : array [n_trials] of int
+        First epoch at which the curve jumps back to its beginning, -1 where it never does.
+    source : str
+        Where the curves come from, for captions.
+    run_ids, hardware : array [n_trials] of str
+        MLflow run and hardware label of each trial, empty where unknown.
+    """
+
+    configs: pd.DataFrame
+    metrics: Mapping[str, FloatArray]
+    target: str
+    mode: Literal["min", "max"]
+    status: NDArray[np.str_]
+    restart_epoch: NDArray[np.int64]
+    source: str
+    run_ids: NDArray[np.str_]
+    hardware: NDArray[np.str_]
+
+    def __post_init__(self) -> None:
+        if self.target not in self.metrics:
+            hint = did_you_mean(self.target, self.metrics)
+            raise DataError(f"no metric {self.target!r} among {sorted(self.metrics)}{hint}")
+        n_trials = len(self.configs)
+        for name, values in self.metrics.items():
+            if values.shape != self.metrics[self.target].shape or len(values) != n_trials:
+                raise DataError(f"metric {name!r} has shape {values.shape} for {n_trials} configurations")
+        for name in ("status", "restart_epoch", "run_ids", "hardware"):
+            if len(getattr(self, name)) != n_trials:
+                raise DataError(f"{name} has {len(getattr(self, name))} entries, configs {n_trials} rows")
+        object.__setattr__(self, "metrics", MappingProxyType(dict(self.metrics)))
+
+    def __len__(self) -> int:
+        """Return the number of trials."""
+        return len(self.configs)
+
+    @property
+    def n_epochs(self) -> int:
+        """Length of the longest curve that the arrays have room for."""
+        return int(self.metrics[self.target].shape[1])
+
+    @property
+    def hyperparameters(self) -> tuple[str, ...]:
+        """Names of the hyperparameter columns."""
+        return tuple(name for name in self.configs.columns if name not in BOOKKEEPING)
+
+    @property
+    def groups(self) -> NDArray[np.str_]:
+        """Configuration of each trial: trials of one group never stand on both sides of a split."""
+        return self.configs["config_id"].to_numpy(dtype=str)
+
+    @property
+    def values(self) -> FloatArray:
+        """The target metric, [n_trials, n_epochs]."""
+        return self.metrics[self.target]
+
+    @property
+    def final(self) -> FloatArray:
+        """The target metric after the last epoch, [n_trials]; NaN for a curve that ended earlier."""
+        return self.values[:, -1]
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Which curves are finite at every epoch and never restart."""
+        return np.isfinite(self.values).all(axis=1) & (self.restart_epoch < 0)
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | Sequence[int]) -> LearningCurves:
+        """Return the trials that `rows` (a mask or positions) names, in that order."""
+        at = np.asarray(rows)
+        positions = np.flatnonzero(at) if at.dtype == bool else at.astype(np.int64)
+        return replace(
+            self,
+            configs=self.configs.iloc[positions].reset_index(drop=True),
+            metrics={name: values[positions] for name, values in self.metrics.items()},
+            status=self.status[positions],
+            restart_epoch=self.restart_epoch[positions],
+            run_ids=self.run_ids[positions],
+            hardware=self.hardware[positions],
+        )
+
+    def frame(self, known_epochs: int | None = None) -> pd.DataFrame:
+        """Return the input of a `CurvePredictor`: hyperparameters, then the target as ``loss_0 ... loss_{T-1}``.
+
+        Parameters
+        ----------
+        known_epochs : int, optional
+            Hide every epoch from this one on (0 hides the whole curve). By default all are shown.
+        """
+        values = self.values.copy()
+        if known_epochs is not None:
+            values[:, known_epochs:] = np.nan
+        columns = [f"loss_{epoch}" for epoch in range(self.n_epochs)]
+        hyperparameters = self.configs[list(self.hyperparameters)].astype(float).reset_index(drop=True)
+        return pd.concat([hyperparameters, pd.DataFrame(values, columns=columns)], axis=1)

@@ -1,0 +1,52 @@
+"""Errors that a user can act on.
+
+Every error names what was wrong, where, and what to do. The command line prints the message of an
+`MlpfHpoError` without a traceback and leaves with a non-zero status; any other exception is a defect.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class MlpfHpoError(Exception):
+    """Base of all errors that are a user's to solve."""
+
+    exit_status = 1
+
+
+class ConfigurationError(MlpfHpoError):
+    """A key or value in params.yaml, or on the command line, cannot be used."""
+
+
+class MissingInputError(MlpfHpoError):
+    """A file, folder or run that a stage needs is not there; the message says which stage makes it."""
+
+
+class DataError(MlpfHpoError):
+    """A table, store or checkpoint is there but its content cannot be used."""
+
+
+class TrackingError(MlpfHpoError):
+    """MLflow cannot be reached, or does not hold what it should."""
+
+
+class InterruptedStageError(MlpfHpoError):
+    """A stage was interrupted before all of its work was done; its outputs were not written."""
+
+    exit_status = 130
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `` (did you mean X?)`` for the nearest known word, or an empty string.
+
+    Examples
+    --------
+    >>> did_you_mean("epoch", ["epochs", "trials"])
+    ' (did you mean epochs?)'
+    >>> did_you_mean("zzz", ["epochs"])
+    ''
+    """
+    nearest = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {nearest[0]}?)" if nearest else ""

@@ -1,0 +1,1 @@
+"""Collision events: generation, detector, storage, batches."""

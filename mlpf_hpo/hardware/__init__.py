@@ -1,0 +1,1 @@
+"""What machine this is, and how fast it trains."""

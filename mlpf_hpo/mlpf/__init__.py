@@ -1,0 +1,1 @@
+"""MLPF: the network, its loss, its metrics, its LightningModule."""

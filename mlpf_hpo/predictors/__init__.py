@@ -1,0 +1,1 @@
+"""From a partly trained model to its final loss, with an interval."""

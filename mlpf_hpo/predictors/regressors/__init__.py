@@ -1,0 +1,1 @@
+"""Regressors by name, one a file."""

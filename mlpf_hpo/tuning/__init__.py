@@ -1,0 +1,1 @@
+"""Trials, schedulers, and running many of them under Ray Tune."""

@@ -1,0 +1,1 @@
+"""Scheduling policies by name, one a file."""

@@ -1,0 +1,1 @@
+"""The HEP-Workloads benchmark: training throughput of N copies."""
