@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ class TrialSummary:
         Metric name -> value after each epoch, from the first epoch.
     hardware_label : str
         Machine that trained it.
+    timestamps : sequence of float
+        When each epoch ended, seconds since 1970.
     """
 
     trial_id: str
@@ -44,6 +46,7 @@ class TrialSummary:
     status: str
     metrics: Mapping[str, tuple[float, ...]]
     hardware_label: str
+    timestamps: tuple[float, ...] = ()
 
     @property
     def epochs(self) -> int:
@@ -80,3 +83,23 @@ def trial_key(
         },
         length=16,
     )
+
+
+def curves_digest(trials: Iterable[TrialSummary]) -> str:
+    """Return a digest of what trials logged as losses, so that a reader can tell whether MLflow still holds it."""
+    return stable_hash(
+        sorted(
+            [trial.trial_key, trial.status, *(_hexadecimal(trial.metrics.get(name, ())) for name in DIGESTED)]
+            for trial in trials
+        ),
+        length=16,
+    )
+
+
+DIGESTED = ("train/loss", "val/loss")
+"""Metrics that `curves_digest` covers: those that depend on the training alone, not on the machine's speed."""
+
+
+def _hexadecimal(values: Iterable[float]) -> str:
+    """Write floats exactly; NaN and infinities included."""
+    return " ".join(float(value).hex() for value in values)

@@ -1,0 +1,61 @@
+# Every target sets up .venv by itself, once, from the pinned versions in constraints.txt.
+#   make repro    run the whole pipeline; what is up to date is not run again
+#   make test     run the tests
+#   make report   bring the report up to date and say where it is
+#   make ui       open the MLflow user interface on this machine
+#   make lint     style, types and import floors
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?= $(shell for p in python3.11 python3; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && echo $$p && break; done)
+# Stages call `python` and must meet the one with the pinned versions. Nothing here phones anybody.
+export PATH := $(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export RAY_USAGE_STATS_ENABLED := 0
+PORT ?= 5000
+
+.PHONY: help repro test report ui lint setup clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed, with its venv module (Debian: apt-get install python3.11-venv)" >&2; exit 1; }
+	@echo "Setting up $(VENV) (once, a few minutes) ..."
+	@$(PYTHON) -m venv $(VENV) || { echo "python venv failed: install the venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
+		-c constraints.txt -e '.[generate,dev]' 2> $(VENV)/pip.log \
+		|| { cat $(VENV)/pip.log >&2; exit 1; }
+	@# An unpacked source archive has no git: DVC must not look for one.
+	@test -e .git || $(BIN)/dvc config --local core.no_scm true
+	@touch $@
+
+repro: setup
+	@dvc repro
+
+report: setup
+	@dvc repro --quiet report
+	@echo "report: file://$(CURDIR)/report/index.html"
+
+test: setup
+	@python -m pytest -m "not pipeline" $(PYTEST_ARGS)
+
+ui: setup
+	@mlpf-hpo ui --port $(PORT)
+
+lint: setup
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@lint-imports --no-logo --no-cache
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

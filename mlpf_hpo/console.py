@@ -1,0 +1,83 @@
+"""What the command line and the stages share: progress bars, summaries, errors without tracebacks."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class ProgressBar:
+    """One task of a progress display.
+
+    Parameters
+    ----------
+    progress, task
+        The display and the task within it.
+    """
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def __call__(self, done: float, total: float, note: str = "") -> None:
+        """Show that `done` of `total` is done, with a short note such as the best loss so far."""
+        self._progress.update(self._task, completed=done, total=total, note=note)
+
+
+@contextmanager
+def progress_bar(title: str, total: float | None = None) -> Iterator[ProgressBar]:
+    """Show a progress bar with the time left on a terminal; elsewhere stay quiet."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as progress:
+        yield ProgressBar(progress, progress.add_task(title, total=total, note=""))
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run a stage or a command and leave the process with its exit status.
+
+    Errors that are a user's to solve are printed without a traceback; an interruption leaves with 130.
+    """
+    from mlpf_hpo.errors import MlpfHpoError
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        status = main() or 0
+    except MlpfHpoError as error:
+        err.print(f"error: {error}", style="bold red", markup=False)
+        status = error.exit_status
+    except KeyboardInterrupt:
+        err.print("interrupted: nothing of this stage's outputs was written; run it again to go on")
+        status = 130
+    except BrokenPipeError:
+        status = 141
+    sys.stdout.flush()
+    sys.exit(status)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Treat a request to terminate like Ctrl-C, so that the same clean-up runs."""
+    raise KeyboardInterrupt

@@ -1,0 +1,216 @@
+"""The campaign: random configurations trained in full, and their curves read back out of MLflow."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlpf_hpo.config import Params
+from mlpf_hpo.curves.dataset import curves_from_trials
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.files import read_json, write_json
+from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.space import stable_hash
+from mlpf_hpo.tracking import links, reader
+from mlpf_hpo.tracking.client import connect, tracking_uri
+from mlpf_hpo.tracking.records import TRIAL_SCHEMA, TrialSummary, curves_digest
+from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning.run import TrialOutcome, run_trials
+from mlpf_hpo.tuning.schedulers.full import FullTraining
+from mlpf_hpo.tuning.specs import plan_trials
+from mlpf_hpo.tuning.trial import TrialSpec
+
+TARGET = "val/loss"
+"""The metric whose curves are learnt and searched."""
+
+
+@dataclass(frozen=True)
+class CampaignRecord:
+    """What a campaign trained, and where MLflow holds it.
+
+    Attributes
+    ----------
+    planned : mapping
+        Content of campaign.json: what was trained. The same for every machine that trains the same.
+    runs : mapping
+        Content of campaign_runs.json: ids in this tracking server, machine, time.
+    """
+
+    planned: dict[str, Any]
+    runs: dict[str, Any]
+
+    def write(self, folder: Path) -> None:
+        """Write both files into `folder`."""
+        write_json(folder / "campaign_runs.json", self.runs)
+        write_json(folder / "campaign.json", self.planned)
+
+    @staticmethod
+    def read(folder: Path) -> CampaignRecord:
+        """Read both files from `folder`."""
+        return CampaignRecord(
+            planned=read_json(folder / "campaign.json", "campaign"),
+            runs=read_json(folder / "campaign_runs.json", "campaign"),
+        )
+
+    def summary(self) -> str:
+        """Return what happened and where to look, for people."""
+        counts = Counter(trial["status"] for trial in self.planned["trials"])
+        told = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
+        reused = self.runs["reused"]
+        already = f" ({reused} were on record already)" if reused else ""
+        return (
+            f"campaign {self.planned['campaign_id']}: {len(self.planned['trials'])} trials of "
+            f"{self.planned['epochs']} epochs: {told}{already}; {self.runs['wall_seconds']:.0f} s\n"
+            f"{self.runs['links']}"
+        )
+
+
+def campaign_id(params: Params, events_digest: str) -> str:
+    """Return the identity of a campaign: everything that its trials share.
+
+    The number of trials and of epochs stand outside: more of either extends the campaign.
+    """
+    shared = {
+        "schema": TRIAL_SCHEMA,
+        "seed": params.seed,
+        "space": params.space.model_dump(mode="json"),
+        "network": params.network.model_dump(mode="json"),
+        "training": params.training.model_dump(mode="json"),
+        "events": events_digest,
+    }
+    return stable_hash(shared, length=8)
+
+
+def run_campaign(
+    params: Params,
+    events: Path,
+    state: Path = Path(".state"),
+    on_progress: Callable[[float, float, str], None] | None = None,
+) -> CampaignRecord:
+    """Train `params.campaign.trials` configurations for `params.campaign.epochs` epochs each.
+
+    Trials that MLflow holds already are not trained again; interrupted ones go on from their checkpoints.
+
+    Raises
+    ------
+    InterruptedStageError
+        If the campaign was interrupted; the next call goes on.
+    DataError
+        If not a single trial could be trained.
+    """
+    epochs = params.campaign.epochs
+    specs = plan_trials(params, events, params.campaign.trials, purpose="campaign")
+    identity = campaign_id(params, specs[0].events_digest)
+    host = describe_host()
+    writer = RunWriter(connect())
+    writer.close_orphans(identity)
+    parent = writer.open_parent(
+        "campaign",
+        identity,
+        name=f"campaign-{host.hardware_label}-{identity}",
+        tags=host.tags(),
+        params={"trials": params.campaign.trials, "epochs": epochs, "seed": params.seed},
+        note=f"{params.campaign.trials} random configurations of table 1, {epochs} epochs each.",
+        digest=specs[0].events_digest,
+        dataset_path=events,
+    )
+    recorded = {trial.trial_key: trial for trial in reader.trials(writer.client, "campaign", identity)}
+    finished = {spec.trial_id: recorded[spec.key] for spec in specs if is_done(recorded.get(spec.key), epochs)}
+    started = time.monotonic()
+    outcomes = run_trials(
+        kind="campaign",
+        campaign_id=identity,
+        parent_run_id=parent,
+        specs=specs,
+        scheduler=FullTraining(),
+        max_epochs=epochs,
+        resources=params.resources,
+        writer=writer,
+        state_dir=state,
+        finished=finished,
+        on_progress=on_progress,
+    )
+    wall_seconds = time.monotonic() - started
+    _check_some_finished(outcomes)
+    run_ids = [outcome.run_id for outcome in outcomes]
+    trials = reader.trials(writer.client, "campaign", run_ids=run_ids)
+    writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
+    writer.close(parent, "finished")
+    experiment = writer.experiment_id("campaign")
+    return CampaignRecord(
+        planned={
+            "campaign_id": identity,
+            "events_digest": specs[0].events_digest,
+            "epochs": epochs,
+            "trials": [_planned(spec, outcome) for spec, outcome in zip(specs, outcomes, strict=True)],
+            "curves_digest": curves_digest(trials),
+        },
+        runs={
+            "tracking_uri": tracking_uri(),
+            "experiment_id": experiment,
+            "parent_run_id": parent,
+            "run_ids": run_ids,
+            "hardware_label": host.hardware_label,
+            "wall_seconds": wall_seconds,
+            "reused": len(finished),
+            "links": links.campaign_text(experiment, identity, parent, run_ids),
+        },
+    )
+
+
+def collect_curves(folder: Path) -> LearningCurves:
+    """Read the runs that a campaign's record names back out of MLflow.
+
+    Raises
+    ------
+    TrackingError
+        If runs are gone, or hold something else than the campaign left.
+    """
+    record = CampaignRecord.read(folder)
+    client = connect()
+    run_ids = record.runs["run_ids"]
+    trials = reader.trials(client, "campaign", run_ids=run_ids)
+    missing = set(run_ids) - {trial.run_id for trial in trials}
+    if missing:
+        raise TrackingError(
+            f"{len(missing)} of {len(run_ids)} runs of campaign {record.planned['campaign_id']} are not in "
+            f"{tracking_uri()} (the first: {min(missing)}); restore that database, or train again with: "
+            "dvc repro -f campaign"
+        )
+    if curves_digest(trials) != record.planned["curves_digest"]:
+        raise TrackingError(
+            f"the runs of campaign {record.planned['campaign_id']} in {tracking_uri()} hold other curves than "
+            "the campaign logged; take them from the campaign again with: dvc repro -f campaign"
+        )
+    order = {run_id: position for position, run_id in enumerate(run_ids)}
+    trials.sort(key=lambda trial: order[trial.run_id])
+    return curves_from_trials(
+        trials,
+        target=TARGET,
+        mode="min",
+        n_epochs=record.planned["epochs"],
+        source=f"campaign {record.planned['campaign_id']}",
+    )
+
+
+def is_done(trial: TrialSummary | None, epochs: int) -> bool:
+    """Tell whether a trial on record needs no more training to stand at `epochs`."""
+    if trial is None:
+        return False
+    return trial.status == "diverged" or (trial.status == "finished" and trial.epochs >= epochs)
+
+
+def _planned(spec: TrialSpec, outcome: TrialOutcome) -> dict[str, Any]:
+    return {"trial_id": spec.trial_id, "trial_key": spec.key, "status": outcome.status}
+
+
+def _check_some_finished(outcomes: list[TrialOutcome]) -> None:
+    if not any(outcome.status == "finished" for outcome in outcomes):
+        reasons = Counter(outcome.reason or outcome.status for outcome in outcomes)
+        (reason, n), *_ = reasons.most_common(1)
+        raise DataError(f"no trial of {len(outcomes)} finished; {n} of them: {reason}")

@@ -1,0 +1,179 @@
+"""`Scheduler`: the small protocol by which a policy decides which trials go on, wait or end.
+
+A policy knows nothing of Ray, files or clocks: it hears of trials and values, and answers. Ray Tune
+(`ray_adapter`) and a replay of recorded curves run the same object.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, Protocol, TypeAlias
+
+from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.space import Configuration
+
+Mode: TypeAlias = Literal["min", "max"]
+
+
+class Decision(enum.Enum):
+    """What happens to a trial after an epoch."""
+
+    CONTINUE = "continue"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a trial was stopped.
+
+    Attributes
+    ----------
+    trial_id : str
+        The trial.
+    epoch : int
+        Number of epochs that it had completed.
+    value : float
+        Its value after that epoch.
+    reason : {"rank", "prediction", "diverged", "not promoted"}
+        The rule that stopped it.
+    threshold : float or None
+        The value (rank) or the bound (prediction) that it failed to reach.
+    prediction : Prediction or None
+        What was predicted of its final value at that time, where anything was.
+    """
+
+    trial_id: str
+    epoch: int
+    value: float
+    reason: Literal["rank", "prediction", "diverged", "not promoted"]
+    threshold: float | None = None
+    prediction: Prediction | None = None
+
+    def __str__(self) -> str:
+        """Return the reason for people."""
+        told = f"{self.reason} after epoch {self.epoch}: {self.value:.5g}"
+        if self.prediction is not None:
+            told += f", predicted {_told(self.prediction)}"
+        return told if self.threshold is None else f"{told}, limit {self.threshold:.5g}"
+
+
+class Scheduler(Protocol):
+    """A policy. Epochs are counted from 1: `epoch` is the number of epochs completed.
+
+    The caller promises: `on_trial_add` comes first and once; results of one trial come in the order of its
+    epochs, each once; `on_trial_complete` or `on_trial_error` comes last and once.
+    A policy's state depends on these calls only, so that it is rebuilt after a restart by repeating them.
+    """
+
+    @property
+    def stops(self) -> Mapping[str, Stop]:
+        """Why each stopped trial was stopped."""
+
+    def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
+        """Hear of a trial that may be started."""
+
+    def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """Decide after an epoch.
+
+        After the last epoch the decision has no effect: the trial has finished.
+        """
+
+    def on_trial_complete(self, trial_id: str) -> None:
+        """Hear that a trial ended: finished, stopped, or diverged."""
+
+    def on_trial_error(self, trial_id: str) -> None:
+        """Hear that a trial failed; nothing can be expected of it any more."""
+
+    def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
+        """Return the trial to run next, or None to leave the worker idle for now.
+
+        Called only when a worker is free; the trial returned is started (or resumed) at once.
+
+        Parameters
+        ----------
+        pending : sequence of str
+            Trials that were never started, in order.
+        paused : sequence of str
+            Trials that this policy paused, in the order in which they were paused.
+        """
+
+
+class Policy:
+    """What most policies share: first come, first served, and a value that is not finite ends a trial.
+
+    Parameters
+    ----------
+    max_epochs : int
+        Number of epochs of a full training.
+    mode : {"min", "max"}
+        Whether smaller or larger values are better.
+    """
+
+    def __init__(self, max_epochs: int, mode: Mode = "min") -> None:
+        self.max_epochs = max_epochs
+        self.mode: Mode = mode
+        self._stops: dict[str, Stop] = {}
+
+    @property
+    def stops(self) -> Mapping[str, Stop]:
+        """Why each stopped trial was stopped."""
+        return MappingProxyType(self._stops)
+
+    def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
+        """Hear of a trial."""
+
+    def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """Decide after an epoch."""
+        if not math.isfinite(value):
+            return self._stop(Stop(trial_id, epoch, value, "diverged"))
+        if epoch >= self.max_epochs:
+            return Decision.CONTINUE
+        return self._decide(trial_id, epoch, value)
+
+    def on_trial_complete(self, trial_id: str) -> None:
+        """Hear that a trial ended."""
+
+    def on_trial_error(self, trial_id: str) -> None:
+        """Hear that a trial failed."""
+
+    def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
+        """Return the first paused trial, then the first pending one."""
+        return next(iter((*paused, *pending)), None)
+
+    def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """Decide on a finite value before the last epoch."""
+        return Decision.CONTINUE
+
+    def _stop(self, stop: Stop) -> Decision:
+        self._stops[stop.trial_id] = stop
+        return Decision.STOP
+
+    def _cost(self, value: float) -> float:
+        """Return the value with the sign that makes smaller better."""
+        return value if self.mode == "min" else -value
+
+
+def rungs(max_epochs: int, grace_epochs: int, reduction_factor: float) -> tuple[float, ...]:
+    """Return the levels grace * eta^k below `max_epochs`, ascending; a level need not be an integer.
+
+    Examples
+    --------
+    >>> rungs(16, 1, 3)
+    (1.0, 3.0, 9.0)
+    """
+    levels = []
+    level = float(grace_epochs)
+    while level < max_epochs:
+        levels.append(level)
+        level *= reduction_factor
+    return tuple(levels)
+
+
+def _told(prediction: Prediction) -> str:
+    mean, lower, upper = (float(bound[0]) for bound in (prediction.mean, prediction.lower, prediction.upper))
+    return f"{mean:.5g} [{lower:.5g}, {upper:.5g}]"

@@ -1,0 +1,257 @@
+"""The search: one stream of configurations under ASHA, and under ASHA with the champion's prediction."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlpf_hpo.config import Params, SearchParams
+from mlpf_hpo.errors import ConfigurationError, DataError
+from mlpf_hpo.files import write_json
+from mlpf_hpo.hardware.host import HostInfo, describe_host
+from mlpf_hpo.space import stable_hash
+from mlpf_hpo.tracking import links, reader
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.records import TrialSummary
+from mlpf_hpo.tracking.registry import load_champion
+from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning.campaign import TARGET, campaign_id
+from mlpf_hpo.tuning.run import TrialOutcome, run_trials
+from mlpf_hpo.tuning.scheduler import Scheduler
+from mlpf_hpo.tuning.schedulers.asha import Asha
+from mlpf_hpo.tuning.schedulers.predictive_asha import PredictiveAsha
+from mlpf_hpo.tuning.specs import plan_trials
+from mlpf_hpo.tuning.trial import TrialSpec
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One way to decide what to stop.
+
+    Attributes
+    ----------
+    name, label : str
+        Key in the results, and how it is called in captions.
+    make : callable
+        Makes a scheduler for a run.
+    identity : mapping
+        What tells this policy's runs from those of another; part of the search's identity.
+    """
+
+    name: str
+    label: str
+    make: Callable[[], Scheduler]
+    identity: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """What the policies found, for search.json and for people."""
+
+    content: dict[str, Any]
+    links: str
+
+    def write(self, path: Path) -> None:
+        """Write search.json."""
+        write_json(path, self.content)
+
+    def summary(self) -> str:
+        """Return what happened and where to look."""
+        lines = []
+        for policy in self.content["policies"].values():
+            lines.append(
+                f"search: {policy['label']}: {policy['epochs']} epochs, best {TARGET} {policy['best_loss']:.4g} "
+                f"({policy['best_trial']}); {policy['finished']} finished, {policy['stopped_by_rank']} stopped "
+                f"by rank, {policy['stopped_by_prediction']} by prediction, {policy['diverged']} diverged; "
+                f"{policy['wall_seconds']:.0f} s"
+            )
+        return "\n".join([*lines, self.links])
+
+
+def run_search(
+    params: Params,
+    events: Path,
+    state: Path = Path(".state"),
+    on_progress: Callable[[float, float, str], None] | None = None,
+) -> SearchRecord:
+    """Run every policy on the same configurations, seeds and epoch limit.
+
+    Raises
+    ------
+    TrackingError
+        If the registry has no champion; the message says which stage makes one.
+    ConfigurationError
+        If the champion predicts another epoch than the search trains to.
+    InterruptedStageError
+        If interrupted; the next call goes on.
+    """
+    settings = params.search
+    predictor, version = load_champion(alias=settings.champion)
+    if predictor.n_epochs != settings.max_epochs:
+        raise ConfigurationError(
+            f"search.max_epochs: the champion (version {version.version}) predicts the loss after "
+            f"{predictor.n_epochs} epochs, the search trains to {settings.max_epochs}; make them equal, or "
+            "fit a predictor on curves of that length (campaign.epochs)"
+        )
+    specs = plan_trials(params, events, settings.configurations, purpose="search")
+    host = describe_host()
+    writer = RunWriter(connect())
+    policies = {}
+    for policy in _policies(settings, predictor, str(version.version)):
+        policies[policy.name] = _run_policy(policy, params, specs, host, writer, state, on_progress)
+    experiment = writer.experiment_id("search")
+    parents = [found["parent_run_id"] for found in policies.values()]
+    champion = {"name": version.name, "version": str(version.version), "alias": settings.champion}
+    return SearchRecord(
+        content={
+            "experiment_id": experiment,
+            "configurations": len(specs),
+            "max_epochs": settings.max_epochs,
+            "champion": champion,
+            "policies": policies,
+        },
+        links=links.search_text(experiment, parents),
+    )
+
+
+def _policies(settings: SearchParams, predictor: Any, version: str) -> list[Policy]:
+    rungs = {
+        "max_epochs": settings.max_epochs,
+        "grace_epochs": settings.grace_epochs,
+        "reduction_factor": settings.reduction_factor,
+    }
+    questions = {
+        "predict_from_epoch": settings.predict_from_epoch,
+        "predict_every": settings.predict_every,
+        "coverage": settings.coverage,
+    }
+    return [
+        Policy("asha", "ASHA", lambda: Asha(**rungs), {"policy": "asha", **rungs}),
+        Policy(
+            "asha+prediction",
+            f"ASHA + prediction (champion version {version})",
+            lambda: PredictiveAsha(predictor=predictor, **rungs, **questions),
+            {"policy": "asha+prediction", "champion_version": version, **rungs, **questions},
+        ),
+    ]
+
+
+def _run_policy(
+    policy: Policy,
+    params: Params,
+    specs: Sequence[TrialSpec],
+    host: HostInfo,
+    writer: RunWriter,
+    state: Path,
+    on_progress: Callable[[float, float, str], None] | None,
+) -> dict[str, Any]:
+    shared = campaign_id(params, specs[0].events_digest)
+    identity = stable_hash({"trials": shared, "n": len(specs), **policy.identity}, length=8)
+    writer.close_orphans(identity)
+    parent = writer.open_parent(
+        "search",
+        identity,
+        name=f"search-{policy.name}-{host.hardware_label}-{identity}",
+        tags={**host.tags(), **{name: str(value) for name, value in policy.identity.items()}},
+        params={"configurations": len(specs), "seed": params.seed, **policy.identity},
+        note=f"{policy.label}: {len(specs)} configurations, at most {params.search.max_epochs} epochs each.",
+        digest=specs[0].events_digest,
+        dataset_path=specs[0].train.parent,
+    )
+    ended = ("finished", "stopped", "diverged")
+    recorded = [trial for trial in reader.trials(writer.client, "search", identity) if trial.status in ended]
+    by_key = {trial.trial_key: trial for trial in recorded}
+    started = time.monotonic()
+    outcomes = run_trials(
+        kind="search",
+        campaign_id=identity,
+        parent_run_id=parent,
+        specs=specs,
+        scheduler=policy.make(),
+        max_epochs=params.search.max_epochs,
+        resources=params.resources,
+        writer=writer,
+        state_dir=state,
+        finished={spec.trial_id: by_key[spec.key] for spec in specs if spec.key in by_key},
+        on_progress=on_progress,
+    )
+    spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
+    trials = reader.trials(writer.client, "search", run_ids=[outcome.run_id for outcome in outcomes])
+    found = _found(policy, parent, spent, outcomes, {trial.run_id: trial for trial in trials})
+    writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
+    writer.close(parent, "finished")
+    return found
+
+
+def _found(
+    policy: Policy,
+    parent: str,
+    wall_seconds: float,
+    outcomes: Sequence[TrialOutcome],
+    trials: dict[str, TrialSummary],
+) -> dict[str, Any]:
+    rows = [_trial_row(outcome, trials[outcome.run_id]) for outcome in outcomes]
+    best = min(rows, key=lambda row: min(row["curve"], default=math.inf))
+    if not best["curve"]:
+        raise DataError(f"search under {policy.label}: no trial has a finite loss; see the runs under {parent}")
+    counts = Counter((row["status"], row["reason"]) for row in rows)
+    statuses = Counter(row["status"] for row in rows)
+    return {
+        "label": policy.label,
+        "parent_run_id": parent,
+        "epochs": sum(trial.epochs for trial in trials.values()),
+        "wall_seconds": wall_seconds,
+        "best_loss": min(best["curve"]),
+        "best_trial": best["trial_id"],
+        "best_run_id": best["run_id"],
+        "best_configuration": best["configuration"],
+        "stopped_by_rank": counts["stopped", "rank"],
+        "stopped_by_prediction": counts["stopped", "prediction"],
+        "finished": statuses["finished"],
+        "diverged": statuses["diverged"],
+        "failed": statuses["failed"],
+        "trials": rows,
+        "incumbent": incumbent(list(trials.values())),
+    }
+
+
+def _trial_row(outcome: TrialOutcome, trial: TrialSummary) -> dict[str, Any]:
+    return {
+        "trial_id": outcome.trial_id,
+        "run_id": outcome.run_id,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "configuration": dict(trial.configuration),
+        "curve": [value for value in trial.metrics.get(TARGET, ()) if math.isfinite(value)],
+        "train_curve": [value for value in trial.metrics.get("train/loss", ()) if math.isfinite(value)],
+    }
+
+
+def incumbent(trials: Sequence[TrialSummary]) -> list[list[float]]:
+    """Return the best loss so far against the epochs spent by all trials together.
+
+    Epochs are put in the order in which they ended, by the timestamps on record.
+
+    Returns
+    -------
+    list of [epochs spent, best loss so far]
+        One entry per improvement, and one at the end.
+    """
+    ended = sorted(
+        (moment, value)
+        for trial in trials
+        for moment, value in zip(trial.timestamps, trial.metrics.get(TARGET, ()), strict=False)
+    )
+    best, steps = math.inf, []
+    for spent, (_, value) in enumerate(ended, start=1):
+        if math.isfinite(value) and value < best:
+            best = value
+            steps.append([float(spent), best])
+    if steps and steps[-1][0] != len(ended):
+        steps.append([float(len(ended)), best])
+    return steps

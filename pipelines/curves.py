@@ -1,0 +1,21 @@
+"""Stage `curves`: read the campaign's runs back out of MLflow into the learning-curve data set."""
+
+from pathlib import Path
+
+from mlpf_hpo import console
+from mlpf_hpo.tuning.campaign import collect_curves
+from mlpf_hpo.curves.dataset import write_curves
+
+
+def main() -> None:
+    """Write data/curves.parquet and its card."""
+    curves = collect_curves(Path("data"))
+    write_curves(curves, Path("data/curves.parquet"))
+    console.out.print(
+        f"curves: {len(curves)} curves of {curves.n_epochs} epochs, {int(curves.complete.sum())} complete; "
+        "data/curves.card.md says what they are"
+    )
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,37 @@
+"""Stage `events`: generate the training and the validation sample."""
+
+from pathlib import Path
+
+from mlpf_hpo import console
+from mlpf_hpo.config import load_params
+from mlpf_hpo.events.generation import generate_store
+from mlpf_hpo.hardware.host import usable_cpus
+from mlpf_hpo.seeds import derive_seed
+
+
+def main() -> None:
+    """Write data/events/train and data/events/validation."""
+    params = load_params()
+    events = params.events
+    workers = usable_cpus() if events.workers == "auto" else events.workers
+    for name, sample in (("train", events.train), ("validation", events.validation)):
+        with console.progress_bar(f"events: {name}", sample.events) as progress:
+            store = generate_store(
+                Path("data/events") / name,
+                process=sample.process,
+                n_events=sample.events,
+                pileup=events.pileup,
+                seed=derive_seed(params.seed, "events", name),
+                pool_size=events.minimum_bias_pool,
+                workers=workers,
+                progress=progress,
+            )
+        counts = store.element_counts
+        console.out.print(
+            f"events: {name}: {len(store)} {sample.process} events at PU {events.pileup:g}, "
+            f"{counts.mean():.0f} elements each on average ({counts.min()}-{counts.max()})"
+        )
+
+
+if __name__ == "__main__":
+    console.run(main)

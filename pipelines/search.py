@@ -1,0 +1,20 @@
+"""Stage `search`: ASHA with and without the champion's prediction, on one stream of configurations."""
+
+from pathlib import Path
+
+from mlpf_hpo import console
+from mlpf_hpo.config import load_params
+from mlpf_hpo.tuning.search import run_search
+
+
+def main() -> None:
+    """Write results/search.json."""
+    params = load_params()
+    with console.progress_bar("search", params.search.configurations) as progress:
+        record = run_search(params, Path("data/events"), on_progress=progress)
+    record.write(Path("results/search.json"))
+    console.out.print(record.summary())
+
+
+if __name__ == "__main__":
+    console.run(main)

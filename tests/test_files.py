@@ -1,0 +1,47 @@
+"""Files are written whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.files import read_json, write_json, written_whole
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(RuntimeError), written_whole(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert read_json(path, "x") == {"a": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_replace_folders(tmp_path: Path) -> None:
+    for content in ("one", "two"):
+        with written_whole(tmp_path / "folder") as temporary:
+            temporary.mkdir()
+            (temporary / content).touch()
+    assert [p.name for p in (tmp_path / "folder").iterdir()] == ["two"]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_file_system_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"file/a\.json: cannot be written"):
+        write_json(tmp_path / "file" / "a.json", {})
+
+
+def test_nan_is_no_json(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"a": float("nan")})
+    assert not list(tmp_path.iterdir())
+
+
+def test_reading_says_which_stage(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="stage `search` makes it"):
+        read_json(tmp_path / "none.json", "search")
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(DataError, match="not valid JSON"):
+        read_json(tmp_path / "bad.json", "search")
