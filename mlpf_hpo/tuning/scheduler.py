@@ -6,6 +6,7 @@ A policy knows nothing of Ray, files or clocks: it hears of trials and values, a
 
 from __future__ import annotations
 
+import abc
 import enum
 import math
 from collections.abc import Mapping, Sequence
@@ -103,7 +104,7 @@ class Scheduler(Protocol):
         """
 
 
-class Policy:
+class BaseScheduler(abc.ABC):
     """What most policies share: first come, first served, and a value that is not finite ends a trial.
 
     Parameters
@@ -124,7 +125,7 @@ class Policy:
         """Why each stopped trial was stopped."""
         return MappingProxyType(self._stops)
 
-    def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
+    def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:  # noqa: B027
         """Hear of a trial."""
 
     def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
@@ -135,19 +136,19 @@ class Policy:
             return Decision.CONTINUE
         return self._decide(trial_id, epoch, value)
 
-    def on_trial_complete(self, trial_id: str) -> None:
+    def on_trial_complete(self, trial_id: str) -> None:  # noqa: B027
         """Hear that a trial ended."""
 
-    def on_trial_error(self, trial_id: str) -> None:
+    def on_trial_error(self, trial_id: str) -> None:  # noqa: B027
         """Hear that a trial failed."""
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the first paused trial, then the first pending one."""
         return next(iter((*paused, *pending)), None)
 
+    @abc.abstractmethod
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
         """Decide on a finite value before the last epoch."""
-        return Decision.CONTINUE
 
     def _stop(self, stop: Stop) -> Decision:
         self._stops[stop.trial_id] = stop

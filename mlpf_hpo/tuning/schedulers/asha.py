@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.tuning.scheduler import Decision, Mode, Policy, Stop, rungs
+from mlpf_hpo.tuning.scheduler import BaseScheduler, Decision, Mode, Stop, rungs
 
 
-class Asha(Policy):
+class Asha(BaseScheduler):
     """The stopping rule of Ray Tune's `AsyncHyperBandScheduler` with one bracket.
 
     At the first epoch that reaches a rung grace * eta^k, a trial is compared with the values that *earlier*

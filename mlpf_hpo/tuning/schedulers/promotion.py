@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlpf_hpo.tuning.scheduler import Decision, Mode, Policy, rungs
+from mlpf_hpo.tuning.scheduler import BaseScheduler, Decision, Mode, rungs
 from mlpf_hpo.tuning.schedulers.asha import check_halving
 
 
-class Promotion(Policy):
+class Promotion(BaseScheduler):
     """Pause every trial at its next rung; a free worker resumes one of the best, or starts a new trial.
 
     At a rung where n trials have arrived, the best floor(n / eta) may go on. Higher rungs are asked first.

@@ -1,0 +1,281 @@
+"""`Ledger`: where every trial of a search stands, and the one place that talks to the policy.
+
+It knows nothing of Ray: a backend asks it what to run next, reports epochs and ends, and does what is decided.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mlpf_hpo.space import Configuration
+from mlpf_hpo.tracking.records import TrialSummary
+from mlpf_hpo.tuning.journal import Journal, JournalEntry
+from mlpf_hpo.tuning.scheduler import Decision, Mode, Scheduler, Stop
+
+log = logging.getLogger(__name__)
+
+
+class State(enum.Enum):
+    """Where a trial stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+@dataclass
+class Trial:
+    """One trial of a search.
+
+    Attributes
+    ----------
+    trial_id, key : str
+        Position in the stream, and identity.
+    configuration : mapping
+        Hyperparameter name -> value.
+    state : State
+        Where it stands.
+    values : list of float
+        The target metric after each epoch that the policy has heard of.
+    status : str
+        How it ended: "finished", "stopped", "diverged" or "failed"; empty until then.
+    reason : str
+        The rule that stopped it, or the error that it failed with.
+    stop : Stop or None
+        What the policy recorded when it stopped it.
+    """
+
+    trial_id: str
+    key: str
+    configuration: Configuration
+    state: State = State.PENDING
+    values: list[float] = field(default_factory=list)
+    status: str = ""
+    reason: str = ""
+    stop: Stop | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs that the policy has heard of."""
+        return len(self.values)
+
+
+class Ledger:
+    """All trials of a search under one policy.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        In the order in which they are offered to the policy.
+    scheduler : Scheduler
+        The policy.
+    max_epochs : int
+        Number of epochs of a full training.
+    mode : {"min", "max"}
+        Whether smaller or larger values are better.
+    journal : Journal or None
+        Where results and decisions are kept for a restart.
+    """
+
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        scheduler: Scheduler,
+        max_epochs: int,
+        mode: Mode = "min",
+        journal: Journal | None = None,
+    ) -> None:
+        self.trials = {trial.trial_id: trial for trial in trials}
+        self.scheduler = scheduler
+        self.max_epochs = max_epochs
+        self.mode = mode
+        self._journal = journal
+        self._uncommitted: dict[str, JournalEntry] = {}
+        self._interrupted: deque[str] = deque()
+        self._paused: list[str] = []
+        for trial in trials:
+            scheduler.on_trial_add(trial.trial_id, trial.configuration)
+
+    def in_state(self, state: State) -> list[Trial]:
+        """Return the trials that stand there, in their order."""
+        return [trial for trial in self.trials.values() if trial.state is state]
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return all(trial.state is State.ENDED for trial in self.trials.values())
+
+    def best(self, trial_id: str | None = None) -> float:
+        """Return the best finite value of one trial or of all; NaN where there is none."""
+        chosen = self.trials.values() if trial_id is None else [self.trials[trial_id]]
+        values = [value for trial in chosen for value in trial.values if math.isfinite(value)]
+        if not values:
+            return math.nan
+        return min(values) if self.mode == "min" else max(values)
+
+    def restore(self, finished: Mapping[str, TrialSummary], target: str) -> None:
+        """Tell the policy what is on record, and take each trial to where it stood.
+
+        The journal gives the order and the decisions. Trials of `finished` that it does not know are told
+        after it, epoch by epoch in the order of their timestamps.
+
+        Parameters
+        ----------
+        finished : mapping of trial_id to TrialSummary
+            Trials that have ended and need no more training.
+        target : str
+            The metric that the policy sees.
+        """
+        self._replay_journal()
+        told = []
+        for trial_id, summary in finished.items():
+            trial = self.trials[trial_id]
+            values = summary.metrics.get(target, ())
+            moments = summary.timestamps or tuple(range(len(values)))
+            for epoch, (moment, value) in enumerate(zip(moments, values, strict=False), start=1):
+                if epoch > trial.epochs:
+                    told.append((moment, trial_id, epoch, value))
+        for _, trial_id, epoch, value in sorted(told):
+            trial = self.trials[trial_id]
+            if trial.state is not State.ENDED:
+                self._tell(trial, epoch, value)
+        for trial_id, summary in finished.items():
+            trial = self.trials[trial_id]
+            if trial.state is not State.ENDED:
+                self._end(trial, summary.status, trial.reason)
+            trial.status = summary.status
+        self._interrupted.extend(t.trial_id for t in self.trials.values() if self._was_running(t))
+
+    def next_trial(self) -> str | None:
+        """Return the trial that a free worker runs next, as running from now on; None where it has to wait.
+
+        Trials that an interruption caught while they ran come first; the policy had let them go on.
+        """
+        if self._interrupted:
+            chosen: str | None = self._interrupted.popleft()
+        else:
+            pending = [trial.trial_id for trial in self.in_state(State.PENDING)]
+            if not pending and not self._paused:
+                return None
+            chosen = self.scheduler.choose(pending, tuple(self._paused))
+            if chosen is not None and chosen not in pending and chosen not in self._paused:
+                raise RuntimeError(f"the policy chose {chosen!r}, which is neither pending nor paused")
+        if chosen is not None:
+            self.trials[chosen].state = State.RUNNING
+            if chosen in self._paused:
+                self._paused.remove(chosen)
+        return chosen
+
+    def result(self, trial_id: str, epoch: int, value: float, diverged: bool = False) -> Decision:
+        """Hear of an epoch and return what happens to the trial.
+
+        A resumed trial reports the epochs of its checkpoint again: what was decided then stands.
+        """
+        trial = self.trials[trial_id]
+        if epoch <= trial.epochs:
+            return Decision.CONTINUE
+        if epoch != trial.epochs + 1:
+            raise RuntimeError(f"trial {trial_id} reports epoch {epoch} after epoch {trial.epochs}")
+        value = math.nan if diverged else value
+        decision = self._tell(trial, epoch, value)
+        self._uncommitted[trial_id] = JournalEntry(trial.key, epoch, value, decision, trial.stop)
+        if decision is Decision.PAUSE:
+            self._pause(trial)
+        return decision
+
+    def commit(self, trial_id: str) -> None:
+        """Put the last result into the journal; to be called once its metrics are on record."""
+        entry = self._uncommitted.pop(trial_id, None)
+        if entry is not None and self._journal is not None:
+            self._journal.append(entry)
+
+    def ended(self, trial_id: str) -> None:
+        """Hear that a trial is over: by itself, or because it was stopped."""
+        trial = self.trials[trial_id]
+        if trial.state is State.ENDED:
+            return
+        if trial.values and not math.isfinite(trial.values[-1]):
+            self._end(trial, "diverged", f"not finite after epoch {trial.epochs}")
+        elif trial.stop is not None:
+            self._end(trial, "stopped", trial.stop.reason)
+        elif trial.epochs >= self.max_epochs:
+            self._end(trial, "finished", "")
+        else:
+            self.failed(trial_id, f"ended after epoch {trial.epochs} of {self.max_epochs} without a reason")
+
+    def failed(self, trial_id: str, reason: str) -> None:
+        """Hear that a trial broke."""
+        trial = self.trials[trial_id]
+        trial.state, trial.status, trial.reason = State.ENDED, "failed", reason
+        self.scheduler.on_trial_error(trial_id)
+
+    def end_unpromoted(self) -> list[str]:
+        """End the paused trials if nothing runs and the policy wants none of them; return which.
+
+        Raises
+        ------
+        RuntimeError
+            If trials were never started although nothing runs: the policy would wait for ever.
+        """
+        if not self._paused or self._interrupted or self.in_state(State.RUNNING):
+            return []
+        pending = self.in_state(State.PENDING)
+        if pending:
+            raise RuntimeError(
+                f"the policy starts none of {len(pending)} pending trials although nothing runs"
+            )
+        ended = list(self._paused)
+        self._paused.clear()
+        for trial_id in ended:
+            trial = self.trials[trial_id]
+            trial.stop = Stop(trial_id, trial.epochs, trial.values[-1], "not promoted")
+            self._end(trial, "stopped", "not promoted")
+        return ended
+
+    def _tell(self, trial: Trial, epoch: int, value: float) -> Decision:
+        decision = self.scheduler.on_trial_result(trial.trial_id, epoch, value)
+        trial.values.append(value)
+        if not math.isfinite(value):
+            return Decision.STOP
+        if epoch >= self.max_epochs:
+            return Decision.CONTINUE
+        if decision is Decision.STOP:
+            trial.stop = self.scheduler.stops[trial.trial_id]
+        return decision
+
+    def _pause(self, trial: Trial) -> None:
+        trial.state = State.PAUSED
+        self._paused.append(trial.trial_id)
+
+    def _end(self, trial: Trial, status: str, reason: str) -> None:
+        trial.state, trial.status, trial.reason = State.ENDED, status, reason
+        self.scheduler.on_trial_complete(trial.trial_id)
+
+    def _was_running(self, trial: Trial) -> bool:
+        return trial.state is State.PENDING and trial.epochs > 0
+
+    def _replay_journal(self) -> None:
+        by_key = {trial.key: trial for trial in self.trials.values()}
+        differing = 0
+        for entry in self._journal.entries() if self._journal else ():
+            trial = by_key.get(entry.key)
+            if trial is None or entry.epoch != trial.epochs + 1 or trial.state is State.ENDED:
+                continue
+            if trial.state is State.PAUSED:
+                self._paused.remove(trial.trial_id)
+                trial.state = State.PENDING
+            decision = self._tell(trial, entry.epoch, entry.value)
+            differing += decision is not entry.decision
+            trial.stop = entry.stop
+            if entry.decision is Decision.PAUSE:
+                self._pause(trial)
+            elif entry.decision is Decision.STOP or entry.epoch >= self.max_epochs:
+                self.ended(trial.trial_id)
+        if differing:
+            log.warning("%d decisions on record are not what this policy decides now; they stand", differing)

@@ -1,0 +1,164 @@
+"""`dvc repro` in a temporary clone: everything once, nothing twice, only what depends on a change."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.registry import load_champion
+
+pytestmark = pytest.mark.pipeline
+
+STAGES = ["events", "campaign", "curves", "predictors", "register", "search", "benchmark", "report"]
+
+
+def ran(output: str) -> list[str]:
+    """Return the stages that `dvc repro` ran, in order."""
+    return re.findall(r"Running stage '(\w+)'", output)
+
+
+@pytest.fixture(scope="module")
+def clone(make_clone):
+    clone = make_clone()
+    clone.output = clone.run("dvc", "repro")
+    return clone
+
+
+def test_every_stage_ran_once(clone) -> None:
+    assert sorted(ran(clone.output)) == sorted(STAGES)
+    assert "http://127.0.0.1:5000/#/experiments/" in clone.output
+
+
+def test_mlflow_holds_every_trial(clone) -> None:
+    uri = f"sqlite:///{clone.folder / 'mlflow.db'}"
+    client = connect(uri)
+    campaign = json.loads((clone.folder / "data/campaign.json").read_text())
+    runs = json.loads((clone.folder / "data/campaign_runs.json").read_text())
+    assert len(runs["run_ids"]) == 14
+    for run_id, planned in zip(runs["run_ids"], campaign["trials"], strict=True):
+        run = client.get_run(run_id)
+        assert run.data.tags["mlflow.parentRunId"] == runs["parent_run_id"]
+        assert run.data.tags["trial_key"] == planned["trial_key"]
+        assert {"hardware_id", "hardware_label", "trial_status"} <= set(run.data.tags)
+        assert {"lr", "n_glayers_id", "n_glayers_reg", "dropout", "bin_size", "output_dim", "weight_decay"} <= set(
+            run.data.params
+        )
+        assert run.inputs.dataset_inputs, "the data set is an input of the run"
+        epochs = 4 if planned["status"] == "finished" else len(client.get_metric_history(run_id, "val/loss"))
+        for metric in ("train/loss", "val/loss", "throughput/events_per_second", "time/epoch_seconds"):
+            steps = [point.step for point in client.get_metric_history(run_id, metric)]
+            assert steps == list(range(epochs)), metric
+
+
+def test_the_curves_are_those_of_mlflow(clone) -> None:
+    table = pd.read_parquet(clone.folder / "data/curves.parquet")
+    assert len(table) == 14
+    assert (clone.folder / "data/curves.card.md").read_text().strip()
+
+
+def test_the_champion_is_registered_and_used(clone) -> None:
+    registered = json.loads((clone.folder / "results/register.json").read_text())
+    search = json.loads((clone.folder / "results/search.json").read_text())
+    assert search["champion"]["version"] == str(registered["version"])
+    predictor, version = load_champion(f"sqlite:///{clone.folder / 'mlflow.db'}")
+    assert isinstance(predictor, CurvePredictor)
+    assert str(version.version) == str(registered["version"])
+
+
+def test_policies_saw_the_same_configurations(clone) -> None:
+    policies = json.loads((clone.folder / "results/search.json").read_text())["policies"]
+    seen = [[trial["configuration"] for trial in policy["trials"]] for policy in policies.values()]
+    assert len(seen) == 2
+    assert seen[0] == seen[1]
+    firsts = [[trial["curve"][:1] for trial in policy["trials"]] for policy in policies.values()]
+    assert firsts[0] == firsts[1], "equal keys give equal curves"
+
+
+def test_the_report_is_one_page(clone) -> None:
+    page = (clone.folder / "report/index.html").read_text()
+    assert "<svg" in page
+    assert not re.findall(r"""(?:src|href)=["']https?://(?!127\.0\.0\.1)""", page)
+
+
+def test_a_second_run_does_nothing(clone) -> None:
+    output = clone.run("dvc", "repro")
+    assert ran(output) == []
+    assert "up to date" in output
+
+
+def test_a_change_runs_what_depends_on_it(clone) -> None:
+    clone.write_params({"search": {"reduction_factor": 2.0}})
+    try:
+        assert ran(clone.run("dvc", "repro")) == ["search", "report"]
+    finally:
+        clone.write_params({})
+
+
+def test_curves_travel_by_push_and_pull(clone, make_clone, tmp_path: Path) -> None:
+    remote = tmp_path / "remote"
+    for command in (
+        ["dvc", "remote", "add", "-d", "shared", str(remote)],
+        ["dvc", "push", "-q", "data/curves.parquet"],
+        ["git", "add", "-f", "dvc.lock", "params.yaml", ".dvc/config"],
+        ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "curves"],
+    ):
+        clone.run(*command)
+    other = make_clone()
+    other.run("git", "checkout", "-q", "--", ".")
+    other.run("git", "pull", "-q", str(clone.folder))
+    other.run("dvc", "pull", "-q", "data/curves.parquet")
+    read = [(c.folder / "data/curves.parquet").read_bytes() for c in (clone, other)]
+    assert read[0] == read[1]
+    output = other.run("dvc", "repro", "--single-item", "curves", status=255)
+    assert "Traceback" not in output
+
+
+def trained_epochs(folder: Path) -> Counter[tuple[str, int]]:
+    """Return how often MLflow holds each (run, epoch) of the validation loss."""
+    with closing(sqlite3.connect(folder / "mlflow.db", timeout=30)) as database:
+        rows = database.execute("select run_uuid, step from metrics where key = 'val/loss'").fetchall()
+    return Counter(rows)
+
+
+def test_ctrl_c_fails_the_stage_and_nothing_is_trained_twice(make_clone: Callable) -> None:
+    clone = make_clone()
+    clone.run("dvc", "repro", "events")
+    process = clone.start("dvc", "repro", "campaign")
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        time.sleep(0.2)
+        try:
+            before = trained_epochs(clone.folder)
+        except sqlite3.Error:
+            continue
+        if len(before) >= 9:
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0, output
+    assert "Traceback" not in output
+    assert not (clone.folder / "data/campaign.json").exists()
+    before = trained_epochs(clone.folder)
+    assert 9 <= len(before) < 14 * 4, "interrupted in the middle"
+
+    output = clone.run("dvc", "repro", "curves")
+    after = trained_epochs(clone.folder)
+    assert set(after.values()) == {1}, "no epoch twice"
+    assert set(before) <= set(after), "no epoch lost"
+    statuses = [trial["status"] for trial in json.loads((clone.folder / "data/campaign.json").read_text())["trials"]]
+    assert len(statuses) == 14
+    assert set(statuses) <= {"finished", "diverged"}
+    assert "on record already" in output
