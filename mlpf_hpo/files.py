@@ -51,7 +51,9 @@ def read_json(path: Path, stage: str) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise MissingInputError(f"{path}: not there; the stage `{stage}` makes it (dvc repro {stage})") from None
+        raise MissingInputError(
+            f"{path}: not there; the stage `{stage}` makes it (dvc repro {stage})"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
     try:

@@ -7,10 +7,10 @@ of many repetitions counts: disturbances only ever slow a run down.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -18,13 +18,17 @@ MIB = 2**20
 TRIAD_MIB = (64, 128)
 """Smallest and largest array of the triad; three of them are allocated by every copy of a benchmark."""
 
-GEMM_SIZES = {"cpu": (512, 1024, 2048), "cuda": (4096, 8192)}
+GEMM_SIZES = {"cpu": (256, 512, 1024, 2048), "cuda": (4096, 8192)}
 """Orders of the square matrices tried; small ones suit one core, large ones many cores or a GPU."""
 
 GEMM_DTYPES = {"32": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """Lightning's name of a precision -> type of its matrix products."""
 
 _MINIMUM_REPETITIONS = 3
+_PATIENCE = 4.0
+"""A larger product is tried only if its repetitions promise to take less than this many budgets."""
+
+_LAST_LEVEL_CACHE = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,17 @@ def measure_roofline(device: str = "cpu", precision: str = "32", seconds: float 
 def gemm_peak(
     device: str, dtype: torch.dtype = torch.float32, seconds: float = 0.5, sizes: Sequence[int] | None = None
 ) -> tuple[float, int]:
-    """Return the best rate of a square matrix product in FLOP/s, and the order that reached it."""
+    """Return the best rate of a square matrix product in FLOP/s, and the order that reached it.
+
+    Orders are tried from the smallest. Where a precision has no fast kernel (bf16 on most CPUs) the large
+    ones are left out, for they would take minutes.
+    """
     target = torch.device(device)
-    orders = tuple(sizes or GEMM_SIZES[target.type])
-    rates = {}
+    orders = sorted(sizes or GEMM_SIZES[target.type])
+    rates: dict[int, float] = {}
     for order in orders:
+        if rates and 2.0 * order**3 * (_MINIMUM_REPETITIONS + 1) > max(rates.values()) * _PATIENCE * seconds:
+            break
         generator = torch.Generator(device=target).manual_seed(order)
         a = torch.rand((order, order), generator=generator, device=target).to(dtype)
         b = torch.rand((order, order), generator=generator, device=target).to(dtype)
@@ -123,11 +133,10 @@ def memory_triad(device: str, array_bytes: int, seconds: float = 0.5) -> float:
 def triad_array_bytes() -> int:
     """Return an array size that caches do not hold: four times the last level, within `TRIAD_MIB`.
 
-    The upper bound keeps many copies on one machine within 2 GB each; the level that the system reports is
-    often the sum over sockets.
+    The upper bound keeps many copies on one machine within 2 GB each.
     """
     try:
-        cache = os.sysconf("SC_LEVEL3_CACHE_SIZE")
+        cache = int(_LAST_LEVEL_CACHE.read_text().strip().removesuffix("K")) * 1024
     except (ValueError, OSError):
         cache = 0
     smallest, largest = TRIAD_MIB

@@ -97,7 +97,7 @@ def curves_digest(trials: Iterable[TrialSummary]) -> str:
 
 
 DIGESTED = ("train/loss", "val/loss")
-"""Metrics that `curves_digest` covers: those that depend on the training alone, not on the machine's speed."""
+"""Metrics that `curves_digest` covers: those that the training alone decides, not the machine's speed."""
 
 
 def _hexadecimal(values: Iterable[float]) -> str:

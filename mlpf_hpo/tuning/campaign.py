@@ -120,7 +120,9 @@ def run_campaign(
         dataset_path=events,
     )
     recorded = {trial.trial_key: trial for trial in reader.trials(writer.client, "campaign", identity)}
-    finished = {spec.trial_id: recorded[spec.key] for spec in specs if is_done(recorded.get(spec.key), epochs)}
+    finished = {
+        spec.trial_id: recorded[spec.key] for spec in specs if is_done(recorded.get(spec.key), epochs)
+    }
     started = time.monotonic()
     outcomes = run_trials(
         kind="campaign",

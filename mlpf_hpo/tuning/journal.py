@@ -115,8 +115,8 @@ def _parse(line: dict[str, Any]) -> JournalEntry:
     if stop is not None:
         predicted = stop["prediction"]
         if predicted is not None:
-            bounds = (np.array([_number(predicted[name])]) for name in ("mean", "lower", "upper"))
-            predicted = Prediction(*bounds, coverage=predicted["coverage"])
+            mean, lower, upper = (np.array([_number(predicted[name])]) for name in ("mean", "lower", "upper"))
+            predicted = Prediction(mean, lower, upper, coverage=predicted["coverage"])
         stop = Stop(**{**stop, "value": _number(stop["value"]), "prediction": predicted})
     decision = Decision(line["decision"])
     return JournalEntry(str(line["key"]), int(line["epoch"]), _number(line["value"]), decision, stop)

@@ -1,6 +1,7 @@
 """`Ledger`: where every trial of a search stands, and the one place that talks to the policy.
 
-It knows nothing of Ray: a backend asks it what to run next, reports epochs and ends, and does what is decided.
+It knows nothing of Ray: a backend asks it what to run next, reports epochs and ends, and does what is
+decided.
 """
 
 from __future__ import annotations
@@ -49,6 +50,10 @@ class Trial:
         The rule that stopped it, or the error that it failed with.
     stop : Stop or None
         What the policy recorded when it stopped it.
+    told : bool
+        Whether the policy has heard that it ended.
+    here : bool
+        Whether it ran since the ledger was made, so that its epochs were reported to this process.
     """
 
     trial_id: str
@@ -59,6 +64,8 @@ class Trial:
     status: str = ""
     reason: str = ""
     stop: Stop | None = None
+    told: bool = False
+    here: bool = False
 
     @property
     def epochs(self) -> int:
@@ -97,7 +104,7 @@ class Ledger:
         self.mode = mode
         self._journal = journal
         self._uncommitted: dict[str, JournalEntry] = {}
-        self._interrupted: deque[str] = deque()
+        self._again: deque[str] = deque()
         self._paused: list[str] = []
         for trial in trials:
             scheduler.on_trial_add(trial.trial_id, trial.configuration)
@@ -123,7 +130,8 @@ class Ledger:
         """Tell the policy what is on record, and take each trial to where it stood.
 
         The journal gives the order and the decisions. Trials of `finished` that it does not know are told
-        after it, epoch by epoch in the order of their timestamps.
+        after it, in the order of their timestamps. Trials that ended by the journal but are not in `finished`
+        run once more: their checkpoints report the epochs that the tracking server did not get.
 
         Parameters
         ----------
@@ -133,41 +141,30 @@ class Ledger:
             The metric that the policy sees.
         """
         self._replay_journal()
-        told = []
-        for trial_id, summary in finished.items():
-            trial = self.trials[trial_id]
-            values = summary.metrics.get(target, ())
-            moments = summary.timestamps or tuple(range(len(values)))
-            for epoch, (moment, value) in enumerate(zip(moments, values, strict=False), start=1):
-                if epoch > trial.epochs:
-                    told.append((moment, trial_id, epoch, value))
-        for _, trial_id, epoch, value in sorted(told):
-            trial = self.trials[trial_id]
-            if trial.state is not State.ENDED:
-                self._tell(trial, epoch, value)
-        for trial_id, summary in finished.items():
-            trial = self.trials[trial_id]
-            if trial.state is not State.ENDED:
-                self._end(trial, summary.status, trial.reason)
-            trial.status = summary.status
-        self._interrupted.extend(t.trial_id for t in self.trials.values() if self._was_running(t))
+        self._replay_summaries(finished, target)
+        for trial in self.trials.values():
+            if trial.trial_id in finished:
+                self._end_as_recorded(trial, finished[trial.trial_id].status)
+            elif trial.state is not State.PAUSED and trial.epochs > 0:
+                trial.state = State.PENDING
+                self._again.append(trial.trial_id)
 
     def next_trial(self) -> str | None:
         """Return the trial that a free worker runs next, as running from now on; None where it has to wait.
 
-        Trials that an interruption caught while they ran come first; the policy had let them go on.
+        Trials that an interruption caught come first: the policy has decided on them.
         """
-        if self._interrupted:
-            chosen: str | None = self._interrupted.popleft()
+        if self._again:
+            chosen: str | None = self._again.popleft()
         else:
-            pending = [trial.trial_id for trial in self.in_state(State.PENDING)]
+            pending = [trial.trial_id for trial in self._never_started()]
             if not pending and not self._paused:
                 return None
             chosen = self.scheduler.choose(pending, tuple(self._paused))
             if chosen is not None and chosen not in pending and chosen not in self._paused:
                 raise RuntimeError(f"the policy chose {chosen!r}, which is neither pending nor paused")
         if chosen is not None:
-            self.trials[chosen].state = State.RUNNING
+            self.trials[chosen].state, self.trials[chosen].here = State.RUNNING, True
             if chosen in self._paused:
                 self._paused.remove(chosen)
         return chosen
@@ -179,7 +176,7 @@ class Ledger:
         """
         trial = self.trials[trial_id]
         if epoch <= trial.epochs:
-            return Decision.CONTINUE
+            return Decision.STOP if epoch == trial.epochs and trial.stop else Decision.CONTINUE
         if epoch != trial.epochs + 1:
             raise RuntimeError(f"trial {trial_id} reports epoch {epoch} after epoch {trial.epochs}")
         value = math.nan if diverged else value
@@ -212,31 +209,34 @@ class Ledger:
     def failed(self, trial_id: str, reason: str) -> None:
         """Hear that a trial broke."""
         trial = self.trials[trial_id]
-        trial.state, trial.status, trial.reason = State.ENDED, "failed", reason
+        trial.state, trial.status, trial.reason, trial.told = State.ENDED, "failed", reason, True
         self.scheduler.on_trial_error(trial_id)
 
     def end_unpromoted(self) -> list[str]:
         """End the paused trials if nothing runs and the policy wants none of them; return which.
+
+        Those that were paused before a restart run once more to report their epochs, and end then.
 
         Raises
         ------
         RuntimeError
             If trials were never started although nothing runs: the policy would wait for ever.
         """
-        if not self._paused or self._interrupted or self.in_state(State.RUNNING):
+        if self._again or self.in_state(State.RUNNING):
             return []
-        pending = self.in_state(State.PENDING)
+        pending = self._never_started()
         if pending:
-            raise RuntimeError(
-                f"the policy starts none of {len(pending)} pending trials although nothing runs"
-            )
-        ended = list(self._paused)
+            raise RuntimeError(f"nothing runs, yet the policy starts none of {len(pending)} pending trials")
+        unpromoted = [self.trials[trial_id] for trial_id in self._paused]
         self._paused.clear()
-        for trial_id in ended:
-            trial = self.trials[trial_id]
-            trial.stop = Stop(trial_id, trial.epochs, trial.values[-1], "not promoted")
-            self._end(trial, "stopped", "not promoted")
-        return ended
+        for trial in unpromoted:
+            trial.stop = self._unpromoted(trial)
+            if trial.here:
+                self._end(trial, "stopped", trial.stop.reason)
+            else:
+                trial.state = State.PENDING
+                self._again.append(trial.trial_id)
+        return [trial.trial_id for trial in unpromoted if trial.here]
 
     def _tell(self, trial: Trial, epoch: int, value: float) -> Decision:
         decision = self.scheduler.on_trial_result(trial.trial_id, epoch, value)
@@ -255,17 +255,34 @@ class Ledger:
 
     def _end(self, trial: Trial, status: str, reason: str) -> None:
         trial.state, trial.status, trial.reason = State.ENDED, status, reason
-        self.scheduler.on_trial_complete(trial.trial_id)
+        self._tell_end(trial)
 
-    def _was_running(self, trial: Trial) -> bool:
-        return trial.state is State.PENDING and trial.epochs > 0
+    def _end_as_recorded(self, trial: Trial, status: str) -> None:
+        if trial.state is State.PAUSED:
+            self._paused.remove(trial.trial_id)
+            trial.stop = self._unpromoted(trial)
+        if status != "stopped":
+            trial.stop = None
+        self._end(trial, status, trial.stop.reason if trial.stop else "")
+
+    @staticmethod
+    def _unpromoted(trial: Trial) -> Stop:
+        return Stop(trial.trial_id, trial.epochs, trial.values[-1], "not promoted")
+
+    def _tell_end(self, trial: Trial) -> None:
+        if not trial.told:
+            trial.told = True
+            self.scheduler.on_trial_complete(trial.trial_id)
+
+    def _never_started(self) -> list[Trial]:
+        return [trial for trial in self.in_state(State.PENDING) if trial.trial_id not in self._again]
 
     def _replay_journal(self) -> None:
         by_key = {trial.key: trial for trial in self.trials.values()}
         differing = 0
         for entry in self._journal.entries() if self._journal else ():
             trial = by_key.get(entry.key)
-            if trial is None or entry.epoch != trial.epochs + 1 or trial.state is State.ENDED:
+            if trial is None or entry.epoch != trial.epochs + 1 or trial.told:
                 continue
             if trial.state is State.PAUSED:
                 self._paused.remove(trial.trial_id)
@@ -276,6 +293,19 @@ class Ledger:
             if entry.decision is Decision.PAUSE:
                 self._pause(trial)
             elif entry.decision is Decision.STOP or entry.epoch >= self.max_epochs:
-                self.ended(trial.trial_id)
+                self._tell_end(trial)
         if differing:
             log.warning("%d decisions on record are not what this policy decides now; they stand", differing)
+
+    def _replay_summaries(self, finished: Mapping[str, TrialSummary], target: str) -> None:
+        untold = []
+        for trial_id, summary in finished.items():
+            values = summary.metrics.get(target, ())
+            moments = summary.timestamps or tuple(range(len(values)))
+            known = self.trials[trial_id].epochs
+            for epoch, (moment, value) in enumerate(zip(moments, values, strict=False), start=1):
+                if known < epoch <= self.max_epochs:
+                    untold.append((moment, trial_id, epoch, value))
+        for _, trial_id, epoch, value in sorted(untold):
+            if not self.trials[trial_id].told:
+                self._tell(self.trials[trial_id], epoch, value)

@@ -198,7 +198,9 @@ def _found(
     rows = [_trial_row(outcome, trials[outcome.run_id]) for outcome in outcomes]
     best = min(rows, key=lambda row: min(row["curve"], default=math.inf))
     if not best["curve"]:
-        raise DataError(f"search under {policy.label}: no trial has a finite loss; see the runs under {parent}")
+        raise DataError(
+            f"search under {policy.label}: no trial has a finite loss; see the runs under {parent}"
+        )
     counts = Counter((row["status"], row["reason"]) for row in rows)
     statuses = Counter(row["status"] for row in rows)
     return {

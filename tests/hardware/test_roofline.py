@@ -7,6 +7,7 @@ from mlpf_hpo.hardware.roofline import GEMM_DTYPES, gemm_peak, measure_roofline,
 
 def test_rates_are_operations_and_bytes_over_the_best_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(roofline, "_best_time", lambda work, device, seconds: 0.25)
+    monkeypatch.setattr(roofline, "_PATIENCE", 100.0)
     rate, order = gemm_peak("cpu", sizes=(10, 20))
     assert (rate, order) == (2 * 20**3 / 0.25, 20)
     assert memory_triad("cpu", 4000) == 3 * 4000 / 0.25
@@ -20,6 +21,13 @@ def test_the_best_of_the_repetitions_counts(monkeypatch: pytest.MonkeyPatch) -> 
     best = roofline._best_time(lambda: calls.append(1), torch.device("cpu"), 5.0)
     assert best == 1.0
     assert len(calls) == 4
+
+
+def test_orders_that_would_take_minutes_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+    monkeypatch.setattr(roofline, "_best_time", lambda *rest: tried.append(1) or 0.1)
+    assert gemm_peak("cpu", seconds=0.2, sizes=(10, 11, 100))[1] == 11
+    assert len(tried) == 2
 
 
 def test_a_real_measurement_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:

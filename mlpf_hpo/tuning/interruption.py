@@ -1,0 +1,49 @@
+"""SIGINT and SIGTERM as a request that the run obeys at its next step."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Whether the run was asked to end.
+
+    Attributes
+    ----------
+    requested : bool
+        True from the first signal on; a second one raises KeyboardInterrupt wherever the process is.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def listen(self) -> None:
+        """Take the signals over; without effect outside the main thread, where Python allows it not."""
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                signal.signal(number, self._hear)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+@contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Listen to the signals within the block; afterwards whoever listened before does again."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    interruption = Interruption()
+    interruption.listen()
+    try:
+        yield interruption
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)

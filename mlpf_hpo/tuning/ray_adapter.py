@@ -1,0 +1,329 @@
+"""A search under Ray Tune: the `Ledger` as Tune's searcher, scheduler and callback.
+
+Tune starts every pending trial as soon as it has room, whatever its scheduler prefers. So trials are handed
+to Tune one by one, each when a worker is free and the policy has chosen it: a new one by the searcher, a
+paused one by the scheduler.
+Tune catches some exceptions of schedulers and callbacks and makes failed trials of them. Here they are kept,
+and end the run at its next step.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import ray
+from ray import tune
+from ray.exceptions import RayTaskError
+from ray.tune.schedulers import TrialScheduler
+from ray.tune.search import Searcher
+
+from mlpf_hpo.errors import InterruptedStageError
+from mlpf_hpo.tuning.interruption import Interruption
+from mlpf_hpo.tuning.ledger import Ledger, State
+from mlpf_hpo.tuning.recorder import Recorder
+from mlpf_hpo.tuning.scheduler import Decision
+from mlpf_hpo.tuning.trial import EpochReport, TrialEnd, TrialSpec
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+TrainTrial = Callable[[TrialSpec, int, Path, Callable[[EpochReport], None]], TrialEnd]
+"""What trains one trial: `mlpf_hpo.tuning.trial.train_trial`."""
+
+TRIAL = "trial"
+"""Key of Tune's configuration that names one of our trials."""
+
+
+def ray_trial(
+    config: Mapping[str, Any],
+    specs: Mapping[str, TrialSpec],
+    train: TrainTrial,
+    max_epochs: int,
+    checkpoints: Path,
+) -> None:
+    """Train one trial in a Ray worker and report its epochs; Tune's function trainable.
+
+    A report blocks until the driver has decided. When the trial is stopped or paused, Tune ends this thread
+    in there; the checkpoint was written before.
+    """
+    spec = specs[config[TRIAL]]
+
+    def report(done: EpochReport) -> None:
+        tune.report(
+            {
+                "epoch": done.epoch,
+                "metrics": dict(done.metrics),
+                "timestamp_ms": done.timestamp_ms,
+                "diverged": done.diverged,
+            }
+        )
+
+    train(spec, max_epochs, checkpoints / spec.key, report)
+
+
+class Bridge:
+    """What the three objects that Tune wants share.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where the trials stand.
+    recorder : Recorder
+        Writes runs and metrics.
+    target : str
+        The metric that the policy sees.
+    concurrency : int
+        Trials at once.
+    epoch_timeout_seconds : float
+        A trial that reports no epoch for so long is ended as failed.
+    interruption : Interruption
+        Whether the run was asked to end.
+    on_change : callable
+        Called after every change that a progress display shows.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        recorder: Recorder,
+        target: str,
+        concurrency: int,
+        epoch_timeout_seconds: float,
+        interruption: Interruption,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.ledger = ledger
+        self.recorder = recorder
+        self.target = target
+        self.concurrency = concurrency
+        self.epoch_timeout_seconds = epoch_timeout_seconds
+        self.on_change = on_change
+        self.error: Exception | None = None
+        self.interruption = interruption
+        self.tune_trials: dict[str, Any] = {}
+        self.heard: dict[str, float] = {}
+        self._chosen: str | None = None
+
+    def chosen(self, *, known: bool) -> str | None:
+        """Return the trial that a free worker should run now, if Tune knows it (or if it does not)."""
+        running = len(self.ledger.in_state(State.RUNNING))
+        if self._chosen is None and self.error is None and running < self.concurrency:
+            self._chosen = self.ledger.next_trial()
+        if self._chosen is None or (self._chosen in self.tune_trials) is not known:
+            return None
+        chosen, self._chosen = self._chosen, None
+        return chosen
+
+    @property
+    def has_chosen(self) -> bool:
+        """Whether a trial was chosen that Tune has not taken yet."""
+        return self._chosen is not None
+
+    def end_silent_trials(self) -> None:
+        """Kill the worker of a trial that has reported nothing for too long."""
+        now = time.monotonic()
+        for trial_id, moment in list(self.heard.items()):
+            actor = self.tune_trials[trial_id].temporary_state.ray_actor
+            if now - moment > self.epoch_timeout_seconds and actor is not None:
+                self.ledger.trials[
+                    trial_id
+                ].reason = (
+                    f"no epoch within {self.epoch_timeout_seconds:g} s (resources.epoch_timeout_seconds)"
+                )
+                del self.heard[trial_id]
+                ray.kill(actor)
+
+    def kill_workers(self) -> None:
+        """Kill every worker that trains, so that nobody waits for the end of an epoch."""
+        for trial in self.tune_trials.values():
+            actor = trial.temporary_state.ray_actor
+            if actor is not None:
+                ray.kill(actor)
+
+
+def _kept(
+    method: Callable[Concatenate[Any, P], R],
+) -> Callable[Concatenate[Any, P], R | None]:
+    """Keep an exception for `BridgeCallback.on_step_begin`, which lets it out where Tune catches nothing."""
+
+    @functools.wraps(method)
+    def guarded(self: Any, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        if self.bridge.error is not None:
+            return None
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001
+            self.bridge.error = error
+            return None
+
+    return guarded
+
+
+class BridgeSearcher(Searcher):
+    """Hands trials to Tune that it does not know yet."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self.bridge = bridge
+
+    @_kept
+    def suggest(self, trial_id: str) -> dict[str, str] | str | None:  # noqa: ARG002
+        """Return the configuration of the next trial, None to wait, or that all have ended."""
+        if self.bridge.ledger.all_ended:
+            return str(Searcher.FINISHED)
+        chosen = self.bridge.chosen(known=False)
+        return None if chosen is None else {TRIAL: chosen}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """Nothing: the scheduler hears of it."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the journal and the checkpoints are what a restart needs."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: Tune's own restore is not used."""
+
+
+class BridgeScheduler(TrialScheduler):
+    """Asks the policy, resumes what it promotes, ends what it leaves."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self.bridge = bridge
+
+    @_kept
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
+        """Remember which trial of Tune's is which of ours."""
+        self.bridge.tune_trials[trial.config[TRIAL]] = trial
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Return the policy's decision in Tune's words."""
+        decision = self._decide(trial, result)
+        if decision is Decision.STOP:
+            return str(TrialScheduler.STOP)
+        if decision is Decision.PAUSE:
+            # Our checkpoint is on disk; Tune need not ask for one.
+            tune_controller.pause_trial(trial, should_checkpoint=False)
+        return str(TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.NOOP)
+
+    @_kept
+    def _decide(self, trial: Any, result: dict[str, Any]) -> Decision:
+        bridge, trial_id = self.bridge, trial.config[TRIAL]
+        if "epoch" not in result:
+            return Decision.CONTINUE
+        bridge.heard[trial_id] = time.monotonic()
+        value = result.get(f"metrics/{bridge.target}")
+        if value is None:
+            raise KeyError(f"trial {trial_id} reports no metric {bridge.target!r}")
+        decision = bridge.ledger.result(trial_id, result["epoch"], float(value), result["diverged"])
+        if decision is not Decision.CONTINUE:
+            bridge.heard.pop(trial_id, None)
+        return decision
+
+    @_kept
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ARG002
+        """Tell the ledger."""
+        self.bridge.heard.pop(trial.config[TRIAL], None)
+        self.bridge.ledger.ended(trial.config[TRIAL])
+
+    @_kept
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
+        """Nothing: `choose_trial_to_run` ended it."""
+
+    @_kept
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
+        """Tell the ledger why; a worker that was killed with the session did not fail."""
+        trial_id = trial.config[TRIAL]
+        if self.bridge.interruption.requested:
+            return
+        self.bridge.heard.pop(trial_id, None)
+        reason = self.bridge.ledger.trials[trial_id].reason or _error_text(trial)
+        self.bridge.ledger.failed(trial_id, reason)
+
+    @_kept
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """Return the paused trial that the policy promotes, if any; end those that it never will."""
+        chosen = self.bridge.chosen(known=True)
+        if chosen is not None:
+            return self.bridge.tune_trials[chosen]
+        if not self.bridge.has_chosen:
+            for trial_id in self.bridge.ledger.end_unpromoted():
+                tune_controller.stop_trial(self.bridge.tune_trials[trial_id])
+        return None
+
+    def debug_string(self) -> str:
+        """Return the policy's name."""
+        return type(self.bridge.ledger.scheduler).__name__
+
+
+class BridgeCallback(tune.Callback):
+    """Writes what happens to MLflow, from the driver alone."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.bridge = bridge
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
+        """End the run where it must end: the one place from which Tune lets exceptions out."""
+        if self.bridge.error is not None or self.bridge.interruption.requested:
+            self.bridge.kill_workers()
+            raise self.bridge.error or InterruptedStageError("interrupted")
+        self.bridge.end_silent_trials()
+
+    @_kept
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        """Open the trial's run, or take it up again."""
+        trial_id = trial.config[TRIAL]
+        self.bridge.heard[trial_id] = time.monotonic()
+        self.bridge.recorder.open(trial_id)
+        self.bridge.on_change()
+
+    @_kept
+    def on_trial_result(
+        self,
+        iteration: int,  # noqa: ARG002
+        trials: list[Any],  # noqa: ARG002
+        trial: Any,
+        result: dict[str, Any],
+        **info: Any,  # noqa: ARG002
+    ) -> None:
+        """Log the epoch, then put the decision on record: never a decision without its epoch."""
+        trial_id = trial.config[TRIAL]
+        self.bridge.recorder.epoch(trial_id, result["epoch"], result["metrics"], result["timestamp_ms"])
+        self.bridge.ledger.commit(trial_id)
+        self.bridge.on_change()
+
+    @_kept
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        """Close the run with what became of the trial."""
+        self._close(trial)
+
+    @_kept
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        """Close the run as failed."""
+        if self.bridge.interruption.requested:
+            return
+        failed = self.bridge.ledger.trials[trial.config[TRIAL]]
+        log.warning("trial %s failed: %s", failed.trial_id, failed.reason)
+        self._close(trial)
+
+    def _close(self, trial: Any) -> None:
+        self.bridge.recorder.close(self.bridge.ledger.trials[trial.config[TRIAL]])
+        self.bridge.on_change()
+
+
+def _error_text(trial: Any) -> str:
+    """Return what a trial failed with, in one line."""
+    error = trial.get_pickled_error()
+    if isinstance(error, RayTaskError) and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return "failed without an error on record"
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:500]

@@ -1,0 +1,136 @@
+"""A Ray session for one run: started on this machine or attached to, and taken down without traces."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+
+from mlpf_hpo.config import ResourceParams
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.tracking.client import quiet_environment
+
+LONGEST_TEMPORARY = 107 - len("/session_2026-01-01_12-00-00_123456_1234567/sockets/plasma_store.1")
+"""Ray puts sockets below its temporary folder, and the path of a socket has at most 107 bytes."""
+
+ENVIRONMENT = {
+    "RAY_worker_niceness": "0",  # Ray's default of 15 starves trials on a machine that others use
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune's lets fit() return as if all were done; ours does not
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a stopped training may need a moment to leave its thread
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's own state is never restored
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+}
+"""What Ray and Tune read from the environment."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What each trial gets, and how many run at once."""
+
+    concurrency: int
+    threads: int
+    gpus_per_trial: float
+
+
+def share(resources: ResourceParams, threads: int, cpus: int, gpus: float) -> Share:
+    """Divide a machine, or a cluster, among trials.
+
+    Examples
+    --------
+    >>> share(ResourceParams(), threads=2, cpus=9, gpus=0)
+    Share(concurrency=4, threads=2, gpus_per_trial=0.0)
+    >>> share(ResourceParams(gpus_per_trial=0.5), threads=1, cpus=16, gpus=2).concurrency
+    4
+
+    Raises
+    ------
+    ConfigurationError
+        If a trial is to get more GPUs than there are.
+    """
+    wanted = resources.gpus_per_trial
+    gpus_per_trial = (1.0 if gpus else 0.0) if wanted == "auto" else float(wanted)
+    if gpus_per_trial > gpus:
+        raise ConfigurationError(
+            f"resources.gpus_per_trial: {gpus_per_trial:g} of {gpus:g} GPUs; use auto or 0"
+        )
+    if resources.concurrency != "auto":
+        return Share(resources.concurrency, threads, gpus_per_trial)
+    room = cpus // threads
+    if gpus_per_trial:
+        room = min(room, math.floor(gpus / gpus_per_trial + 1e-9))
+    return Share(max(1, room), threads, gpus_per_trial)
+
+
+@contextmanager
+def ray_session(state_dir: Path, resources: ResourceParams, threads: int) -> Iterator[Share]:
+    """Start Ray here, or attach to the cluster that RAY_ADDRESS names; yield what each trial gets.
+
+    A session that the caller has begun already is used and left running.
+    """
+    quiet_environment()
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    os.environ.update({name: value for name, value in ENVIRONMENT.items() if before[name] is None})
+    levels = {name: logging.getLogger(name).level for name in ("ray", "ray.tune")}
+    temporary = None
+    ours = not ray.is_initialized()
+    try:
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        if ours and "RAY_ADDRESS" in os.environ:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": ENVIRONMENT})
+        elif ours:
+            host = describe_host()
+            yours = share(resources, threads, host.usable_cpus, len(host.gpus))
+            temporary = _temporary_folder(state_dir)
+            _start(yours, temporary, len(host.gpus))
+        total = ray.cluster_resources()
+        yield share(resources, threads, int(total.get("CPU", 1)), total.get("GPU", 0.0))
+    finally:
+        if ours:
+            ray.shutdown()
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+
+
+def _start(yours: Share, temporary: Path, gpus: int) -> None:
+    ray.init(
+        address="local",
+        num_cpus=yours.concurrency * yours.threads,
+        num_gpus=gpus,
+        object_store_memory=128 * 2**20,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        _temp_dir=str(temporary),
+    )
+
+
+def _temporary_folder(state_dir: Path) -> Path:
+    """Return a fresh folder below `state_dir`, or a shorter path where Ray's sockets would not fit."""
+    wanted = state_dir.resolve() / "ray"
+    if len(os.fsencode(wanted)) + len("/12345678") <= LONGEST_TEMPORARY:
+        wanted.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=wanted, prefix=""))
+    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108
+        if len(os.fsencode(parent)) + len("/ray12345678") <= LONGEST_TEMPORARY:
+            return Path(tempfile.mkdtemp(dir=parent, prefix="ray"))
+    raise ConfigurationError(
+        f"{tempfile.gettempdir()}: too long for the sockets that Ray puts below it; set TMPDIR to a folder "
+        f"whose path has at most {LONGEST_TEMPORARY - 12} bytes"
+    )

@@ -1,0 +1,86 @@
+"""One MLflow run per trial, opened, filled and closed by the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning.ledger import State, Trial
+from mlpf_hpo.tuning.trial import TrialSpec
+
+
+class Recorder:
+    """Writes the runs of a campaign's or search's trials.
+
+    Parameters
+    ----------
+    writer : RunWriter
+        Talks to MLflow.
+    kind : str
+        "campaign" or "search".
+    campaign_id : str
+        Identity that parent and trials share.
+    parent_run_id : str
+        The parent run.
+    specs : sequence of TrialSpec
+        The trials.
+    tags : mapping
+        Tags of every trial's run.
+    """
+
+    def __init__(
+        self,
+        writer: RunWriter,
+        kind: str,
+        campaign_id: str,
+        parent_run_id: str,
+        specs: Sequence[TrialSpec],
+        tags: Mapping[str, str],
+    ) -> None:
+        self._writer = writer
+        self._kind = kind
+        self._campaign_id = campaign_id
+        self._parent_run_id = parent_run_id
+        self._specs = {spec.trial_id: spec for spec in specs}
+        self._tags = dict(tags)
+        self.run_ids: dict[str, str] = {}
+        self._open: set[str] = set()
+
+    def open(self, trial_id: str) -> None:
+        """Open the run of a trial, unless it is open."""
+        if trial_id in self._open:
+            return
+        spec = self._specs[trial_id]
+        self.run_ids[trial_id] = self._writer.open_trial(
+            self._parent_run_id,
+            self._kind,
+            self._campaign_id,
+            trial_id,
+            spec.key,
+            spec.configuration,
+            spec.seed,
+            tags=self._tags,
+            digest=spec.events_digest,
+        )
+        self._open.add(trial_id)
+
+    def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float], timestamp_ms: int) -> None:
+        """Log the metrics of an epoch (counted from 1)."""
+        self._writer.log_epoch(self.run_ids[trial_id], epoch, metrics, timestamp_ms=timestamp_ms)
+
+    def close(self, trial: Trial) -> None:
+        """Close the run of a trial that has ended, with its status and the reason."""
+        self.open(trial.trial_id)
+        tags = {"reason": trial.reason}
+        if trial.stop is not None:
+            tags["stop"] = str(trial.stop)
+        self._writer.close(self.run_ids[trial.trial_id], trial.status, tags=tags)
+        self._open.discard(trial.trial_id)
+
+    def kill_open(self, trials: Mapping[str, Trial]) -> None:
+        """Close as killed every run that is open, and those of trials whose worker died with the session."""
+        for trial_id in sorted(self._open):
+            state = trials[trial_id].state
+            tags = {"reason": "paused" if state is State.PAUSED else "interrupted"}
+            self._writer.close(self.run_ids[trial_id], "killed", tags=tags)
+        self._open.clear()

@@ -1,0 +1,248 @@
+"""Run many trials under a policy: in parallel, tracked, resumable."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from mlpf_hpo.config import ResourceParams
+from mlpf_hpo.errors import InterruptedStageError
+from mlpf_hpo.tracking.records import TrialSummary
+from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning.interruption import interruptible
+from mlpf_hpo.tuning.journal import Journal
+from mlpf_hpo.tuning.ledger import Ledger, State, Trial
+from mlpf_hpo.tuning.ray_adapter import (
+    TRIAL,
+    Bridge,
+    BridgeCallback,
+    BridgeScheduler,
+    BridgeSearcher,
+    TrainTrial,
+    ray_trial,
+)
+from mlpf_hpo.tuning.ray_session import Share, ray_session
+from mlpf_hpo.tuning.recorder import Recorder
+from mlpf_hpo.tuning.scheduler import Mode, Scheduler, Stop
+from mlpf_hpo.tuning.trial import TrialSpec, train_trial
+
+Progress = Callable[[float, float, str], None]
+"""Called with trials done (a running one counts by its share of epochs), trials in all, and a note."""
+
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """What became of a trial.
+
+    Attributes
+    ----------
+    trial_id, key, run_id : str
+        Position in the stream, identity, MLflow run.
+    status : str
+        "finished", "stopped", "diverged" or "failed".
+    epochs : int
+        Number of epochs that the policy saw.
+    best : float
+        Best finite value of the target metric; NaN where there is none.
+    reason : str
+        Which rule stopped it ("rank", "prediction", "not promoted"), or the error that it failed with.
+    stop : Stop or None
+        The particulars of a stop: limit, and prediction at that time.
+    """
+
+    trial_id: str
+    key: str
+    run_id: str
+    status: str
+    epochs: int
+    best: float
+    reason: str
+    stop: Stop | None = None
+
+
+def run_trials(
+    kind: str,
+    campaign_id: str,
+    parent_run_id: str,
+    specs: Sequence[TrialSpec],
+    scheduler: Scheduler,
+    max_epochs: int,
+    resources: ResourceParams,
+    writer: RunWriter,
+    state_dir: Path,
+    finished: Mapping[str, TrialSummary],
+    on_progress: Progress | None = None,
+    *,
+    target: str = "val/loss",
+    mode: Mode = "min",
+    tags: Mapping[str, str] | None = None,
+    train: TrainTrial = train_trial,
+) -> list[TrialOutcome]:
+    """Train the trials in parallel under Ray Tune, each epoch in MLflow.
+
+    A call that was interrupted is taken up by the next: `finished` trials are not trained again, partial ones
+    go on from their checkpoints in their own MLflow runs, and the policy is rebuilt from the journal.
+    A trial that fails is recorded as such and does not end the others; the next call tries it again.
+
+    Parameters
+    ----------
+    kind : str
+        "campaign" or "search".
+    campaign_id, parent_run_id : str
+        Identity, and the MLflow run under which the trials' runs lie.
+    specs : sequence of TrialSpec
+        The trials in order; all with the same `training.threads`.
+    scheduler : Scheduler
+        A fresh policy.
+    max_epochs : int
+        Number of epochs of a full training.
+    resources : ResourceParams
+        What a trial gets, and how many run at once.
+    writer : RunWriter
+        Talks to MLflow; only this process does.
+    state_dir : path
+        Checkpoints (`checkpoints/<campaign_id>/<trial_key>`) and journals; on a file system that all
+        workers see.
+    finished : mapping of trial_id to TrialSummary
+        Trials on record that need no more training.
+    on_progress : callable, optional
+        Called with (done, total, note) after every change.
+    target, mode
+        The metric that the policy sees, and whether smaller or larger is better.
+    tags : mapping, optional
+        Tags of every trial's run.
+    train : callable
+        What trains one trial.
+
+    Returns
+    -------
+    list of TrialOutcome
+        In the order of `specs`.
+
+    Raises
+    ------
+    InterruptedStageError
+        On SIGINT or SIGTERM, once all runs are closed and Ray is down.
+    """
+    state_dir = state_dir.resolve()
+    trials = [Trial(spec.trial_id, spec.key, spec.configuration) for spec in specs]
+    journal = Journal(state_dir / "journals" / f"{campaign_id}.jsonl")
+    ledger = Ledger(trials, scheduler, max_epochs, mode, journal)
+    ledger.restore(finished, target)
+    recorder = Recorder(writer, kind, campaign_id, parent_run_id, specs, tags or {})
+    if not ledger.all_ended:
+        checkpoints = state_dir / "checkpoints" / campaign_id
+        trainable = tune.with_parameters(
+            ray_trial,
+            specs={spec.trial_id: spec for spec in specs},
+            train=train,
+            max_epochs=max_epochs,
+            checkpoints=checkpoints,
+        )
+        _train(
+            trainable, ledger, recorder, resources, specs[0].training.threads, state_dir, target, on_progress
+        )
+    return [_outcome(trial, ledger, recorder, finished.get(trial.trial_id)) for trial in trials]
+
+
+def _train(
+    trainable: Any,
+    ledger: Ledger,
+    recorder: Recorder,
+    resources: ResourceParams,
+    threads: int,
+    state_dir: Path,
+    target: str,
+    on_progress: Progress | None,
+) -> None:
+    """Run what is left under Tune; afterwards every run is closed, and Ray is down."""
+
+    def tell() -> None:
+        if on_progress is not None:
+            on_progress(*_progress(ledger))
+
+    tell()
+    with interruptible() as interruption:
+        try:
+            with ray_session(state_dir, resources, threads) as share:
+                interruption.listen()  # again: Ray has put its own handler of SIGTERM in place
+                timeout = resources.epoch_timeout_seconds
+                bridge = Bridge(ledger, recorder, target, share.concurrency, timeout, interruption, tell)
+                _tune(trainable, bridge, share, state_dir)
+        except KeyboardInterrupt:
+            interruption.requested = True
+        finally:
+            recorder.kill_open(ledger.trials)
+    left = [trial for trial in ledger.trials.values() if trial.state is not State.ENDED]
+    told = f"{len(ledger.trials) - len(left)} of {len(ledger.trials)} trials are done"
+    if interruption.requested:
+        raise InterruptedStageError(f"interrupted: {told}; run it again to go on from there")
+    if left:
+        raise RuntimeError(f"Ray Tune ended although only {told}")
+
+
+def _tune(trainable: Any, bridge: Bridge, share: Share, state_dir: Path) -> None:
+    """Run Tune until all trials have ended; raise what the policy or MLflow raised."""
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(share.concurrency)
+    (state_dir / "ray").mkdir(parents=True, exist_ok=True)
+    storage = Path(tempfile.mkdtemp(prefix="tune", dir=state_dir / "ray"))
+    try:
+        tune.run(
+            trainable,
+            name="run",
+            num_samples=-1,
+            search_alg=BridgeSearcher(bridge),
+            scheduler=BridgeScheduler(bridge),
+            callbacks=[BridgeCallback(bridge)],
+            resources_per_trial={"cpu": share.threads, "gpu": share.gpus_per_trial},
+            storage_path=str(storage),
+            trial_dirname_creator=lambda trial: str(trial.config[TRIAL]),
+            reuse_actors=True,
+            raise_on_failed_trial=False,
+            verbose=0,
+        )
+    except InterruptedStageError:
+        return
+    except Exception:
+        if bridge.error is None:
+            raise
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
+        del os.environ["TUNE_MAX_PENDING_TRIALS_PG"]
+    if bridge.error is not None:
+        raise bridge.error
+
+
+def _progress(ledger: Ledger) -> tuple[float, float, str]:
+    running = ledger.in_state(State.RUNNING) + ledger.in_state(State.PAUSED)
+    ended = ledger.in_state(State.ENDED)
+    done = len(ended) + sum(trial.epochs / ledger.max_epochs for trial in running)
+    failed = sum(trial.status == "failed" for trial in ended)
+    notes = [f"{len(running)} running"]
+    if failed:
+        notes.append(f"{failed} failed")
+    if not math.isnan(ledger.best()):
+        notes.append(f"best {ledger.best():.4g}")
+    return done, float(len(ledger.trials)), ", ".join(notes)
+
+
+def _outcome(trial: Trial, ledger: Ledger, recorder: Recorder, recorded: TrialSummary | None) -> TrialOutcome:
+    run_id = recorded.run_id if recorded is not None else recorder.run_ids[trial.trial_id]
+    return TrialOutcome(
+        trial_id=trial.trial_id,
+        key=trial.key,
+        run_id=run_id,
+        status=trial.status,
+        epochs=trial.epochs,
+        best=ledger.best(trial.trial_id),
+        reason=trial.reason,
+        stop=trial.stop,
+    )
