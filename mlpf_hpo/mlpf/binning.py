@@ -1,0 +1,171 @@
+"""Ragged binning: elements that lie close in the embedding share a bin, and bins never cross events.
+
+Each event is padded only to a multiple of the bin size, so that work grows with the elements that are there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from mlpf_hpo.errors import DataError
+
+
+@dataclass(frozen=True)
+class EventSizes:
+    """What the events of a batch have in common with every layer: computed once per batch.
+
+    Attributes
+    ----------
+    event : tensor [N], int64
+        Event of each element.
+    position : tensor [N], int64
+        Position of the i-th element within its event, in any order that keeps events together.
+    first_bin : tensor [B], int64
+        Number of the first bin of each event.
+    n_bins : int
+        Number of bins of the batch.
+    n_hyperplanes : tensor [B], int64
+        Hash columns that each event uses; 0 for an event of one bin, which needs no hashing.
+    bin_size : int
+        Slots in a bin.
+    """
+
+    event: Tensor
+    position: Tensor
+    first_bin: Tensor
+    n_bins: int
+    n_hyperplanes: Tensor
+    bin_size: int
+
+    @staticmethod
+    def of(ptr: Tensor, bin_size: int) -> EventSizes:
+        """Return the sizes of the events that `ptr` [B + 1] delimits."""
+        sizes = ptr.diff()
+        bins = (sizes + bin_size - 1) // bin_size
+        last = bins.cumsum(0)
+        event = torch.repeat_interleave(torch.arange(len(sizes), device=ptr.device), sizes)
+        return EventSizes(
+            event=event,
+            position=torch.arange(len(event), device=ptr.device) - ptr[:-1][event],
+            first_bin=last - bins,
+            n_bins=int(last[-1]),
+            n_hyperplanes=torch.where(bins > 1, (bins // 2).clamp(min=1), 0),
+            bin_size=bin_size,
+        )
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Where every element stands.
+
+    Attributes
+    ----------
+    slot : tensor [N], int64
+        Slot of each element, bin x bin_size + place in the bin.
+    element : tensor [n_bins x bin_size], int64
+        Element in each slot; 0 in a padded one.
+    mask : tensor [n_bins, bin_size], bool
+        Which slots hold an element.
+    """
+
+    slot: Tensor
+    element: Tensor
+    mask: Tensor
+
+    def gather(self, values: Tensor) -> Tensor:
+        """Return per-element `values` [N, D] by bins, [n_bins, bin_size, D]. Padded slots hold anything.
+
+        Whoever uses the result must give padded slots no weight: no gradient is taken from them.
+        """
+        binned: Tensor = _ToBins.apply(values, self.element, self.slot)  # type: ignore[no-untyped-call]
+        return binned.view(*self.mask.shape, values.shape[1])
+
+    def scatter(self, binned: Tensor) -> Tensor:
+        """Return binned values [n_bins, bin_size, D] in the order of the elements, [N, D]."""
+        flat = binned.reshape(-1, binned.shape[-1])
+        values: Tensor = _FromBins.apply(flat, self.element, self.slot, self.mask)  # type: ignore[no-untyped-call]
+        return values
+
+
+class _ToBins(Function):
+    """A gather whose backward is the inverse gather: no scattered additions."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, element: Tensor, slot: Tensor) -> Tensor:
+        ctx.save_for_backward(slot)
+        return values.index_select(0, element)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (slot,) = ctx.saved_tensors
+        return gradient.index_select(0, slot), None, None
+
+
+class _FromBins(Function):
+    """The way back; its backward leaves padded slots without a gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, element: Tensor, slot: Tensor, mask: Tensor) -> Tensor:
+        ctx.save_for_backward(element, mask)
+        return values.index_select(0, slot)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        element, mask = ctx.saved_tensors
+        return gradient.index_select(0, element).mul_(mask.view(-1, 1)), None, None, None
+
+
+def hash_codes(embedding: Tensor, hyperplanes: Tensor, sizes: EventSizes) -> Tensor:
+    """Return the locality-sensitive hash code of each element, [N], int64.
+
+    An event with h hyperplanes has 2h codes: the hyperplane of the largest projection m, with its sign,
+    ``argmax([m, -m])``. Events of the batch with fewer hyperplanes than the widest leave the others unused: both
+    signs of an unused projection are -inf, never a large number of either sign.
+
+    Raises
+    ------
+    DataError
+        If an event needs more hyperplanes than there are.
+    """
+    most = int(sizes.n_hyperplanes.max())
+    if most == 0:
+        return torch.zeros_like(sizes.event)
+    if most > hyperplanes.shape[1]:
+        elements = int(torch.bincount(sizes.event).max())
+        raise DataError(
+            f"an event of {elements} elements in bins of {sizes.bin_size} needs {most} hash columns, "
+            f"network.hash_columns is {hyperplanes.shape[1]}; raise it"
+        )
+    projection = embedding @ hyperplanes[:, :most]
+    both = torch.cat([projection, -projection], dim=1)
+    column = torch.arange(most, device=embedding.device).repeat(2)
+    unused = column >= sizes.n_hyperplanes[sizes.event].unsqueeze(1)
+    return both.masked_fill_(unused, -torch.inf).argmax(dim=1)
+
+
+@torch.no_grad()
+def assign_bins(embedding: Tensor, hyperplanes: Tensor, sizes: EventSizes) -> Bins:
+    """Sort each event by hash code (stably) and cut it into consecutive bins, the last one padded.
+
+    Parameters
+    ----------
+    embedding : tensor [N, d]
+        Where elements lie.
+    hyperplanes : tensor [d, h]
+        Random directions, shared by all events.
+    sizes : EventSizes
+        Of this batch.
+    """
+    codes = hash_codes(embedding, hyperplanes, sizes)
+    order = torch.argsort(sizes.event * (2 * hyperplanes.shape[1]) + codes, stable=True)
+    slot_in_order = sizes.first_bin[sizes.event] * sizes.bin_size + sizes.position
+    slot = torch.empty_like(order).index_copy_(0, order, slot_in_order)
+    element = torch.zeros(sizes.n_bins * sizes.bin_size, dtype=torch.int64, device=order.device)
+    element.index_copy_(0, slot_in_order, order)
+    mask = torch.zeros_like(element, dtype=torch.bool).index_fill_(0, slot_in_order, True)
+    return Bins(slot=slot, element=element, mask=mask.view(sizes.n_bins, sizes.bin_size))

@@ -1,0 +1,165 @@
+"""MLPF: two stacks of graph layers, and heads that turn elements into particles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mlpf_hpo.config import NetworkParams
+from mlpf_hpo.events.schema import N_CLASSES, N_FEATURES, TRACK_FEATURES
+from mlpf_hpo.mlpf.binning import EventSizes
+from mlpf_hpo.mlpf.layers import GraphLayer
+
+N_TYPES = 3
+"""Padding, tower, track."""
+
+N_INPUTS = N_TYPES + N_FEATURES - 1
+"""One-hot type and the other feature columns."""
+
+ETA, SIN_PHI, COS_PHI = (TRACK_FEATURES.index(name) for name in ("eta", "sin_phi", "cos_phi"))
+ENERGY = 5
+"""Column of a tower's energy and of a track's momentum."""
+
+
+class Predictions(NamedTuple):
+    """What MLPF says of each of N elements.
+
+    Attributes
+    ----------
+    logits : tensor [N, 6]
+        Scores of the classes.
+    charge, pt, eta, sin_phi, cos_phi, energy : tensor [N]
+        Properties of the particle, GeV where they have a unit.
+    """
+
+    logits: Tensor
+    charge: Tensor
+    pt: Tensor
+    eta: Tensor
+    sin_phi: Tensor
+    cos_phi: Tensor
+    energy: Tensor
+
+
+class MLPF(nn.Module):
+    """Machine-learned particle flow (Pata et al., EPJC 81 381), on ragged batches.
+
+    Parameters
+    ----------
+    n_glayers_id, n_glayers_reg : int
+        Graph layers of the two stacks; 0 is legal.
+    dropout : float
+        p acts as p/2 in the graph layers and as p in the heads.
+    bin_size, output_dim : int
+        Slots in a bin, and width of the graph layers.
+    embedding_dim, hash_columns : int
+        Width of the embedding, and random directions at hand for hashing.
+    class_head, charge_head, regression_head : sequence of int
+        Hidden widths of the heads.
+    """
+
+    def __init__(
+        self,
+        n_glayers_id: int,
+        n_glayers_reg: int,
+        dropout: float,
+        bin_size: int,
+        output_dim: int,
+        embedding_dim: int,
+        hash_columns: int,
+        class_head: Sequence[int],
+        charge_head: Sequence[int],
+        regression_head: Sequence[int],
+    ) -> None:
+        super().__init__()
+        self.bin_size = bin_size
+
+        def stack(n_layers: int) -> nn.ModuleList:
+            widths = [N_INPUTS] + [output_dim] * n_layers
+            return nn.ModuleList(
+                GraphLayer(width, output_dim, embedding_dim, hash_columns, dropout / 2)
+                for width in widths[:n_layers]
+            )
+
+        self.id_layers, self.reg_layers = stack(n_glayers_id), stack(n_glayers_reg)
+        id_dim = N_INPUTS + n_glayers_id * output_dim
+        reg_dim = N_INPUTS + n_glayers_reg * output_dim
+        self.norm = nn.LayerNorm(id_dim)
+        self.class_head = head(id_dim, class_head, N_CLASSES, dropout)
+        self.charge_head = head(id_dim, charge_head, 1, dropout)
+        self.eta_head = head(id_dim + N_CLASSES, regression_head, 1, dropout)
+        self.phi_head = head(id_dim + N_CLASSES, regression_head, 2, dropout)
+        self.energy_head = head(id_dim + N_CLASSES + reg_dim, regression_head, 1, dropout)
+        self.pt_head = head(id_dim + N_CLASSES + reg_dim, regression_head, 1, dropout)
+
+    @staticmethod
+    def configured(configuration: Mapping[str, float | int], network: NetworkParams) -> MLPF:
+        """Return the network of a point of the search space."""
+        return MLPF(
+            n_glayers_id=int(configuration["n_glayers_id"]),
+            n_glayers_reg=int(configuration["n_glayers_reg"]),
+            dropout=float(configuration["dropout"]),
+            bin_size=int(configuration["bin_size"]),
+            output_dim=int(configuration["output_dim"]),
+            embedding_dim=network.embedding_dim,
+            hash_columns=network.hash_columns,
+            class_head=network.class_head,
+            charge_head=network.charge_head,
+            regression_head=network.regression_head,
+        )
+
+    def forward(self, x: Tensor, ptr: Tensor) -> Predictions:
+        """Reconstruct the events of a batch.
+
+        Parameters
+        ----------
+        x : tensor [N, 12]
+            Features of the elements of all events, one event after the other.
+        ptr : tensor [B + 1], int64
+            Where events begin and end.
+        """
+        inputs = encode(x)
+        sizes = EventSizes.of(ptr, self.bin_size)
+        id_input = self.norm(torch.cat([inputs, *run(self.id_layers, inputs, sizes)], dim=1))
+        reg_input = torch.cat([inputs, *run(self.reg_layers, inputs, sizes)], dim=1)
+        logits = self.class_head(id_input)
+        # The momentum is told the class, but may not change it: no gradient through the logits.
+        with_class = torch.cat([id_input, logits.detach()], dim=1)
+        with_both = torch.cat([with_class, reg_input], dim=1)
+        phi = self.phi_head(with_class)
+        return Predictions(
+            logits=logits,
+            charge=self.charge_head(id_input).squeeze(1),
+            pt=self.pt_head(with_both).squeeze(1).abs(),
+            eta=x[:, ETA] + self.eta_head(with_class).squeeze(1),
+            sin_phi=x[:, SIN_PHI] + phi[:, 0],
+            cos_phi=x[:, COS_PHI] + phi[:, 1],
+            energy=(x[:, ENERGY] + self.energy_head(with_both).squeeze(1)).abs(),
+        )
+
+
+def encode(x: Tensor) -> Tensor:
+    """Return the 14 inputs [N, 14]: one-hot type, then the other columns, unscaled."""
+    types = functional.one_hot(x[:, 0].long(), N_TYPES).to(x.dtype)
+    return torch.cat([types, x[:, 1:]], dim=1)
+
+
+def run(layers: nn.ModuleList, x: Tensor, sizes: EventSizes) -> list[Tensor]:
+    """Return the outputs of all layers of a stack."""
+    outputs = []
+    for layer in layers:
+        x = layer(x, sizes)
+        outputs.append(x)
+    return outputs
+
+
+def head(in_dim: int, widths: Sequence[int], out_dim: int, dropout: float) -> nn.Sequential:
+    """Return a feed-forward head: linear, elu, dropout per hidden width, and a linear output."""
+    modules: list[nn.Module] = []
+    for before, width in zip([in_dim, *widths[:-1]], widths, strict=True):
+        modules += [nn.Linear(before, width), nn.ELU(), nn.Dropout(dropout)]
+    return nn.Sequential(*modules, nn.Linear(widths[-1], out_dim))
