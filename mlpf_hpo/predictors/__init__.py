@@ -1,1 +1,58 @@
 """From a partly trained model to its final loss, with an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlpf_hpo.config import PredictorsParams
+from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.predictors.regressors import make_models
+
+
+def make_predictor(
+    name: str,
+    params: PredictorsParams,
+    seed: int,
+    known_epochs: Sequence[int],
+    folds: int | None = None,
+) -> CurvePredictor:
+    """Return an unfitted predictor by the name of its regressor.
+
+    Parameters
+    ----------
+    name : str
+        A key of `regressors.REGRESSORS`.
+    params : PredictorsParams
+        Settings of the regressors, and coverage.
+    seed : int
+        Of whatever is random in it.
+    known_epochs : sequence of int
+        Numbers of known epochs to fit models for.
+    folds : int, optional
+        Cross-validation folds for the intervals; `params.outer_folds` by default, 0 for none.
+    """
+    model, blind_model = make_models(name, params, seed)
+    return CurvePredictor(
+        model=model,
+        blind_model=blind_model,
+        known_epochs=tuple(known_epochs),
+        coverage=params.coverage,
+        folds=params.outer_folds if folds is None else folds,
+        name=name,
+    )
+
+
+TRUSTED_TYPES = (
+    "mlpf_hpo.curves.features.CurveFeatures",
+    "mlpf_hpo.predictors.curve_predictor.CurvePredictor",
+    "mlpf_hpo.predictors.regressors.ensemble.QSVREnsemble",
+    "mlpf_hpo.predictors.regressors.persistence.Persistence",
+    "mlpf_hpo.predictors.regressors.qsvr.QSVR",
+    "mlpf_hpo.predictors.regressors.subsampled.Subsampled",
+)
+"""Our own types that a model file may hold, beside scikit-learn's and numpy's."""
+
+
+def trusted_types() -> list[str]:
+    """Return the types that a predictor's file may hold."""
+    return list(TRUSTED_TYPES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,3 +27,30 @@ class Prediction:
     lower: FloatArray
     upper: FloatArray
     coverage: float
+
+
+def conformal_radius(residuals: FloatArray, coverage: float) -> float:
+    """Return the half width of a symmetric conformal interval.
+
+    The quantile has the finite-sample correction ceil((n + 1) coverage) / n (Vovk et al.; Lei et al., JASA 113
+    1094): with too few residuals for the coverage the radius is infinite, which is the truth.
+
+    Parameters
+    ----------
+    residuals : array [n]
+        Errors on rows that the model was not fitted on.
+    coverage : float
+        Nominal coverage in (0, 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> conformal_radius(np.arange(1.0, 10.0), 0.8)
+    8.0
+    >>> conformal_radius(np.arange(1.0, 4.0), 0.9)
+    inf
+    """
+    rank = math.ceil((len(residuals) + 1) * coverage)
+    if rank > len(residuals):
+        return math.inf
+    return float(np.sort(np.abs(residuals))[rank - 1])

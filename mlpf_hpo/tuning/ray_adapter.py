@@ -12,9 +12,9 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import ray
 from ray import tune
@@ -25,47 +25,13 @@ from ray.tune.search import Searcher
 from mlpf_hpo.errors import InterruptedStageError
 from mlpf_hpo.tuning.interruption import Interruption
 from mlpf_hpo.tuning.ledger import Ledger, State
+from mlpf_hpo.tuning.ray_trial import TRIAL
 from mlpf_hpo.tuning.recorder import Recorder
 from mlpf_hpo.tuning.scheduler import Decision
-from mlpf_hpo.tuning.trial import EpochReport, TrialEnd, TrialSpec
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
 R = TypeVar("R")
-
-TrainTrial = Callable[[TrialSpec, int, Path, Callable[[EpochReport], None]], TrialEnd]
-"""What trains one trial: `mlpf_hpo.tuning.trial.train_trial`."""
-
-TRIAL = "trial"
-"""Key of Tune's configuration that names one of our trials."""
-
-
-def ray_trial(
-    config: Mapping[str, Any],
-    specs: Mapping[str, TrialSpec],
-    train: TrainTrial,
-    max_epochs: int,
-    checkpoints: Path,
-) -> None:
-    """Train one trial in a Ray worker and report its epochs; Tune's function trainable.
-
-    A report blocks until the driver has decided. When the trial is stopped or paused, Tune ends this thread
-    in there; the checkpoint was written before.
-    """
-    spec = specs[config[TRIAL]]
-
-    def report(done: EpochReport) -> None:
-        tune.report(
-            {
-                "epoch": done.epoch,
-                "metrics": dict(done.metrics),
-                "timestamp_ms": done.timestamp_ms,
-                "diverged": done.diverged,
-            }
-        )
-
-    train(spec, max_epochs, checkpoints / spec.key, report)
 
 
 class Bridge:
@@ -148,18 +114,16 @@ class Bridge:
                 ray.kill(actor)
 
 
-def _kept(
-    method: Callable[Concatenate[Any, P], R],
-) -> Callable[Concatenate[Any, P], R | None]:
+def _kept(method: Callable[..., R]) -> Callable[..., R | None]:
     """Keep an exception for `BridgeCallback.on_step_begin`, which lets it out where Tune catches nothing."""
 
     @functools.wraps(method)
-    def guarded(self: Any, *args: P.args, **kwargs: P.kwargs) -> R | None:
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> R | None:
         if self.bridge.error is not None:
             return None
         try:
             return method(self, *args, **kwargs)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             self.bridge.error = error
             return None
 
@@ -234,7 +198,7 @@ class BridgeScheduler(TrialScheduler):
         self.bridge.ledger.ended(trial.config[TRIAL])
 
     @_kept
-    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
+    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
         """Nothing: `choose_trial_to_run` ended it."""
 
     @_kept
@@ -320,10 +284,11 @@ class BridgeCallback(tune.Callback):
 
 def _error_text(trial: Any) -> str:
     """Return what a trial failed with, in one line."""
-    error = trial.get_pickled_error()
+    file = trial.pickled_error_file
+    if file is None or not Path(file).is_file():
+        return "failed; Ray has kept no error"
+    error = ray.cloudpickle.loads(Path(file).read_bytes())
     if isinstance(error, RayTaskError) and error.cause is not None:
         error = error.cause
-    if error is None:
-        return "failed without an error on record"
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0]}"[:500]

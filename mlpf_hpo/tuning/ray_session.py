@@ -13,17 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ray
+import torch
 
+import mlpf_hpo.tracking.client  # noqa: F401  (sets what keeps Ray from phoning)
 from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.hardware.host import describe_host
-from mlpf_hpo.tracking.client import quiet_environment
+from mlpf_hpo.hardware.host import usable_cpus
 
 LONGEST_TEMPORARY = 107 - len("/session_2026-01-01_12-00-00_123456_1234567/sockets/plasma_store.1")
 """Ray puts sockets below its temporary folder, and the path of a socket has at most 107 bytes."""
 
 ENVIRONMENT = {
     "RAY_worker_niceness": "0",  # Ray's default of 15 starves trials on a machine that others use
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a frame whatever the verbosity
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune's lets fit() return as if all were done; ours does not
@@ -78,7 +80,6 @@ def ray_session(state_dir: Path, resources: ResourceParams, threads: int) -> Ite
 
     A session that the caller has begun already is used and left running.
     """
-    quiet_environment()
     before = {name: os.environ.get(name) for name in ENVIRONMENT}
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if before[name] is None})
     levels = {name: logging.getLogger(name).level for name in ("ray", "ray.tune")}
@@ -90,10 +91,10 @@ def ray_session(state_dir: Path, resources: ResourceParams, threads: int) -> Ite
         if ours and "RAY_ADDRESS" in os.environ:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": ENVIRONMENT})
         elif ours:
-            host = describe_host()
-            yours = share(resources, threads, host.usable_cpus, len(host.gpus))
+            gpus = torch.cuda.device_count()
+            yours = share(resources, threads, usable_cpus(), gpus)
             temporary = _temporary_folder(state_dir)
-            _start(yours, temporary, len(host.gpus))
+            _start(yours, temporary, gpus)
         total = ray.cluster_resources()
         yield share(resources, threads, int(total.get("CPU", 1)), total.get("GPU", 0.0))
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.ledger import State, Trial
-from mlpf_hpo.tuning.trial import TrialSpec
+from mlpf_hpo.tuning.messages import TrialSpec
 
 
 class Recorder:
@@ -61,6 +61,7 @@ class Recorder:
             spec.seed,
             tags=self._tags,
             digest=spec.events_digest,
+            dataset_path=spec.train.parent,
         )
         self._open.add(trial_id)
 

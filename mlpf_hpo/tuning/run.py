@@ -15,24 +15,19 @@ from ray import tune
 
 from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import InterruptedStageError
+from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.interruption import interruptible
 from mlpf_hpo.tuning.journal import Journal
 from mlpf_hpo.tuning.ledger import Ledger, State, Trial
-from mlpf_hpo.tuning.ray_adapter import (
-    TRIAL,
-    Bridge,
-    BridgeCallback,
-    BridgeScheduler,
-    BridgeSearcher,
-    TrainTrial,
-    ray_trial,
-)
+from mlpf_hpo.tuning.messages import TrialSpec
+from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
 from mlpf_hpo.tuning.ray_session import Share, ray_session
+from mlpf_hpo.tuning.ray_trial import TRIAL, TrainTrial, ray_trial
 from mlpf_hpo.tuning.recorder import Recorder
 from mlpf_hpo.tuning.scheduler import Mode, Scheduler, Stop
-from mlpf_hpo.tuning.trial import TrialSpec, train_trial
+from mlpf_hpo.tuning.trial import train_trial
 
 Progress = Callable[[float, float, str], None]
 """Called with trials done (a running one counts by its share of epochs), trials in all, and a note."""
@@ -118,7 +113,7 @@ def run_trials(
     target, mode
         The metric that the policy sees, and whether smaller or larger is better.
     tags : mapping, optional
-        Tags of every trial's run.
+        Tags of every trial's run, beside those of this machine.
     train : callable
         What trains one trial.
 
@@ -137,7 +132,8 @@ def run_trials(
     journal = Journal(state_dir / "journals" / f"{campaign_id}.jsonl")
     ledger = Ledger(trials, scheduler, max_epochs, mode, journal)
     ledger.restore(finished, target)
-    recorder = Recorder(writer, kind, campaign_id, parent_run_id, specs, tags or {})
+    everything = {**describe_host().tags(), **(tags or {})}
+    recorder = Recorder(writer, kind, campaign_id, parent_run_id, specs, everything)
     if not ledger.all_ended:
         checkpoints = state_dir / "checkpoints" / campaign_id
         trainable = tune.with_parameters(

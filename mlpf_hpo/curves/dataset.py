@@ -1,0 +1,278 @@
+"""The learning-curve data set: from MLflow trials, to and from Parquet, from other people's tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from mlpf_hpo.curves.restarts import first_restarts
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
+from mlpf_hpo.files import write_json, written_whole
+from mlpf_hpo.space import config_id
+from mlpf_hpo.tracking.records import TrialSummary
+
+FloatArray = NDArray[np.float64]
+
+METADATA = b"mlpf_hpo"
+"""Key of our entry in the Parquet schema's metadata."""
+
+
+def curves_from_trials(
+    trials: Sequence[TrialSummary],
+    target: str,
+    mode: Literal["min", "max"],
+    n_epochs: int,
+    source: str,
+) -> LearningCurves:
+    """Return the curves of tracked trials, cut or padded with NaN to `n_epochs`.
+
+    Raises
+    ------
+    DataError
+        If there are no trials, or none logged the target.
+    """
+    if not trials:
+        raise DataError(f"{source}: no trials")
+    names = sorted({name for trial in trials for name in trial.metrics})
+    if target not in names:
+        raise DataError(f"{source}: no trial logged {target}{did_you_mean(target, names)}")
+    metrics = {name: _padded([trial.metrics.get(name, ()) for trial in trials], n_epochs) for name in names}
+    configs = pd.DataFrame([dict(trial.configuration) for trial in trials])
+    configs.insert(0, "config_id", [config_id(trial.configuration) for trial in trials])
+    configs.insert(1, "seed", [trial.seed for trial in trials])
+    return LearningCurves(
+        configs=configs,
+        metrics=metrics,
+        target=target,
+        mode=mode,
+        status=np.array([trial.status for trial in trials]),
+        restart_epoch=first_restarts(metrics[target], mode),
+        source=source,
+        run_ids=np.array([trial.run_id for trial in trials]),
+        hardware=np.array([trial.hardware_label for trial in trials]),
+    )
+
+
+def import_csv(
+    path: Path,
+    hyperparameters: Sequence[str],
+    loss_prefix: str,
+    name: str,
+    mode: Literal["min", "max"] = "min",
+) -> LearningCurves:
+    """Read a table with a row per trial: hyperparameter columns, and ``PREFIX0 ... PREFIX{T-1}``.
+
+    A curve may end early: empty cells after its last epoch. Anything else that is not a finite number is refused
+    with its row and column.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If there is no such file, or its content cannot be used.
+    """
+    table = _read_csv(path)
+    losses = _loss_columns(table, loss_prefix, path)
+    for column in hyperparameters:
+        if column not in table:
+            hint = did_you_mean(column, [str(c) for c in table.columns])
+            raise DataError(f"{path}: no column {column!r}{hint}")
+    if not hyperparameters:
+        raise DataError(f"{path}: name at least one hyperparameter column")
+    if len(table) < 2:
+        raise DataError(f"{path}: {len(table)} row(s); a data set of curves needs at least two")
+    configs = pd.DataFrame({column: _numbers(table, column, path) for column in hyperparameters})
+    values = np.stack([_numbers(table, column, path, may_end=True) for column in losses], axis=1)
+    _check_ends(values, losses, path)
+    keys = [config_id(row) for row in configs.to_dict("records")]
+    configs.insert(0, "config_id", keys)
+    configs.insert(1, "seed", np.full(len(table), -1))
+    n = len(table)
+    return LearningCurves(
+        configs=configs,
+        metrics={loss_prefix.rstrip("_") or "loss": values},
+        target=loss_prefix.rstrip("_") or "loss",
+        mode=mode,
+        status=np.where(np.isfinite(values[:, -1]), "finished", "stopped"),
+        restart_epoch=first_restarts(values, mode),
+        source=name,
+        run_ids=np.full(n, ""),
+        hardware=np.full(n, ""),
+    )
+
+
+def write_curves(curves: LearningCurves, path: Path) -> None:
+    """Write curves as Parquet, and their card beside it as ``.card.json`` and ``.card.md``."""
+    columns: dict[str, Any] = {name: curves.configs[name].to_numpy() for name in curves.configs.columns}
+    for name in ("status", "restart_epoch", "run_ids", "hardware"):
+        columns[f"trial/{name}"] = getattr(curves, name)
+    for name, values in curves.metrics.items():
+        for epoch in range(curves.n_epochs):
+            columns[f"metric/{name}/{epoch}"] = values[:, epoch]
+    about = {
+        "target": curves.target,
+        "mode": curves.mode,
+        "source": curves.source,
+        "configs": list(curves.configs.columns),
+        "metrics": list(curves.metrics),
+        "n_epochs": curves.n_epochs,
+    }
+    table = pa.table(columns).replace_schema_metadata({METADATA: json.dumps(about)})
+    with written_whole(path) as temporary:
+        pq.write_table(table, temporary)
+    card = describe(curves)
+    write_json(path.with_suffix(".card.json"), card)
+    with written_whole(path.with_suffix(".card.md")) as temporary:
+        temporary.write_text(card_text(card), encoding="utf-8")
+
+
+def read_curves(path: Path) -> LearningCurves:
+    """Read curves that `write_curves` wrote.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If there is no such file, or it is damaged or something else.
+    """
+    if not path.is_file():
+        raise MissingInputError(f"{path}: not there; the stage `curves` makes it (dvc repro curves)")
+    try:
+        table = pq.read_table(path)
+        about = json.loads((table.schema.metadata or {})[METADATA])
+        columns = {name: table[name].to_numpy() for name in table.column_names}
+        return LearningCurves(
+            configs=pd.DataFrame({name: columns[name] for name in about["configs"]}),
+            metrics={
+                name: np.stack([columns[f"metric/{name}/{e}"] for e in range(about["n_epochs"])], axis=1)
+                for name in about["metrics"]
+            },
+            target=about["target"],
+            mode=about["mode"],
+            status=columns["trial/status"].astype(str),
+            restart_epoch=columns["trial/restart_epoch"].astype(np.int64),
+            source=about["source"],
+            run_ids=columns["trial/run_ids"].astype(str),
+            hardware=columns["trial/hardware"].astype(str),
+        )
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: damaged, or not a data set of curves: {error}") from None
+
+
+def curves_file_digest(path: Path) -> str:
+    """Return the MD5 of a file, by which DVC knows it."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def describe(curves: LearningCurves) -> dict[str, Any]:
+    """Return the card of a data set: what it is, and what is odd about it."""
+    lengths = np.isfinite(curves.values).sum(axis=1)
+    repeats = Counter(curves.groups)
+    return {
+        "source": curves.source,
+        "target": curves.target,
+        "mode": curves.mode,
+        "curves": len(curves),
+        "epochs": curves.n_epochs,
+        "distinct_configurations": len(repeats),
+        "duplicated_rows": len(curves) - len(repeats),
+        "complete": int(curves.complete.sum()),
+        "truncated": int((lengths < curves.n_epochs).sum()),
+        "restarted": int((curves.restart_epoch >= 0).sum()),
+        "status": dict(sorted(Counter(curves.status.tolist()).items())),
+        "hardware": dict(sorted(Counter(curves.hardware.tolist()).items())),
+        "hyperparameters": list(curves.hyperparameters),
+        "metrics": list(curves.metrics),
+    }
+
+
+def card_text(card: dict[str, Any]) -> str:
+    """Return a card as Markdown."""
+    statuses = ", ".join(f"{n} {name}" for name, n in card["status"].items())
+    hardware = ", ".join(f"{n} on {name or 'unknown hardware'}" for name, n in card["hardware"].items())
+    return f"""# Learning curves: {card["source"]}
+
+{card["curves"]} curves of up to {card["epochs"]} epochs; the target is `{card["target"]}`, to be
+{"minimised" if card["mode"] == "min" else "maximised"}. Column 0 is the value after the first epoch.
+
+| | rows |
+|---|---|
+| distinct configurations | {card["distinct_configurations"]} |
+| rows whose configuration stands in an earlier row | {card["duplicated_rows"]} |
+| complete: every epoch finite, no restart | {card["complete"]} |
+| truncated: ended before the last epoch, or diverged | {card["truncated"]} |
+| restarted: jumped back and replayed the beginning | {card["restarted"]} |
+
+- Status: {statuses}
+- Hardware: {hardware}
+- Hyperparameters: {", ".join(card["hyperparameters"])}
+- Metrics per epoch: {", ".join(card["metrics"])}
+"""
+
+
+def _padded(curves: Sequence[Sequence[float]], n_epochs: int) -> FloatArray:
+    out = np.full((len(curves), n_epochs), np.nan)
+    for row, curve in zip(out, curves, strict=True):
+        kept = curve[:n_epochs]
+        row[: len(kept)] = kept
+    return out
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise MissingInputError(f"{path}: no such file") from None
+    except (OSError, ValueError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as CSV: {error}") from None
+    header = path.read_text(encoding="utf-8").splitlines()[0].split(",")
+    twice = [name for name, n in Counter(header).items() if n > 1]
+    if twice:
+        raise DataError(f"{path}: column {twice[0]!r} stands in the header {Counter(header)[twice[0]]} times")
+    return table
+
+
+def _loss_columns(table: pd.DataFrame, prefix: str, path: Path) -> list[str]:
+    numbered = {
+        int(name.removeprefix(prefix)): str(name)
+        for name in table.columns
+        if str(name).startswith(prefix) and str(name).removeprefix(prefix).isdecimal()
+    }
+    if not numbered:
+        raise DataError(
+            f"{path}: no columns {prefix}0, {prefix}1, ...; there are {', '.join(table.columns[:9])}"
+        )
+    gaps = sorted(set(range(len(numbered))) - set(numbered))
+    if gaps:
+        raise DataError(f"{path}: column {prefix}{gaps[0]} is missing; epochs must be numbered without gaps")
+    return [numbered[epoch] for epoch in range(len(numbered))]
+
+
+def _numbers(table: pd.DataFrame, column: str, path: Path, may_end: bool = False) -> FloatArray:
+    texts = table[column].str.strip()
+    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
+    allowed = (texts == "").to_numpy() if may_end else np.zeros(len(texts), dtype=bool)
+    bad = ~np.isfinite(numbers) & ~allowed
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(f"{path}: row {row + 1}, column {column}: {texts.iloc[row]!r} is not a finite number")
+    return numbers
+
+
+def _check_ends(values: FloatArray, columns: Sequence[str], path: Path) -> None:
+    known = np.isfinite(values)
+    gap = known[:, 1:] & ~known[:, :-1]
+    if gap.any() or not known[:, 0].all():
+        row = int((gap.any(axis=1) | ~known[:, 0]).argmax())
+        column = columns[int((~known[row]).argmax())]
+        raise DataError(f"{path}: row {row + 1}, column {column}: empty, but the curve goes on after it")

@@ -1,0 +1,203 @@
+"""`CurvePredictor`: from partly seen curves to final losses with intervals.
+
+It alone is selected, registered, served and used by the search.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.model_selection import GroupKFold, KFold
+from sklearn.utils.validation import check_is_fitted
+
+from mlpf_hpo.curves.features import known_lengths, split_columns
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.predictors.intervals import Prediction, conformal_radius
+
+FloatArray = NDArray[np.float64]
+
+LEAST_ROWS = 3
+"""Fewer training curves than this teach nothing."""
+
+
+class CurvePredictor(RegressorMixin, BaseEstimator):
+    """A model per number of known epochs, and intervals from its errors on curves it was not fitted on.
+
+    Curves are tables as `LearningCurves.frame` makes them: hyperparameters, then ``loss_0 ... loss_{T-1}`` with NaN
+    after the last known epoch. Rows of one call may stand at different epochs, 0 included. A row that knows k
+    epochs is predicted by the model for the largest number of `known_epochs` that is at most k.
+
+    Parameters
+    ----------
+    model : estimator
+        A pipeline with a step "features" (`CurveFeatures`), cloned for every number of known epochs.
+    blind_model : estimator or None
+        Takes its place for 0 known epochs.
+    known_epochs : sequence of int
+        Numbers of known epochs to fit models for, ascending.
+    coverage : float
+        Nominal coverage of intervals by default.
+    folds : int
+        Cross-validation folds for the errors; below 2 there are no intervals (infinite bounds).
+    name : str
+        How it is called in tables.
+
+    Attributes
+    ----------
+    models_ : list of fitted estimators
+        One per entry of `known_epochs`.
+    residuals_ : list of arrays
+        Out-of-fold errors of each, of log(loss) if `log_scale_`, else of the loss.
+    log_scale_ : bool
+        Whether all training targets were positive: intervals are then multiplicative.
+    n_epochs_ : int
+        The epoch whose loss is predicted.
+    n_dropped_ : int
+        Training curves left out because their final loss is not finite.
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        blind_model: Any = None,
+        known_epochs: Sequence[int] = (0,),
+        coverage: float = 0.9,
+        folds: int = 5,
+        name: str = "",
+    ) -> None:
+        self.model = model
+        self.blind_model = blind_model
+        self.known_epochs = known_epochs
+        self.coverage = coverage
+        self.folds = folds
+        self.name = name
+
+    @property
+    def n_epochs(self) -> int:
+        """The epoch whose loss is predicted."""
+        check_is_fitted(self)
+        return int(self.n_epochs_)
+
+    def fit(self, X: pd.DataFrame, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
+        """Fit on full curves.
+
+        Parameters
+        ----------
+        X : DataFrame [n, hyperparameters + T]
+            Curves.
+        y : array [n]
+            Final losses; rows without a finite one are left out.
+        groups : array [n], optional
+            Rows of one group stay on one side of the splits for the errors.
+
+        Raises
+        ------
+        DataError
+            If fewer than three curves can be used.
+        """
+        target = np.asarray(y, dtype=float)
+        usable = np.isfinite(target)
+        self.n_dropped_ = int((~usable).sum())
+        if usable.sum() < LEAST_ROWS:
+            raise DataError(
+                f"{int(usable.sum())} curves with a finite final loss; at least {LEAST_ROWS} are needed"
+            )
+        frame, target = X.loc[usable.tolist()].reset_index(drop=True), target[usable]
+        labels = np.arange(len(target)) if groups is None else np.asarray(groups)[usable]
+        self.columns_ = [str(name) for name in frame.columns]
+        losses = split_columns(self.columns_)[1]
+        self.n_epochs_ = len(losses)
+        self.log_scale_ = bool((target > 0).all())
+        lengths = known_lengths(frame[losses].to_numpy(dtype=float))
+        self.models_, self.residuals_ = [], []
+        with _few_rows():
+            for known in self.known_epochs:
+                rows = np.flatnonzero(lengths >= known)
+                if len(rows) < LEAST_ROWS:
+                    raise DataError(
+                        f"{len(rows)} curves know {known} epochs; at least {LEAST_ROWS} are needed"
+                    )
+                part, part_target = frame.iloc[rows], target[rows]
+                self.models_.append(self._template(known).fit(part, part_target))
+                self.residuals_.append(self._out_of_fold(known, part, part_target, labels[rows]))
+        return self
+
+    def predict(self, X: pd.DataFrame) -> FloatArray:
+        """Return the predicted final loss of each curve, [n]."""
+        check_is_fitted(self)
+        return self._predict(X)[0]
+
+    def predict_interval(self, X: pd.DataFrame, coverage: float | None = None) -> Prediction:
+        """Return predictions with intervals.
+
+        Parameters
+        ----------
+        X : DataFrame
+            Partly seen curves.
+        coverage : float, optional
+            Nominal coverage; `self.coverage` by default.
+        """
+        check_is_fitted(self)
+        nominal = self.coverage if coverage is None else coverage
+        mean, which = self._predict(X)
+        radii = np.array([conformal_radius(residuals, nominal) for residuals in self.residuals_])[which]
+        if self.log_scale_:
+            with np.errstate(over="ignore"):
+                lower, upper = mean * np.exp(-radii), mean * np.exp(radii)
+            return Prediction(mean, lower, upper, nominal)
+        return Prediction(mean, mean - radii, mean + radii, nominal)
+
+    def _template(self, known: int) -> Any:
+        if known == 0 and self.blind_model is not None:
+            return clone(self.blind_model)
+        return clone(self.model).set_params(features__known_epochs=known)
+
+    def _out_of_fold(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> FloatArray:
+        n_groups = len(np.unique(groups))
+        folds = min(self.folds, n_groups)
+        if folds < 2 or len(y) * (folds - 1) // folds < LEAST_ROWS:
+            return np.zeros(0)
+        splitter = KFold(folds) if n_groups == len(y) else GroupKFold(folds)
+        predicted = np.full(len(y), np.nan)
+        for train, test in splitter.split(X, y, groups):
+            predicted[test] = self._template(known).fit(X.iloc[train], y[train]).predict(X.iloc[test])
+        return self._scaled(y) - self._scaled(predicted)
+
+    def _scaled(self, values: FloatArray) -> FloatArray:
+        if not self.log_scale_:
+            return values
+        return np.log(np.maximum(values, np.finfo(float).tiny))
+
+    def _predict(self, X: pd.DataFrame) -> tuple[FloatArray, NDArray[np.int64]]:
+        missing = [name for name in self.columns_ if name not in X.columns]
+        if missing:
+            raise DataError(f"the table of curves lacks the columns {', '.join(missing[:5])}")
+        losses = split_columns(self.columns_)[1]
+        lengths = known_lengths(X[losses].to_numpy(dtype=float))
+        grid = np.asarray(self.known_epochs)
+        which = np.searchsorted(grid, lengths, side="right") - 1
+        if len(which) and which.min() < 0:
+            row = int(which.argmin())
+            raise DataError(f"row {row} knows {lengths[row]} epochs; this predictor needs at least {grid[0]}")
+        predicted = np.full(len(X), np.nan)
+        for index in np.unique(which):
+            rows = np.flatnonzero(which == index)
+            predicted[rows] = self.models_[index].predict(X.iloc[rows])
+        if self.log_scale_:
+            predicted = np.maximum(predicted, np.finfo(float).tiny)
+        return predicted, which
+
+
+@contextmanager
+def _few_rows() -> Iterator[None]:
+    """Silence scikit-learn on what is meant: as many quantiles as there are rows, if fewer than asked for."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="n_quantiles .* is greater than")
+        yield

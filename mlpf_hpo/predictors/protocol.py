@@ -1,0 +1,143 @@
+"""How predictors are compared: splits by configuration, and scores that say what they measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn.metrics import r2_score
+from sklearn.preprocessing import QuantileTransformer
+
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.seeds import derive_seed
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Scores = dict[str, float]
+
+METRICS = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
+
+
+def grouped_folds(groups: NDArray[Any], n_folds: int, seed: int) -> Iterator[tuple[IntArray, IntArray]]:
+    """Yield (train, test) positions; all rows of a configuration stand on one side.
+
+    Raises
+    ------
+    DataError
+        If there are fewer configurations than folds.
+    """
+    distinct, member = np.unique(groups, return_inverse=True)
+    if len(distinct) < n_folds:
+        raise DataError(f"{len(distinct)} configurations cannot be split into {n_folds} folds")
+    fold_of = np.empty(len(distinct), dtype=np.int64)
+    order = np.random.default_rng(seed).permutation(len(distinct))
+    fold_of[order] = np.arange(len(distinct)) % n_folds
+    for fold in range(n_folds):
+        test = fold_of[member] == fold
+        yield np.flatnonzero(~test), np.flatnonzero(test)
+
+
+def halves(groups: NDArray[Any], points: int, seed: int) -> tuple[IntArray, IntArray]:
+    """Return the paper's kind of split: half of the configurations to test on, `points` rows to train on.
+
+    Raises
+    ------
+    DataError
+        If the training half has fewer rows than asked for.
+    """
+    train, test = next(grouped_folds(groups, 2, seed))
+    shuffled = np.random.default_rng(derive_seed(seed, "training rows")).permutation(train)
+    if len(shuffled) < points:
+        raise DataError(
+            f"{points} training curves asked for, half of the configurations have {len(shuffled)}"
+        )
+    return shuffled[:points], test
+
+
+def quantile_space(train: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Return the map from losses to quantiles of the training losses, [0, 1]."""
+    transformer = QuantileTransformer(n_quantiles=min(50, len(train)), random_state=0)
+    transformer.fit(np.asarray(train).reshape(-1, 1))
+
+    def transform(values: FloatArray) -> FloatArray:
+        out: FloatArray = transformer.transform(np.asarray(values).reshape(-1, 1)).ravel()
+        return out
+
+    return transform
+
+
+def score(true: FloatArray, predicted: FloatArray, true_quantile: FloatArray, quantile: FloatArray) -> Scores:
+    """Return the scores of point predictions.
+
+    `r2_loss` and `r2_quantile` are R2(true, predicted) in units of the loss and in quantiles of the training
+    losses; `top_recall` is the share of the best min(10, n // 4) that stand among as many predicted best;
+    `log_mae` is the mean absolute error of log(loss), or of the loss where some are not positive.
+
+    Parameters
+    ----------
+    true, predicted : array [n]
+        Final losses.
+    true_quantile, quantile : array [n]
+        The same in quantiles of the training losses.
+    """
+    top = max(1, min(10, len(true) // 4))
+    best, chosen = set(np.argsort(true)[:top]), set(np.argsort(predicted)[:top])
+    positive = min(true.min(), predicted.min()) > 0
+    errors = np.log(predicted / true) if positive else predicted - true
+    varied = np.ptp(predicted) > 0 and np.ptp(true) > 0
+    return {
+        "r2_loss": float(r2_score(true, predicted)),
+        "r2_quantile": float(r2_score(true_quantile, quantile)),
+        "spearman": float(stats.spearmanr(true, predicted).statistic) if varied else 0.0,
+        "kendall": float(stats.kendalltau(true, predicted).statistic) if varied else 0.0,
+        "top_recall": len(best & chosen) / top,
+        "log_mae": float(np.abs(errors).mean()),
+    }
+
+
+def coverage(true: FloatArray, prediction: Prediction) -> float:
+    """Return the share of final losses that lie within their intervals."""
+    return float(((prediction.lower <= true) & (true <= prediction.upper)).mean())
+
+
+def bootstrap(
+    evaluate: Callable[[IntArray], Scores], groups: NDArray[Any], seed: int, draws: int = 500
+) -> dict[str, dict[str, float]]:
+    """Return each score with its spread when configurations are drawn again with replacement.
+
+    Parameters
+    ----------
+    evaluate : callable
+        From row positions to scores.
+    groups : array [n]
+        Configuration of each row.
+    seed, draws : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict of {mean, std, low, high}
+        "mean" is the score on all rows; low and high are the 95 % interval.
+    """
+    distinct, member = np.unique(groups, return_inverse=True)
+    rows_of = [np.flatnonzero(member == i) for i in range(len(distinct))]
+    generator = np.random.default_rng(seed)
+    central = evaluate(np.arange(len(groups)))
+    samples: dict[str, list[float]] = {name: [] for name in central}
+    for _ in range(draws):
+        drawn = np.concatenate([rows_of[i] for i in generator.integers(len(distinct), size=len(distinct))])
+        for name, value in evaluate(drawn).items():
+            samples[name].append(value)
+    return {
+        name: {
+            "mean": central[name],
+            "std": float(np.std(values)),
+            "low": float(np.quantile(values, 0.025)),
+            "high": float(np.quantile(values, 0.975)),
+        }
+        for name, values in samples.items()
+    }

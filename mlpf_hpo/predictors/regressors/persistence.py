@@ -1,0 +1,32 @@
+"""Persistence, the trivial predictor that every other has to beat: the last loss seen is the final loss."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+
+class Persistence(RegressorMixin, BaseEstimator):
+    """Predicts the last column of the features; nothing is learnt."""
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Check X [n, d] and y [n]."""
+        validate_data(self, X, y, y_numeric=True)
+        self.is_fitted_ = True
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return the last column of X [n, d]."""
+        check_is_fitted(self)
+        checked: NDArray[np.float64] = validate_data(self, X, reset=False, dtype=np.float64)
+        return checked[:, -1].copy()
+
+    def __sklearn_tags__(self) -> object:
+        """Tell scikit-learn that no score is promised."""
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True
+        return tags

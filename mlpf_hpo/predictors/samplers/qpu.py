@@ -1,0 +1,172 @@
+"""D-Wave quantum annealers: the QUBO's clique embedded once per working graph, then sampled.
+
+Settings are those of the paper: 20 µs anneals and a chain strength of 10 · ⌈max |Q|⌉.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import dwave.system
+import numpy as np
+from dwave.cloud.config.exceptions import ConfigFileError
+from dwave.cloud.exceptions import CanceledFutureError, PollingTimeout, ProblemUploadError
+from minorminer import busclique
+
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.predictors.qubo import Qubo
+from mlpf_hpo.predictors.samplers.base import SampleResult, from_sample_set, require_at_least_one
+
+Embedding = dict[int, tuple[int, ...]]
+
+_REMEDY = "set DWAVE_API_TOKEN or run `dwave config create`, and see `dwave ping`; or choose another sampler"
+_FAILURES = (ValueError, OSError, ConfigFileError, PollingTimeout, CanceledFutureError, ProblemUploadError)
+
+_embeddings: dict[tuple[str, int], Embedding] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class QuantumAnnealer:
+    """Reads of a D-Wave QPU. Hardware takes no seed: equal seeds give different samples.
+
+    Attributes
+    ----------
+    reads : int
+        Number of anneals.
+    annealing_time : float
+        Duration of an anneal, µs.
+    chain_strength_factor : float
+        Chain strength in units of the largest coefficient, rounded up.
+    device : dimod.Structured sampler or None
+        The solver. None takes what Ocean's configuration (environment, or file) names, once per process.
+    """
+
+    reads: int = 1000
+    annealing_time: float = 20.0
+    chain_strength_factor: float = 10.0
+    device: Any = None
+
+    def __post_init__(self) -> None:
+        require_at_least_one(reads=self.reads)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> QuantumAnnealer:
+        # scikit-learn's clone copies parameters deeply; a connection is shared, never copied.
+        return self
+
+    def sample(self, qubo: Qubo, seed: int) -> SampleResult:
+        """Anneal `reads` times.
+
+        `info` holds the settings, the solver, the embedding's size, the share of broken chains and the QPU's
+        own timings (`timing.qpu_access_time` and others, µs).
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no token, no connection or no such solver; if the problem does not fit on the solver;
+            or if the solver refuses it.
+        """
+        del seed
+        device = _connect() if self.device is None else self.device
+        self._check_reads(device)
+        embedding = clique_embedding(device, qubo.n_variables)
+        strength = self.chain_strength_factor * math.ceil(qubo.largest_coefficient)
+        composite = dwave.system.FixedEmbeddingComposite(device, embedding)
+        model = qubo.bqm()
+        start = time.perf_counter()
+        try:
+            sample_set = composite.sample(
+                model,
+                num_reads=self.reads,
+                annealing_time=self.annealing_time,
+                chain_strength=strength,
+                answer_mode="raw",
+            )
+            sample_set.resolve()
+        except _FAILURES as error:
+            raise ConfigurationError(
+                f"qpu: {_solver_name(device)} did not answer: {error}; {_REMEDY}"
+            ) from error
+        seconds = time.perf_counter() - start
+        info: dict[str, float | int | str] = {
+            "reads": self.reads,
+            "annealing_time": self.annealing_time,
+            "chain_strength": strength,
+            **_describe(device, embedding),
+            **_measured(sample_set),
+        }
+        return from_sample_set(sample_set, seconds, info)
+
+    def _check_reads(self, device: Any) -> None:
+        most = device.properties.get("num_reads_range", [1, math.inf])[1]
+        if self.reads > most:
+            solver = _solver_name(device)
+            raise ConfigurationError(f"reads = {self.reads}: {solver} takes {most} at most in one submission")
+
+
+def clique_embedding(device: Any, n_variables: int) -> Embedding:
+    """Return chains of qubits for a fully connected problem on the graph of working qubits.
+
+    Found once per graph and size in a process: a solver's graph changes when it is recalibrated, so the key
+    is a digest of its couplers.
+
+    Raises
+    ------
+    ConfigurationError
+        If so large a clique does not fit.
+    """
+    couplers = np.asarray(sorted(device.edgelist), dtype=np.int64)
+    key = (hashlib.sha256(couplers.tobytes()).hexdigest(), n_variables)
+    if key not in _embeddings:
+        found = busclique.find_clique_embedding(
+            n_variables, device.to_networkx_graph(), seed=0, use_cache=False
+        )
+        if not found:
+            raise ConfigurationError(
+                f"qpu: {n_variables} fully connected variables do not fit on {_solver_name(device)} "
+                f"({len(device.nodelist)} qubits); train on fewer points, or with fewer bits"
+            )
+        _embeddings[key] = {int(variable): tuple(chain) for variable, chain in found.items()}
+    return _embeddings[key]
+
+
+@functools.lru_cache(maxsize=1)
+def _connect() -> Any:
+    """Open the configured solver once per process; a failure is not remembered."""
+    try:
+        return dwave.system.DWaveSampler()
+    except _FAILURES as error:
+        reason = str(error) or type(error).__name__
+        raise ConfigurationError(f"qpu: no D-Wave solver can be reached ({reason}): {_REMEDY}") from error
+
+
+def _solver_name(device: Any) -> str:
+    return str(device.properties.get("chip_id", type(device).__name__))
+
+
+def _describe(device: Any, embedding: Embedding) -> dict[str, float | int | str]:
+    lengths = [len(chain) for chain in embedding.values()]
+    topology = device.properties.get("topology", {})
+    return {
+        "solver": _solver_name(device),
+        "topology": f"{topology.get('type', 'unknown')} {topology.get('shape', '')}".strip(),
+        "qubits": sum(lengths),
+        "chain_length": max(lengths),
+    }
+
+
+def _measured(sample_set: Any) -> dict[str, float | int | str]:
+    broken = np.asarray(sample_set.record.chain_break_fraction, dtype=np.float64)
+    measured: dict[str, float | int | str] = {
+        "chain_break_fraction": float(broken.mean()),
+        "chain_break_fraction_max": float(broken.max()),
+    }
+    if "problem_id" in sample_set.info:
+        measured["problem_id"] = str(sample_set.info["problem_id"])
+    for name, microseconds in sample_set.info.get("timing", {}).items():
+        measured[f"timing.{name}"] = float(microseconds)
+    return measured

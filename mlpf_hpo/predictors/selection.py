@@ -1,0 +1,262 @@
+"""Selection by nested, grouped cross-validation.
+
+The inner folds choose a predictor; the outer folds score every predictor, and the choosing itself, on curves that
+had no part in fitting or choosing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpf_hpo.config import PredictorsParams
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.predictors import make_predictor
+from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.predictors.protocol import Scores, bootstrap, coverage, grouped_folds, quantile_space, score
+from mlpf_hpo.seeds import derive_seed
+
+FloatArray = NDArray[np.float64]
+
+SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
+"""Shares of the curve at which the candidates' scores are shown."""
+
+SELECTED = "selected"
+
+
+@dataclass
+class OutOfFold:
+    """What a predictor said of each curve while that curve was in no training set.
+
+    Attributes
+    ----------
+    mean, lower, upper, quantile : array [n]
+        Prediction with interval, and the point prediction in quantiles of the training losses.
+    """
+
+    n: int
+    mean: FloatArray = field(init=False)
+    lower: FloatArray = field(init=False)
+    upper: FloatArray = field(init=False)
+    quantile: FloatArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "lower", "upper", "quantile"):
+            setattr(self, name, np.full(self.n, np.nan))
+
+
+@dataclass(frozen=True)
+class SelectionResult:
+    """The outcome.
+
+    Attributes
+    ----------
+    winner : str
+        Chosen on all rows by the inner criterion.
+    known_epochs : int
+        Epochs that the predictors saw when they were scored.
+    inner : mapping
+        Inner criterion of each candidate on all rows.
+    scores : mapping
+        Candidate (and "selected") -> metric -> mean, std, low, high, from the outer folds.
+    shares : mapping
+        Candidate -> list of scores against the share of the curve seen.
+    out_of_fold : mapping
+        Candidate -> `OutOfFold` at `known_epochs`.
+    true, last_seen : array [n]
+        Final losses, and the last loss that the predictors saw.
+    rows : array [n]
+        Positions of the scored curves in the data set: those that are complete.
+    fitted : mapping
+        Candidate -> predictor fitted on all rows, for any number of known epochs.
+    """
+
+    winner: str
+    known_epochs: int
+    inner: dict[str, float]
+    scores: dict[str, dict[str, dict[str, float]]]
+    shares: dict[str, list[Scores]]
+    out_of_fold: dict[str, OutOfFold]
+    true: FloatArray
+    last_seen: FloatArray
+    rows: NDArray[np.int64]
+    fitted: dict[str, CurvePredictor]
+
+
+def known_epochs_at(share: float, n_epochs: int) -> int:
+    """Return the number of known epochs at a share of the curve; 0 only at share 0."""
+    return 0 if share == 0 else min(n_epochs - 1, max(1, round(share * n_epochs)))
+
+
+def usable_rows(curves: LearningCurves, least: int) -> NDArray[np.int64]:
+    """Return the positions of complete curves.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than `least`.
+    """
+    rows = np.flatnonzero(curves.complete)
+    if len(rows) < least:
+        raise DataError(
+            f"{len(rows)} of {len(curves)} curves are complete (finite throughout, no restart); comparing predictors "
+            f"takes at least {least}: raise campaign.trials, or lower predictors.outer_folds and inner_folds"
+        )
+    return rows
+
+
+def select(
+    curves: LearningCurves,
+    params: PredictorsParams,
+    seed: int,
+    progress: Callable[[float, float], Any] | None = None,
+) -> SelectionResult:
+    """Score, choose and fit the candidates of `params`.
+
+    Parameters
+    ----------
+    curves : LearningCurves
+        The data set; incomplete curves are left out.
+    params : PredictorsParams
+        Candidates, folds, criterion, share of the curve seen.
+    seed : int
+        Of splits and regressors.
+    progress : callable, optional
+        Called with (steps done, steps in all).
+    """
+    comparison = _Comparison(curves, params, seed)
+    steps = (params.outer_folds + 2) * len(params.candidates)
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, steps)
+
+    for fold, (train, test) in enumerate(comparison.outer()):
+        choice = comparison.choose(train, derive_seed(seed, "inner", fold))[0]
+        for name in params.candidates:
+            comparison.score_fold(name, train, test, chosen=name == choice)
+            step()
+    everything = np.arange(len(comparison.curves))
+    winner, inner = comparison.choose(everything, derive_seed(seed, "inner", "all"))
+    fitted = {}
+    for name in params.candidates:
+        fitted[name] = comparison.fit(name, everything, range(curves.n_epochs))
+        step()
+    scores, shares = comparison.summarise()
+    for _ in params.candidates:
+        step()
+    return SelectionResult(
+        winner=winner,
+        known_epochs=comparison.known,
+        inner=inner,
+        scores=scores,
+        shares=shares,
+        out_of_fold={name: comparison.out[name][comparison.known] for name in params.candidates},
+        true=comparison.y,
+        last_seen=comparison.curves.values[:, comparison.known - 1],
+        rows=comparison.rows,
+        fitted=fitted,
+    )
+
+
+class _Comparison:
+    """State of one comparison: the rows, the folds and what each candidate said of them."""
+
+    def __init__(self, curves: LearningCurves, params: PredictorsParams, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.rows = usable_rows(curves, least=max(6, 2 * params.outer_folds))
+        self.curves = curves.select(self.rows)
+        self.frame, self.y, self.groups = self.curves.frame(), self.curves.final, self.curves.groups
+        n_epochs = curves.n_epochs
+        self.known = max(1, known_epochs_at(params.known_fraction, n_epochs))
+        grid = {known_epochs_at(share, n_epochs) for share in SHARES} | {self.known}
+        self.grid = sorted(grid)
+        n = len(self.y)
+        self.true_quantile = np.full(n, np.nan)
+        names = (*params.candidates, SELECTED)
+        self.out = {name: {known: OutOfFold(n) for known in self.grid} for name in names}
+
+    def outer(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Return the outer folds."""
+        return list(grouped_folds(self.groups, self.params.outer_folds, derive_seed(self.seed, "outer")))
+
+    def fit(
+        self, name: str, rows: NDArray[np.int64], known: Sequence[int] | range, folds: int | None = None
+    ) -> CurvePredictor:
+        """Return a candidate fitted on `rows`."""
+        predictor = make_predictor(name, self.params, derive_seed(self.seed, name), known, folds)
+        return predictor.fit(self.frame.iloc[rows], self.y[rows], self.groups[rows])
+
+    def choose(self, rows: NDArray[np.int64], seed: int) -> tuple[str, dict[str, float]]:
+        """Return the best candidate by cross-validation within `rows`, and everybody's criterion."""
+        found = {}
+        for name in self.params.candidates:
+            predicted = np.full(len(rows), np.nan)
+            quantiles, true_quantiles = predicted.copy(), predicted.copy()
+            for train, test in grouped_folds(self.groups[rows], self.params.inner_folds, seed):
+                model = self.fit(name, rows[train], [self.known], folds=0)
+                to_quantile = quantile_space(self.y[rows[train]])
+                predicted[test] = model.predict(self._seen(rows[test], self.known))
+                quantiles[test], true_quantiles[test] = (
+                    to_quantile(predicted[test]),
+                    to_quantile(self.y[rows[test]]),
+                )
+            found[name] = self._criterion(score(self.y[rows], predicted, true_quantiles, quantiles))
+        return max(found, key=lambda name: found[name]), found
+
+    def score_fold(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64], chosen: bool) -> None:
+        """Fit a candidate on the training rows of an outer fold and keep what it says of the test rows."""
+        model = self.fit(name, train, self.grid)
+        to_quantile = quantile_space(self.y[train])
+        self.true_quantile[test] = to_quantile(self.y[test])
+        for known in self.grid:
+            prediction: Prediction = model.predict_interval(self._seen(test, known))
+            for target in (name, SELECTED) if chosen else (name,):
+                out = self.out[target][known]
+                out.mean[test], out.lower[test] = prediction.mean, prediction.lower
+                out.upper[test], out.quantile[test] = prediction.upper, to_quantile(prediction.mean)
+
+    def summarise(self) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, list[Scores]]]:
+        """Return the scores with intervals, and the scores against the share seen."""
+        scores = {
+            name: bootstrap(
+                lambda rows, out=by_known[self.known]: self._scores(out, rows),  # type: ignore[misc]
+                self.groups,
+                derive_seed(self.seed, "bootstrap"),
+            )
+            for name, by_known in self.out.items()
+        }
+        everything = np.arange(len(self.y))
+        shares = {
+            name: [
+                {"share": known / self.curves.n_epochs, **self._scores(by_known[known], everything)}
+                for known in self.grid
+            ]
+            for name, by_known in self.out.items()
+            if name != SELECTED
+        }
+        return scores, shares
+
+    def _scores(self, out: OutOfFold, rows: NDArray[np.int64]) -> Scores:
+        true = self.y[rows]
+        found = score(true, out.mean[rows], self.true_quantile[rows], out.quantile[rows])
+        interval = Prediction(out.mean[rows], out.lower[rows], out.upper[rows], self.params.coverage)
+        return {**found, "coverage": coverage(true, interval)}
+
+    def _seen(self, rows: NDArray[np.int64], known: int) -> Any:
+        return self.curves.frame(known).iloc[rows]
+
+    def _criterion(self, scores: Scores) -> float:
+        """Return the declared criterion, larger is better."""
+        if self.params.criterion == "log_mae":
+            return -scores["log_mae"]
+        return scores["r2_loss" if self.params.criterion == "r2" else "spearman"]

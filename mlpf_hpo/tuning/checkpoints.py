@@ -1,0 +1,99 @@
+"""Checkpoints of one trial: written whole, recognised when damaged, the newest two kept."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import pickle
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mlpf_hpo.errors import DataError
+
+log = logging.getLogger(__name__)
+
+KEPT = 2
+"""Number of checkpoints kept: the newest, and one to fall back on."""
+
+_NAME = re.compile(r"epoch-(\d{5,})-([0-9a-f]{16})\.ckpt")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint whose content is what was written.
+
+    Attributes
+    ----------
+    path : path
+        The file.
+    epoch : int
+        Number of epochs completed.
+    content : mapping
+        What `torch.load(weights_only=True)` reads from it.
+    """
+
+    path: Path
+    epoch: int
+    content: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, epoch: int, write: Callable[[Path], None]) -> Path:
+    """Let `write` write a file, and give it its name once it is complete; remove all but the newest two.
+
+    The name carries the content's checksum, so that file and checksum appear in one step.
+
+    Raises
+    ------
+    DataError
+        If the file system refuses; the message names the folder.
+    """
+    temporary = folder / f".epoch-{epoch:05d}.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        path = folder / f"epoch-{epoch:05d}-{_checksum(temporary)}.ckpt"
+        temporary.replace(path)
+        for older in _checkpoints(folder)[KEPT:]:
+            older.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: checkpoint cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def newest_checkpoint(folder: Path) -> Checkpoint | None:
+    """Return the newest checkpoint that is whole, or None; damaged ones are passed over with a warning."""
+    for path in _checkpoints(folder):
+        try:
+            whole = _checksum(path) == path.stem.rpartition("-")[2]
+            content = torch.load(path, map_location="cpu", weights_only=True) if whole else None
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            log.warning("%s: %s", path, error)
+            content = None
+        if content is not None:
+            return Checkpoint(path, _epoch(path), content)
+        log.warning("%s is damaged; the checkpoint before it is used", path)
+    return None
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Return all checkpoints, newest first."""
+    found = [path for path in folder.glob("epoch-*.ckpt") if _NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: (_epoch(path), path.stat().st_mtime_ns), reverse=True)
+
+
+def _epoch(path: Path) -> int:
+    match = _NAME.fullmatch(path.name)
+    return int(match.group(1)) if match else -1
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

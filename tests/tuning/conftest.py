@@ -1,0 +1,135 @@
+"""Small trials, and a backend without Ray whose workers finish epochs in a random order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpf_hpo.config import NetworkParams, TrainingParams
+from mlpf_hpo.events.datamodule import sample_digest
+from mlpf_hpo.events.schema import Event
+from mlpf_hpo.events.store import write_store
+from mlpf_hpo.tuning.ledger import Ledger, State
+from mlpf_hpo.tuning.scheduler import Decision
+from mlpf_hpo.tuning.trial import TrialSpec
+
+Simulate = Callable[..., list[tuple[str, int, float, Decision]]]
+
+
+@pytest.fixture
+def curves() -> Callable[..., dict[str, list[float]]]:
+    """Return a maker of curves that fall to different ends with some noise."""
+
+    def make(n: int, epochs: int, seed: int) -> dict[str, list[float]]:
+        generator = np.random.default_rng(seed)
+        ends = generator.uniform(1, 3, n)
+        rates = generator.uniform(0.2, 2, n)
+        noise = generator.normal(0, 0.1, (n, epochs))
+        steps = np.arange(1, epochs + 1)
+        table = ends[:, None] + 3 * np.exp(-rates[:, None] * steps) + noise
+        return {f"t{i:03d}": [float(value) for value in row] for i, row in enumerate(table)}
+
+    return make
+
+
+@pytest.fixture
+def simulate() -> Simulate:
+    """Return a function that runs a ledger to its end, or until so many results."""
+
+    def run(
+        ledger: Ledger,
+        table: dict[str, list[float]],
+        workers: int,
+        seed: int,
+        results: int | None = None,
+        broken: Sequence[str] = (),
+    ) -> list[tuple[str, int, float, Decision]]:
+        generator = np.random.default_rng(seed)
+        at: dict[str, int] = {}
+        told: list[tuple[str, int, float, Decision]] = []
+        while not ledger.all_ended:
+            while len(ledger.in_state(State.RUNNING)) < workers:
+                chosen = ledger.next_trial()
+                if chosen is None:
+                    break
+                at[chosen] = 0  # begins with what its checkpoint holds
+            running = [trial.trial_id for trial in ledger.in_state(State.RUNNING)]
+            if not running:
+                ledger.end_unpromoted()
+                continue
+            trial_id = running[generator.integers(len(running))]
+            at[trial_id] += 1
+            if trial_id in broken and at[trial_id] == 2:
+                ledger.failed(trial_id, "broken")
+                continue
+            value = table[trial_id][at[trial_id] - 1]
+            known = at[trial_id] <= ledger.trials[trial_id].epochs
+            decision = ledger.result(trial_id, at[trial_id], value)
+            if not known:
+                told.append((trial_id, at[trial_id], value, decision))
+                ledger.commit(trial_id)
+            if decision is Decision.STOP or at[trial_id] == ledger.max_epochs:
+                ledger.ended(trial_id)
+            if results is not None and len(told) == results:
+                break
+        return told
+
+    return run
+
+
+def _event(number: int, process: str) -> Event:
+    generator = np.random.default_rng([number, len(process)])
+    n = int(generator.integers(10, 25))
+    pt, eta, phi = generator.exponential(5, n), generator.normal(0, 2, n), generator.uniform(-3, 3, n)
+    features = np.zeros((n, 12), np.float32)
+    features[:, 0] = np.sort(generator.integers(1, 3, n))[::-1]
+    features[:, 1:6] = np.column_stack([pt, eta, np.sin(phi), np.cos(phi), pt * np.cosh(eta)])
+    targets = np.zeros((n, 7), np.float32)
+    targets[:, 0] = generator.integers(0, 6, n)
+    targets[:, 1] = generator.integers(-1, 2, n)
+    targets[:, 2:] = features[:, 1:6]
+    jets, met = np.zeros((0, 4), np.float32), np.zeros(2, np.float32)
+    return Event(features, targets, None, number, process, 0.0, jets, met)
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Return a training and a validation store with a few made-up events."""
+    folder = tmp_path_factory.mktemp("events")
+    train, validation = folder / "train", folder / "validation"
+    write_store(train, [_event(i, "ttbar") for i in range(10)], {})
+    write_store(validation, [_event(i, "qcd") for i in range(4)], {})
+    return train, validation
+
+
+@pytest.fixture(scope="session")
+def make_spec(stores: tuple[Path, Path]) -> Callable[..., TrialSpec]:
+    """Return a maker of small trials; keyword arguments change the configuration."""
+    widths = {"class_head": (8,), "charge_head": (8,), "regression_head": (8,)}
+    network = NetworkParams(embedding_dim=8, hash_columns=16, **widths)
+
+    def make(trial_id: str = "t000", seed: int = 7, **changed: float) -> TrialSpec:
+        configuration = {
+            "lr": 1e-3,
+            "n_glayers_id": 1,
+            "n_glayers_reg": 1,
+            "dropout": 0.3,
+            "bin_size": 8,
+            "output_dim": 8,
+            "weight_decay": 1e-4,
+        }
+        return TrialSpec(
+            trial_id=trial_id,
+            configuration={**configuration, **changed},
+            seed=seed,
+            train=stores[0],
+            validation=stores[1],
+            events_digest=sample_digest(*stores),
+            network=network,
+            training=TrainingParams(batch_events=4),
+        )
+
+    return make

@@ -1,0 +1,74 @@
+"""Promotion: the rule of algorithm 2 of arXiv 1810.05934, checked against its definition."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlpf_hpo.tuning.ledger import Ledger, Trial
+from mlpf_hpo.tuning.scheduler import Decision
+from mlpf_hpo.tuning.schedulers import SCHEDULERS, make_scheduler
+from mlpf_hpo.tuning.schedulers.promotion import Promotion
+
+
+class Watched(Promotion):
+    """Compares every choice with the definition, worked out from all that ever arrived."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.arrived: list[tuple[float, str, float]] = []
+        self.promoted: set[tuple[float, str]] = set()
+        self.choices = 0
+
+    def on_trial_result(self, trial_id, epoch, value):
+        decision = super().on_trial_result(trial_id, epoch, value)
+        if decision is Decision.PAUSE:
+            level = [level for level in self._levels if epoch >= level][-1]
+            self.arrived.append((level, trial_id, -value if self.mode == "max" else value))
+        return decision
+
+    def choose(self, pending, paused):
+        expected = pending[0] if pending else None
+        for level in self._levels:  # a higher level overwrites
+            here = sorted((cost, trial_id) for at, trial_id, cost in self.arrived if at == level)
+            best = [trial_id for _, trial_id in here[: int(len(here) / self.reduction_factor)]]
+            able = [trial_id for trial_id in best if (level, trial_id) not in self.promoted]
+            expected = able[0] if able else expected
+        chosen = super().choose(pending, paused)
+        assert chosen == expected
+        if chosen in paused:
+            at = max(level for level, trial_id, _ in self.arrived if trial_id == chosen)
+            self.promoted.add((at, chosen))
+            self.choices += 1
+        return chosen
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize(("grace", "eta"), [(1, 3.0), (2, 2.0), (1, 2.5)])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_promotes_the_best(curves, simulate, mode, grace, eta, workers) -> None:
+    table = curves(30, 12, seed=3)
+    policy = Watched(12, grace, eta, mode)
+    ledger = Ledger([Trial(t, t, {}) for t in table], policy, 12, mode)
+    told = simulate(ledger, table, workers, seed=5)
+    assert policy.choices > 0
+    status = [trial.status for trial in ledger.trials.values()]
+    assert set(status) <= {"finished", "stopped"}
+    assert 1 <= status.count("finished") < 10
+    assert {trial.reason for trial in ledger.trials.values()} == {"", "not promoted"}
+    assert len(told) == sum(trial.epochs for trial in ledger.trials.values()) < 30 * 12
+
+
+def test_idle_while_a_rival_is_on_its_way() -> None:
+    policy = Promotion(9, reduction_factor=3)
+    for trial_id, value in (("a", 1.0), ("b", 2.0)):
+        assert policy.on_trial_result(trial_id, 1, value) is Decision.PAUSE
+    assert policy.choose([], ["a", "b"]) is None
+    assert policy.on_trial_result("c", 1, 0.5) is Decision.PAUSE
+    assert policy.choose([], ["a", "b", "c"]) == "c"
+
+
+def test_the_registry_makes_every_policy() -> None:
+    assert set(SCHEDULERS) == {"full", "asha", "predictive_asha", "promotion"}
+    assert isinstance(make_scheduler("promotion", max_epochs=9), Promotion)
+    with pytest.raises(Exception, match="did you mean asha"):
+        make_scheduler("ashaa")

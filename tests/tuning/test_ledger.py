@@ -1,0 +1,153 @@
+"""The ledger: states, and a search that is interrupted anywhere ends as if it had not been."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import pytest
+
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.tracking.records import TrialSummary
+from mlpf_hpo.tuning.journal import Journal
+from mlpf_hpo.tuning.ledger import Ledger, State, Trial
+from mlpf_hpo.tuning.scheduler import Decision
+from mlpf_hpo.tuning.schedulers.asha import Asha
+from mlpf_hpo.tuning.schedulers.full import FullTraining
+from mlpf_hpo.tuning.schedulers.promotion import Promotion
+
+
+def make_ledger(table, policy, journal=None, epochs=8) -> Ledger:
+    return Ledger([Trial(t, f"key-{t}", {"lr": 1.0}) for t in table], policy, epochs, journal=journal)
+
+
+def summary(trial: Trial, values, timestamps=()) -> TrialSummary:
+    metrics = {"val/loss": tuple(values)}
+    return TrialSummary(trial.trial_id, trial.key, "r", {}, 0, trial.status, metrics, "", timestamps)
+
+
+@pytest.mark.parametrize("policy", [Asha, Promotion])
+@pytest.mark.parametrize("results", range(1, 30, 2))
+def test_a_restart_takes_the_policy_up(tmp_path, curves, simulate, policy, results) -> None:
+    """One worker, so that there is one order: interrupted after any result, the same decisions are made."""
+    table = curves(9, 8, seed=2)
+    whole = make_ledger(table, policy(8))
+    expected = simulate(whole, table, workers=1, seed=0)
+    journal = Journal(tmp_path / "journal.jsonl")
+    before = make_ledger(table, policy(8), journal)
+    first = simulate(before, table, workers=1, seed=0, results=results)
+    after = make_ledger(table, policy(8), journal)
+    ended = {t.trial_id: summary(t, t.values) for t in before.trials.values() if t.state is State.ENDED}
+    after.restore(ended, "val/loss")
+    second = simulate(after, table, workers=1, seed=0)
+    assert first + second == expected
+    for trial_id, trial in whole.trials.items():
+        again = after.trials[trial_id]
+        assert (trial.status, trial.values, trial.reason) == (again.status, again.values, again.reason)
+
+
+def test_what_ended_but_is_not_on_record_reports_again(tmp_path, curves, simulate) -> None:
+    """The journal knows the end of every trial, the tracking server has lost them all."""
+    table = curves(6, 8, seed=1)
+    journal = Journal(tmp_path / "journal.jsonl")
+    before = make_ledger(table, Asha(8), journal)
+    simulate(before, table, workers=2, seed=0)
+    after = make_ledger(table, Asha(8), journal)
+    after.restore({}, "val/loss")
+    assert not after.all_ended
+    assert simulate(after, table, workers=2, seed=0) == []  # nothing that the policy had not heard
+    for trial_id, trial in before.trials.items():
+        assert after.trials[trial_id].status == trial.status
+        assert after.trials[trial_id].reason == trial.reason
+
+
+def test_without_a_journal_the_summaries_teach_the_policy() -> None:
+    table = {"a": [1.0] * 8, "b": [2.0] * 8, "c": [0.0] * 8}
+    ledger = make_ledger(table, Asha(8, reduction_factor=2))
+    trial = ledger.trials["a"]
+    trial.status = "finished"
+    ledger.restore({"a": summary(trial, table["a"], tuple(float(i) for i in range(8)))}, "val/loss")
+    assert ledger.trials["a"].state is State.ENDED
+    assert ledger.next_trial() == "b"
+    assert ledger.result("b", 1, 2.0) is Decision.STOP
+
+
+def test_a_shorter_training_is_extended(tmp_path, curves, simulate) -> None:
+    table = curves(3, 8, seed=0)
+    journal = Journal(tmp_path / "journal.jsonl")
+    simulate(make_ledger(table, FullTraining(), journal, epochs=5), table, workers=2, seed=0)
+    longer = make_ledger(table, FullTraining(), journal, epochs=8)
+    longer.restore({}, "val/loss")
+    assert len(simulate(longer, table, workers=2, seed=0)) == 9
+    assert [trial.values for trial in longer.trials.values()] == list(table.values())
+
+
+def test_states_and_ends(curves, simulate) -> None:
+    table = curves(4, 8, seed=0)
+    table["t001"][3] = math.nan
+    ledger = make_ledger(table, FullTraining())
+    simulate(ledger, table, workers=2, seed=0, broken=["t002"])
+    status = {trial_id: (trial.status, trial.epochs) for trial_id, trial in ledger.trials.items()}
+    assert status == {
+        "t000": ("finished", 8), "t001": ("diverged", 4), "t002": ("failed", 1), "t003": ("finished", 8)
+    }  # fmt: skip
+    assert ledger.trials["t002"].reason == "broken"
+    assert ledger.best() == min(value for values in table.values() for value in values[:8] if value == value)
+    assert math.isnan(make_ledger(table, FullTraining()).best("t000"))
+
+
+def test_a_training_that_breaks_off_has_failed() -> None:
+    ledger = make_ledger({"a": []}, FullTraining())
+    ledger.next_trial()
+    ledger.result("a", 1, 1.0)
+    ledger.ended("a")
+    assert ledger.trials["a"].status == "failed"
+    assert "epoch 1 of 8" in ledger.trials["a"].reason
+
+
+def test_a_gap_in_the_reports_is_a_defect() -> None:
+    ledger = make_ledger({"a": []}, FullTraining())
+    ledger.next_trial()
+    with pytest.raises(RuntimeError, match="epoch 2 after epoch 0"):
+        ledger.result("a", 2, 1.0)
+
+
+def test_a_policy_that_starts_nothing_is_told_of() -> None:
+    class Idle(FullTraining):
+        def choose(self, pending, paused):
+            return None
+
+    ledger = make_ledger({"a": []}, Idle())
+    assert ledger.next_trial() is None
+    with pytest.raises(RuntimeError, match="1 pending"):
+        ledger.end_unpromoted()
+
+
+def test_a_torn_line_is_dropped_a_damaged_one_named(tmp_path, curves, simulate) -> None:
+    table = curves(9, 8, seed=2)
+    journal = Journal(tmp_path / "journal.jsonl")
+    simulate(make_ledger(table, Asha(8), journal), table, workers=1, seed=0)
+    entries = list(journal.entries())
+    assert sum(entry.decision is Decision.STOP for entry in entries) > 0
+    content = journal.path.read_bytes()
+    journal.path.write_bytes(content[:-7])
+    assert list(journal.entries()) == entries[:-1]
+    journal.append(entries[-1])
+    assert list(journal.entries()) == entries
+    journal.path.write_bytes(content.replace(b"epoch", b"epic", 1))
+    with pytest.raises(DataError, match="line 1"):
+        list(journal.entries())
+
+
+def test_decisions_on_record_stand(tmp_path, curves, simulate, caplog) -> None:
+    table = curves(9, 8, seed=2)
+    journal = Journal(tmp_path / "journal.jsonl")
+    before = make_ledger(table, Asha(8), journal)
+    simulate(before, table, workers=1, seed=0)
+    stopped = [trial.trial_id for trial in before.trials.values() if trial.status == "stopped"]
+    after = make_ledger(table, FullTraining(), journal)
+    with caplog.at_level(logging.WARNING):
+        after.restore({}, "val/loss")
+    simulate(after, table, workers=1, seed=0)
+    assert [trial.trial_id for trial in after.trials.values() if trial.status == "stopped"] == stopped
+    assert f"{len(stopped)} decisions on record" in caplog.text

@@ -1,0 +1,336 @@
+"""Searches under a real Ray session, tracked in a real MLflow store."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mlpf_hpo.config import ResourceParams
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.tracking import reader
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning.journal import Journal
+from mlpf_hpo.tuning.ray_session import LONGEST_TEMPORARY, _temporary_folder, ray_session, share
+from mlpf_hpo.tuning.run import run_trials
+from mlpf_hpo.tuning.schedulers.asha import Asha
+from mlpf_hpo.tuning.schedulers.full import FullTraining
+from mlpf_hpo.tuning.schedulers.promotion import Promotion
+from mlpf_hpo.tuning.trial import train_trial
+
+TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
+
+
+@pytest.fixture(scope="module")
+def ray_here(tmp_path_factory):
+    """Start Ray once; `run_trials` uses a session that it finds."""
+    with ray_session(tmp_path_factory.mktemp("state"), TWO, threads=1):
+        yield
+
+
+@pytest.fixture
+def search(make_spec, tmp_path):
+    """Return a function that runs a search here and returns outcomes and MLflow's records."""
+    writer = RunWriter(connect(f"sqlite:///{tmp_path / 'mlflow.db'}"))
+
+    def run(scheduler, n=4, epochs=3, resources=TWO, **more):
+        specs = [make_spec(f"t{i:03d}", seed=i) for i in range(n)]
+        parent = writer.open_parent("search", "s", "search", {}, {}, "")
+        ended = ("finished", "stopped", "diverged")
+        known = {t.trial_key: t for t in reader.trials(writer.client, "search", "s") if t.status in ended}
+        finished = {spec.trial_id: known[spec.key] for spec in specs if spec.key in known}
+        outcomes = run_trials(
+            kind="search", campaign_id="s", parent_run_id=parent, specs=specs, scheduler=scheduler,
+            max_epochs=epochs, resources=resources, writer=writer, state_dir=tmp_path / "state",
+            finished=finished, **more,
+        )  # fmt: skip
+        return outcomes, reader.trials(writer.client, "search", "s")
+
+    return run
+
+
+def toy(curve, faults=()):
+    """Return something that trains by looking values up; it keeps its epoch in a file, as checkpoints do."""
+
+    def train(spec, max_epochs, folder, on_epoch):
+        import time
+
+        from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
+
+        folder.mkdir(parents=True, exist_ok=True)
+        number, kept = int(spec.trial_id[1:]), folder / "epoch"
+        done = int(kept.read_text()) if kept.exists() else 0
+        for epoch in range(1, max_epochs + 1):
+            fault = dict(faults).get((number, epoch))
+            if fault == "error":
+                raise ValueError("no luck with\nthis one")
+            if fault == "death":
+                import os
+
+                os._exit(1)
+            if fault == "silence":
+                time.sleep(60)
+            if epoch > done:
+                kept.write_text(str(epoch))
+                with (folder / "trained").open("a") as file:
+                    file.write(f"{epoch}\n")
+            value = curve(number, epoch)
+            metrics = {"val/loss": value, "train/loss": 0.0}
+            on_epoch(EpochReport(epoch, metrics, 1000 * epoch, diverged=value != value))
+            if value != value:
+                return TrialEnd("diverged", epoch)
+        return TrialEnd("finished", max_epochs)
+
+    return train
+
+
+def trained(tmp_path) -> list[list[int]]:
+    """Return which epochs each trial trained, in its order."""
+    folder = tmp_path / "state" / "checkpoints" / "s"
+    return [[int(n) for n in path.read_text().split()] for path in sorted(folder.glob("*/trained"))]
+
+
+@pytest.mark.ray
+def test_ends_of_every_kind(ray_here, search, tmp_path) -> None:
+    """Promotion pauses and resumes trials; of two that would be promoted, one breaks and one diverges."""
+    best_first = [5.0, 1.0, 2.0, 6.0, 3.0, 7.0, 8.0, 4.0, 9.0]
+
+    def curve(number, epoch):
+        return math.nan if (number, epoch) == (2, 3) else best_first[number] + 1 / epoch
+
+    seen = []
+    outcomes, records = search(
+        Promotion(max_epochs=6, grace_epochs=2, reduction_factor=2.0),
+        n=9,
+        epochs=6,
+        train=toy(curve, {(1, 3): "error"}.items()),
+        on_progress=lambda *state: seen.append(state),
+    )
+    status = {outcome.trial_id: outcome.status for outcome in outcomes}
+    assert status["t001"] == "failed"
+    assert outcomes[1].reason == "ValueError: no luck with"
+    assert status["t002"] == "diverged"
+    assert outcomes[2].best == 2.5
+    counts = Counter(status.values())
+    assert counts["finished"] >= 1
+    assert counts["stopped"] == 9 - counts["finished"] - 2
+    assert {o.reason for o in outcomes if o.status == "stopped"} == {"not promoted"}
+    finished = [outcome for outcome in outcomes if outcome.status == "finished"]
+    assert all(outcome.epochs == 6 for outcome in finished)
+    # MLflow holds the same, every epoch once, with the time that the trial gave it.
+    assert [record.trial_id for record in records] == [outcome.trial_id for outcome in outcomes]
+    for outcome, record in zip(outcomes, records, strict=True):
+        assert (record.run_id, record.status, record.epochs) == (
+            outcome.run_id, outcome.status, outcome.epochs
+        )  # fmt: skip
+        assert record.timestamps == tuple(float(e) for e in range(1, outcome.epochs + 1))
+    # No epoch was trained twice, although trials were paused and resumed in other workers.
+    assert sorted(trained(tmp_path)) == sorted([*range(1, outcome.epochs + 1)] for outcome in outcomes)
+    assert seen[-1][:2] == (9, 9)
+    assert "1 failed" in seen[-1][2]
+    assert [done for done, *_ in seen] == sorted(done for done, *_ in seen)
+    journal = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").entries())
+    assert len(journal) == sum(outcome.epochs for outcome in outcomes)
+
+
+@pytest.mark.ray
+def test_pause_and_resume_change_no_number(ray_here, search, make_spec, tmp_path) -> None:
+    """Real trainings, paused at every epoch, against the same trained at one go without Ray."""
+
+    class Everywhere(FullTraining):
+        def on_trial_result(self, trial_id, epoch, value):
+            from mlpf_hpo.tuning.scheduler import Decision
+
+            return Decision.PAUSE
+
+        def choose(self, pending, paused):
+            return next(iter((*pending, *paused)), None)  # the others first: another trial's turn in between
+
+    outcomes, records = search(Everywhere(), n=3, epochs=3, train=train_trial)
+    assert [outcome.status for outcome in outcomes] == ["finished"] * 3
+    for i, record in enumerate(records):
+        alone = []
+        train_trial(make_spec(f"t{i:03d}", seed=i), 3, tmp_path / f"alone{i}", alone.append)
+        for name in ("train/loss", "val/loss", "val/accuracy"):
+            assert record.metrics[name] == tuple(report.metrics[name] for report in alone)
+
+
+@pytest.mark.ray
+def test_a_silent_and_a_dead_worker_fail_alone_and_are_tried_again(ray_here, search, tmp_path) -> None:
+    impatient = ResourceParams(concurrency=2, gpus_per_trial=0, epoch_timeout_seconds=2.0)
+    faults = {(0, 2): "silence", (1, 2): "death"}
+    outcomes, _ = search(
+        FullTraining(), n=3, resources=impatient, train=toy(lambda n, e: n + e, faults.items())
+    )
+    assert [outcome.status for outcome in outcomes] == ["failed", "failed", "finished"]
+    assert "no epoch within 2 s" in outcomes[0].reason
+    assert "died" in outcomes[1].reason
+    again, records = search(FullTraining(), n=3, train=toy(lambda n, e: n + e))
+    assert [outcome.status for outcome in again] == ["finished"] * 3
+    assert [outcome.run_id for outcome in again] == [outcome.run_id for outcome in outcomes]
+    assert [record.epochs for record in records] == [3, 3, 3]
+    assert trained(tmp_path) == [[1, 2, 3]] * 3
+
+
+@pytest.mark.ray
+def test_a_policy_that_breaks_breaks_the_run(ray_here, search) -> None:
+    class Broken(FullTraining):
+        def on_trial_complete(self, trial_id):
+            raise ZeroDivisionError("in the policy")
+
+    with pytest.raises(ZeroDivisionError, match="in the policy"):
+        search(Broken(), train=toy(lambda n, e: n + e))
+
+
+DRIVER = """
+    import json, sys
+    from pathlib import Path
+
+    sys.path.insert(0, sys.argv[1])
+    import pickle
+    from mlpf_hpo import console
+    from mlpf_hpo.config import ResourceParams
+    from mlpf_hpo.tracking import reader
+    from mlpf_hpo.tracking.client import connect
+    from mlpf_hpo.tracking.writer import RunWriter
+    from mlpf_hpo.tuning.run import run_trials
+    from mlpf_hpo.tuning.schedulers.asha import Asha
+    from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
+
+    folder = Path(sys.argv[1])
+
+    def train(spec, max_epochs, checkpoints, on_epoch):
+        import time
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        kept = checkpoints / "epoch"
+        done = int(kept.read_text()) if kept.exists() else 0
+        for epoch in range(1, max_epochs + 1):
+            if epoch > done:
+                time.sleep(0.15)
+                with (checkpoints / "trained").open("a") as file:
+                    file.write(f"{epoch}\\n")
+                kept.write_text(str(epoch))
+            metrics = {"val/loss": int(spec.trial_id[1:]) + 1 / epoch, "train/loss": 0.0}
+            on_epoch(EpochReport(epoch, metrics, 1000 * epoch))
+        return TrialEnd("finished", max_epochs)
+
+    def main():
+        specs = pickle.loads((folder / "specs.pkl").read_bytes())
+        writer = RunWriter(connect(f"sqlite:///{folder / 'mlflow.db'}"))
+        parent = writer.open_parent("search", "s", "search", {}, {}, "")
+        recorded = reader.trials(writer.client, "search", "s")
+        known = {t.trial_key: t for t in recorded if t.status in ("finished", "stopped")}
+        outcomes = run_trials(
+            kind="search", campaign_id="s", parent_run_id=parent, specs=specs,
+            scheduler=Asha(max_epochs=8, reduction_factor=4.0), max_epochs=8,
+            resources=ResourceParams(concurrency=2, gpus_per_trial=0),
+            writer=writer, state_dir=folder / "state",
+            finished={s.trial_id: known[s.key] for s in specs if s.key in known}, train=train,
+            on_progress=lambda done, total, note: (folder / "progress").write_text(str(done)),
+        )
+        print(json.dumps([[o.trial_id, o.status, o.epochs, o.reason] for o in outcomes]))
+
+    console.run(main)
+"""
+
+
+def _driver(folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, str(folder / "driver.py"), str(folder)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+
+
+def _wait_for_progress(folder: Path, wanted: float) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        written = folder / "progress"
+        if written.exists() and float(written.read_text() or 0) >= wanted:
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"no progress to {wanted}")
+
+
+@pytest.mark.ray
+def test_an_interrupted_search_goes_on(make_spec, tmp_path) -> None:
+    """Ctrl-C to the whole process group, as a terminal sends it; SIGTERM to the driver; then to the end."""
+    (tmp_path / "driver.py").write_text(textwrap.dedent(DRIVER))
+    specs = [make_spec(f"t{i:03d}", seed=i) for i in range(6)]
+    (tmp_path / "specs.pkl").write_bytes(pickle.dumps(specs))
+    client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    for send, number, progress in ((os.killpg, signal.SIGINT, 1.5), (os.kill, signal.SIGTERM, 4.0)):
+        driver = _driver(tmp_path)
+        _wait_for_progress(tmp_path, progress)
+        begun = time.monotonic()
+        send(driver.pid, number)
+        out, err = driver.communicate(timeout=60)
+        assert driver.returncode == 130, err
+        assert time.monotonic() - begun < 20
+        assert out == ""
+        assert "interrupted" in err
+        assert "Traceback" not in err
+        statuses = Counter(trial.status for trial in reader.trials(client, "search", "s"))
+        assert statuses["killed"] >= 1
+        assert statuses["running"] == 0
+    driver = _driver(tmp_path)
+    out, err = driver.communicate(timeout=90)
+    assert driver.returncode == 0, err
+    outcomes = json.loads(out)
+    assert outcomes[0][:3] == ["t000", "finished", 8]
+    assert {status for _, status, _, _ in outcomes} == {"finished", "stopped"}
+    assert {reason for _, status, _, reason in outcomes if status == "stopped"} == {"rank"}
+    records = reader.trials(client, "search", "s")
+    assert [[r.trial_id, r.status, r.epochs] for r in records] == [outcome[:3] for outcome in outcomes]
+    for record in records:  # every epoch once, in order, with the values of that epoch
+        number = int(record.trial_id[1:])
+        assert record.metrics["val/loss"] == tuple(number + 1 / e for e in range(1, record.epochs + 1))
+    assert all(epochs == sorted(set(epochs)) for epochs in trained(tmp_path))
+    for run in client.search_runs(
+        [client.get_experiment_by_name("mlpf/search").experiment_id], "tags.kind = 'trial'"
+    ):
+        steps = [point.step for point in client.get_metric_history(run.info.run_id, "val/loss")]
+        assert steps == list(range(1, len(steps) + 1))
+    # What was decided is what an uninterrupted search decides when told the same in the same order.
+    policy = Asha(max_epochs=8, reduction_factor=4.0)
+    for entry in Journal(tmp_path / "state" / "journals" / "s.jsonl").entries():
+        assert policy.on_trial_result(entry.key, entry.epoch, entry.value) is entry.decision
+    assert not list((tmp_path / "state" / "ray").glob("*"))
+
+
+def test_nothing_left_needs_no_ray(search, make_spec, monkeypatch) -> None:
+    import mlpf_hpo.tuning.run as module
+
+    monkeypatch.setattr(module, "_train", lambda *args: pytest.fail("started"))
+    assert search(FullTraining(), n=0)[0] == []
+
+
+def test_shares() -> None:
+    assert share(ResourceParams(), threads=1, cpus=4, gpus=0).concurrency == 4
+    assert share(ResourceParams(), threads=8, cpus=4, gpus=0).concurrency == 1
+    assert share(ResourceParams(), threads=1, cpus=16, gpus=1) == share(
+        ResourceParams(gpus_per_trial=1.0), threads=1, cpus=16, gpus=1
+    )
+    assert share(ResourceParams(gpus_per_trial=0.1), threads=1, cpus=16, gpus=1).concurrency == 10
+    assert share(ResourceParams(concurrency=3), threads=1, cpus=1, gpus=0).concurrency == 3
+    with pytest.raises(ConfigurationError, match="gpus_per_trial"):
+        share(ResourceParams(gpus_per_trial=1.0), threads=1, cpus=1, gpus=0)
+
+
+def test_sockets_have_room(tmp_path, monkeypatch) -> None:
+    deep = tmp_path / ("x" * 100)
+    short = _temporary_folder(deep)
+    try:
+        assert len(str(short)) <= LONGEST_TEMPORARY
+        assert not deep.exists()
+    finally:
+        short.rmdir()

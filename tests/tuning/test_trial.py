@@ -1,0 +1,150 @@
+"""A training that is interrupted anywhere goes on to the numbers of one that never was."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import pickle
+import signal
+
+import pytest
+import torch
+
+from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.tuning.trial import EpochReport, TrialEnd, train_trial
+
+EPOCHS = 4
+
+
+class InterruptionError(Exception):
+    pass
+
+
+def train(spec, folder, epochs=EPOCHS, until=None) -> tuple[TrialEnd | None, list[EpochReport]]:
+    """Train, and break off in the report of epoch `until`."""
+    reports: list[EpochReport] = []
+
+    def on_epoch(report: EpochReport) -> None:
+        reports.append(report)
+        if report.epoch == until:
+            raise InterruptionError
+
+    try:
+        end = train_trial(spec, epochs, folder, on_epoch)
+    except InterruptionError:
+        end = None
+    return end, reports
+
+
+def numbers(reports):
+    """Return what depends on the training alone; repr tells floats apart to the last bit."""
+    return [
+        (r.epoch, repr([(n, v) for n, v in sorted(r.metrics.items()) if n.startswith(("train/", "val/"))]))
+        for r in reports
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(make_spec, tmp_path_factory):
+    return train(make_spec(), tmp_path_factory.mktemp("whole"))
+
+
+def test_reports_every_epoch(whole) -> None:
+    end, reports = whole
+    assert end == TrialEnd("finished", EPOCHS)
+    assert [report.epoch for report in reports] == [1, 2, 3, 4]
+    names = {"train/loss", "val/loss", "throughput/events_per_second", "time/epoch_seconds"}
+    assert all(names <= set(report.metrics) for report in reports)
+    assert all(type(value) is float for report in reports for value in report.metrics.values())
+    assert all(report.metrics["time/epoch_seconds"] > 0 for report in reports)
+    assert sorted({report.timestamp_ms for report in reports}) == [r.timestamp_ms for r in reports]
+    losses = [report.metrics["train/loss"] for report in reports]
+    assert len(set(losses)) == EPOCHS
+
+
+def test_depends_on_the_seed_and_on_nothing_else(whole, make_spec, tmp_path) -> None:
+    torch.manual_seed(99)
+    torch.rand(7)
+    assert numbers(train(make_spec(), tmp_path / "a")[1]) == numbers(whole[1])
+    assert numbers(train(make_spec(seed=8), tmp_path / "b")[1])[0] != numbers(whole[1])[0]
+
+
+@pytest.mark.parametrize("until", range(1, EPOCHS + 1))
+def test_resumes_bit_identically_after_every_epoch(whole, make_spec, tmp_path, until) -> None:
+    first = train(make_spec(), tmp_path, until=until)[1]
+    torch.manual_seed(until)
+    end, again = train(make_spec(), tmp_path)
+    assert end == TrialEnd("finished", EPOCHS)
+    assert numbers(again) == numbers(whole[1])
+    assert again[:until] == first  # reported again with the times and speeds of then
+
+
+def test_resumes_when_interrupted_after_every_single_epoch(whole, make_spec, tmp_path) -> None:
+    for until in range(1, EPOCHS):
+        train(make_spec(), tmp_path, until=until)
+    assert numbers(train(make_spec(), tmp_path)[1]) == numbers(whole[1])
+
+
+def test_a_shorter_training_is_extended(whole, make_spec, tmp_path) -> None:
+    assert train(make_spec(), tmp_path, epochs=2)[0] == TrialEnd("finished", 2)
+    assert numbers(train(make_spec(), tmp_path)[1]) == numbers(whole[1])
+    assert [report.epoch for report in train(make_spec(), tmp_path, epochs=2)[1]] == [1, 2]
+
+
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_resumes_from_before_the_damage(whole, make_spec, tmp_path, damaged) -> None:
+    train(make_spec(), tmp_path, until=3)
+    for path in sorted(tmp_path.iterdir(), reverse=True)[:damaged]:
+        path.write_bytes(path.read_bytes()[:-9])
+    assert numbers(train(make_spec(), tmp_path)[1]) == numbers(whole[1])
+
+
+def test_a_training_that_diverges_says_so_and_ends(make_spec, tmp_path) -> None:
+    spec = make_spec(lr=1e30)
+    end, reports = train(spec, tmp_path)
+    assert end is not None
+    assert end.status == "diverged"
+    assert end.epochs == len(reports) < EPOCHS
+    assert [report.diverged for report in reports] == [False] * (len(reports) - 1) + [True]
+    last = reports[-1].metrics
+    assert not (math.isfinite(last["train/loss"]) and math.isfinite(last["val/loss"]))
+    again = train(spec, tmp_path)
+    assert again[0] == end
+    assert numbers(again[1]) == numbers(reports)
+
+
+def test_another_trials_checkpoints_are_refused(make_spec, tmp_path) -> None:
+    train(make_spec(), tmp_path, epochs=1)
+    with pytest.raises(DataError, match="another trial"):
+        train(make_spec(lr=2e-3), tmp_path)
+
+
+def test_missing_events_are_an_error(make_spec, tmp_path) -> None:
+    with pytest.raises(MissingInputError):
+        train(dataclasses.replace(make_spec(), train=tmp_path / "none"), tmp_path / "checkpoints")
+
+
+def test_ctrl_c_comes_through_lightning(make_spec, tmp_path) -> None:
+    def press(report: EpochReport) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train_trial(make_spec(), EPOCHS, tmp_path, press)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_the_key_tells_trials_apart(make_spec) -> None:
+    spec = make_spec()
+    assert pickle.loads(pickle.dumps(spec)) == spec
+    assert spec.key == make_spec(trial_id="t999").key
+    wider = spec.network.model_copy(update={"embedding_dim": 16})
+    threads = spec.training.model_copy(update={"threads": 2})
+    others = [
+        make_spec(seed=8),
+        make_spec(lr=2e-3),
+        dataclasses.replace(spec, network=wider),
+        dataclasses.replace(spec, training=threads),
+        dataclasses.replace(spec, events_digest="other"),
+    ]
+    assert len({spec.key, *(other.key for other in others)}) == 6
