@@ -57,7 +57,7 @@ def curves_from_trials(
         target=target,
         mode=mode,
         status=np.array([trial.status for trial in trials]),
-        restart_epoch=first_restarts(metrics[target], mode),
+        restart_epoch=first_restarts(metrics[target]),
         source=source,
         run_ids=np.array([trial.run_id for trial in trials]),
         hardware=np.array([trial.hardware_label for trial in trials]),
@@ -94,7 +94,7 @@ def import_csv(
     configs = pd.DataFrame({column: _numbers(table, column, path) for column in hyperparameters})
     values = np.stack([_numbers(table, column, path, may_end=True) for column in losses], axis=1)
     _check_ends(values, losses, path)
-    keys = [config_id(row) for row in configs.to_dict("records")]
+    keys = [config_id({str(k): v for k, v in row.items()}) for row in configs.to_dict("records")]
     configs.insert(0, "config_id", keys)
     configs.insert(1, "seed", np.full(len(table), -1))
     n = len(table)
@@ -104,7 +104,7 @@ def import_csv(
         target=loss_prefix.rstrip("_") or "loss",
         mode=mode,
         status=np.where(np.isfinite(values[:, -1]), "finished", "stopped"),
-        restart_epoch=first_restarts(values, mode),
+        restart_epoch=first_restarts(values),
         source=name,
         run_ids=np.full(n, ""),
         hardware=np.full(n, ""),

@@ -164,9 +164,10 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         folds = min(self.folds, n_groups)
         if folds < 2 or len(y) * (folds - 1) // folds < LEAST_ROWS:
             return np.zeros(0)
-        splitter = KFold(folds) if n_groups == len(y) else GroupKFold(folds)
+        distinct = n_groups == len(y)
+        splits = KFold(folds).split(y) if distinct else GroupKFold(folds).split(y, groups=groups)
         predicted = np.full(len(y), np.nan)
-        for train, test in splitter.split(X, y, groups):
+        for train, test in splits:
             predicted[test] = self._template(known).fit(X.iloc[train], y[train]).predict(X.iloc[test])
         return self._scaled(y) - self._scaled(predicted)
 

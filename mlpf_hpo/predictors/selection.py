@@ -74,7 +74,7 @@ class SelectionResult:
     rows : array [n]
         Positions of the scored curves in the data set: those that are complete.
     fitted : mapping
-        Candidate -> predictor fitted on all rows, for any number of known epochs.
+        Candidate -> predictor fitted on all rows; the winner for every number of known epochs.
     """
 
     winner: str
@@ -149,7 +149,9 @@ def select(
     winner, inner = comparison.choose(everything, derive_seed(seed, "inner", "all"))
     fitted = {}
     for name in params.candidates:
-        fitted[name] = comparison.fit(name, everything, range(curves.n_epochs))
+        # The winner is asked after every epoch of the search; the others are kept for comparison.
+        known = range(curves.n_epochs) if name == winner else comparison.grid
+        fitted[name] = comparison.fit(name, everything, known)
         step()
     scores, shares = comparison.summarise()
     for _ in params.candidates:
@@ -215,10 +217,12 @@ class _Comparison:
 
     def score_fold(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64], chosen: bool) -> None:
         """Fit a candidate on the training rows of an outer fold and keep what it says of the test rows."""
-        model = self.fit(name, train, self.grid)
+        points = self.fit(name, train, self.grid, folds=0)
+        calibrated = self.fit(name, train, [self.known])
         to_quantile = quantile_space(self.y[train])
         self.true_quantile[test] = to_quantile(self.y[test])
         for known in self.grid:
+            model = calibrated if known == self.known else points
             prediction: Prediction = model.predict_interval(self._seen(test, known))
             for target in (name, SELECTED) if chosen else (name,):
                 out = self.out[target][known]

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.events.datamodule import EventDataModule
@@ -114,7 +114,11 @@ class _Reporter(pl.callbacks.Checkpoint):
         }
 
     def on_train_batch_start(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,  # noqa: ARG002
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,
     ) -> None:
         # Between the start of the epoch, when the module seeds the generator for its dropout masks, and the
         # first batch, iterators of data loaders draw from it, and a resumed training makes fewer of them.

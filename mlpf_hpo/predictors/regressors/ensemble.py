@@ -53,7 +53,7 @@ def out_of_bag_weights(
     for member, subset in enumerate(subsets):
         others = np.setdiff1d(np.arange(len(y)), subset)
         if len(others):
-            scores[member] = (score(y[others], predictions[member, others]))
+            scores[member] = max(0.0, score(y[others], predictions[member, others]))
     total = scores.sum()
     return np.asarray(scores / total) if total > 0 else np.full(len(scores), 1.0 / len(scores))
 

@@ -32,13 +32,13 @@ class Subsampled(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit on rows of X [n, d] and y [n]."""
-        X, y = validate_data(self, X, y, y_numeric=True)
-        rows = np.arange(len(y))
-        if len(y) > self.points:
-            rows = np.sort(check_random_state(self.random_state).permutation(len(y))[: self.points])
+        points, targets = validate_data(self, X, y, y_numeric=True)
+        rows = np.arange(len(targets))
+        if len(rows) > self.points:
+            rows = np.sort(check_random_state(self.random_state).permutation(len(rows))[: self.points])
         template = SVR() if self.estimator is None else self.estimator
         self.rows_ = rows
-        self.estimator_ = clone(template).fit(X[rows], y[rows])
+        self.estimator_ = clone(template).fit(points[rows], targets[rows])
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:
