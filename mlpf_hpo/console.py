@@ -78,6 +78,6 @@ def run(main: Callable[[], int | None]) -> None:
     sys.exit(status)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     """Treat a request to terminate like Ctrl-C, so that the same clean-up runs."""
     raise KeyboardInterrupt

@@ -115,7 +115,7 @@ class LearningCurves:
         )
 
     def frame(self, known_epochs: int | None = None) -> pd.DataFrame:
-        """Return the input of a `CurvePredictor`: hyperparameters, then the target as ``loss_0 ... loss_{T-1}``.
+        """Return the input of a `CurvePredictor`: hyperparameters, then ``loss_0 ... loss_{T-1}``.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Calorimeter grids: which tower a particle hits, and how well its energy is measured (CMS card of Delphes)."""
+"""Calorimeters (CMS card of Delphes): which tower a particle hits, how well its energy is measured."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Region:
 
     Attributes
     ----------
-    edges : array [k + 1]
+    edges : array [k + 1], float64
         Edges in |eta|, ascending.
     phi_step : float
         Width in degrees.
     """
 
-    edges: FloatArray
+    edges: NDArray[np.floating]
     phi_step: float
 
 

@@ -89,7 +89,7 @@ def simulate(
     tracked[tracks.particle] = True
     targets = [track_targets(particles, tracks.particle)]
     track_energy = np.zeros(len(particles))
-    candidates = [track_candidates(particles, tracks)]
+    candidates = [track_candidates(tracks)]
     track_energy[tracks.particle] = candidates[0][:, 6]
     for calorimeter, towers, share, pid in (
         (ECAL, ecal, shares[:, 0], PHOTON),
@@ -191,7 +191,7 @@ def measure_towers(
     return Towers(features=features, linked=linked[kept], tower=new_number[tower[kept]])
 
 
-def track_candidates(particles: Particles, tracks: Tracks) -> FloatArray:
+def track_candidates(tracks: Tracks) -> FloatArray:
     """Return the rule-based candidates of tracks [n, 7]: each track is a charged particle."""
     features = tracks.features
     is_muon, is_electron = features[:, 10] > 0, features[:, 11] > 0

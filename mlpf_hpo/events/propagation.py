@@ -34,7 +34,7 @@ def propagate(charge: FloatArray, momentum: FloatArray, vertex: FloatArray) -> F
     position = np.full_like(vertex, np.nan)
     neutral = charge == 0
     inside = (np.hypot(vertex[:, 0], vertex[:, 1]) < RADIUS) & (np.abs(vertex[:, 2]) < HALF_LENGTH)
-    for chosen, trace in ((neutral & inside, _straight), (~neutral & inside, _helix)):
+    for chosen, trace in ((neutral & inside, _line), (~neutral & inside, _helix)):
         if chosen.any():
             position[chosen] = trace(charge[chosen], momentum[chosen], vertex[chosen])
     return position
@@ -46,7 +46,7 @@ def _to_end_face(vz: FloatArray, z: FloatArray) -> FloatArray:
         return np.where(vz == 0, np.inf, (np.copysign(HALF_LENGTH, vz) - z) / vz)
 
 
-def _straight(charge: FloatArray, momentum: FloatArray, vertex: FloatArray) -> FloatArray:
+def _line(_charge: FloatArray, momentum: FloatArray, vertex: FloatArray) -> FloatArray:
     velocity = momentum[:, :3] / momentum[:, 3:]
     x, y, z = vertex.T
     vx, vy, vz = velocity.T

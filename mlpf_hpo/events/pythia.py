@@ -1,7 +1,8 @@
 """Pythia 8: the only file that imports it.
 
 Pythia's state after an event depends on all events before it, so events are made in blocks: each block has a
-Pythia of its own, seeded by (seed, block). Event k is the same whatever the number of workers, and whatever the
+Pythia of its own, seeded by (seed, block). Event k is the same whatever the number of workers, and whatever
+the
 number of events asked for.
 """
 

@@ -50,7 +50,8 @@ def tower_targets(
 ) -> FloatArray:
     """Return targets [n_towers, 7].
 
-    A tower's target is the sum of the four-momenta of its particles without a track; its class is that with the
+    A tower's target is the sum of the four-momenta of its particles without a track; its class is that with
+    the
     largest sum of energies.
 
     Parameters

@@ -88,7 +88,8 @@ class Bins:
     def scatter(self, binned: Tensor) -> Tensor:
         """Return binned values [n_bins, bin_size, D] in the order of the elements, [N, D]."""
         flat = binned.reshape(-1, binned.shape[-1])
-        values: Tensor = _FromBins.apply(flat, self.element, self.slot, self.mask)  # type: ignore[no-untyped-call]
+        where = (self.element, self.slot, self.mask)
+        values: Tensor = _FromBins.apply(flat, *where)  # type: ignore[no-untyped-call]
         return values
 
 
@@ -124,7 +125,8 @@ def hash_codes(embedding: Tensor, hyperplanes: Tensor, sizes: EventSizes) -> Ten
     """Return the locality-sensitive hash code of each element, [N], int64.
 
     An event with h hyperplanes has 2h codes: the hyperplane of the largest projection m, with its sign,
-    ``argmax([m, -m])``. Events of the batch with fewer hyperplanes than the widest leave the others unused: both
+    ``argmax([m, -m])``. Events of the batch with fewer hyperplanes than the widest leave the others unused:
+    both
     signs of an unused projection are -inf, never a large number of either sign.
 
     Raises

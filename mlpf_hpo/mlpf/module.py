@@ -35,7 +35,8 @@ class MLPFModule(pl.LightningModule):
     Attributes
     ----------
     epoch_metrics : dict
-        Numbers of the epoch that ended last: `train/loss`, `val/loss`, their terms, and physics metrics of the
+        Numbers of the epoch that ended last: `train/loss`, `val/loss`, their terms, and physics metrics of
+        the
         validation events. An epoch's loss is sum of sums over sum of counts.
     """
 

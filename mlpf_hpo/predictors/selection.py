@@ -1,6 +1,7 @@
 """Selection by nested, grouped cross-validation.
 
-The inner folds choose a predictor; the outer folds score every predictor, and the choosing itself, on curves that
+The inner folds choose a predictor; the outer folds score every predictor, and the choosing itself, on curves
+that
 had no part in fitting or choosing.
 """
 
@@ -105,7 +106,8 @@ def usable_rows(curves: LearningCurves, least: int) -> NDArray[np.int64]:
     rows = np.flatnonzero(curves.complete)
     if len(rows) < least:
         raise DataError(
-            f"{len(rows)} of {len(curves)} curves are complete (finite throughout, no restart); comparing predictors "
+            f"{len(rows)} of {len(curves)} curves are complete (finite throughout, no restart); comparing "
+            "predictors "
             f"takes at least {least}: raise campaign.trials, or lower predictors.outer_folds and inner_folds"
         )
     return rows

@@ -33,8 +33,10 @@ def table_2(
 ) -> dict[str, Any]:
     """Return best, worst, mean and standard deviation of R2 per predictor.
 
-    Split i: half of the configurations to test on, `params.table_2_points` curves to train on (fewer where the
-    half has fewer, which the result says). R2(true, predicted) in quantiles of the training losses, transformers
+    Split i: half of the configurations to test on, `params.table_2_points` curves to train on (fewer where
+    the
+    half has fewer, which the result says). R2(true, predicted) in quantiles of the training losses,
+    transformers
     fitted on training rows only: the paper's number, without its leaks.
 
     Returns
@@ -89,7 +91,8 @@ def _not_possible(n_curves: int, points: int, params: PredictorsParams) -> list[
         missing.append(
             {
                 "label": f"ensemble of {ENSEMBLE_MEMBERS} QSVRs with {params.table_2_points} curves each",
-                "reason": f"needs {needed} complete curves (half of them to test on), this run has {n_curves}",
+                "reason": f"needs {needed} complete curves (half of them to test on), this run has "
+                "{n_curves}",
             }
         )
     if points < params.table_2_points:

@@ -35,7 +35,7 @@ def project_folder() -> Path:
 
 
 def tracking_uri(explicit: str | None = None) -> str:
-    """Return `explicit`, else MLFLOW_TRACKING_URI, else the SQLite database of the project, by absolute path."""
+    """Return `explicit`, else MLFLOW_TRACKING_URI, else the project's SQLite database by absolute path."""
     return explicit or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_folder() / DATABASE}"
 
 
@@ -49,7 +49,8 @@ def artifact_root(uri: str) -> str | None:
 def connect(uri: str | None = None) -> MlflowClient:
     """Return a client of a store that answers.
 
-    The schema of a new SQLite database is made here, under a lock: several processes that opened a fresh file at
+    The schema of a new SQLite database is made here, under a lock: several processes that opened a fresh
+    file at
     once would each try to make it.
 
     Raises
@@ -65,7 +66,8 @@ def connect(uri: str | None = None) -> MlflowClient:
     except (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TrackingError(
-            f"MLflow cannot be reached at {uri}: {reason[:300]}; start the server, or unset MLFLOW_TRACKING_URI "
+            f"MLflow cannot be reached at {uri}: {reason[:300]}; start the server, or unset "
+            "MLFLOW_TRACKING_URI "
             f"to track in {DATABASE} here"
         ) from None
     return client

@@ -86,7 +86,7 @@ def trial_key(
 
 
 def curves_digest(trials: Iterable[TrialSummary]) -> str:
-    """Return a digest of what trials logged as losses, so that a reader can tell whether MLflow still holds it."""
+    """Return a digest of the losses that trials logged: tells whether MLflow still holds them."""
     return stable_hash(
         sorted(
             [trial.trial_key, trial.status, *(_hexadecimal(trial.metrics.get(name, ())) for name in DIGESTED)]

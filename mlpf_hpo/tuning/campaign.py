@@ -186,7 +186,8 @@ def collect_curves(folder: Path) -> LearningCurves:
         )
     if curves_digest(trials) != record.planned["curves_digest"]:
         raise TrackingError(
-            f"the runs of campaign {record.planned['campaign_id']} in {tracking_uri()} hold other curves than "
+            f"the runs of campaign {record.planned['campaign_id']} in {tracking_uri()} hold other curves "
+            "than "
             "the campaign logged; take them from the campaign again with: dvc repro -f campaign"
         )
     order = {run_id: position for position, run_id in enumerate(run_ids)}

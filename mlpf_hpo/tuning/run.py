@@ -165,9 +165,9 @@ def _train(
         if on_progress is not None:
             on_progress(*_progress(ledger))
 
-    tell()
     with interruptible() as interruption:
         try:
+            tell()
             with ray_session(state_dir, resources, threads) as share:
                 interruption.listen()  # again: Ray has put its own handler of SIGTERM in place
                 timeout = resources.epoch_timeout_seconds

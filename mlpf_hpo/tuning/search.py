@@ -14,6 +14,7 @@ from mlpf_hpo.config import Params, SearchParams
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import HostInfo, describe_host
+from mlpf_hpo.predictors import trusted_types
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import links, reader
 from mlpf_hpo.tracking.client import connect
@@ -65,8 +66,10 @@ class SearchRecord:
         lines = []
         for policy in self.content["policies"].values():
             lines.append(
-                f"search: {policy['label']}: {policy['epochs']} epochs, best {TARGET} {policy['best_loss']:.4g} "
-                f"({policy['best_trial']}); {policy['finished']} finished, {policy['stopped_by_rank']} stopped "
+                f"search: {policy['label']}: {policy['epochs']} epochs, best {TARGET} "
+                f"{policy['best_loss']:.4g} "
+                f"({policy['best_trial']}); {policy['finished']} finished, {policy['stopped_by_rank']} "
+                "stopped "
                 f"by rank, {policy['stopped_by_prediction']} by prediction, {policy['diverged']} diverged; "
                 f"{policy['wall_seconds']:.0f} s"
             )
@@ -91,7 +94,7 @@ def run_search(
         If interrupted; the next call goes on.
     """
     settings = params.search
-    predictor, version = load_champion(alias=settings.champion)
+    predictor, version = load_champion(trusted_types(), alias=settings.champion)
     if predictor.n_epochs != settings.max_epochs:
         raise ConfigurationError(
             f"search.max_epochs: the champion (version {version.version}) predicts the loss after "

@@ -97,10 +97,24 @@ def test_lowest_distinct_drops_repetitions_and_settles_ties_by_the_bits():
 
 
 def test_columns_follow_the_labels_and_not_the_order_of_the_sample_set():
-    sample_set = dimod.SampleSet.from_samples(
-        (np.array([[1, 0, 0]]), [2, 0, 1]), vartype="BINARY", energy=[4.0]
-    )
+    samples = (np.array([[1, 0, 0]]), [2, 0, 1])
+    sample_set = dimod.SampleSet.from_samples(samples, vartype="BINARY", energy=[4.0], sort_labels=False)
+    assert list(sample_set.variables) == [2, 0, 1]
     np.testing.assert_array_equal(from_sample_set(sample_set, 0.1, {}).samples, [[0, 0, 1]])
+
+
+def test_tabu_search_is_not_stopped_by_the_clock(monkeypatch):
+    search, asked = dwave.samplers.TabuSampler.sample, {}
+
+    def record(self, bqm, **settings):
+        asked.update(settings)
+        return search(self, bqm, **settings)
+
+    monkeypatch.setattr(dwave.samplers.TabuSampler, "sample", record)
+    make_sampler("tabu", reads=2, sweeps=7).sample(problem(2), seed=0)
+    assert asked["timeout"] is None
+    assert asked["num_restarts"] == 0
+    assert asked["coefficient_z_first"] == 7
 
 
 def test_unknown_sampler_is_refused_with_a_hint():

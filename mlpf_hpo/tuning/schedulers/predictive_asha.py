@@ -135,6 +135,8 @@ class PredictiveAsha(Asha):
             and self.predict_from_epoch <= len(curve) < self.max_epochs
             and (trial_id not in self._bounds or self._bounds[trial_id].epochs < len(curve))
         ]
+        if not stale:
+            return
         predicted = self.predictor.predict_interval(self._frame(stale), coverage=self.coverage)
         for i, trial_id in enumerate(stale):
             own = _row(predicted, i)

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.predictors import make_predictor
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.tuning.ledger import Ledger, Trial
 from mlpf_hpo.tuning.scheduler import Decision
@@ -143,6 +145,26 @@ def test_asks_on_the_grid_about_all_live_trials_at_once() -> None:
     assert len(made.predictor.asked) == 2
     feed(made, "b", 4.0)
     assert len(made.predictor.asked[-1]) == 1  # a has not moved
+
+
+def test_the_projects_own_predictor_saves_epochs(curves, simulate) -> None:
+    known, table = curves(40, 12, seed=1), curves(30, 12, seed=2)
+    losses = pd.DataFrame(list(known.values()), columns=[f"loss_{i}" for i in range(12)])
+    losses.insert(0, "lr", 1.0)
+    predictor = make_predictor("persistence", PredictorsParams(), seed=0, known_epochs=range(12))
+    predictor.fit(losses, losses["loss_11"])
+    spent, best = {}, {}
+    for name, made in {
+        "asha": Asha(12),
+        "predictive": PredictiveAsha(12, predictor, predict_from_epoch=2, coverage=0.9),
+    }.items():
+        ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], made, 12)
+        spent[name] = len(simulate(ledger, table, workers=3, seed=0))
+        best[name] = min(trial.values[-1] for trial in ledger.trials.values() if trial.status == "finished")
+    reasons = {trial.reason for trial in ledger.trials.values()}
+    assert reasons == {"", "rank", "prediction"}
+    assert spent["predictive"] < spent["asha"]
+    assert best["predictive"] <= best["asha"] + 0.2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,144 @@
+"""The comparison of predictors on a data set: scores, table 2, model files, and a run each in MLflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import skops.io
+
+from mlpf_hpo.config import Params
+from mlpf_hpo.curves.dataset import curves_file_digest, read_curves
+from mlpf_hpo.files import written_whole
+from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.predictors.selection import OutOfFold, SelectionResult, select
+from mlpf_hpo.predictors.table_2 import table_2
+from mlpf_hpo.seeds import derive_seed
+from mlpf_hpo.space import stable_hash
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.writer import RunWriter
+
+TRACKED = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
+
+
+def compare_predictors(
+    params: Params,
+    curves_file: Path,
+    models: Path,
+    progress: Callable[[float, float], Any] | None = None,
+) -> dict[str, Any]:
+    """Compare, choose and fit predictors; write their model files and MLflow runs.
+
+    Parameters
+    ----------
+    params : Params
+        Section `predictors`, and the seed.
+    curves_file : path
+        The learning-curve data set.
+    models : path
+        Folder that gets ``NAME.skops`` for every candidate.
+    progress : callable, optional
+        Called with (steps done, steps in all).
+
+    Returns
+    -------
+    dict
+        Content of results/predictors.json.
+    """
+    curves = read_curves(curves_file)
+    seed = derive_seed(params.seed, "predictors")
+    result = select(curves, params.predictors, seed, progress)
+    with written_whole(models) as temporary:
+        temporary.mkdir(parents=True)
+        for name, predictor in result.fitted.items():
+            skops.io.dump(predictor, temporary / f"{name}.skops")
+    content = {
+        "rows": len(result.rows),
+        "curves": len(curves),
+        "source": curves.source,
+        "known_epochs": result.known_epochs,
+        "n_epochs": curves.n_epochs,
+        "seed": params.seed,
+        "outer_folds": params.predictors.outer_folds,
+        "inner_folds": params.predictors.inner_folds,
+        "criterion": params.predictors.criterion,
+        "coverage": params.predictors.coverage,
+        "winner": result.winner,
+        "inner": result.inner,
+        "predictors": {name: scores for name, scores in result.scores.items() if name != "selected"},
+        "selected": result.scores["selected"],
+        "out_of_fold": {name: _told(out, result) for name, out in result.out_of_fold.items()},
+        "shares": result.shares,
+        "table_2": table_2(curves, params.predictors, seed),
+        "dataset_digest": curves_file_digest(curves_file),
+    }
+    _track(content, params, curves_file)
+    return content
+
+
+def run_identity(content: dict[str, Any], name: str) -> str:
+    """Return the identity of a predictor's MLflow run: the data set, the settings, and its name."""
+    return f"{stable_hash([content['dataset_digest'], content['seed'], content['known_epochs']], 8)}-{name}"
+
+
+def open_run(writer: RunWriter, content: dict[str, Any], name: str, params: Params, curves_file: Path) -> str:
+    """Return the MLflow run of a predictor, made or opened again."""
+    identity = run_identity(content, name)
+    return writer.open_parent(
+        "predictors",
+        identity,
+        name=f"{name}-{identity[:8]}",
+        tags={**describe_host().tags(), "predictor": name, "selected": str(name ==
+        content["winner"]).lower()},
+        params={"criterion": content["criterion"], "seed": content["seed"], **_settings(name, params)},
+        note=(
+            f"{name} on {content['rows']} curves, {content['known_epochs']} of {content['n_epochs']} epochs seen."
+        ),
+        digest=content["dataset_digest"],
+        dataset_path=curves_file,
+    )
+
+
+def summary(content: dict[str, Any]) -> str:
+    """Return the outcome for people."""
+    lines = [
+        f"predictors: {content['rows']} of {content['curves']} curves are complete; "
+        f"{content['known_epochs']} of {content['n_epochs']} epochs seen; outer folds of configurations"
+    ]
+    for name, scores in content["predictors"].items():
+        rank, r2 = scores["spearman"], scores["r2_quantile"]
+        mark = "  <- chosen by the inner folds" if name == content["winner"] else ""
+        lines.append(
+            f"  {name:<14} Spearman {rank['mean']:.3f} [{rank['low']:.3f}, {rank['high']:.3f}]  "
+            f"R2 (quantiles) {r2['mean']:.3f} [{r2['low']:.3f}, {r2['high']:.3f}]{mark}"
+        )
+    return "\n".join(lines)
+
+
+def _told(out: OutOfFold, result: SelectionResult) -> dict[str, list[float | None]]:
+    columns = {
+        "predicted": out.mean,
+        "true": result.true,
+        "lower": out.lower,
+        "upper": out.upper,
+        "last_seen": result.last_seen,
+    }
+    return {
+        name: [float(value) if math.isfinite(value) else None for value in values]
+        for name, values in columns.items()
+    }
+
+
+def _settings(name: str, params: Params) -> dict[str, Any]:
+    section = getattr(params.predictors, name, None)
+    return {} if section is None else {f"{name}.{key}": value for key, value in section.model_dump().items()}
+
+
+def _track(content: dict[str, Any], params: Params, curves_file: Path) -> None:
+    writer = RunWriter(connect())
+    for name, scores in content["predictors"].items():
+        run_id = open_run(writer, content, name, params, curves_file)
+        writer.summary(run_id, {metric: scores[metric]["mean"] for metric in TRACKED})
+        writer.close(run_id, "finished")

@@ -1,0 +1,330 @@
+"""The paper's figures, redone on this run. Each function returns a `Panel`: the figure and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mlpf_hpo.reporting.inputs import ReportInput
+from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas
+
+COLOURS = {"persistence": GREY, "svr": BLUE, "qsvr": ORANGE, "random_bits": RED, "qsvr_ensemble": GREEN}
+NAMES = {
+    "persistence": "persistence",
+    "svr": "SVR",
+    "qsvr": "QSVR",
+    "random_bits": "random bits",
+    "qsvr_ensemble": "QSVR ensemble",
+}
+
+LOSS_NOTE = (
+    "Losses are sums over elements divided by their number (by that of elements with a target for momenta "
+    "and "
+    "charge): they don't depend on padding, and can't be compared with the paper's 440-600."
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure of the report.
+
+    Attributes
+    ----------
+    name, title, caption : str
+        Id, heading, and what it was measured on.
+    figure : Figure
+        Drawn.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+
+
+def figure_1(inputs: ReportInput) -> Panel:
+    """Return training and validation loss before and after the search."""
+    curves = inputs.curves
+    finished = np.flatnonzero(np.isfinite(curves.final))
+    order = finished[np.argsort(curves.final[finished])]
+    median = int(order[(len(order) - 1) // 2])
+    best = best_trial(inputs)
+    before = (curves.metrics["train/loss"][median], curves.values[median])
+    after = (best["train_curve"], best["curve"])
+    with canvas(2) as (figure, axes):
+        for axis, title, (train, validation) in zip(axes, ("before", "after"), (before, after), strict=True):
+            epochs = np.arange(1, len(validation) + 1)
+            axis.plot(epochs, train, color=BLUE, label="training")
+            axis.plot(epochs, validation, color=ORANGE, label="validation", linestyle="--")
+            axis.set(title=title, xlabel="epoch", ylabel="loss")
+            axis.legend()
+        low = min(min(np.nanmin(c) for c in before), min(min(c) for c in after))
+        high = max(max(np.nanmax(c) for c in before), max(max(c) for c in after))
+        for axis in axes:
+            axis.set(yscale="log", ylim=(low * 0.95, high * 1.05))
+            _plain_log(axis)
+    change = 1 - best["curve"][-1] / curves.values[median][-1]
+    return Panel(
+        "figure-1",
+        "Figure 1: loss before and after the search",
+        "Left: the campaign's trial with the median final validation loss, as one would get without "
+        "searching "
+        f"({inputs.campaign['epochs']} epochs). Right: the best trial of the search ({best['policy']}, "
+        f"{best['trial_id']}, {len(best['curve'])} epochs). Final validation loss {change:+.1%} lower after "
+        "it; "
+        f"one seed each. {inputs.events_told}; {inputs.hardware_told}. {LOSS_NOTE}",
+        figure,
+    )
+
+
+def figure_3(inputs: ReportInput) -> Panel:
+    """Return the learning-curve data set."""
+    curves = inputs.curves
+    epochs = np.arange(1, curves.n_epochs + 1)
+    with canvas() as (figure, (axis,)):
+        for row, values in enumerate(curves.values):
+            odd = not curves.complete[row]
+            axis.plot(epochs, values, color=RED if odd else BLUE, alpha=0.9 if odd else 0.45, linewidth=1)
+        known = inputs.predictors["known_epochs"]
+        axis.axvline(known, color=INK, linestyle=":", label=f"predictors see {known} epochs")
+        axis.plot([], [], color=BLUE, label="complete")
+        axis.plot([], [], color=RED, label="diverged, cut short or restarted")
+        axis.set(xlabel="epoch", ylabel="validation loss", yscale="log")
+        _plain_log(axis)
+        axis.legend()
+    restarted = int((curves.restart_epoch >= 0).sum())
+    return Panel(
+        "figure-3",
+        "Figure 3: the learning curves",
+        f"Validation loss of all {len(curves)} trials of {curves.source}, random configurations of table 1; "
+        f"{int(curves.complete.sum())} are complete, {restarted} restart. {inputs.events_told}; "
+        f"{inputs.hardware_told}. {LOSS_NOTE}",
+        figure,
+    )
+
+
+def figure_4(inputs: ReportInput) -> Panel:
+    """Return predicted against true final loss of the SVR, beside persistence."""
+    names = [name for name in ("persistence", "svr") if name in inputs.predictors["out_of_fold"]]
+    with canvas(len(names), height=3.7) as (figure, axes):
+        for axis, name in zip(axes, names, strict=True):
+            _predicted_against_true(axis, inputs, name)
+    return Panel(
+        "figure-4",
+        "Figure 4: predicted against true final loss, SVR",
+        f"{_out_of_fold_told(inputs)} Bars are {inputs.predictors['coverage']:.0%} conformal intervals; a "
+        "bar "
+        "that leaves the frame is wider than the data. Persistence repeats the last loss seen.",
+        figure,
+    )
+
+
+def figure_5(inputs: ReportInput) -> Panel:
+    """Return the distribution of R2 over splits."""
+    table = inputs.predictors["table_2"]
+    with canvas() as (figure, (axis,)):
+        for position, row in enumerate(table["rows"]):
+            scores = np.array(row["r2_scores"])
+            spread = np.linspace(-0.18, 0.18, len(scores)) if len(scores) > 1 else np.zeros(1)
+            colour = COLOURS[row["predictor"]]
+            axis.scatter(position + spread, scores, color=colour, s=16, alpha=0.8)
+            axis.hlines(row["mean"], position - 0.3, position + 0.3, color=colour, linewidth=2)
+        axis.set_xticks(range(len(table["rows"])), [NAMES[row["predictor"]] for row in table["rows"]])
+        axis.set(ylabel="R² (quantiles)", ylim=(max(-1.0, axis.get_ylim()[0]), 1.02))
+    below = sum(score < -1 for row in table["rows"] for score in row["r2_scores"])
+    cut = f" {below} score(s) lie below -1." if below else ""
+    return Panel(
+        "figure-5",
+        "Figure 5: R² over random splits",
+        f"{table['splits']} splits of {inputs.predictors['rows']} curves: {table['points']} to train on, "
+        "half of "
+        f"the configurations to test on; {table['known_epochs']} of {inputs.predictors['n_epochs']} epochs "
+        "seen. "
+        "R²(true, predicted) in quantiles of the training losses. Bars are means. Random bits stand where "
+        "the "
+        f"annealer's samples would: what they reach, the annealer has not contributed.{cut}",
+        figure,
+    )
+
+
+def figure_6(inputs: ReportInput) -> Panel:
+    """Return the QSVR's predictions, and all scores against the share of the curve seen."""
+    shares = inputs.predictors["shares"]
+    with canvas(2, height=3.7) as (figure, (left, right)):
+        if "qsvr" in inputs.predictors["out_of_fold"]:
+            _predicted_against_true(left, inputs, "qsvr")
+        else:
+            left.text(
+                0.5, 0.5, "QSVR is not among\npredictors.candidates", ha="center", transform=left.transAxes
+            )
+        for name, rows in shares.items():
+            x, y = [row["share"] for row in rows], [row["spearman"] for row in rows]
+            right.plot(x, y, marker="o", markersize=4, color=COLOURS[name], label=NAMES[name])
+        right.set(xlabel="share of the curve seen", ylabel="Spearman rank correlation")
+        right.legend()
+    sampler = inputs.params.predictors.qsvr
+    return Panel(
+        "figure-6",
+        "Figure 6: QSVR, and what seeing more of the curve brings",
+        f"Left: QSVR, trained as a QUBO of at most {sampler.points} curves by "
+        f"{sampler.sampler.replace('_', ' ')}, "
+        f"{sampler.reads} reads x {sampler.sweeps} sweeps. Right: rank correlation with the final loss "
+        "against the "
+        f"share of the curve seen; at 0 from the hyperparameters alone. {_out_of_fold_told(inputs)}",
+        figure,
+    )
+
+
+def figure_7(inputs: ReportInput) -> Panel:
+    """Return training throughput by machine."""
+    labels = sorted(set(inputs.curves.hardware.tolist()))
+    rates = inputs.curves.metrics["throughput/events_per_second"]
+    stats = benchmark_stats(inputs)
+    with canvas(2) as (figure, (left, right)):
+        data = []
+        for label in labels:
+            values = rates[inputs.curves.hardware == label]
+            data.append(values[np.isfinite(values)])
+        left.boxplot(
+            data,
+            tick_labels=labels,
+            medianprops={"color": ORANGE},
+            boxprops={"color": INK},
+            whiskerprops={"color": INK},
+            capprops={"color": INK},
+            flierprops={"markeredgecolor": GREY, "markersize": 3},
+        )
+        left.set(ylabel="events/s", title="campaign: epochs of all trials", yscale="log")
+        _plain_log(left)
+        copies = inputs.benchmark["run_info"]["copies"]
+        right.bar([stats["label"]], [stats["score"]], color=BLUE, width=0.5)
+        spread = [[stats["score"] - stats["min"] * copies], [stats["max"] * copies - stats["score"]]]
+        right.errorbar([0], [stats["score"]], yerr=np.clip(spread, 0, None), color=INK, capsize=4)
+        right.set(ylabel="events/s, all copies", title="benchmark: one fixed configuration", xlim=(-1, 1))
+    return Panel(
+        "figure-7",
+        "Figure 7: training throughput",
+        "Left: events per second of training steps in each epoch of each trial, by machine; trials differ "
+        "in size. "
+        f"Right: the benchmark's score, {copies} copies of the fixed configuration at once; the bar spans "
+        "the "
+        f"slowest to the fastest copy, times copies. {machines_told(labels)}",
+        figure,
+    )
+
+
+def figure_search(inputs: ReportInput) -> Panel:
+    """Return what the search policies spent and found."""
+    policies = inputs.search["policies"]
+    colours = dict(zip(policies, (BLUE, ORANGE), strict=False))
+    with canvas(2, height=3.9) as (figure, (left, right)):
+        for name, policy in policies.items():
+            x, y = np.array(policy["incumbent"]).T
+            left.step(x, y, where="post", color=colours[name], label=policy["label"])
+        left.set(xlabel="epochs spent by all trials", ylabel="best validation loss", yscale="log")
+        _plain_log(left)
+        left.legend(fontsize=8)
+        marks = {"rank": "s", "prediction": "X", "": "o"}
+        for offset, (name, policy) in zip((-0.2, 0.2), policies.items(), strict=False):
+            for row, trial in enumerate(policy["trials"]):
+                length = len(trial["curve"])
+                right.plot([0, length], [row + offset] * 2, color=colours[name], linewidth=2, alpha=0.7)
+                mark = marks.get(trial["reason"], "x")
+                right.plot(length, row + offset, marker=mark, color=colours[name], markersize=4)
+        for reason, told in (("rank", "stopped by rank"), ("prediction", "by prediction"), ("", "finished")):
+            right.plot([], [], color=INK, linestyle="", marker=marks[reason], markersize=4, label=told)
+        right.set(xlabel="epochs trained", ylabel="trial")
+        right.legend(fontsize=8, loc="lower right")
+    champion = inputs.search["champion"]
+    return Panel(
+        "figure-search",
+        "The search: ASHA with and without the champion's prediction",
+        f"{inputs.search['configurations']} configurations that no predictor has seen, the same with the "
+        "same seeds "
+        f"for both policies, at most {inputs.search['max_epochs']} epochs each; prediction by "
+        f"{champion['name']} "
+        f"version {champion['version']}. One run per policy: differences of this size may be arrival noise. "
+        f"{inputs.events_told}; {inputs.hardware_told}.",
+        figure,
+    )
+
+
+FIGURES: tuple[Callable[[ReportInput], Panel], ...] = (
+    figure_1,
+    figure_3,
+    figure_4,
+    figure_5,
+    figure_6,
+    figure_7,
+    figure_search,
+)
+
+
+def best_trial(inputs: ReportInput) -> dict[str, Any]:
+    """Return the search's trial with the lowest validation loss, with its policy's label."""
+    trials = [
+        {**trial, "policy": policy["label"]}
+        for policy in inputs.search["policies"].values()
+        for trial in policy["trials"]
+        if trial["curve"] and trial["train_curve"]
+    ]
+    return min(trials, key=lambda trial: min(trial["curve"]))
+
+
+def benchmark_stats(inputs: ReportInput) -> dict[str, Any]:
+    """Return score, spread and machine of the benchmark."""
+    report = inputs.benchmark["report"]
+    (key,) = report["wl-scores"]
+    label = inputs.benchmark.get("hardware", {}).get("hardware_label", inputs.hardware_told)
+    return {"key": key, "label": label, "score": report["wl-scores"][key], **report["wl-stats"][key]}
+
+
+def machines_told(labels: list[str]) -> str:
+    """Say how many machines there are to compare."""
+    if len(labels) == 1:
+        return (
+            f"One machine ({labels[0]}): nothing to compare it with yet; trials on another appear beside it."
+        )
+    return f"{len(labels)} machines."
+
+
+def _predicted_against_true(axis: Axes, inputs: ReportInput, name: str) -> None:
+    out = inputs.predictors["out_of_fold"][name]
+    true, predicted = np.array(out["true"]), np.array(out["predicted"])
+    lower = np.array([np.nan if v is None else v for v in out["lower"]])
+    upper = np.array([np.nan if v is None else v for v in out["upper"]])
+    low, high = min(true.min(), predicted.min()) * 0.97, max(true.max(), predicted.max()) * 1.03
+    axis.plot([low, high], [low, high], color=INK, linewidth=1, linestyle=":")
+    bounded = np.isfinite(lower) & np.isfinite(upper)
+    axis.vlines(true[bounded], lower[bounded], upper[bounded], color=COLOURS[name], alpha=0.35, linewidth=1)
+    axis.scatter(true, predicted, color=COLOURS[name], s=14)
+    scores = inputs.predictors["predictors"][name]
+    axis.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), xlabel="true final loss")
+    axis.set_ylabel("predicted final loss")
+    _plain_log(axis)
+    r2, rank = scores["r2_quantile"]["mean"], scores["spearman"]["mean"]
+    axis.set_title(f"{NAMES[name]}: R² {r2:.3f} (quantiles), Spearman {rank:.3f}")
+
+
+def _out_of_fold_told(inputs: ReportInput) -> str:
+    p = inputs.predictors
+    return (
+        f"Each of {p['rows']} curves predicted by models that had none of its configuration to learn from "
+        f"({p['outer_folds']} folds), after {p['known_epochs']} of {p['n_epochs']} epochs."
+    )
+
+
+def _plain_log(axis: Axes) -> None:
+    """Label a logarithmic axis with plain numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    for one in (axis.xaxis, axis.yaxis):
+        if one.get_scale() == "log":
+            one.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            one.set_major_formatter(ScalarFormatter())
+            one.set_minor_formatter(NullFormatter())

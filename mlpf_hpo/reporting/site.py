@@ -1,0 +1,205 @@
+"""The report: one page that works offline, on a phone, in light and dark."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+from mlpf_hpo.files import write_json, written_whole
+from mlpf_hpo.reporting.figures import FIGURES, Panel, machines_told
+from mlpf_hpo.reporting.inputs import ReportInput
+from mlpf_hpo.reporting.style import png, svg
+from mlpf_hpo.reporting.tables import table_1, table_2, table_benchmark, table_scores, table_search
+from mlpf_hpo.tracking import links
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1c2126; --page: #ffffff; --soft: #5a636e; --line: #d9dde2; --link:
+#1a5fa8; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e9ed; --page: #14171a; --soft: #a5afba; --line: #343a41; --link: #7db8f0; }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 60rem; padding: 1rem 1rem 4rem; background: var(--page); color: var(--ink);
+  font: 16px/1.55 system-ui, "DejaVu Sans", sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.7rem; line-height: 1.25; margin: 1.5rem 0 .5rem; }
+h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
+a { color: var(--link); }
+p.lead { font-size: 1.1rem; }
+figure { margin: 1rem 0; }
+figure svg { width: 100%; height: auto; display: block; color: var(--ink); }
+figcaption, caption { color: var(--soft); font-size: .9rem; text-align: left; }
+caption { padding-bottom: .5rem; }
+.scroll { overflow-x: auto; margin: 1rem 0; }
+.scroll:focus-visible { outline: 2px solid var(--link); }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line);
+  overflow-wrap: normal; vertical-align: top; }
+nav ul { padding-left: 1.2rem; }
+"""
+
+
+def build_report(inputs: ReportInput, out: Path) -> Path:
+    """Write the page, its figures, metrics and series.
+
+    Parameters
+    ----------
+    inputs : ReportInput
+        What the stages left.
+    out : path
+        Folder: index.html, figures/*.svg and *.png, metrics.json, incumbent.csv, predictors.csv.
+
+    Returns
+    -------
+    path
+        The page.
+    """
+    panels = [make(inputs) for make in FIGURES]
+    drawn = {panel.name: svg(panel.figure, panel.name, panel.title) for panel in panels}
+    with written_whole(out / "figures") as folder:
+        folder.mkdir(parents=True)
+        for panel in panels:
+            (folder / f"{panel.name}.svg").write_text(drawn[panel.name], encoding="utf-8")
+            (folder / f"{panel.name}.png").write_bytes(png(panel.figure))
+    write_json(out / "metrics.json", metrics(inputs))
+    _write(out / "incumbent.csv", _incumbent_csv(inputs))
+    _write(out / "predictors.csv", _predictors_csv(inputs))
+    page = out / "index.html"
+    _write(page, _page(inputs, panels, drawn))
+    return page
+
+
+def metrics(inputs: ReportInput) -> dict[str, float]:
+    """Return the numbers that `dvc metrics` compares between runs."""
+    out: dict[str, float] = {}
+    for name, policy in inputs.search["policies"].items():
+        for key in ("epochs", "best_loss", "wall_seconds"):
+            out[f"search.{name}.{key}"] = policy[key]
+    for name, scores in inputs.predictors["predictors"].items():
+        for key in ("spearman", "r2_quantile", "coverage"):
+            out[f"predictors.{name}.{key}"] = scores[key]["mean"]
+    ((key, score),) = inputs.benchmark["report"]["wl-scores"].items()
+    out[f"benchmark.{key}"] = score
+    return out
+
+
+def _page(inputs: ReportInput, panels: list[Panel], drawn: dict[str, str]) -> str:
+    by_name = {panel.name: panel for panel in panels}
+
+    def show(name: str) -> str:
+        panel = by_name[name]
+        return (
+            f'<section aria-labelledby="{name}-heading"><h2 id="{name}-heading">{escape(panel.title)}</h2>'
+            f"<figure>{drawn[name]}<figcaption>{escape(panel.caption)}</figcaption></figure></section>"
+        )
+
+    parts = [
+        f"<h1>MLPF hyperparameter search: {escape(inputs.curves.source)}</h1>",
+        f'<p class="lead">{escape(_lead(inputs))}</p>',
+        _where_to_look(inputs),
+        show("figure-search"),
+        table_search(inputs),
+        show("figure-1"),
+        "<h2>The search space</h2>",
+        table_1(inputs),
+        show("figure-3"),
+        show("figure-4"),
+        table_scores(inputs),
+        show("figure-5"),
+        table_2(inputs),
+        show("figure-6"),
+        show("figure-7"),
+        table_benchmark(inputs),
+        _limits(inputs),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>MLPF hyperparameter search</title><style>{STYLE}</style></head><body><main>\n"
+        + "\n".join(parts)
+        + "\n</main></body></html>\n"
+    )
+
+
+def _lead(inputs: ReportInput) -> str:
+    plain, predicted = inputs.search["policies"].values()
+    saved = 1 - predicted["epochs"] / plain["epochs"]
+    more = f"{saved:.0%} fewer" if saved >= 0 else f"{-saved:.0%} more"
+    trials = inputs.campaign["trials"]
+    return (
+        f"{len(trials)} random configurations were trained for {inputs.campaign['epochs']} epochs on "
+        f"{inputs.events_told}. Of {len(inputs.predictors['predictors'])} predictors, the inner folds chose "
+        f"{inputs.predictors['winner']}; it is {inputs.registered['model']} version "
+        f"{inputs.registered['version']}. The search on {inputs.search['configurations']} new configurations "
+        "spent "
+        f"{plain['epochs']} epochs under {plain['label']} (best loss {plain['best_loss']:.4g}) and "
+        f"{predicted['epochs']}, {more}, under {predicted['label']} (best loss {predicted['best_loss']:.4g})."
+    )
+
+
+def _where_to_look(inputs: ReportInput) -> str:
+    runs, search = inputs.campaign_runs, inputs.search
+    experiment = runs["experiment_id"]
+    condition = links.condition_on(inputs.campaign["campaign_id"])
+    parents = [policy["parent_run_id"] for policy in search["policies"].values()]
+    targets = [
+        ("Learning curves of the campaign", links.curves_link(experiment, condition)),
+        ("Parallel coordinates of ten trials", links.compare_link(experiment, runs["run_ids"][:10])),
+        ("The campaign, with its machine", links.run_link(experiment, runs["parent_run_id"])),
+        *((f"Search: {p['label']}", links.run_link(search["experiment_id"], run)) for p, run in
+          zip(search["policies"].values(), parents, strict=True)),
+        ("The champion", links.model_link(inputs.registered["model"], inputs.registered["version"])),
+    ]  # fmt: skip
+    items = "".join(f'<li><a href="{escape(url)}">{escape(told)}</a></li>' for told, url in targets)
+    return (
+        '<nav aria-label="In MLflow"><p>In MLflow (for a local database start it with <code>make ui</code>):</p>'
+        f"<ul>{items}</ul></nav>"
+    )
+
+
+def _limits(inputs: ReportInput) -> str:
+    machines = sorted(set(inputs.curves.hardware.tolist()))
+    told = [
+        "Figure 2, scaling from one worker to a cluster: this run has one machine and measures no scaling.",
+        *(f"Table 2, {missing['label']}: {missing['reason']}." for missing in
+          inputs.predictors["table_2"]["not_possible"]),
+        "Every search policy ran once, every configuration with one seed: differences between policies are "
+        "those "
+        "of this run.",
+    ]  # fmt: skip
+    if len(machines) == 1:
+        told.append(f"Figure 7, comparing machines: {machines_told(machines)}")
+    diverged = inputs.curves.status.tolist().count("diverged")
+    told.append(f"{diverged} trial(s) diverged; the predictors learn from complete curves only.")
+    items = "".join(f"<li>{escape(one)}</li>" for one in told)
+    return f"<h2>What this run can't show</h2><ul>{items}</ul>"
+
+
+def _incumbent_csv(inputs: ReportInput) -> str:
+    rows = [
+        (name, epochs, loss)
+        for name, policy in inputs.search["policies"].items()
+        for epochs, loss in policy["incumbent"]
+    ]
+    return _csv(("policy", "epochs", "best_loss"), rows)
+
+
+def _predictors_csv(inputs: ReportInput) -> str:
+    scored = inputs.predictors["predictors"].items()
+    rows = [(name, *(scores[key]["mean"] for key in ("spearman", "r2_quantile"))) for name, scores in scored]
+    return _csv(("predictor", "spearman", "r2_quantile"), rows)
+
+
+def _csv(header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,139 @@
+"""The paper's tables, redone on this run, as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from mlpf_hpo.config import ChoiceParams
+from mlpf_hpo.reporting.figures import NAMES, benchmark_stats
+from mlpf_hpo.reporting.inputs import ReportInput
+from mlpf_hpo.space import TABLE_1
+
+
+def html_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table whose first column names its rows."""
+    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
+    body = "".join(
+        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
+        for first, *rest in rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption[:60])}"><table>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def table_1(inputs: ReportInput) -> str:
+    """Return the search space."""
+    rows = []
+    for name in TABLE_1.names:
+        domain = getattr(inputs.params.space, name)
+        if isinstance(domain, ChoiceParams):
+            rows.append((name, "one of", ", ".join(map(str, domain.values))))
+        else:
+            scale = "uniform in the logarithm" if domain.scale == "log" else "uniform"
+            rows.append((name, scale, f"{domain.low:g} to {domain.high:g}"))
+    default = " (the paper's)" if inputs.params.space.search_space() == TABLE_1 else ""
+    return html_table(f"Table 1: the search space{default}.", ("hyperparameter", "scale", "values"), rows)
+
+
+def table_2(inputs: ReportInput) -> str:
+    """Return R2 of the predictors over random splits, and what this number of curves doesn't allow."""
+    table = inputs.predictors["table_2"]
+    rows = [
+        (row["label"], *(f"{row[key]:.3f}" for key in ("best", "worst", "mean", "std")))
+        for row in table["rows"]
+    ]
+    rows += [
+        (missing["label"], "not possible: " + missing["reason"], "", "", "")
+        for missing in table["not_possible"]
+    ]
+    caption = (
+        f"Table 2: R²(true, predicted) in quantiles over {table['splits']} splits; {table['points']} "
+        "training "
+        f"curves, {table['known_epochs']} of {inputs.predictors['n_epochs']} epochs seen. Transformers are "
+        "fitted on "
+        "training rows, and all trials of a configuration stand on one side."
+    )
+    return html_table(caption, ("predictor", "best", "worst", "mean", "std"), rows)
+
+
+def table_scores(inputs: ReportInput) -> str:
+    """Return the honest scores of every candidate."""
+    p = inputs.predictors
+    metrics = ("spearman", "kendall", "top_recall", "r2_quantile", "r2_loss", "coverage")
+    rows = []
+    for name, scores in [*p["predictors"].items(), ("selected by inner folds", p["selected"])]:
+        told = NAMES.get(name, name) + (" (champion)" if name == p["winner"] else "")
+        cells = [
+            f"{scores[m]['mean']:.3f} [{scores[m]['low']:.3f}, {scores[m]['high']:.3f}]" for m in metrics
+        ]
+        rows.append((told, *cells))
+    caption = (
+        f"Scores on {p['outer_folds']} outer folds, {p['rows']} curves, with 95 % bootstrap intervals over "
+        f"configurations. The champion is chosen by {p['criterion']} on inner folds, never on these numbers; "
+        f"intervals of predictions are nominally {p['coverage']:.0%}."
+    )
+    header = ("predictor", "Spearman", "Kendall", "top recall", "R² (quantiles)", "R² (loss)", "coverage")
+    return html_table(caption, header, rows)
+
+
+def table_search(inputs: ReportInput) -> str:
+    """Return what each policy spent and found."""
+    rows = [
+        (
+            policy["label"],
+            str(policy["epochs"]),
+            f"{policy['best_loss']:.4g}",
+            policy["best_trial"],
+            str(policy["finished"]),
+            str(policy["stopped_by_rank"]),
+            str(policy["stopped_by_prediction"]),
+            str(policy["diverged"] + policy["failed"]),
+            f"{policy['wall_seconds']:.0f}",
+        )
+        for policy in inputs.search["policies"].values()
+    ]
+    full = inputs.search["configurations"] * inputs.search["max_epochs"]
+    caption = f"The search. Training all {inputs.search['configurations']} configurations in full takes {full} epochs."
+    header = (
+        "policy",
+        "epochs",
+        "best loss",
+        "trial",
+        "finished",
+        "stopped: rank",
+        "prediction",
+        "lost",
+        "seconds",
+    )
+    return html_table(caption, header, rows)
+
+
+def table_benchmark(inputs: ReportInput) -> str:
+    """Return the benchmark's score."""
+    stats, run = benchmark_stats(inputs), inputs.benchmark["run_info"]
+    rows: list[tuple[str, str]] = [
+        ("score", f"{stats['score']:.1f} events/s ({stats['key']})"),
+        ("copies x threads", f"{run['copies']} x {run['threads_per_copy']}"),
+        ("per copy", f"{stats['min']:.1f} to {stats['max']:.1f} events/s"),
+        ("log", str(inputs.benchmark["report"]["log"])),
+    ]
+    rows += [(str(name), told) for name, value in _facts(inputs.benchmark) if (told := _told(value))]
+    return html_table("Training throughput, HEP-Workloads format.", ("", "value"), rows)
+
+
+def _facts(benchmark: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return the scalar measurements beside the score, by name."""
+    measured = benchmark.get("measurements", {})
+    return [(name.replace("_", " "), value) for name, value in measured.items()]
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value) if isinstance(value, int | str) else ""

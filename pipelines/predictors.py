@@ -1,0 +1,22 @@
+"""Stage `predictors`: fit and score every predictor by nested, grouped cross-validation."""
+
+from pathlib import Path
+
+from mlpf_hpo import console
+from mlpf_hpo.config import load_params
+from mlpf_hpo.files import write_json
+from mlpf_hpo.predictors.comparison import compare_predictors, summary
+
+
+def main() -> None:
+    """Write results/predictors.json and models/predictors."""
+    with console.progress_bar("predictors") as progress:
+        content = compare_predictors(
+            load_params(), Path("data/curves.parquet"), Path("models/predictors"), progress
+        )
+    write_json(Path("results/predictors.json"), content)
+    console.out.print(summary(content), markup=False)
+
+
+if __name__ == "__main__":
+    console.run(main)
