@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from mlpf_hpo import console
-from mlpf_hpo.tuning.campaign import collect_curves
 from mlpf_hpo.curves.dataset import write_curves
+from mlpf_hpo.tuning.campaign import collect_curves
 
 
 def main() -> None:

@@ -57,7 +57,7 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         self.log_columns = log_columns
         self.hyperparameters = hyperparameters
 
-    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+    def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
         """Learn the columns, and which hyperparameters are positive throughout."""
         names, losses = split_columns([str(name) for name in X.columns])
         if self.known_epochs > len(losses):
@@ -80,7 +80,7 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         matrix: NDArray[np.float64] = table.to_numpy()
         return matrix
 
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the name of each feature."""
         check_is_fitted(self)
         told = [f"log_{name}" if name in self.log_columns_ else name for name in self.columns_]

@@ -78,7 +78,7 @@ class ThroughputCallback(pl.Callback):
             "system/rss_megabytes": self._process.memory_info().rss / 1e6,
             "system/cpu_fraction": self._cpu_seconds / (seconds * torch.get_num_threads()),
         }
-        if torch.cuda.is_available() and torch.cuda.is_initialized():
+        if torch.cuda.is_available():
             metrics["system/gpu_memory_megabytes"] = torch.cuda.max_memory_allocated() / 1e6
         return metrics
 

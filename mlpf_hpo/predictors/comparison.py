@@ -90,11 +90,15 @@ def open_run(writer: RunWriter, content: dict[str, Any], name: str, params: Para
         "predictors",
         identity,
         name=f"{name}-{identity[:8]}",
-        tags={**describe_host().tags(), "predictor": name, "selected": str(name ==
-        content["winner"]).lower()},
+        tags={
+            **describe_host().tags(),
+            "predictor": name,
+            "selected": str(name == content["winner"]).lower(),
+        },
         params={"criterion": content["criterion"], "seed": content["seed"], **_settings(name, params)},
         note=(
-            f"{name} on {content['rows']} curves, {content['known_epochs']} of {content['n_epochs']} epochs seen."
+            f"{name} on {content['rows']} curves, "
+            f"{content['known_epochs']} of {content['n_epochs']} epochs seen."
         ),
         digest=content["dataset_digest"],
         dataset_path=curves_file,

@@ -154,7 +154,7 @@ def _where_to_look(inputs: ReportInput) -> str:
     ]  # fmt: skip
     items = "".join(f'<li><a href="{escape(url)}">{escape(told)}</a></li>' for told, url in targets)
     return (
-        '<nav aria-label="In MLflow"><p>In MLflow (for a local database start it with <code>make ui</code>):</p>'
+        '<nav aria-label="In MLflow"><p>In MLflow (start it with <code>make ui</code>):</p>'
         f"<ul>{items}</ul></nav>"
     )
 

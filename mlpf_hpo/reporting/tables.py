@@ -97,7 +97,7 @@ def table_search(inputs: ReportInput) -> str:
         for policy in inputs.search["policies"].values()
     ]
     full = inputs.search["configurations"] * inputs.search["max_epochs"]
-    caption = f"The search. Training all {inputs.search['configurations']} configurations in full takes {full} epochs."
+    caption = f"The search. All {inputs.search['configurations']} configurations in full take {full} epochs."
     header = (
         "policy",
         "epochs",

@@ -29,7 +29,7 @@ class Interruption:
             for number in SIGNALS:
                 signal.signal(number, self._hear)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _hear(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True

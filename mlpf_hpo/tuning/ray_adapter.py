@@ -138,7 +138,7 @@ class BridgeSearcher(Searcher):
         self.bridge = bridge
 
     @_kept
-    def suggest(self, trial_id: str) -> dict[str, str] | str | None:  # noqa: ARG002
+    def suggest(self, trial_id: str) -> dict[str, str] | str | None:
         """Return the configuration of the next trial, None to wait, or that all have ended."""
         if self.bridge.ledger.all_ended:
             return str(Searcher.FINISHED)
@@ -163,7 +163,7 @@ class BridgeScheduler(TrialScheduler):
         self.bridge = bridge
 
     @_kept
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         """Remember which trial of Tune's is which of ours."""
         self.bridge.tune_trials[trial.config[TRIAL]] = trial
 
@@ -192,7 +192,7 @@ class BridgeScheduler(TrialScheduler):
         return decision
 
     @_kept
-    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:  # noqa: ARG002
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Tell the ledger."""
         self.bridge.heard.pop(trial.config[TRIAL], None)
         self.bridge.ledger.ended(trial.config[TRIAL])
@@ -202,7 +202,7 @@ class BridgeScheduler(TrialScheduler):
         """Nothing: `choose_trial_to_run` ended it."""
 
     @_kept
-    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """Tell the ledger why; a worker that was killed with the session did not fail."""
         trial_id = trial.config[TRIAL]
         if self.bridge.interruption.requested:
@@ -233,7 +233,7 @@ class BridgeCallback(tune.Callback):
     def __init__(self, bridge: Bridge) -> None:
         self.bridge = bridge
 
-    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """End the run where it must end: the one place from which Tune lets exceptions out."""
         if self.bridge.error is not None or self.bridge.interruption.requested:
             self.bridge.kill_workers()
@@ -241,7 +241,7 @@ class BridgeCallback(tune.Callback):
         self.bridge.end_silent_trials()
 
     @_kept
-    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Open the trial's run, or take it up again."""
         trial_id = trial.config[TRIAL]
         self.bridge.heard[trial_id] = time.monotonic()
@@ -251,11 +251,11 @@ class BridgeCallback(tune.Callback):
     @_kept
     def on_trial_result(
         self,
-        iteration: int,  # noqa: ARG002
-        trials: list[Any],  # noqa: ARG002
+        iteration: int,
+        trials: list[Any],
         trial: Any,
         result: dict[str, Any],
-        **info: Any,  # noqa: ARG002
+        **info: Any,
     ) -> None:
         """Log the epoch, then put the decision on record: never a decision without its epoch."""
         trial_id = trial.config[TRIAL]
@@ -264,12 +264,12 @@ class BridgeCallback(tune.Callback):
         self.bridge.on_change()
 
     @_kept
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Close the run with what became of the trial."""
         self._close(trial)
 
     @_kept
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Close the run as failed."""
         if self.bridge.interruption.requested:
             return

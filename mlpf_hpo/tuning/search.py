@@ -63,16 +63,7 @@ class SearchRecord:
 
     def summary(self) -> str:
         """Return what happened and where to look."""
-        lines = []
-        for policy in self.content["policies"].values():
-            lines.append(
-                f"search: {policy['label']}: {policy['epochs']} epochs, best {TARGET} "
-                f"{policy['best_loss']:.4g} "
-                f"({policy['best_trial']}); {policy['finished']} finished, {policy['stopped_by_rank']} "
-                "stopped "
-                f"by rank, {policy['stopped_by_prediction']} by prediction, {policy['diverged']} diverged; "
-                f"{policy['wall_seconds']:.0f} s"
-            )
+        lines = [_told(policy) for policy in self.content["policies"].values()]
         return "\n".join([*lines, self.links])
 
 
@@ -122,13 +113,22 @@ def run_search(
     )
 
 
+def _told(policy: dict[str, Any]) -> str:
+    return (
+        f"search: {policy['label']}: {policy['epochs']} epochs, best {TARGET} {policy['best_loss']:.4g} "
+        f"({policy['best_trial']}); {policy['finished']} finished, {policy['stopped_by_rank']} "
+        f"stopped by rank, {policy['stopped_by_prediction']} by prediction, {policy['diverged']} diverged; "
+        f"{policy['wall_seconds']:.0f} s"
+    )
+
+
 def _policies(settings: SearchParams, predictor: Any, version: str) -> list[Policy]:
-    rungs = {
+    rungs: dict[str, Any] = {
         "max_epochs": settings.max_epochs,
         "grace_epochs": settings.grace_epochs,
         "reduction_factor": settings.reduction_factor,
     }
-    questions = {
+    questions: dict[str, Any] = {
         "predict_from_epoch": settings.predict_from_epoch,
         "predict_every": settings.predict_every,
         "coverage": settings.coverage,

@@ -116,8 +116,8 @@ class _Reporter(pl.callbacks.Checkpoint):
     def on_train_batch_start(
         self,
         trainer: pl.Trainer,
-        pl_module: pl.LightningModule,  # noqa: ARG002
-        batch: Any,  # noqa: ARG002
+        pl_module: pl.LightningModule,
+        batch: Any,
         batch_idx: int,
     ) -> None:
         # Between the start of the epoch, when the module seeds the generator for its dropout masks, and the

@@ -118,7 +118,9 @@ class _Copy:
 
     def receive(self) -> None:
         """Take in what has arrived."""
-        self.buffer += os.read(self.inbox, 1 << 16)
+        with contextlib.suppress(BlockingIOError):
+            while arrived := os.read(self.inbox, 1 << 16):
+                self.buffer += arrived
         *lines, self.buffer = self.buffer.split(b"\n")
         for line in lines:
             message = json.loads(line)
@@ -218,6 +220,7 @@ def overlap(windows: Sequence[tuple[float, float]]) -> float:
 
 def _start(number: int, command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> _Copy:
     inbox, outbox = os.pipe()
+    os.set_blocking(inbox, False)  # a process that the copy left behind may hold its end open
     try:
         with (folder / LOG_FILE).open("wb") as log:
             process = subprocess.Popen(

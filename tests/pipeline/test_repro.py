@@ -158,8 +158,9 @@ def test_ctrl_c_fails_the_stage_and_nothing_is_trained_twice(make_clone: Callabl
     after = trained_epochs(clone.folder)
     assert set(after.values()) == {1}, "no epoch twice"
     assert set(before) <= set(after), "no epoch lost"
-    statuses = [trial["status"] for trial in json.loads((clone.folder /
-    "data/campaign.json").read_text())["trials"]]
+    statuses = [
+        trial["status"] for trial in json.loads((clone.folder / "data/campaign.json").read_text())["trials"]
+    ]
     assert len(statuses) == 14
     assert set(statuses) <= {"finished", "diverged"}
     assert "on record already" in output

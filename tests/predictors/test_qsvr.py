@@ -17,8 +17,8 @@ PUBLISHED = ("gamma", "epsilon", "n_bits", "base", "k0")
 
 @parametrize_with_checks(
     [
-        QSVR(sampler=SteepestDescent(reads=10)),
-        QSVR(sampler=SteepestDescent(reads=10), bias="paper", combination="log_cosh_softmax"),
+        QSVR(sampler=SteepestDescent(reads=4)),
+        QSVR(sampler=SteepestDescent(reads=4), bias="paper", combination="log_cosh_softmax"),
         QSVR(reads=2, sweeps=5),
     ]
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -12,6 +14,8 @@ import pytest
 from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
+from mlpf_hpo.predictors import selection
+from mlpf_hpo.predictors.protocol import bootstrap
 from mlpf_hpo.predictors.selection import SELECTED, SelectionResult, known_epochs_at, select
 
 EPOCHS = 8
@@ -42,6 +46,14 @@ def simulated(n: int = 28, seed: int = 0, repeats: int = 1) -> LearningCurves:
 
 def with_values(curves: LearningCurves, values: np.ndarray) -> LearningCurves:
     return replace(curves, metrics=MappingProxyType({"val/loss": values}))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_draws() -> Iterator[None]:
+    """Draw 20 bootstrap samples instead of 500: they are most of the time and nothing here depends on it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selection, "bootstrap", partial(bootstrap, draws=20))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ class FullTraining:
     def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
         """Hear of a trial."""
 
-    def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:  # noqa: ARG002
+    def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         """Go on."""
         return Decision.CONTINUE
 

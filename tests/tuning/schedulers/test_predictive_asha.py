@@ -57,6 +57,19 @@ def test_stops_what_cannot_reach_the_incumbent() -> None:
     assert stop.prediction is not None
     assert (stop.prediction.mean[0], stop.prediction.lower[0], stop.prediction.upper[0]) == (2.1, 1.6, 2.6)
     assert feed(made, "c", 7.0, 1.9) == [Decision.CONTINUE] * 2  # its lower bound is within reach
+    made.on_trial_error("a")
+    made.on_trial_error("c")
+    assert made._incumbent() == (None, math.inf)  # b's bound, 2.6, went with b
+    assert feed(made, "d", 7.0, 4.0) == [Decision.CONTINUE] * 2
+
+
+def test_larger_is_better_where_it_is() -> None:
+    made = policy(mode="max")
+    assert feed(made, "a", 1.0, 9.0) == [Decision.CONTINUE] * 2
+    assert feed(made, "b", 2.0, 7.9) == [Decision.CONTINUE, Decision.STOP]
+    stop = made.stops["b"]
+    assert (stop.reason, stop.threshold) == ("prediction", 8.5)
+    assert feed(made, "c", 3.0, 8.1) == [Decision.CONTINUE] * 2
 
 
 def test_a_stopped_trials_bound_is_not_the_incumbent() -> None:

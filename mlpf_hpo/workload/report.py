@@ -1,0 +1,85 @@
+"""The report of a benchmark in the schema of HEP-Workloads, and what makes its score trustworthy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.files import write_json
+
+SCORE = "mlpf-training"
+"""Key of the score: training events per second, summed over copies."""
+
+CONTAINMENT_VARIABLE = "MLPF_HPO_CONTAINMENT"
+"""Set by the container image; without it the benchmark runs uncontained."""
+
+
+def scores(rates: Sequence[float]) -> dict[str, Any]:
+    """Return score and statistics of the copies' rates (events/s); zeros when no copy is left.
+
+    Examples
+    --------
+    >>> scores([10.0, 12.0])["wl-scores"]
+    {'mlpf-training': 22.0}
+    """
+    stats = {"avg": 0.0, "median": 0.0, "min": 0.0, "max": 0.0, "count": len(rates)}
+    if rates:
+        stats |= {
+            "avg": statistics.fmean(rates),
+            "median": statistics.median(rates),
+            "min": min(rates),
+            "max": max(rates),
+        }
+    return {"wl-scores": {SCORE: float(sum(rates))}, "wl-stats": {SCORE: stats}}
+
+
+def app_info(data_checksum: str) -> dict[str, str]:
+    """Return the part of the report that identifies the benchmark."""
+    return {
+        "version": f"v{version('mlpf_hpo')}",
+        "description": "Training throughput of MLPF (particle-flow reconstruction) in events per second",
+        "cvmfs_checksum": "",
+        "bmkdata_checksum": data_checksum,
+        "bmk_checksum": _code_checksum(),
+        "containment": os.environ.get(CONTAINMENT_VARIABLE, "none"),
+    }
+
+
+def write_report(folder: Path, report: dict[str, Any], inputs: dict[str, Any]) -> Path:
+    """Check a report against its schema and write it, with inputs.log and version.json beside it.
+
+    Raises
+    ------
+    DataError
+        If the report is not of the schema.
+    """
+    schema = json.loads(files("mlpf_hpo.workload").joinpath("report.schema.json").read_text(encoding="utf-8"))
+    try:
+        jsonschema.validate(report, schema)
+    except jsonschema.ValidationError as error:
+        raise DataError(f"benchmark report: {error.json_path}: {error.message}") from None
+    path = folder / "mlpf_summary.json"
+    write_json(path, report)
+    write_json(folder / "version.json", report["app"])
+    write_json(folder / "inputs.log", inputs)
+    return path
+
+
+def _code_checksum() -> str:
+    """Return a digest of this package's code, so that scores of different versions are told apart."""
+    digest = hashlib.sha256()
+    root = Path(str(files("mlpf_hpo")))
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

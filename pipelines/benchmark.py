@@ -1,0 +1,32 @@
+"""Stage `benchmark`: training throughput of a fixed configuration, in HEP-Workloads format."""
+
+from pathlib import Path
+
+from mlpf_hpo import console
+from mlpf_hpo.config import load_params
+from mlpf_hpo.hardware.host import usable_cpus
+from mlpf_hpo.workload.benchmark import run_benchmark, summary
+
+
+def main() -> int:
+    """Write results/benchmark; the exit status is the number of failed copies."""
+    params = load_params()
+    settings = params.benchmark
+    automatic = max(1, usable_cpus() // settings.threads)
+    result = run_benchmark(
+        Path("data/events/train"),
+        Path("results/benchmark"),
+        copies=automatic if settings.copies == "auto" else settings.copies,
+        threads=settings.threads,
+        events_per_thread=settings.events_per_thread,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        network=params.network,
+        minimum_overlap=settings.minimum_overlap,
+    )
+    console.out.print(summary(result), markup=False)
+    return result.exit_status
+
+
+if __name__ == "__main__":
+    console.run(main)
