@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mlpf_hpo.events.schema import TOWER_FEATURES
 
 FloatArray = NDArray[np.float64]
 
@@ -44,18 +47,21 @@ class Calorimeter:
         Energy resolution in GeV from (energy, eta).
     threshold : float
         Least energy that is read out, GeV.
+    feature : int
+        Feature column of this calorimeter's energy.
     """
 
     regions: tuple[Region, ...]
     sigma: Callable[[FloatArray, FloatArray], FloatArray]
     threshold: float
+    feature: int
 
-    @property
+    @cached_property
     def edges(self) -> FloatArray:
         """Edges in |eta| of all rings."""
         return np.unique(np.concatenate([region.edges for region in self.regions]))
 
-    @property
+    @cached_property
     def phi_steps(self) -> FloatArray:
         """Width in phi of each ring, rad."""
         steps = [np.full(len(region.edges) - 1, region.phi_step) for region in self.regions]
@@ -79,8 +85,12 @@ class Calorimeter:
         low, high = np.where(side == 1, -outer, inner), np.where(side == 1, -inner, outer)
         return np.stack([low, high, column * step, (column + 1) * step], axis=1)
 
+    def centre_eta(self, tower: NDArray[np.int64]) -> FloatArray:
+        """Return the eta of the centres of towers, [n]."""
+        return self.bounds(tower)[:, :2].mean(axis=1)
+
     def is_read_out(self, energy: FloatArray, eta: FloatArray) -> NDArray[np.bool_]:
-        """Tell which measured energies pass threshold and significance."""
+        """Tell which measured energies pass threshold and significance; `eta` is that of tower centres."""
         return (energy >= self.threshold) & (energy >= SIGNIFICANCE * self.sigma(energy, eta))
 
 
@@ -112,6 +122,7 @@ ECAL = Calorimeter(
     ),
     sigma=ecal_sigma,
     threshold=0.5,
+    feature=TOWER_FEATURES.index("energy_em"),
 )
 HCAL = Calorimeter(
     regions=(
@@ -124,6 +135,7 @@ HCAL = Calorimeter(
     ),
     sigma=hcal_sigma,
     threshold=1.0,
+    feature=TOWER_FEATURES.index("energy_had"),
 )
 
 ELECTROMAGNETIC, INVISIBLE, SHARED = (11, 22, 111), (12, 13, 14, 16), (310, 3122)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import functools
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
-from mlpf_hpo.events.detector import simulate
-from mlpf_hpo.events.pileup import PileUpPool, merge
-from mlpf_hpo.events.pythia import BLOCK, COMMON, PROCESSES, Particles, generate_particles
+from mlpf_hpo.events.detector import SETTINGS, simulate
+from mlpf_hpo.events.jets import load_fastjet
+from mlpf_hpo.events.particles import Particles, merge
+from mlpf_hpo.events.pileup import PileUpPool, check_pool_size
+from mlpf_hpo.events.pythia import COMMON, PROCESSES, generate_particles, pythia_version, save_tables
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
+from mlpf_hpo.events.workers import Workers
 from mlpf_hpo.seeds import derive_seed
 
 SAMPLES = ("ttbar", "qcd")
 """Processes that make samples; minimum bias is for pile-up."""
 
-POOL_BLOCK = 2000
-"""Minimum-bias collisions per Pythia instance."""
+BLOCK, POOL_BLOCK = 50, 500
+"""Events, and minimum-bias collisions, that one Pythia makes. Part of what a seed means: see `pythia`."""
 
 
 def generate_store(
@@ -33,15 +35,15 @@ def generate_store(
     pileup: float,
     seed: int,
     pool_size: int,
-    workers: int = 1,
-    progress: Callable[[float, float], Any] | None = None,
+    workers: int,
+    progress: Callable[[int, int], Any] | None = None,
 ) -> EventStore:
     """Generate a sample and write it to `path`, whole or not at all.
 
     Parameters
     ----------
     path : path
-        Folder of the store.
+        Folder of the store; what was there is replaced.
     process : str
         "ttbar" or "qcd".
     n_events : int
@@ -56,65 +58,81 @@ def generate_store(
         Processes; changes no event.
     progress : callable, optional
         Called with (events done, events in all).
+
+    Raises
+    ------
+    ConfigurationError
+        If a parameter cannot be used, or Pythia or FastJet is not installed.
+    DataError
+        If the store cannot be written.
     """
-    if process not in SAMPLES:
-        raise ConfigurationError(
-            f"no process {process!r}; there are {SAMPLES}{did_you_mean(process, SAMPLES)}"
-        )
-    with tempfile.TemporaryDirectory() as scratch, _executor(workers) as executor:
-        pool = _make_pool(executor, pool_size, seed, Path(scratch)) if pileup else None
-        blocks = range(0, n_events, BLOCK)
-        jobs = {
-            executor.submit(
-                _make_block, process, start // BLOCK, min(BLOCK, n_events - start), pileup, seed, pool
-            ): start
-            for start in blocks
-        }
-        done: dict[int, list[Event]] = {}
-        for job in as_completed(jobs):
-            done[jobs[job]] = job.result()
-            if progress is not None:
-                progress(sum(map(len, done.values())), n_events)
+    _check(process, n_events, pileup, pool_size)
+    load_fastjet()
     settings = {
         "process": process,
         "events": n_events,
         "pileup": pileup,
         "seed": seed,
         "pool_size": pool_size if pileup else 0,
+        "pythia_version": pythia_version(),
         "pythia": [*COMMON, *PROCESSES[process]],
-        "detector": "CMS card of Delphes, parametrised",
+        "detector": SETTINGS,
     }
-    return write_store(path, (event for start in blocks for event in done[start]), settings)
+
+    def events(pool: Path | None) -> Iterator[Event]:
+        starts = range(0, n_events, BLOCK)
+        blocks = ((start, min(start + BLOCK, n_events)) for start in starts)
+        done = 0
+        for block in crew.map(_make_block, ((process, *block, pileup, seed, pool) for block in blocks)):
+            yield from block
+            done += len(block)
+            if progress is not None:
+                progress(done, n_events)
+
+    with tempfile.TemporaryDirectory() as scratch, Workers(workers) as crew:
+        pool = _make_pool(crew, pool_size, seed, Path(scratch)) if pileup else None
+        return write_store(path, events(pool), settings)
 
 
-def _executor(workers: int) -> ProcessPoolExecutor:
-    # Fresh processes: a fork would copy the threads' locks of whatever the caller has running.
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+def _check(process: str, n_events: int, pileup: float, pool_size: int) -> None:
+    if process not in SAMPLES:
+        raise ConfigurationError(
+            f"no process {process!r}; there are {' and '.join(SAMPLES)}{did_you_mean(process, SAMPLES)}"
+        )
+    if n_events < 1:
+        raise ConfigurationError(f"{n_events} {process} events: a sample has at least one")
+    if not 0 <= pileup < np.inf:
+        raise ConfigurationError(f"events.pileup: a mean of {pileup} collisions; 0 or more are possible")
+    if pileup:
+        check_pool_size(pool_size, pileup)
 
 
-def _make_pool(executor: ProcessPoolExecutor, size: int, seed: int, folder: Path) -> Path:
-    starts = range(0, size, POOL_BLOCK)
-    jobs = [
-        executor.submit(_collisions, min(POOL_BLOCK, size - start), seed, start // POOL_BLOCK)
-        for start in starts
-    ]
-    path = folder / "pool.npz"
-    PileUpPool.of([collision for job in jobs for collision in job.result()]).save(path)
-    return path
+def _make_pool(crew: Workers, size: int, seed: int, folder: Path) -> Path:
+    tables, file = folder / "minimum_bias.tables", folder / "pool.npz"
+    for _ in crew.map(save_tables, [("minimum_bias", tables)]):
+        pass
+    blocks = [(start, min(start + POOL_BLOCK, size), seed, tables) for start in range(0, size, POOL_BLOCK)]
+    made = crew.map(_collisions, blocks)
+    PileUpPool.of([collision for block in made for collision in block]).save(file)
+    return file
 
 
-def _collisions(n: int, seed: int, block: int) -> list[Particles]:
-    return list(generate_particles("minimum_bias", n, seed, block))
+def _collisions(start: int, stop: int, seed: int, tables: Path) -> list[Particles]:
+    return list(generate_particles("minimum_bias", seed, range(start, stop), tables))
 
 
 def _make_block(
-    process: str, block: int, n_events: int, pileup: float, seed: int, pool_file: Path | None
+    process: str, start: int, stop: int, pileup: float, seed: int, pool_file: Path | None
 ) -> list[Event]:
-    pool = PileUpPool.load(pool_file) if pool_file is not None else None
+    pool = None if pool_file is None else _load_pool(pool_file)
     events = []
-    for i, hard in enumerate(generate_particles(process, n_events, seed, block)):
-        number = block * BLOCK + i
-        generator = np.random.default_rng(derive_seed(seed, "detector", number))
-        overlaid = pool.draw(pileup, generator) if pool is not None else []
-        events.append(simulate(merge([hard, *overlaid]), generator, number, process, pileup))
+    numbers = range(start, stop)
+    for number, hard in zip(numbers, generate_particles(process, seed, numbers), strict=True):
+        generator = np.random.default_rng([derive_seed(seed, "detector"), number])
+        particles = hard if pool is None else merge([hard, pool.draw(pileup, generator)])
+        events.append(simulate(particles, generator, number, process, pileup))
     return events
+
+
+# Once per process: a pool of thousands of collisions takes longer to read than an event to make.
+_load_pool = functools.lru_cache(maxsize=1)(PileUpPool.load)

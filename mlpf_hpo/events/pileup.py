@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.events.pythia import Particles
+from mlpf_hpo.events.particles import Particles, merge
 
 VERTEX_SPREAD = 0.053
 """Standard deviation of a pile-up vertex along the beam, m."""
@@ -51,41 +52,48 @@ class PileUpPool:
         with np.load(path, allow_pickle=False) as a:
             return PileUpPool(Particles(a["pid"], a["charge"], a["momentum"], a["vertex"]), a["offsets"])
 
-    def draw(self, mean: float, generator: np.random.Generator) -> list[Particles]:
+    def draw(self, mean: float, generator: np.random.Generator) -> Particles:
         """Return Poisson(mean) different collisions, each turned in phi and moved along the beam.
 
         Raises
         ------
         ConfigurationError
-            If more collisions are drawn than there are.
+            If the pool is too small for this mean, see `check_pool_size`.
         """
         n = int(generator.poisson(mean))
-        if n > len(self):
-            raise ConfigurationError(
-                f"events.minimum_bias_pool: {len(self)} collisions, an event drew {n}; raise it, at least to "
-                f"{int(mean + 10 * mean**0.5)}"
-            )
+        check_pool_size(len(self), mean, drawn=n)
         chosen = generator.choice(len(self), size=n, replace=False)
         angles = generator.uniform(0.0, 2 * np.pi, size=n)
         shifts = generator.normal(0.0, VERTEX_SPREAD, size=n)
-        return [self._one(int(i), a, z) for i, a, z in zip(chosen, angles, shifts, strict=True)]
-
-    def _one(self, index: int, angle: float, shift: float) -> Particles:
-        rows = slice(self.offsets[index], self.offsets[index + 1])
+        first, lengths = self.offsets[chosen], np.diff(self.offsets)[chosen]
+        begins = np.cumsum(lengths) - lengths
+        rows = np.arange(lengths.sum()) + np.repeat(first - begins, lengths)
+        angle = np.repeat(angles, lengths)
         p = self.particles
-        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        momentum, vertex = p.momentum[rows].copy(), p.vertex[rows].copy()
-        momentum[:, :2] = momentum[:, :2] @ rotation.T
-        vertex[:, :2] = vertex[:, :2] @ rotation.T
-        vertex[:, 2] += shift
-        return Particles(p.pid[rows], p.charge[rows], momentum, vertex)
+        vertex = _turned(p.vertex[rows], angle)
+        vertex[:, 2] += np.repeat(shifts, lengths)
+        return Particles(p.pid[rows], p.charge[rows], _turned(p.momentum[rows], angle), vertex)
 
 
-def merge(parts: Sequence[Particles]) -> Particles:
-    """Return the particles of several collisions together."""
-    return Particles(
-        pid=np.concatenate([p.pid for p in parts]),
-        charge=np.concatenate([p.charge for p in parts]),
-        momentum=np.concatenate([p.momentum for p in parts]),
-        vertex=np.concatenate([p.vertex for p in parts]),
-    )
+def _turned(vectors: NDArray[np.float64], angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Turn the first two columns; `vectors` is a copy already, and is changed."""
+    x, y = vectors[:, 0].copy(), vectors[:, 1].copy()
+    vectors[:, 0] = np.cos(angle) * x - np.sin(angle) * y
+    vectors[:, 1] = np.sin(angle) * x + np.cos(angle) * y
+    return vectors
+
+
+def check_pool_size(size: int, mean: float, drawn: int = 0) -> None:
+    """Refuse a pool from which some event would have to draw a collision twice.
+
+    Raises
+    ------
+    ConfigurationError
+        If `size` is below `drawn`, or below the mean and ten standard deviations.
+    """
+    needed = max(drawn, math.ceil(mean + 10 * math.sqrt(mean)))
+    if size < needed:
+        raise ConfigurationError(
+            f"events.minimum_bias_pool: {size} collisions are too few for a pile-up of {mean:g}: no event "
+            f"may see one twice; at least {needed} are needed"
+        )

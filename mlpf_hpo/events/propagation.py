@@ -67,14 +67,12 @@ def _helix(charge: FloatArray, momentum: FloatArray, vertex: FloatArray) -> Floa
     omega = BENDING * charge * FIELD / energy  # rad per m of c t
     centre_x, centre_y = x + radius * np.sin(phi), y - radius * np.cos(phi)
     distance, direction = np.hypot(centre_x, centre_y), np.arctan2(centre_y, centre_x)
-    # On the barrel: RADIUS^2 = distance^2 + radius^2 + 2 radius distance sin(direction - phi(t)).
+    # On the barrel: RADIUS^2 = distance^2 + radius^2 + 2 radius distance sin(direction - phi(t)). Of the two
+    # solutions of a turn, that of the arcsine leaves the cylinder; at pi minus it, the helix would come back.
     with np.errstate(divide="ignore", invalid="ignore"):
         sine = (RADIUS**2 - distance**2 - radius**2) / (2 * radius * distance)
-        angle = np.arcsin(sine)
-        period = 2 * np.pi / np.abs(omega)
-        first = np.mod((angle - direction + phi) / omega, period)
-        second = np.mod((np.pi - angle - direction + phi) / omega, period)
-    to_barrel = np.where(np.abs(sine) <= 1, np.fmin(first, second), np.inf)
+        leaves = np.mod((np.arcsin(sine) - direction + phi) / omega, 2 * np.pi / np.abs(omega))
+    to_barrel = np.where(np.abs(sine) <= 1, leaves, np.inf)
     t = np.minimum(to_barrel, _to_end_face(pz / energy, z))
     arrives = np.isfinite(t)
     t = np.where(arrives, t, 0.0)

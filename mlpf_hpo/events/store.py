@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +16,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.events.arrays import AGAIN, GrowingArray, map_array
 from mlpf_hpo.events.schema import N_FEATURES, N_TARGETS, Event
 from mlpf_hpo.files import written_whole
 from mlpf_hpo.space import stable_hash
 
 SCHEMA_VERSION = 1
 
-ARRAYS = {
-    "features": (np.float32, N_FEATURES),
-    "targets": (np.float32, N_TARGETS),
-    "candidates": (np.float32, N_TARGETS),
-    "generator_jets": (np.float32, 4),
-    "generator_met": (np.float32, 2),
-    "offsets": (np.int64, None),
-    "jet_offsets": (np.int64, None),
-    "numbers": (np.int64, None),
+ARRAYS: dict[str, tuple[type, tuple[int, ...]]] = {
+    "features": (np.float32, (N_FEATURES,)),
+    "targets": (np.float32, (N_TARGETS,)),
+    "candidates": (np.float32, (N_TARGETS,)),
+    "generator_jets": (np.float32, (4,)),
+    "generator_met": (np.float32, (2,)),
+    "numbers": (np.int64, ()),
+    "offsets": (np.int64, ()),
+    "jet_offsets": (np.int64, ()),
 }
-"""Arrays of a store: type and number of columns. Offsets say where each event's rows begin and end."""
+"""Arrays of a store: type and shape of a row. Offsets say where the rows of each event begin and end."""
 
-CHUNK = 2**20
+MANIFEST = "manifest.json"
 
 
 class EventStore:
     """Events on disk, opened for reading.
 
     Use `EventStore.open` or `write_store`.
+
+    Attributes
+    ----------
+    path : path
+        Its folder.
+    manifest : dict
+        schema_version, process, pileup, n_events, n_elements, has_candidates, settings (how the events were
+        made), files (name -> sha256, bytes) and digest.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
@@ -61,15 +71,10 @@ class EventStore:
         path = Path(path)
         manifest = _read_manifest(path)
         arrays = {}
-        for name, record in manifest["files"].items():
-            file = path / name
-            if not file.is_file() or file.stat().st_size != record["bytes"]:
-                found = f"{file.stat().st_size} bytes" if file.is_file() else "nothing"
-                raise DataError(f"{file}: damaged: {record['bytes']} bytes expected, {found} there; {_AGAIN}")
-            try:
-                arrays[file.stem] = np.load(file, mmap_mode="c", allow_pickle=False)
-            except (ValueError, OSError) as error:
-                raise DataError(f"{file}: damaged: {error}; {_AGAIN}") from None
+        for name, (dtype, columns) in ARRAYS.items():
+            file = _file(path, name)
+            arrays[name] = map_array(file, manifest["files"][file.name], dtype, columns)
+        _check_offsets(path, manifest, arrays)
         return EventStore(path, manifest, arrays)
 
     def __len__(self) -> int:
@@ -84,11 +89,10 @@ class EventStore:
         a = self._arrays
         rows = slice(int(a["offsets"][i]), int(a["offsets"][i + 1]))
         jets = slice(int(a["jet_offsets"][i]), int(a["jet_offsets"][i + 1]))
-        candidates = a["candidates"][rows] if self.manifest["has_candidates"] else None
         return Event(
             features=a["features"][rows],
             targets=a["targets"][rows],
-            candidates=candidates,
+            candidates=a["candidates"][rows] if self.manifest["has_candidates"] else None,
             number=int(a["numbers"][i]),
             process=self.manifest["process"],
             pileup=self.manifest["pileup"],
@@ -103,9 +107,8 @@ class EventStore:
 
     @property
     def digest(self) -> str:
-        """Digest of content and settings: equal for equal events."""
-        checksums = {name: record["sha256"] for name, record in self.manifest["files"].items()}
-        return stable_hash([checksums, self.manifest["settings"]], length=16)
+        """Digest of content and settings: equal for equal events made in the same way."""
+        return str(self.manifest["digest"])
 
     def verify(self) -> None:
         """Compare every file with its checksum.
@@ -116,94 +119,124 @@ class EventStore:
             Naming the first file that differs.
         """
         for name, record in self.manifest["files"].items():
-            if _sha256(self.path / name) != record["sha256"]:
-                raise DataError(
-                    f"{self.path / name}: damaged: its checksum is not that of the manifest; {_AGAIN}"
-                )
-
-
-_AGAIN = "make the store again with: dvc repro -f events"
+            file = self.path / name
+            if not file.is_file() or _sha256(file) != record["sha256"]:
+                raise DataError(f"{file}: damaged: its checksum is not that of the manifest; {AGAIN}")
 
 
 def write_store(path: Path | str, events: Iterable[Event], settings: Mapping[str, Any]) -> EventStore:
-    """Write events to a new store, whole or not at all, and open it.
+    """Write events to a new store as they come, whole or not at all, and open it.
 
     Parameters
     ----------
     path : path
         Folder of the store; what was there is replaced.
     events : iterable of Event
-        All of one process and pile-up.
+        All of one process and pile-up, and all with candidates or all without.
     settings : mapping
         How they were made, for the manifest; JSON values.
 
     Raises
     ------
     DataError
-        If there are no events, they are of several kinds, or the file system refuses.
+        If there are no events, they are of several kinds or of the wrong shape, or the file system refuses.
     """
     path = Path(path)
-    listed = list(events)
-    _check(listed, path)
-    has_candidates = listed[0].candidates is not None
-    columns: dict[str, list[NDArray[Any]]] = {
-        "features": [event.features for event in listed],
-        "targets": [event.targets for event in listed],
-        "candidates": [event.candidates for event in listed if event.candidates is not None],
-        "generator_jets": [event.generator_jets for event in listed],
-        "generator_met": [event.generator_met[None] for event in listed],
-    }
-    arrays: dict[str, NDArray[Any]] = {
-        "offsets": np.cumsum([0, *map(len, listed)]),
-        "jet_offsets": np.cumsum([0, *(len(event.generator_jets) for event in listed)]),
-        "numbers": np.array([event.number for event in listed]),
-    }
-    for name, parts in columns.items():
-        width = ARRAYS[name][1]
-        arrays[name] = np.concatenate(parts) if parts else np.zeros((0, width or 0))
     with written_whole(path) as temporary:
         temporary.mkdir()
+        with ExitStack() as stack:
+            arrays = {
+                name: stack.enter_context(GrowingArray(_file(temporary, name), dtype, columns))
+                for name, (dtype, columns) in ARRAYS.items()
+            }
+            manifest = {"schema_version": SCHEMA_VERSION, **_append_all(arrays, events, path)}
         files = {}
-        for name, (dtype, _) in ARRAYS.items():
-            file = temporary / f"{name}.npy"
-            np.save(file, np.ascontiguousarray(arrays[name], dtype=dtype))
+        for name in ARRAYS:
+            file = _file(temporary, name)
             files[file.name] = {"sha256": _sha256(file), "bytes": file.stat().st_size}
-        manifest = {
-            "schema_version": SCHEMA_VERSION,
-            "process": listed[0].process,
-            "pileup": listed[0].pileup,
-            "n_events": len(listed),
-            "n_elements": int(arrays["offsets"][-1]),
-            "has_candidates": has_candidates,
-            "settings": dict(settings),
-            "files": files,
-        }
-        (temporary / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+        manifest |= {"settings": dict(settings), "files": files}
+        manifest["digest"] = _digest(manifest)
+        text = json.dumps(manifest, indent=1, allow_nan=False)
+        (temporary / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return EventStore.open(path)
 
 
-def _check(events: list[Event], path: Path) -> None:
-    if not events:
+def _append_all(arrays: dict[str, GrowingArray], events: Iterable[Event], path: Path) -> dict[str, Any]:
+    """Append events to the arrays and return what the manifest says of them all."""
+    kind: dict[str, Any] = {}
+    for offsets in ("offsets", "jet_offsets"):
+        arrays[offsets].append(np.zeros(1, np.int64))
+    for event in events:
+        _check_event(event, path)
+        found = {
+            "process": event.process,
+            "pileup": event.pileup,
+            "has_candidates": event.candidates is not None,
+        }
+        kind = kind or found
+        if found != kind:
+            raise DataError(f"{path}: events of several kinds in one store: {kind}, then {found}")
+        arrays["features"].append(event.features)
+        arrays["targets"].append(event.targets)
+        if event.candidates is not None:
+            arrays["candidates"].append(event.candidates)
+        arrays["generator_jets"].append(event.generator_jets)
+        arrays["generator_met"].append(event.generator_met[None])
+        arrays["numbers"].append(np.array([event.number]))
+        arrays["offsets"].append(np.array([arrays["features"].rows]))
+        arrays["jet_offsets"].append(np.array([arrays["generator_jets"].rows]))
+    if not kind:
         raise DataError(f"{path}: a store needs at least one event")
-    kinds = {(event.process, event.pileup, event.candidates is None) for event in events}
-    if len(kinds) > 1:
-        raise DataError(f"{path}: events of several kinds in one store: {sorted(map(str, kinds))}")
+    return {**kind, "n_events": arrays["numbers"].rows, "n_elements": arrays["features"].rows}
+
+
+def _check_event(event: Event, path: Path) -> None:
+    per_element = {"features": event.features, "targets": event.targets, "candidates": event.candidates}
+    other = {"generator_jets": event.generator_jets, "generator_met": event.generator_met}
+    for name, array in {**per_element, **other}.items():
+        if array is None:
+            continue
+        if name in per_element and len(array) != len(event):
+            raise DataError(f"{path}: event {event.number}: {len(array)} {name} for {len(event)} elements")
+        if not np.isfinite(array).all():
+            raise DataError(f"{path}: event {event.number}: {name} are not all finite")
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    file = path / "manifest.json"
+    file = path / MANIFEST
     try:
-        manifest = json.loads(file.read_text())
-        version = manifest["schema_version"]
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        version, digest = manifest["schema_version"], manifest["digest"]
     except FileNotFoundError:
         raise MissingInputError(
             f"{path}: no event store; the stage `events` makes it (dvc repro events)"
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: damaged: {error!r}; {_AGAIN}") from None
+        raise DataError(f"{file}: damaged: {error!r}; {AGAIN}") from None
     if version != SCHEMA_VERSION:
-        raise DataError(f"{file}: schema version {version}, this package reads {SCHEMA_VERSION}; {_AGAIN}")
+        raise DataError(f"{file}: schema version {version}, this package reads {SCHEMA_VERSION}; {AGAIN}")
+    if digest != _digest(manifest):
+        raise DataError(f"{file}: damaged: its digest is not that of its content; {AGAIN}")
     return dict(manifest)
+
+
+def _check_offsets(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse offsets that would lead events beyond the arrays' ends."""
+    for name, of in (("offsets", "features"), ("jet_offsets", "generator_jets")):
+        offsets = arrays[name]
+        whole = (
+            len(offsets) == manifest["n_events"] + 1 and offsets[0] == 0 and offsets[-1] == len(arrays[of])
+        )
+        if not whole or (np.diff(offsets) < 0).any():
+            raise DataError(f"{_file(path, name)}: damaged: not the offsets of {of}; {AGAIN}")
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    return stable_hash({name: value for name, value in manifest.items() if name != "digest"}, length=16)
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.npy"
 
 
 def _sha256(file: Path) -> str:

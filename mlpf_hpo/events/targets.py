@@ -1,16 +1,25 @@
-"""What MLPF should find: the generator's particle of each track, the untracked particles of each tower."""
+"""What MLPF should find: the generator's particle of each track, the untracked particles of each tower.
+
+The charge is that of the PDG. The public dataset (Zenodo 4559324) has the sign of the PDG *code* instead,
+which for leptons is the opposite: there an electron has +1, a positron -1.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpf_hpo.events.particles import Particles
 from mlpf_hpo.events.propagation import pseudorapidity
-from mlpf_hpo.events.pythia import Particles
+from mlpf_hpo.events.schema import N_CLASSES
 
 FloatArray = NDArray[np.float64]
 
-CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON = 1, 2, 3, 4, 5
+NONE, CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON = range(N_CLASSES)
+"""Particle classes as in `CLASSES`."""
+
+TOWER_CLASSES = (NEUTRAL_HADRON, CHARGED_HADRON, PHOTON, ELECTRON)
+"""What a tower may be: a muon leaves nothing in a calorimeter. Of equal sums of energy the first counts."""
 
 TRACKER_EDGE, NEUTRAL_HADRON_FLOOR = 2.5, 9.0
 """Beyond |eta| 2.5 no hadron is known to be charged; a neutral hadron below 9 GeV is not asked for."""
@@ -33,16 +42,14 @@ def rows(pid: NDArray[np.int64], charge: FloatArray, momentum: FloatArray) -> Fl
     table = np.stack(
         [pid, charge, np.hypot(px, py), pseudorapidity(px, py, pz), np.sin(phi), np.cos(phi), energy], axis=1
     )
-    table[pid == 0] = 0.0
+    table[pid == NONE] = 0.0
     return table
 
 
 def track_targets(particles: Particles, tracked: NDArray[np.int64]) -> FloatArray:
     """Return targets [n_tracks, 7]: the particle that made each track, with its PDG charge."""
     charge = particles.charge[tracked]
-    pid = np.abs(particles.pid[tracked])
-    found = np.select([pid == 11, pid == 13], [ELECTRON, MUON], CHARGED_HADRON)
-    return rows(found, charge, particles.momentum[tracked])
+    return rows(classes(particles.pid[tracked], charge), charge, particles.momentum[tracked])
 
 
 def tower_targets(
@@ -50,32 +57,34 @@ def tower_targets(
 ) -> FloatArray:
     """Return targets [n_towers, 7].
 
-    A tower's target is the sum of the four-momenta of its particles without a track; its class is that with
-    the
-    largest sum of energies.
+    A tower's target is the sum of the four-momenta of its particles without a track. Its class is that with
+    the largest sum of energies; its charge is that of the most energetic particle of this class.
 
     Parameters
     ----------
     particles : Particles
         Of the event.
-    linked, tower : arrays [n_links]
+    linked, tower : arrays [n_links], int64
         Untracked particles, and the tower (0 to n_towers - 1) that each has a deposit in.
     n_towers : int
         Number of towers.
     """
-    momentum = np.zeros((n_towers, 4))
-    np.add.at(momentum, tower, particles.momentum[linked])
+    energy = particles.momentum[linked, 3]
     kind = classes(particles.pid[linked], particles.charge[linked])
-    order = np.array([NEUTRAL_HADRON, CHARGED_HADRON, PHOTON, ELECTRON])
-    energies = np.zeros((n_towers, len(order)))
-    for column, code in enumerate(order):
-        of_kind = kind == code
-        np.add.at(energies[:, column], tower[of_kind], particles.momentum[linked[of_kind], 3])
-    pid = np.where(energies.sum(axis=1) > 0, order[energies.argmax(axis=1)], 0)
+    sums = [_sums(np.where(kind == code, energy, 0.0), tower, n_towers) for code in TOWER_CLASSES]
+    heaviest = np.array(TOWER_CLASSES)[np.argmax(sums, axis=0)]
+    pid = np.where(np.max(sums, axis=0) > 0, heaviest, NONE)
+    leading = np.flatnonzero(kind == pid[tower])
+    leading = leading[np.argsort(energy[leading], kind="stable")]
+    charge = np.zeros(n_towers)
+    charge[tower[leading]] = particles.charge[linked[leading]]  # the last one assigned to a tower stays
+    momentum = np.stack([_sums(column, tower, n_towers) for column in particles.momentum[linked].T], axis=1)
     eta = pseudorapidity(*momentum[:, :3].T)
     pid[(pid == CHARGED_HADRON) & (np.abs(eta) > TRACKER_EDGE)] = NEUTRAL_HADRON
-    pid[(pid == NEUTRAL_HADRON) & (momentum[:, 3] < NEUTRAL_HADRON_FLOOR)] = 0
-    charge = np.zeros(n_towers)
-    np.add.at(charge, tower, particles.charge[linked])
-    charged = (pid == CHARGED_HADRON) | (pid == ELECTRON)
-    return rows(pid, np.where(charged, np.sign(charge), 0.0), momentum)
+    pid[(pid == NEUTRAL_HADRON) & (momentum[:, 3] < NEUTRAL_HADRON_FLOOR)] = NONE
+    charge[(pid != CHARGED_HADRON) & (pid != ELECTRON)] = 0.0
+    return rows(pid, charge, momentum)
+
+
+def _sums(values: FloatArray, tower: NDArray[np.int64], n_towers: int) -> FloatArray:
+    return np.asarray(np.bincount(tower, weights=values, minlength=n_towers), dtype=np.float64)

@@ -65,12 +65,15 @@ class MLPFModule(pl.LightningModule):
         )
 
     def on_train_epoch_start(self) -> None:
-        """Begin the epoch's sums; seed this process's generator for the epoch's dropout masks."""
-        torch.manual_seed(derive_seed(self.seed, "epoch", self.current_epoch))
+        """Begin the epoch's sums."""
         self._train = self._validation = self._physics = None
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
+        if batch_idx == 0:
+            # Here and not when the epoch starts: data loaders draw from the generator in between, and a
+            # resumed training makes fewer of them.
+            torch.manual_seed(derive_seed(self.seed, "epoch", self.current_epoch))
         terms = mlpf_loss(self(batch), batch.y)
         self._train = _plus(self._train, terms.detach())
         return terms.total

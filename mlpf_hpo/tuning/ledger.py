@@ -6,71 +6,17 @@ decided.
 
 from __future__ import annotations
 
-import enum
 import logging
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
-from mlpf_hpo.space import Configuration
 from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tuning.journal import Journal, JournalEntry
 from mlpf_hpo.tuning.scheduler import Decision, Mode, Scheduler, Stop
+from mlpf_hpo.tuning.standing import State, Trial
 
 log = logging.getLogger(__name__)
-
-
-class State(enum.Enum):
-    """Where a trial stands."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    PAUSED = "paused"
-    ENDED = "ended"
-
-
-@dataclass
-class Trial:
-    """One trial of a search.
-
-    Attributes
-    ----------
-    trial_id, key : str
-        Position in the stream, and identity.
-    configuration : mapping
-        Hyperparameter name -> value.
-    state : State
-        Where it stands.
-    values : list of float
-        The target metric after each epoch that the policy has heard of.
-    status : str
-        How it ended: "finished", "stopped", "diverged" or "failed"; empty until then.
-    reason : str
-        The rule that stopped it, or the error that it failed with.
-    stop : Stop or None
-        What the policy recorded when it stopped it.
-    told : bool
-        Whether the policy has heard that it ended.
-    here : bool
-        Whether it ran since the ledger was made, so that its epochs were reported to this process.
-    """
-
-    trial_id: str
-    key: str
-    configuration: Configuration
-    state: State = State.PENDING
-    values: list[float] = field(default_factory=list)
-    status: str = ""
-    reason: str = ""
-    stop: Stop | None = None
-    told: bool = False
-    here: bool = False
-
-    @property
-    def epochs(self) -> int:
-        """Number of epochs that the policy has heard of."""
-        return len(self.values)
 
 
 class Ledger:

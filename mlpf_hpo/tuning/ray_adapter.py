@@ -24,10 +24,11 @@ from ray.tune.search import Searcher
 
 from mlpf_hpo.errors import InterruptedStageError
 from mlpf_hpo.tuning.interruption import Interruption
-from mlpf_hpo.tuning.ledger import Ledger, State
+from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.ray_trial import TRIAL
 from mlpf_hpo.tuning.recorder import Recorder
 from mlpf_hpo.tuning.scheduler import Decision
+from mlpf_hpo.tuning.standing import State
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning.ledger import State, Trial
 from mlpf_hpo.tuning.messages import TrialSpec
+from mlpf_hpo.tuning.standing import State, Trial
 
 
 class Recorder:

@@ -20,13 +20,14 @@ from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.interruption import interruptible
 from mlpf_hpo.tuning.journal import Journal
-from mlpf_hpo.tuning.ledger import Ledger, State, Trial
+from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
 from mlpf_hpo.tuning.ray_session import Share, ray_session
 from mlpf_hpo.tuning.ray_trial import TRIAL, TrainTrial, ray_trial
 from mlpf_hpo.tuning.recorder import Recorder
 from mlpf_hpo.tuning.scheduler import Mode, Scheduler, Stop
+from mlpf_hpo.tuning.standing import State, Trial
 from mlpf_hpo.tuning.trial import train_trial
 
 Progress = Callable[[float, float, str], None]
@@ -218,11 +219,13 @@ def _tune(trainable: Any, bridge: Bridge, share: Share, state_dir: Path) -> None
 
 
 def _progress(ledger: Ledger) -> tuple[float, float, str]:
-    running = ledger.in_state(State.RUNNING) + ledger.in_state(State.PAUSED)
+    running, paused = ledger.in_state(State.RUNNING), ledger.in_state(State.PAUSED)
     ended = ledger.in_state(State.ENDED)
-    done = len(ended) + sum(trial.epochs / ledger.max_epochs for trial in running)
+    done = len(ended) + sum(trial.epochs / ledger.max_epochs for trial in running + paused)
     failed = sum(trial.status == "failed" for trial in ended)
     notes = [f"{len(running)} running"]
+    if paused:
+        notes.append(f"{len(paused)} paused")
     if failed:
         notes.append(f"{failed} failed")
     if not math.isnan(ledger.best()):

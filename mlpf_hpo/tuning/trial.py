@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import math
 import signal
@@ -60,6 +61,9 @@ def train_trial(
     DataError
         If the checkpoints belong to another trial, or cannot be written.
     """
+    # Trainer and module hold each other: in a process that trains trial after trial, those of the last one
+    # would take memory until Python's collector happens to come by.
+    gc.collect()
     torch.set_num_threads(spec.training.threads)
     checkpoint = newest_checkpoint(checkpoint_dir)
     history = [] if checkpoint is None else _history(checkpoint, spec)

@@ -1,32 +1,33 @@
 """The benchmark: a fixed configuration trained on fixed events in N copies at once.
 
 Score = sum over copies of the median events per second of training steps, over the epochs after warm-up.
+
+Exit statuses: 0 good; 1 to 63 the number of failed copies (63: so many or more); 64 an option or parameter
+cannot be used; 65 damaged data, or results that cannot be written; 66 no events; 130 interrupted.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
-import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import torch
-from torch.utils.flop_counter import FlopCounterMode
+from pydantic import ValidationError
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
-from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, MlpfHpoError
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import write_json
-from mlpf_hpo.hardware.energy import Energy, RaplMeter
 from mlpf_hpo.hardware.host import describe_host
-from mlpf_hpo.hardware.roofline import Roofline, measure_roofline
-from mlpf_hpo.mlpf.loss import mlpf_loss
-from mlpf_hpo.mlpf.network import MLPF
 from mlpf_hpo.workload.copies import CopyMessage, overlap, run_copies
+from mlpf_hpo.workload.measurements import EVENTS, Listener, measurements, padding_ratio
 from mlpf_hpo.workload.report import app_info, scores, write_report
 
 CONFIGURATION = {
@@ -43,33 +44,17 @@ CONFIGURATION = {
 SEED = 1
 
 WARM_UP_EPOCHS = 1
-CONTENDED_BELOW = 0.9
-STALL_SECONDS = 600.0
-MAX_EXIT_STATUS = 63
+STALL_SECONDS = 1800.0
+ROOFLINE_SECONDS = 0.5
 VALIDATION_EVENTS = 1
 """A single one, outside the clock: the benchmark measures training steps."""
 
+MAX_FAILED = 63
+ERROR_STATUS: dict[type[MlpfHpoError], int] = {ConfigurationError: 64, DataError: 65, MissingInputError: 66}
+"""As in sysexits.h, above every number of failed copies."""
 
-@dataclass
-class _Copy:
-    """What one copy told."""
-
-    epochs: list[dict[str, float]] = field(default_factory=list)
-    since: float | None = None
-
-    @property
-    def measured(self) -> list[dict[str, float]]:
-        """The epochs after warm-up."""
-        return self.epochs[WARM_UP_EPOCHS:]
-
-    def median(self, name: str) -> float:
-        """Return the median over measured epochs."""
-        return statistics.median(epoch[name] for epoch in self.measured)
-
-    @property
-    def window(self) -> tuple[float, float]:
-        """When it measured."""
-        return (self.since or self.epochs[0]["now"], self.epochs[-1]["now"])
+Mop = Literal["none", "custom", "all"]
+"""What goes at the end: nothing; nothing either (checkpoints are never kept); folders of good copies."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +68,8 @@ class BenchmarkResult:
     path : path
         That file.
     exit_status : int
-        0, or the number of failed copies (at most 63).
+        0, or the number of failed copies (at most 63). Too little overlap fails all of them: none was
+        measured under full load.
     """
 
     report: dict[str, Any]
@@ -101,88 +87,141 @@ def run_benchmark(
     epochs: int,
     batch_size: int,
     network: NetworkParams,
+    device: str = "cpu",
     precision: str = "32",
+    seed: int = SEED,
     minimum_overlap: float = 0.5,
+    debug: bool = False,
+    mop: Mop = "none",
+    on_message: Callable[[CopyMessage], None] | None = None,
 ) -> BenchmarkResult:
     """Run N copies and write their report.
 
     Parameters
     ----------
     events : path
-        Event store; the first `events_per_thread * threads` events are trained on.
+        Event store; every copy trains on its first `events_per_thread * threads` events.
     results_dir : path
-        Folder for the report and `proc_<i>/`; replaced as a whole.
+        Folder for the report and `proc_<i>/`; those of an earlier run are removed.
     copies, threads, events_per_thread, epochs, batch_size
         Size of the run; the first epoch is warm-up.
     network : NetworkParams
         Widths.
+    device : str
+        ``"cpu"``, ``"gpu"`` (copies take turns on the GPUs) or ``"gpu-0"`` (all on that one).
     precision : str
         As in `TrainingParams`.
+    seed : int
+        Of weights, dropout and order, the same in every copy.
     minimum_overlap : float
         Least share of the time in which all copies measure at once.
+    debug : bool
+        Verbose logs in `proc_<i>/out.log`; nothing is mopped.
+    mop : str
+        What is removed at the end, see `Mop`; what a failed copy left stays.
+    on_message : callable, optional
+        Called with everything that copies tell.
 
     Raises
     ------
-    ConfigurationError
-        If there are fewer events than asked for, or too few epochs.
+    MlpfHpoError
+        If the benchmark cannot start or its report not be written, with an `exit_status` of `ERROR_STATUS`.
     """
-    store = EventStore.open(events)
-    n_events = events_per_thread * threads
+    with _error_statuses():
+        store = EventStore.open(events)
+        training = _training(batch_size, threads, precision)
+        n_events = events_per_thread * threads
+        _check(store, copies, n_events, epochs, mop)
+        gpus = _gpus(device, copies)
+        _clear(results_dir)
+        with tempfile.TemporaryDirectory() as scratch:
+            job = _job(Path(scratch), store, n_events, network, training, epochs)
+            job |= {"seed": seed, "device": device, "debug": debug}
+            run = Listener(copies, WARM_UP_EPOCHS, gpus, on_message)
+            failures = _train(results_dir, Path(scratch), job, run, gpus)
+        alive = [copy for i, copy in enumerate(run.told) if i not in failures]
+        shared = overlap([copy.window for copy in alive]) if alive else 0.0
+        problems = [f"copy {i}: {reason}" for i, reason in sorted(failures.items())]
+        status = len(failures)
+        if alive and shared < minimum_overlap:
+            problems.append(f"all measured together {shared:.0%} of the time, {minimum_overlap:.0%} needed")
+            status = copies
+        run_info = {"copies": copies, "threads_per_copy": threads, "events_per_thread": events_per_thread}
+        report = {
+            "run_info": run_info,
+            "report": {
+                **scores([copy.median(EVENTS) for copy in alive]),
+                "log": "ERROR " + "; ".join(problems) if problems else "ok",
+            },
+            "app": app_info(store.digest),
+            "measurements": {
+                "overlap": shared,
+                "padding_ratio": padding_ratio(
+                    store.element_counts[:n_events], int(CONFIGURATION["bin_size"])
+                ),
+                **measurements(alive, threads, run.flop_per_event, on_gpu=bool(gpus)),
+                **run.energy.record(n_events),
+            },
+            "hardware": describe_host().record(),
+            "configuration": CONFIGURATION,
+        }
+        path = write_report(results_dir, report, {**run_info, "minimum_overlap": minimum_overlap, **job})
+        if mop == "all" and not debug:
+            for i in set(range(copies)) - set(failures):
+                shutil.rmtree(results_dir / f"proc_{i}")
+        return BenchmarkResult(report, path, min(status, MAX_FAILED))
+
+
+@contextmanager
+def _error_statuses() -> Iterator[None]:
+    """Give errors a status that is no number of failed copies."""
+    try:
+        yield
+    except MlpfHpoError as error:
+        error.exit_status = ERROR_STATUS.get(type(error), error.exit_status)
+        raise
+
+
+def _training(batch_size: int, threads: int, precision: str) -> TrainingParams:
+    values = {"batch_events": batch_size, "threads": threads, "precision": precision}
+    try:
+        return TrainingParams.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ConfigurationError(
+            f"{problem['loc'][0]}: {problem['msg']} (found {problem['input']!r})"
+        ) from None
+
+
+def _check(store: EventStore, copies: int, n_events: int, epochs: int, mop: str) -> None:
+    if copies < 1 or n_events < 1:
+        raise ConfigurationError(f"{copies} copies of {n_events} events: at least one of each is needed")
     if n_events > len(store):
         raise ConfigurationError(
-            f"{events} has {len(store)} events, {threads} thread(s) x {events_per_thread} events need "
-            f"{n_events}; lower benchmark.events_per_thread, or generate more"
+            f"{store.path} has {len(store)} events, and threads x events per thread are {n_events}; "
+            "lower benchmark.events_per_thread, or generate more"
         )
     if epochs <= WARM_UP_EPOCHS:
-        raise ConfigurationError(
-            f"{epochs} epoch(s): the first is warm-up, at least {WARM_UP_EPOCHS + 1} needed"
-        )
-    training = TrainingParams.model_validate(
-        {"batch_events": batch_size, "threads": threads, "precision": precision}
-    )
-    run_info = {"copies": copies, "threads_per_copy": threads, "events_per_thread": events_per_thread}
-    _clear(results_dir)
-    with tempfile.TemporaryDirectory() as scratch:
-        job = _job(Path(scratch), store, n_events, network, training, epochs)
-        roofline = measure_roofline()
-        energy = RaplMeter()
-        told, failures = _train(results_dir, Path(scratch), job, copies, energy)
-    alive = [copy for i, copy in enumerate(told) if i not in failures and copy.measured]
-    shared = overlap([copy.window for copy in alive]) if alive else 0.0
-    problems = [f"copy {i}: {reason}" for i, reason in sorted(failures.items())]
-    if alive and shared < minimum_overlap:
-        problems.append(f"copies measured together {shared:.0%} of the time, less than {minimum_overlap:.0%}")
-    rates = [copy.median("throughput/events_per_second") for copy in alive]
-    report = {
-        "run_info": run_info,
-        "report": {**scores(rates), "log": "ERROR " + "; ".join(problems) if problems else "ok"},
-        "app": app_info(store.digest),
-        "measurements": {
-            "overlap": shared,
-            **_measurements(alive),
-            **_against_the_machine(alive, roofline, flop_per_event(store, network), threads),
-            **_energy(energy.read(), n_events * copies * epochs),
-        },
-        "hardware": describe_host().record(),
-        "configuration": CONFIGURATION,
-    }
-    path = write_report(results_dir, report, {**run_info, **job})
-    return BenchmarkResult(report, path, min(len(failures) or int(bool(problems)), MAX_EXIT_STATUS))
+        raise ConfigurationError(f"{epochs} epoch(s): the first is warm-up, so that at least 2 are needed")
+    if mop not in ("none", "custom", "all"):
+        raise ConfigurationError(f"mop is none, custom or all, not {mop!r}")
 
 
-def flop_per_event(store: EventStore, network: NetworkParams, batch: int = 4) -> float:
-    """Return floating-point operations of a training step per event, counted on real events.
-
-    Forward and backward matrix products of the first `batch` events, by PyTorch's counter.
-    """
-    model = MLPF.configured(CONFIGURATION, network)
-    events = [store[i] for i in range(min(batch, len(store)))]
-    x = torch.cat([torch.from_numpy(event.features) for event in events])
-    y = torch.cat([torch.from_numpy(event.targets) for event in events])
-    ptr = torch.tensor([0, *map(len, events)]).cumsum(0)
-    with FlopCounterMode(display=False) as counter:
-        torch.autograd.backward(mlpf_loss(model(x, ptr), y).total)
-    return float(counter.get_total_flops()) / len(events)
+def _gpus(device: str, copies: int) -> list[str]:
+    """Return each copy's GPU as the driver numbers it; an empty list on the CPU."""
+    if device == "cpu":
+        return []
+    match = re.fullmatch(r"gpu(?:-(\d+))?", device)
+    if match is None:
+        raise ConfigurationError(f"device is cpu, gpu or gpu-0, gpu-1 ..., not {device!r}")
+    allotted = os.environ.get("CUDA_VISIBLE_DEVICES")
+    every = [str(i) for i in range(len(describe_host().gpus))]
+    there = every if allotted is None else [gpu for gpu in allotted.split(",") if gpu in every]
+    if match[1] is not None:
+        there = there[int(match[1]) : int(match[1]) + 1]
+    if not there:
+        raise ConfigurationError(f"device {device}: no such GPU here (nvidia-smi lists them; cpu works)")
+    return [there[i % len(there)] for i in range(copies)]
 
 
 def _clear(folder: Path) -> None:
@@ -206,91 +245,40 @@ def _job(
         write_store(scratch / name, (store[i] for i in range(count)), {"from": store.digest, "events": count})
     return {
         "configuration": CONFIGURATION,
-        "seed": SEED,
         "events": str(scratch / "train"),
         "validation": str(scratch / "validation"),
         "events_digest": store.digest,
         "network": network.model_dump(mode="json"),
         "training": training.model_dump(mode="json"),
         "epochs": epochs,
+        "warm_up_epochs": WARM_UP_EPOCHS,
+        "roofline_seconds": ROOFLINE_SECONDS,
     }
 
 
 def _train(
-    results_dir: Path, scratch: Path, job: dict[str, Any], copies: int, energy: RaplMeter
-) -> tuple[list[_Copy], dict[int, str]]:
-    """Run the copies; return what they told, and which failed and why."""
-    folders = [results_dir / f"proc_{i}" for i in range(copies)]
-    for i, folder in enumerate(folders):
-        folder.mkdir(parents=True)
-        write_json(folder / "job.json", {**job, "checkpoints": str(scratch / f"checkpoints_{i}")})
-    told = [_Copy() for _ in folders]
-
-    def hear(message: CopyMessage) -> None:
-        content = dict(message.content)
-        if "measuring_since" in content:
-            told[message.copy].since = content["measuring_since"]
-        else:
-            told[message.copy].epochs.append(content)
-
+    results_dir: Path, scratch: Path, job: dict[str, Any], run: Listener, gpus: Sequence[str]
+) -> dict[int, str]:
+    """Run the copies; return which failed, and why."""
+    folders = [results_dir / f"proc_{i}" for i in range(len(run.told))]
     threads = str(job["training"]["threads"])
-    environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
+    environments = []
+    for i, folder in enumerate(folders):
+        own = {"count_flop": i == 0, "checkpoints": str(scratch / f"checkpoints_{i}")}
+        write_json(folder / "job.json", {**job, **own})
+        gpu = gpus[i] if gpus else ""
+        environments.append(
+            {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "CUDA_VISIBLE_DEVICES": gpu}
+        )
     ends = run_copies(
         [sys.executable, "-m", "mlpf_hpo.workload.worker", "job.json"],
         folders,
-        [environment] * copies,
+        environments,
         stall_seconds=STALL_SECONDS,
-        on_message=hear,
-        on_tick=energy.sample,
+        on_message=run.hear,
+        on_tick=run.energy.sample,
     )
-    return told, {end.copy: end.failure for end in ends if end.failure is not None}
-
-
-def _measurements(alive: Sequence[_Copy]) -> dict[str, Any]:
-    """Return what was measured beside the score; nothing if no copy is left."""
-    if not alive:
-        return {}
-    cpu = statistics.fmean(copy.median("system/cpu_fraction") for copy in alive)
-    return {
-        "elements_per_second": sum(copy.median("throughput/elements_per_second") for copy in alive),
-        "cpu_fraction": cpu,
-        "contended": cpu < CONTENDED_BELOW,
-        "epochs_measured": len(alive[0].measured),
-        "spread_over_epochs": _spread(alive),
-        "padding_ratio": 1.0,
-        "peak_memory_megabytes_per_copy": max(e["system/rss_megabytes"] for c in alive for e in c.epochs),
-        "final_train_loss": alive[0].epochs[-1]["train/loss"],
-    }
-
-
-def _spread(alive: Sequence[_Copy]) -> float:
-    """Return (fastest - slowest) / median epoch, the largest of all copies."""
-    name = "throughput/events_per_second"
-    ranges = [[epoch[name] for epoch in copy.measured] for copy in alive]
-    return max((max(rates) - min(rates)) / statistics.median(rates) for rates in ranges)
-
-
-def _against_the_machine(
-    alive: Sequence[_Copy], roofline: Roofline, flop: float, threads: int
-) -> dict[str, float]:
-    """Return the rate of arithmetic beside what a matrix product and the memory reach in one process."""
-    found = {
-        "flop_per_event": flop,
-        "gemm_peak_gflop_per_second": roofline.gemm_flops / 1e9,
-        "memory_triad_gigabytes_per_second": roofline.triad_bytes_per_second / 1e9,
-        "roofline_threads": float(roofline.threads),
-    }
-    if alive:
-        rate = statistics.fmean(copy.median("throughput/events_per_second") for copy in alive)
-        peak = roofline.gemm_flops * threads / roofline.threads
-        found["fraction_of_gemm_peak"] = rate * flop / peak
-    return found
-
-
-def _energy(energy: Energy, n_events: int) -> dict[str, Any]:
-    """Return joules per trained event, or null and the reason."""
-    joules = None if energy.joules is None else energy.joules / n_events
-    return {"joules_per_event": joules, "energy_source": energy.source, "energy_missing": energy.reason}
+    return {end.copy: end.failure for end in ends if end.failure is not None}
 
 
 def summary(result: BenchmarkResult) -> str:

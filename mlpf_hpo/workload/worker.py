@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import resource
+import logging
 import sys
 import time
 from pathlib import Path
-from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from torch_geometric.loader import DataLoader
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
+from mlpf_hpo.events.datamodule import EventDataset
+from mlpf_hpo.events.store import EventStore
+from mlpf_hpo.hardware.roofline import measure_roofline
+from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.tuning.trial import EpochReport, TrialSpec, train_trial
 from mlpf_hpo.workload.copies import CopyChannel
 
+TOLD = frozenset(
+    {
+        "train/loss",
+        "throughput/events_per_second",
+        "throughput/elements_per_second",
+        "system/cpu_fraction",
+        "system/rss_megabytes",
+        "system/gpu_memory_megabytes",
+    }
+)
+"""Metrics that the driver hears."""
+
 
 def main(job_file: str) -> None:
-    """Train, and tell the driver after every epoch."""
-    channel = CopyChannel()
+    """Measure the machine and train, each step begun together with the other copies."""
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
+    logging.basicConfig(level=logging.DEBUG if job["debug"] else logging.WARNING)
+    channel = CopyChannel()
     spec = TrialSpec(
         trial_id="benchmark",
         configuration=job["configuration"],
@@ -28,38 +49,45 @@ def main(job_file: str) -> None:
         network=NetworkParams(**job["network"]),
         training=TrainingParams(**job["training"]),
     )
-    started: float | None = None
+    torch.set_num_threads(spec.training.threads)
+    if job["count_flop"]:
+        channel.tell(flop_per_event=flop_per_event(spec))
+    channel.barrier()  # what the machine can do is measured under the load that the training will see
+    device = "cpu" if job["device"] == "cpu" else "cuda"
+    roofline = measure_roofline(device, spec.training.precision, job["roofline_seconds"])
+    channel.tell(roofline=dataclasses.asdict(roofline))
+    channel.barrier()
+    channel.tell(training_since=time.monotonic())
 
     def after(report: EpochReport) -> None:
-        nonlocal started
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        channel.tell(
-            epoch=report.epoch,
-            now=time.monotonic(),
-            cpu_seconds=usage.ru_utime + usage.ru_stime,
-            **{name: value for name, value in report.metrics.items() if name in TOLD},
-        )
-        if report.epoch == 1:  # the warm-up epoch is over: everybody measures from here on
+        told = {name: value for name, value in report.metrics.items() if name in TOLD}
+        channel.tell(epoch=report.epoch, now=time.monotonic(), **told)
+        if report.epoch == job["warm_up_epochs"]:
             channel.barrier()
             channel.tell(measuring_since=time.monotonic())
 
-    train_trial(spec, job["epochs"], Path(job["checkpoints"]), after)
+    end = train_trial(spec, job["epochs"], Path(job["checkpoints"]), after)
+    if end.status != "finished":
+        sys.exit(f"the training {end.status} after {end.epochs} epochs: its loss is no longer finite")
 
 
-TOLD: frozenset[str] = frozenset(
-    {
-        "train/loss",
-        "val/loss",
-        "throughput/events_per_second",
-        "throughput/elements_per_second",
-        "time/train_seconds",
-        "time/data_wait_seconds",
-        "system/cpu_fraction",
-        "system/rss_megabytes",
-    }
-)
+def flop_per_event(spec: TrialSpec) -> float:
+    """Return the operations of a training step per event, the mean over the events of the training sample.
+
+    Matrix products of forward and backward as PyTorch's counter sees them in the real network: the same
+    operations that a GEMM peak counts. Element-wise work is not among them.
+    """
+    loader = DataLoader(EventDataset(EventStore.open(spec.train)), batch_size=spec.training.batch_events)
+    with torch.random.fork_rng(devices=[]):
+        module = MLPFModule(spec.configuration, spec.network, seed=spec.seed).train()
+        flop = events = 0
+        for i, batch in enumerate(loader):
+            with FlopCounterMode(display=False) as counter:
+                torch.autograd.backward(module.training_step(batch, i))
+            flop += counter.get_total_flops()
+            events += batch.num_graphs
+    return flop / events
 
 
 if __name__ == "__main__":
-    arguments: list[Any] = sys.argv[1:]
-    main(*arguments)
+    main(*sys.argv[1:])

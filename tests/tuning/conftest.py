@@ -12,8 +12,10 @@ from mlpf_hpo.config import NetworkParams, TrainingParams
 from mlpf_hpo.events.datamodule import sample_digest
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import write_store
-from mlpf_hpo.tuning.ledger import Ledger, State
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.scheduler import Decision
+from mlpf_hpo.tuning.standing import State
 from mlpf_hpo.tuning.trial import TrialSpec
 
 Simulate = Callable[..., list[tuple[str, int, float, Decision]]]
@@ -133,3 +135,11 @@ def make_spec(stores: tuple[Path, Path]) -> Callable[..., TrialSpec]:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an MLflow database with nothing but its schema, which takes seconds to make: copy it."""
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    connect(f"sqlite:///{path}")
+    return path

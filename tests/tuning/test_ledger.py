@@ -10,11 +10,12 @@ import pytest
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tuning.journal import Journal
-from mlpf_hpo.tuning.ledger import Ledger, State, Trial
+from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.scheduler import Decision
 from mlpf_hpo.tuning.schedulers.asha import Asha
 from mlpf_hpo.tuning.schedulers.full import FullTraining
 from mlpf_hpo.tuning.schedulers.promotion import Promotion
+from mlpf_hpo.tuning.standing import State, Trial
 
 
 def make_ledger(table, policy, journal=None, epochs=8) -> Ledger:
@@ -44,6 +45,54 @@ def test_a_restart_takes_the_policy_up(tmp_path, curves, simulate, policy, resul
     for trial_id, trial in whole.trials.items():
         again = after.trials[trial_id]
         assert (trial.status, trial.values, trial.reason) == (again.status, again.values, again.reason)
+
+
+class Spy(Asha):
+    """Remembers all that it was told."""
+
+    def __init__(self) -> None:
+        super().__init__(8)
+        self.heard: list[tuple[object, ...]] = []
+
+    def on_trial_result(self, *told):
+        self.heard.append(told)
+        return super().on_trial_result(*told)
+
+    def on_trial_complete(self, trial_id):
+        self.heard.append((trial_id, "end"))
+
+
+def test_a_policy_is_told_the_same_again(tmp_path, curves, simulate) -> None:
+    table = curves(9, 8, seed=2)
+    journal = Journal(tmp_path / "journal.jsonl")
+    before, after = make_ledger(table, Spy(), journal), make_ledger(table, Spy(), journal)
+    simulate(before, table, workers=3, seed=0)
+    after.restore({t.trial_id: summary(t, t.values) for t in before.trials.values()}, "val/loss")
+    assert after.all_ended
+    assert after.scheduler.heard == before.scheduler.heard
+
+
+def test_who_was_paused_before_a_restart_reports_before_it_ends(tmp_path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    before = make_ledger({"a": [], "b": []}, Promotion(8), journal)
+    for trial_id in "ab":
+        assert before.next_trial() == trial_id
+        assert before.result(trial_id, 1, 1.0) is Decision.PAUSE
+        before.commit(trial_id)
+    after = make_ledger({"a": [], "b": []}, Promotion(8), journal)
+    after.restore({}, "val/loss")
+    assert after.next_trial() is None
+    assert after.end_unpromoted() == []
+    for trial_id in "ab":
+        assert after.next_trial() == trial_id
+        assert after.result(trial_id, 1, 1.0) is Decision.STOP
+        after.ended(trial_id)
+    assert after.all_ended
+    assert {(t.status, t.reason) for t in after.trials.values()} == {("stopped", "not promoted")}
+    # Within one session they end at once: their epochs were reported.
+    assert before.next_trial() is None
+    assert before.end_unpromoted() == ["a", "b"]
+    assert before.all_ended
 
 
 def test_what_ended_but_is_not_on_record_reports_again(tmp_path, curves, simulate) -> None:

@@ -12,7 +12,8 @@ class Promotion(BaseScheduler):
     """Pause every trial at its next rung; a free worker resumes one of the best, or starts a new trial.
 
     At a rung where n trials have arrived, the best floor(n / eta) may go on. Higher rungs are asked first.
-    Trials that never get their turn end when nothing else is left to run.
+    Trials that never get their turn end when nothing else is left to run; of fewer trials than eta to the
+    power of the number of rungs, none may be trained to the end.
 
     Parameters
     ----------

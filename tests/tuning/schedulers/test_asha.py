@@ -6,7 +6,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ray.tune.schedulers import AsyncHyperBandScheduler
 
@@ -17,6 +17,7 @@ from mlpf_hpo.tuning.schedulers.asha import Asha
 values = st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0, 2.0])
 
 
+@settings(max_examples=60)
 @given(
     st.data(),
     st.sampled_from(["min", "max"]),
@@ -71,7 +72,7 @@ def test_what_is_not_finite_ends_and_leaves_no_trace(value: float) -> None:
     assert asha.on_trial_result("b", 1, 1e9) is Decision.CONTINUE
 
 
-@pytest.mark.parametrize("settings", [{"reduction_factor": 1.0}, {"grace_epochs": 0}, {"grace_epochs": 17}])
-def test_rungs_without_sense_are_refused(settings) -> None:
+@pytest.mark.parametrize("wrong", [{"reduction_factor": 1.0}, {"grace_epochs": 0}, {"grace_epochs": 17}])
+def test_rungs_without_sense_are_refused(wrong) -> None:
     with pytest.raises(ConfigurationError):
-        Asha(max_epochs=16, **settings)
+        Asha(max_epochs=16, **wrong)

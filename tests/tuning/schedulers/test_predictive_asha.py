@@ -12,10 +12,11 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors import make_predictor
 from mlpf_hpo.predictors.intervals import Prediction
-from mlpf_hpo.tuning.ledger import Ledger, Trial
+from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.scheduler import Decision
 from mlpf_hpo.tuning.schedulers.asha import Asha
 from mlpf_hpo.tuning.schedulers.predictive_asha import PredictiveAsha
+from mlpf_hpo.tuning.standing import Trial
 
 
 class LastValue:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from mlpf_hpo.tuning.ledger import Ledger, Trial
+from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.scheduler import Decision
 from mlpf_hpo.tuning.schedulers import SCHEDULERS, make_scheduler
 from mlpf_hpo.tuning.schedulers.promotion import Promotion
+from mlpf_hpo.tuning.standing import Trial
 
 
 class Watched(Promotion):
@@ -65,6 +66,18 @@ def test_idle_while_a_rival_is_on_its_way() -> None:
     assert policy.choose([], ["a", "b"]) is None
     assert policy.on_trial_result("c", 1, 0.5) is Decision.PAUSE
     assert policy.choose([], ["a", "b", "c"]) == "c"
+
+
+def test_the_highest_rung_comes_first_and_nobody_twice() -> None:
+    policy = Promotion(9, reduction_factor=2)  # rungs 1, 2, 4, 8
+    for trial_id, value in (("a", 1.0), ("b", 2.0), ("c", 3.0), ("d", 4.0)):
+        policy.on_trial_result(trial_id, 1, value)
+    for trial_id, value in (("c", 3.0), ("d", 2.5)):
+        policy.on_trial_result(trial_id, 2, value)
+    assert policy.choose(["e"], ["a", "b", "c", "d"]) == "d"
+    assert policy.choose(["e"], ["a", "b", "c"]) == "a"
+    assert policy.choose(["e"], ["b", "c"]) == "b"
+    assert policy.choose(["e"], ["c"]) == "e"
 
 
 def test_the_registry_makes_every_policy() -> None:

@@ -1,0 +1,62 @@
+"""Particles as the generator leaves them: what the detector is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpf_hpo.events.propagation import pseudorapidity
+
+
+@dataclass(frozen=True)
+class Particles:
+    """Final-state particles.
+
+    Attributes
+    ----------
+    pid : array [n], int64
+        PDG codes.
+    charge : array [n], float64
+        Electric charge, units of e.
+    momentum : array [n, 4], float64
+        px, py, pz, E in GeV.
+    vertex : array [n, 3], float64
+        Where the particle was made, in m.
+    """
+
+    pid: NDArray[np.int64]
+    charge: NDArray[np.float64]
+    momentum: NDArray[np.float64]
+    vertex: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """Return the number of particles."""
+        return len(self.pid)
+
+    @property
+    def pt(self) -> NDArray[np.float64]:
+        """Transverse momentum in GeV, [n]."""
+        return np.hypot(self.momentum[:, 0], self.momentum[:, 1])
+
+    @property
+    def eta(self) -> NDArray[np.float64]:
+        """Pseudorapidity of the momentum, [n]; infinite along the beam."""
+        return pseudorapidity(*self.momentum[:, :3].T)
+
+    @property
+    def phi(self) -> NDArray[np.float64]:
+        """Azimuth of the momentum in (-pi, pi], [n]."""
+        return np.arctan2(self.momentum[:, 1], self.momentum[:, 0])
+
+
+def merge(parts: Sequence[Particles]) -> Particles:
+    """Return the particles of several collisions together."""
+    return Particles(
+        pid=np.concatenate([p.pid for p in parts]),
+        charge=np.concatenate([p.charge for p in parts]),
+        momentum=np.concatenate([p.momentum for p in parts]),
+        vertex=np.concatenate([p.vertex for p in parts]),
+    )

@@ -1,0 +1,89 @@
+"""Work shared out to processes, with results in order and few of them waiting."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from mlpf_hpo.errors import ConfigurationError
+
+Result = TypeVar("Result")
+
+
+class Workers:
+    """Processes that call functions; a single worker is the calling process itself.
+
+    A context manager. Left by an error or Ctrl-C, it ends its processes at once: starting Pythia takes many
+    seconds that no signal interrupts.
+    """
+
+    def __init__(self, n: int) -> None:
+        if n < 1:
+            raise ConfigurationError(f"events.workers: {n} processes cannot make events")
+        self.n = n
+        self._executor: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        if self.n > 1:
+            self._executor = ProcessPoolExecutor(
+                self.n,
+                # Fresh processes: a fork would copy the locks of whatever threads the caller has.
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_begin,
+            )
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._executor is None:
+            return
+        if kind is not None:
+            for process in list((self._executor._processes or {}).values()):  # public from Python 3.14 on
+                process.terminate()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def map(self, function: Callable[..., Result], jobs: Iterable[tuple[Any, ...]]) -> Iterator[Result]:
+        """Yield the results of calls in the order of their arguments.
+
+        Raises
+        ------
+        ConfigurationError
+            If a process was ended from outside.
+        """
+        if self._executor is None:
+            yield from (function(*job) for job in jobs)
+            return
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for job in jobs:
+                waiting.append(self._executor.submit(function, *job))
+                if len(waiting) > self.n:  # one more than there are processes, so that none stands idle
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise ConfigurationError(
+                f"events.workers: one of {self.n} processes was ended from outside (out of memory?), and "
+                "nothing was written; try with fewer"
+            ) from None
+
+
+def _begin() -> None:
+    """Tie a worker's life to the caller's."""
+    # Ctrl-C in a terminal reaches all processes; only the caller answers it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_caller, daemon=True).start()
+
+
+def _end_with_caller() -> None:
+    """Leave when the caller is gone: a worker of a killed caller would wait for work forever."""
+    caller = multiprocessing.parent_process()
+    if caller is not None:
+        caller.join()
+        os._exit(1)

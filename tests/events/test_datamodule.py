@@ -1,0 +1,174 @@
+"""Batches: what they hold, and an order that follows from seed and epoch alone."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlpf_hpo.errors import MissingInputError
+from mlpf_hpo.events.datamodule import EpochSampler, EventDataModule, EventDataset, sample_digest
+from mlpf_hpo.events.store import write_store
+
+SIZES = (5, 1, 7, 3, 2, 6, 4, 8, 1, 9)
+
+
+@pytest.fixture(scope="module")
+def paths(make_event, tmp_path_factory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("stores")
+    write_store(folder / "train", [make_event(n, i) for i, n in enumerate(SIZES)], {})
+    write_store(
+        folder / "validation", [make_event(n, 50 + i, process="qcd") for i, n in enumerate((3, 1))], {}
+    )
+    return folder / "train", folder / "validation"
+
+
+@pytest.fixture
+def module(paths) -> EventDataModule:
+    made = EventDataModule(*paths, batch_events=4, seed=1)
+    made.setup()
+    return made
+
+
+@given(n=st.integers(1, 60), seed=st.integers(0, 2**31 - 1), epoch=st.integers(0, 500))
+def test_an_epoch_s_order_is_a_permutation_that_seed_and_epoch_decide(n: int, seed: int, epoch: int) -> None:
+    sampler, other = EpochSampler(n, seed), EpochSampler(n, seed)
+    sampler.set_epoch(epoch)
+    order = list(sampler)
+    assert sorted(order) == list(range(n))
+    assert list(sampler) == order
+    for earlier in range(3):  # what was drawn before does not matter
+        other.set_epoch(earlier)
+        list(other)
+    torch.rand(1)
+    np.random.rand()  # noqa: NPY002
+    other.set_epoch(epoch)
+    assert list(other) == order
+    assert len(sampler) == n
+
+
+def test_orders_of_epochs_and_seeds_differ() -> None:
+    orders = set()
+    for seed in range(3):
+        sampler = EpochSampler(30, seed)
+        for epoch in range(5):
+            sampler.set_epoch(epoch)
+            orders.add(tuple(sampler))
+    assert len(orders) == 15
+
+
+def test_a_batch_is_its_events_one_after_the_other(module, make_event) -> None:
+    first = next(iter(module.train_dataloader()))
+    order = list(EpochSampler(len(SIZES), 1))[:4]
+    expected = [make_event(SIZES[i], i) for i in order]
+    assert first.num_graphs == 4
+    assert first.num_nodes == sum(SIZES[i] for i in order)
+    assert first.ptr.tolist() == np.cumsum([0, *(SIZES[i] for i in order)]).tolist()
+    assert np.array_equal(first.x.numpy(), np.concatenate([event.features for event in expected]))
+    assert np.array_equal(first.y.numpy(), np.concatenate([event.targets for event in expected]))
+    assert first.x.dtype == first.y.dtype == torch.float32
+
+
+def test_an_epoch_has_every_event_once(module) -> None:
+    loader = module.train_dataloader()
+    assert [batch.num_graphs for batch in loader] == [4, 4, 2]
+    assert sum(batch.num_nodes for batch in loader) == sum(SIZES)
+
+
+def test_validation_keeps_its_order(module, make_event) -> None:
+    for _ in range(2):
+        (batch,) = module.val_dataloader()
+        assert np.array_equal(batch.x[:3].numpy(), make_event(3, 50).features)
+        assert batch.ptr.tolist() == [0, 3, 4]
+
+
+def test_nothing_is_copied_before_batching_and_nobody_warns(module) -> None:
+    dataset = EventDataset(module.train_store)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = dataset[2]
+    event = module.train_store[2]
+    assert event.features.flags.writeable  # else PyTorch would warn, once per process
+    assert data.x.data_ptr() == event.features.ctypes.data
+    assert data.y.data_ptr() == event.targets.ctypes.data
+    assert data.num_nodes == 7
+
+
+def test_an_event_of_one_element(paths) -> None:
+    made = EventDataModule(*paths, batch_events=1, seed=0)
+    made.setup()
+    batches = [batch for batch in made.train_dataloader() if batch.num_nodes == 1]
+    assert len(batches) == 2
+    assert all(batch.x.shape == (1, 12) and batch.ptr.tolist() == [0, 1] for batch in batches)
+
+
+class Recorder(pl.LightningModule):
+    """Trains nothing; writes down which events each epoch brought."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.seen: dict[int, list[float]] = {}
+
+    def training_step(self, batch, batch_idx: int) -> torch.Tensor:
+        firsts = batch.x[batch.ptr[:-1], 0].tolist()
+        self.seen.setdefault(self.current_epoch, []).extend(firsts)
+        return self.weight.sum()
+
+    def validation_step(self, batch, batch_idx: int) -> None:
+        pass
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_a_resumed_training_sees_the_order_of_an_uninterrupted_one(paths, tmp_path) -> None:
+    def trainer(epochs: int) -> pl.Trainer:
+        return pl.Trainer(
+            accelerator="cpu",
+            max_epochs=epochs,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+
+    whole, begun, resumed = Recorder(), Recorder(), Recorder()
+    trainer(4).fit(whole, datamodule=EventDataModule(*paths, batch_events=4, seed=7))
+    first = trainer(2)
+    first.fit(begun, datamodule=EventDataModule(*paths, batch_events=4, seed=7))
+    first.save_checkpoint(tmp_path / "last.ckpt")
+    torch.manual_seed(99)
+    trainer(4).fit(
+        resumed,
+        datamodule=EventDataModule(*paths, batch_events=4, seed=7),
+        ckpt_path=str(tmp_path / "last.ckpt"),
+        weights_only=True,
+    )
+    assert sorted(whole.seen) == [0, 1, 2, 3]
+    assert len({tuple(order) for order in whole.seen.values()}) == 4
+    assert {**begun.seen, **resumed.seen} == whole.seen
+    assert sorted(resumed.seen) == [2, 3]
+
+
+def test_the_digest_of_both_samples(paths, make_event, tmp_path) -> None:
+    train, validation = paths
+    assert sample_digest(train, validation) == sample_digest(train, validation)
+    write_store(tmp_path / "other", [make_event(2)], {})
+    digests = {
+        sample_digest(train, validation),
+        sample_digest(validation, train),
+        sample_digest(train, tmp_path / "other"),
+    }
+    assert len(digests) == 3
+
+
+def test_without_events_the_error_says_which_stage_makes_them(tmp_path) -> None:
+    with pytest.raises(MissingInputError, match="stage `events`"):
+        EventDataModule(tmp_path / "train", tmp_path / "validation", batch_events=2, seed=0).setup()
