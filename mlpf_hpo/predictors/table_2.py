@@ -91,8 +91,9 @@ def _not_possible(n_curves: int, points: int, params: PredictorsParams) -> list[
         missing.append(
             {
                 "label": f"ensemble of {ENSEMBLE_MEMBERS} QSVRs with {params.table_2_points} curves each",
-                "reason": f"needs {needed} complete curves (half of them to test on), this run has "
-                "{n_curves}",
+                "reason": (
+                    f"needs {needed} complete curves (half of them to test on), this run has {n_curves}"
+                ),
             }
         )
     if points < params.table_2_points:
