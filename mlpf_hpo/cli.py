@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -135,6 +136,51 @@ def curves_import(
     )
 
 
+@app.command(
+    epilog="Examples: mlpf-hpo benchmark -W -c 4 -t 1 -e 64  |  mlpf-hpo benchmark -w results --device gpu. "
+    "Exit status: 0 good, 1-63 failed copies, 64 usage, 65 data, 66 no events."
+)
+def benchmark(
+    store: Annotated[Path, typer.Option(help="Event store to train on.")] = Path("data/events/train"),
+    in_results: Annotated[bool, typer.Option("-W", help="Write to /results, as HEPscore expects.")] = False,
+    results_dir: Annotated[Path, typer.Option("-w", "--resultsdir", help="Write here.")] = Path("results"),
+    copies: Annotated[int, typer.Option("-c", "--copies", min=0, help="0: as many as fit.")] = 0,
+    threads: Annotated[int, typer.Option("-t", "--threads", min=1, help="Threads per copy.")] = 1,
+    events_per_thread: Annotated[int, typer.Option("-e", "--events", min=1, help="Events per thread.")] = 64,
+    mop: Annotated[str, typer.Option("-m", "--mop", help="What to remove at the end: none, custom, all.")] = (
+        "none"
+    ),
+    debug: Annotated[bool, typer.Option("-d", "--debug", help="Verbose logs in proc_<i>/out.log.")] = False,
+    epochs: Annotated[int, typer.Option(min=2, help="The first is warm-up.")] = 4,
+    device: Annotated[str, typer.Option(help="cpu, gpu, or gpu-0.")] = "cpu",
+    batch_size: Annotated[int, typer.Option(min=1, help="Events per batch.")] = 8,
+    precision: Annotated[str, typer.Option(help="32, bf16-mixed or 16-mixed.")] = "32",
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Measure training throughput: N copies of a fixed configuration, report in HEP-Workloads format."""
+    from mlpf_hpo.config import NetworkParams, load_params
+    from mlpf_hpo.hardware.host import usable_cpus
+    from mlpf_hpo.workload.benchmark import run_benchmark, summary
+
+    network = load_params(params).network if params.is_file() else NetworkParams()
+    result = run_benchmark(
+        store,
+        Path("/results") if in_results else results_dir,
+        copies=copies or max(1, usable_cpus() // threads),
+        threads=threads,
+        events_per_thread=events_per_thread,
+        epochs=epochs,
+        batch_size=batch_size,
+        network=network,
+        device=device,
+        precision=precision,
+        debug=debug,
+        mop=mop,  # type: ignore[arg-type] # checked by run_benchmark
+    )
+    console.out.print(summary(result), markup=False)
+    raise typer.Exit(result.exit_status)
+
+
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
@@ -146,9 +192,20 @@ def ui(
     serve_ui(host, port, on_ready=console.out.print)
 
 
+USAGE_ERROR, BENCHMARK_USAGE_ERROR = 2, 64
+
+
 def main() -> None:
-    """Entry point of `mlpf-hpo`."""
-    console.run(app)
+    """Entry point of `mlpf-hpo`.
+
+    A bad option of `benchmark` leaves with 64: its small statuses count failed copies.
+    """
+    try:
+        console.run(app)
+    except SystemExit as end:
+        if end.code == USAGE_ERROR and "benchmark" in sys.argv[1:2]:
+            sys.exit(BENCHMARK_USAGE_ERROR)
+        raise
 
 
 if __name__ == "__main__":

@@ -1,0 +1,80 @@
+"""The command line: clear errors, no traceback, a non-zero status."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlpf_hpo.events.schema import Event
+from mlpf_hpo.events.store import write_store
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run `mlpf-hpo` in a folder."""
+    command = [sys.executable, "-m", "mlpf_hpo.cli", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (["train", "--out", "x"], 1, "params.yaml: no such parameter file"),
+        (["events", "info", "none"], 1, "the stage `events` makes it"),
+        (
+            ["curves", "import", "none.csv", "--hyperparameters", "a", "--name", "n", "--out", "o"],
+            1,
+            "no such file",
+        ),
+        (["train", "--epochs", "0", "--out", "x"], 2, "Input should be greater than or equal to 1"),
+        (["benchmark", "--epochs", "none"], 64, "Input should be a valid integer"),
+        (["benchmark", "--events", "1"], 66, "the stage `events` makes it"),
+    ],
+)
+def test_errors_are_for_people(tmp_path: Path, arguments: list[str], status: int, told: str) -> None:
+    result = run(*arguments, folder=tmp_path)
+    assert result.returncode == status, result.stderr
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir()), "nothing is half-written"
+
+
+def test_help_teaches(tmp_path: Path) -> None:
+    for command in (["train"], ["benchmark"], ["curves", "import"]):
+        result = run(*command, "--help", folder=tmp_path)
+        assert result.returncode == 0
+        assert "Example" in result.stdout
+
+
+def test_train_writes_a_curve_and_resumes(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for name in ("train", "validation"):
+        events = [_event(generator, number) for number in range(4)]
+        write_store(tmp_path / "events" / name, events, {"made": name})
+    (tmp_path / "params.yaml").write_text("seed: 1\n")
+    options = ["--events", "events", "--out", "one", "--output-dim", "8", "--bin-size", "8"]
+    first = run("train", *options, "--epochs", "1", folder=tmp_path)
+    assert first.returncode == 0, first.stderr
+    more = run("train", *options, "--epochs", "2", folder=tmp_path)
+    assert more.returncode == 0, more.stderr
+    assert (
+        first.stdout.splitlines()[0].split("val/loss")[1] == more.stdout.splitlines()[0].split("val/loss")[1]
+    )
+    assert "finished after 2 epochs" in more.stdout
+
+
+def _event(generator: np.random.Generator, number: int) -> Event:
+    n = 12
+    features = generator.normal(size=(n, 12)).astype(np.float32)
+    features[:, 0] = generator.integers(1, 3, n)
+    targets = generator.normal(size=(n, 7)).astype(np.float32)
+    targets[:, 0] = generator.integers(0, 6, n)
+    jets = np.zeros((0, 4), dtype=np.float32)
+    return Event(features, targets, None, number, "ttbar", 0.0, jets, np.zeros(2, dtype=np.float32))
