@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -231,10 +232,13 @@ def _padded(curves: Sequence[Sequence[float]], n_epochs: int) -> FloatArray:
 
 def _read_csv(path: Path) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        with warnings.catch_warnings():
+            # A row longer than the header: pandas would drop its last cells, and only warn.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no such file") from None
-    except (OSError, ValueError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise DataError(f"{path}: cannot be read as CSV: {error}") from None
     header = path.read_text(encoding="utf-8").splitlines()[0].split(",")
     twice = [name for name, n in Counter(header).items() if n > 1]

@@ -59,8 +59,8 @@ def first_restarts(values: ArrayLike) -> NDArray[np.int64]:
 
     Examples
     --------
-    >>> first_restarts([[9.0, 4.0, 2.0, 1.5, 9.0, 4.1, 2.1], [9.0, 4.0, 2.0, 1.5, 1.3, 1.2, 1.1]])
-    array([ 4, -1])
+    >>> first_restarts([[9.0, 4.0, 2.0, 1.5, 1.4, 1.3, 1.2, 1.1, 1.05, 9.0, 4.1, 2.1]])
+    array([9])
     """
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2:

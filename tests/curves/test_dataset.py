@@ -173,9 +173,6 @@ def test_tables_that_cannot_be_used(tmp_path, text, told) -> None:
     assert "table.csv" in str(raised.value)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="pandas takes the first column for an index: values move to other names"
-)
 def test_rows_longer_than_the_header_are_refused(tmp_path) -> None:
     with pytest.raises(DataError):
         read(write(tmp_path, "lr,dropout,loss_0,loss_1\n1,2,3,4,5\n1,2,3,4,5\n"))
