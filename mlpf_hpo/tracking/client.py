@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -59,6 +60,7 @@ def connect(uri: str | None = None) -> MlflowClient:
         If the server or database cannot be reached.
     """
     uri = tracking_uri(uri)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # quiet about making tables
     try:
         with _first_use(uri):
             client = MlflowClient(tracking_uri=uri, registry_uri=uri)
