@@ -1,0 +1,143 @@
+"""A small made-up run for the report: shapes as the stages leave them, numbers drawn at random."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlpf_hpo.config import Params
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.reporting.inputs import ReportInput
+
+METRICS = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
+N, T = 12, 6
+
+
+def _score(value: float) -> dict[str, float]:
+    return {"mean": value, "std": 0.1, "low": value - 0.1, "high": value + 0.1}
+
+
+@pytest.fixture(scope="session")
+def inputs() -> ReportInput:
+    generator = np.random.default_rng(0)
+    values = np.sort(generator.uniform(1, 9, (N, T)))[:, ::-1].copy()
+    values[3, 4:] = np.nan
+    curves = LearningCurves(
+        configs=pd.DataFrame({"config_id": [str(i) for i in range(N)], "seed": 0, "lr": 1e-3}),
+        metrics={
+            "val/loss": values,
+            "train/loss": values * 0.9,
+            "throughput/events_per_second": generator.uniform(20, 90, (N, T)),
+        },
+        target="val/loss",
+        mode="min",
+        status=np.where(np.arange(N) == 3, "diverged", "finished"),
+        restart_epoch=np.full(N, -1),
+        source="campaign abc",
+        run_ids=np.array([f"r{i}" for i in range(N)]),
+        hardware=np.full(N, "box-2c"),
+    )
+    true = generator.uniform(1, 5, N - 1)
+    names = ("persistence", "svr", "qsvr")
+    out = {
+        "predicted": (true * 1.1).tolist(),
+        "true": true.tolist(),
+        "lower": [None, *(true[1:] * 0.8).tolist()],
+        "upper": [None, *(true[1:] * 1.4).tolist()],
+        "last_seen": true.tolist(),
+    }
+    predictors = {
+        "rows": N - 1,
+        "curves": N,
+        "known_epochs": 2,
+        "n_epochs": T,
+        "outer_folds": 3,
+        "criterion": "spearman",
+        "coverage": 0.9,
+        "winner": "svr",
+        "predictors": {name: {metric: _score(0.5) for metric in METRICS} for name in names},
+        "selected": {metric: _score(0.5) for metric in METRICS},
+        "out_of_fold": dict.fromkeys(names, out),
+        "shares": {name: [{"share": s, "spearman": s} for s in (0.0, 0.3, 0.5)] for name in names},
+        "table_2": {
+            "splits": 2,
+            "points": 5,
+            "known_epochs": 2,
+            "rows": [
+                {
+                    "predictor": name,
+                    "label": name,
+                    "best": 0.9,
+                    "worst": -2.0,
+                    "mean": 0.5,
+                    "std": 0.1,
+                    "r2_scores": [0.9, -2.0],
+                }
+                for name in (*names, "random_bits")
+            ],
+            "not_possible": [{"label": "ensemble", "reason": "needs 160 complete curves, this run has 11"}],
+        },
+    }
+    trial = {
+        "configuration": {"lr": 1e-3},
+        "status": "finished",
+        "curve": [5.0, 4.0],
+        "train_curve": [4.0, 3.0],
+    }
+    policy = {
+        "parent_run_id": "p",
+        "epochs": 20,
+        "wall_seconds": 3.0,
+        "best_loss": 4.0,
+        "best_trial": "t000",
+        "stopped_by_rank": 1,
+        "stopped_by_prediction": 1,
+        "finished": 1,
+        "diverged": 0,
+        "failed": 0,
+        "trials": [
+            {**trial, "trial_id": "t000", "reason": ""},
+            {**trial, "trial_id": "t001", "reason": "rank"},
+            {**trial, "trial_id": "t002", "reason": "prediction"},
+        ],
+        "incumbent": [[1.0, 5.0], [20.0, 4.0]],
+    }
+    manifest = {"n_events": 8, "process": "ttbar", "pileup": 0.0}
+    return ReportInput(
+        params=Params(),
+        train=manifest,
+        validation={**manifest, "process": "qcd"},
+        campaign={"campaign_id": "abc", "epochs": T, "trials": [{"status": "finished"}] * N},
+        campaign_runs={
+            "experiment_id": "1",
+            "parent_run_id": "p",
+            "run_ids": [f"r{i}" for i in range(N)],
+            "hardware_label": "box-2c",
+        },
+        curves=curves,
+        predictors=predictors,
+        registered={"model": "curve-predictor", "version": "2"},
+        search={
+            "experiment_id": "2",
+            "configurations": 3,
+            "max_epochs": T,
+            "champion": {"name": "curve-predictor", "version": "2", "alias": "champion"},
+            "policies": {
+                "asha": {**policy, "label": "ASHA"},
+                "asha+prediction": {**policy, "label": "ASHA + prediction", "epochs": 15},
+            },
+        },
+        benchmark={
+            "run_info": {"copies": 2, "threads_per_copy": 1, "events_per_thread": 8},
+            "report": {
+                "wl-scores": {"mlpf-training": 20.0},
+                "wl-stats": {
+                    "mlpf-training": {"avg": 10.0, "median": 10.0, "min": 9.0, "max": 11.0, "count": 2}
+                },
+                "log": "ok",
+            },
+            "measurements": {"contended": True, "elements_per_second": 1234.5},
+            "hardware": {"hardware_label": "box-2c"},
+        },
+    )

@@ -1,0 +1,126 @@
+"""The page: whole, offline, accessible in its structure, the same bytes every time, honest about its limits."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from mlpf_hpo.errors import MissingInputError
+from mlpf_hpo.reporting.inputs import ReportInput
+from mlpf_hpo.reporting.site import build_report
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Page(HTMLParser):
+    """Checks nesting, and keeps every tag with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def report(inputs, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    build_report(inputs, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def text(report: Path) -> str:
+    return (report / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_page_is_whole_and_needs_nothing_else(text: str) -> None:
+    page = Page(text)
+    assert not page.open
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "link", "iframe", "img"}
+        for name in ("src", "href", "xlink:href"):
+            target = attributes.get(name) or ""
+            assert target.startswith(("#", "http://127.0.0.1:5000/#/")) or not target, target
+    assert "url(http" not in text
+
+
+def test_figures_have_names_and_ids_are_unique(text: str) -> None:
+    page = Page(text)
+    figures = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(figures) == 7
+    ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    for attributes in figures:
+        assert attributes["role"] == "img"
+        assert attributes["aria-labelledby"] in ids
+    referenced = set(re.findall(r'url\(#([^)]+)\)|href="#([^"]+)"', text))
+    assert {a or b for a, b in referenced} <= set(ids)
+
+
+def test_structure_for_readers_without_eyes(text: str) -> None:
+    page = Page(text)
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    tables = sum(tag == "table" for tag, _ in page.tags)
+    assert tables == sum(tag == "caption" for tag, _ in page.tags) == 5
+    assert all(attributes.get("scope") for tag, attributes in page.tags if tag == "th")
+    assert ("html", {"lang": "en"}) in page.tags
+
+
+def test_what_cannot_be_shown_is_said(text: str) -> None:
+    for told in (
+        "Figure 2, scaling",
+        "needs 160 complete curves, this run has 11",
+        "One machine (box-2c)",
+        "Every search policy ran once",
+        "1 trial(s) diverged",
+        "can&#x27;t be compared with the paper",
+    ):
+        assert told in text, told
+
+
+def test_the_same_inputs_give_the_same_bytes(inputs, report: Path, tmp_path: Path) -> None:
+    build_report(inputs, tmp_path / "again")
+    for file in sorted(path for path in report.rglob("*") if path.is_file()):
+        assert file.read_bytes() == (tmp_path / "again" / file.relative_to(report)).read_bytes(), file.name
+
+
+def test_numbers_for_dvc(report: Path) -> None:
+    metrics = json.loads((report / "metrics.json").read_text())
+    assert metrics["search.asha.epochs"] == 20
+    assert metrics["benchmark.mlpf-training"] == 20.0
+    assert (report / "incumbent.csv").read_text().splitlines()[0] == "policy,epochs,best_loss"
+    assert len(list((report / "figures").glob("*.png"))) == 7
+
+
+def test_the_lead_tells_more_as_more(inputs, tmp_path: Path) -> None:
+    policies = {name: dict(policy) for name, policy in inputs.search["policies"].items()}
+    policies["asha+prediction"]["epochs"] = 30
+    worse = dataclasses.replace(inputs, search={**inputs.search, "policies": policies})
+    text = build_report(worse, tmp_path).read_text()
+    assert "30, 50% more," in text
+
+
+def test_a_missing_stage_is_named(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("seed: 1\n")
+    with pytest.raises(MissingInputError, match="the stage `events` makes it"):
+        ReportInput.load(tmp_path)
