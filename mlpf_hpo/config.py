@@ -39,8 +39,8 @@ class SampleParams(Section):
 class EventsParams(Section):
     """The `events` stage: what Pythia 8 generates and the parametrised detector records."""
 
-    train: SampleParams = SampleParams(process="ttbar", events=96)
-    validation: SampleParams = SampleParams(process="qcd", events=64)
+    train: SampleParams = SampleParams(process="ttbar", events=64)
+    validation: SampleParams = SampleParams(process="qcd", events=48)
     pileup: Annotated[float, Field(ge=0.0, le=200.0)] = 0.0
     minimum_bias_pool: Positive = 2000
     workers: AutoOrPositive = "auto"

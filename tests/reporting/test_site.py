@@ -1,4 +1,4 @@
-"""The page: whole, offline, accessible in its structure, the same bytes every time, honest about its limits."""
+"""The page: whole, offline, structured for screen readers, the same bytes every time, honest about limits."""
 
 from __future__ import annotations
 
