@@ -15,8 +15,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Hyperparameter search for MLPF in which predicted learning curves decide what to stop. "
-    "The whole pipeline runs with [bold]dvc repro[/bold] (or [bold]make repro[/bold]); these commands do one "
-    "thing each.",
+    "The whole pipeline runs with [bold]dvc repro[/bold] (or [bold]make repro[/bold]); these commands do "
+    "one thing each.",
 )
 events_app = typer.Typer(no_args_is_help=True, help="Generate and check collision events.")
 curves_app = typer.Typer(no_args_is_help=True, help="Learning-curve data sets.")

@@ -75,8 +75,7 @@ def import_csv(
     """Read a table with a row per trial: hyperparameter columns, and ``PREFIX0 ... PREFIX{T-1}``.
 
     A curve may end early: empty cells after its last epoch. Anything else that is not a finite number is
-    refused
-    with its row and column.
+    refused with its row and column.
 
     Raises
     ------

@@ -14,10 +14,8 @@ class ThroughputCallback(pl.Callback):
     """Measures training steps only, epoch by epoch.
 
     Validation, checkpoints and reports stand outside the clock; the wait for data is told apart. The very
-    first
-    batch of a training warms caches up and is left out where an epoch has more than one. On a GPU the device
-    is
-    waited for at the edges of the measured span only.
+    first batch of a training warms caches up and is left out where an epoch has more than one. On a GPU the
+    device is waited for at the edges of the measured span only.
     """
 
     def __init__(self) -> None:
@@ -65,8 +63,7 @@ class ThroughputCallback(pl.Callback):
         -------
         dict
             `throughput/*` per second of training steps, `time/*` in seconds, `system/*`: resident memory in
-            MB
-            (10^6 bytes), and CPU seconds over (wall seconds x threads) during training steps.
+            MB (10^6 bytes), and CPU seconds over (wall seconds x threads) during training steps.
         """
         seconds = max(self._train_seconds, 1e-9)
         metrics = {

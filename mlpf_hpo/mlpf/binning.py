@@ -126,8 +126,7 @@ def hash_codes(embedding: Tensor, hyperplanes: Tensor, sizes: EventSizes) -> Ten
 
     An event with h hyperplanes has 2h codes: the hyperplane of the largest projection m, with its sign,
     ``argmax([m, -m])``. Events of the batch with fewer hyperplanes than the widest leave the others unused:
-    both
-    signs of an unused projection are -inf, never a large number of either sign.
+    both signs of an unused projection are -inf, never a large number of either sign.
 
     Raises
     ------

@@ -1,8 +1,7 @@
 """The loss of MLPF, term by term, as sums and counts.
 
 A term is only divided by its count when an optimiser step or an epoch is complete: so the loss depends
-neither
-on padding nor on how events are put into batches.
+neither on padding nor on how events are put into batches.
 """
 
 from __future__ import annotations

@@ -36,8 +36,7 @@ class MLPFModule(pl.LightningModule):
     ----------
     epoch_metrics : dict
         Numbers of the epoch that ended last: `train/loss`, `val/loss`, their terms, and physics metrics of
-        the
-        validation events. An epoch's loss is sum of sums over sum of counts.
+        the validation events. An epoch's loss is sum of sums over sum of counts.
     """
 
     def __init__(self, configuration: Configuration, network: NetworkParams, seed: int) -> None:

@@ -31,9 +31,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     """A model per number of known epochs, and intervals from its errors on curves it was not fitted on.
 
     Curves are tables as `LearningCurves.frame` makes them: hyperparameters, then ``loss_0 ... loss_{T-1}``
-    with NaN
-    after the last known epoch. Rows of one call may stand at different epochs, 0 included. A row that knows k
-    epochs is predicted by the model for the largest number of `known_epochs` that is at most k.
+    with NaN after the last known epoch. Rows of one call may stand at different epochs, 0 included. A row
+    that knows k epochs is predicted by the model for the largest number of `known_epochs` that is at most k.
 
     Parameters
     ----------

@@ -33,8 +33,7 @@ def conformal_radius(residuals: FloatArray, coverage: float) -> float:
     """Return the half width of a symmetric conformal interval.
 
     The quantile has the finite-sample correction ceil((n + 1) coverage) / n (Vovk et al.; Lei et al., JASA
-    113
-    1094): with too few residuals for the coverage the radius is infinite, which is the truth.
+    113 1094): with too few residuals for the coverage the radius is infinite, which is the truth.
 
     Parameters
     ----------

@@ -1,8 +1,7 @@
 """Selection by nested, grouped cross-validation.
 
 The inner folds choose a predictor; the outer folds score every predictor, and the choosing itself, on curves
-that
-had no part in fitting or choosing.
+that had no part in fitting or choosing.
 """
 
 from __future__ import annotations

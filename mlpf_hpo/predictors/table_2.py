@@ -34,10 +34,8 @@ def table_2(
     """Return best, worst, mean and standard deviation of R2 per predictor.
 
     Split i: half of the configurations to test on, `params.table_2_points` curves to train on (fewer where
-    the
-    half has fewer, which the result says). R2(true, predicted) in quantiles of the training losses,
-    transformers
-    fitted on training rows only: the paper's number, without its leaks.
+    the half has fewer, which the result says). R2(true, predicted) in quantiles of the training losses,
+    transformers fitted on training rows only: the paper's number, without its leaks.
 
     Returns
     -------

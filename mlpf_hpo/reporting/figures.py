@@ -24,8 +24,7 @@ NAMES = {
 
 LOSS_NOTE = (
     "Losses are sums over elements divided by their number (by that of elements with a target for momenta "
-    "and "
-    "charge): they don't depend on padding, and can't be compared with the paper's 440-600."
+    "and charge): they don't depend on padding, and can't be compared with the paper's 440-600."
 )
 
 
@@ -73,11 +72,10 @@ def figure_1(inputs: ReportInput) -> Panel:
         "figure-1",
         "Figure 1: loss before and after the search",
         "Left: the campaign's trial with the median final validation loss, as one would get without "
-        "searching "
-        f"({inputs.campaign['epochs']} epochs). Right: the best trial of the search ({best['policy']}, "
-        f"{best['trial_id']}, {len(best['curve'])} epochs). Final validation loss {change:+.1%} lower after "
-        "it; "
-        f"one seed each. {inputs.events_told}; {inputs.hardware_told}. {LOSS_NOTE}",
+        f"searching ({inputs.campaign['epochs']} epochs). Right: the best trial of the search "
+        f"({best['policy']}, {best['trial_id']}, {len(best['curve'])} epochs). The final loss "
+        f"changes by {-change:+.1%}; one seed each. {inputs.events_told}; {inputs.hardware_told}. "
+        f"{LOSS_NOTE}",
         figure,
     )
 
@@ -118,8 +116,7 @@ def figure_4(inputs: ReportInput) -> Panel:
         "figure-4",
         "Figure 4: predicted against true final loss, SVR",
         f"{_out_of_fold_told(inputs)} Bars are {inputs.predictors['coverage']:.0%} conformal intervals; a "
-        "bar "
-        "that leaves the frame is wider than the data. Persistence repeats the last loss seen.",
+        "bar that leaves the frame is wider than the data. Persistence repeats the last loss seen.",
         figure,
     )
 
@@ -142,12 +139,10 @@ def figure_5(inputs: ReportInput) -> Panel:
         "figure-5",
         "Figure 5: R² over random splits",
         f"{table['splits']} splits of {inputs.predictors['rows']} curves: {table['points']} to train on, "
-        "half of "
-        f"the configurations to test on; {table['known_epochs']} of {inputs.predictors['n_epochs']} epochs "
-        "seen. "
-        "R²(true, predicted) in quantiles of the training losses. Bars are means. Random bits stand where "
-        "the "
-        f"annealer's samples would: what they reach, the annealer has not contributed.{cut}",
+        f"half of the configurations to test on; {table['known_epochs']} of "
+        f"{inputs.predictors['n_epochs']} epochs seen. R²(true, predicted) in quantiles of the training "
+        "losses. Bars are means. Random bits stand where the annealer's samples would: what they reach, "
+        f"the annealer has not contributed.{cut}",
         figure,
     )
 
@@ -172,10 +167,9 @@ def figure_6(inputs: ReportInput) -> Panel:
         "figure-6",
         "Figure 6: QSVR, and what seeing more of the curve brings",
         f"Left: QSVR, trained as a QUBO of at most {sampler.points} curves by "
-        f"{sampler.sampler.replace('_', ' ')}, "
-        f"{sampler.reads} reads x {sampler.sweeps} sweeps. Right: rank correlation with the final loss "
-        "against the "
-        f"share of the curve seen; at 0 from the hyperparameters alone. {_out_of_fold_told(inputs)}",
+        f"{sampler.sampler.replace('_', ' ')}, {sampler.reads} reads x {sampler.sweeps} sweeps. Right: "
+        "rank correlation with the final loss against the share of the curve seen; at 0 from the "
+        f"hyperparameters alone. {_out_of_fold_told(inputs)}",
         figure,
     )
 
@@ -210,10 +204,8 @@ def figure_7(inputs: ReportInput) -> Panel:
         "figure-7",
         "Figure 7: training throughput",
         "Left: events per second of training steps in each epoch of each trial, by machine; trials differ "
-        "in size. "
-        f"Right: the benchmark's score, {copies} copies of the fixed configuration at once; the bar spans "
-        "the "
-        f"slowest to the fastest copy, times copies. {machines_told(labels)}",
+        f"in size. Right: the benchmark's score, {copies} copies of the fixed configuration at once; the "
+        f"bar spans the slowest to the fastest copy, times copies. {machines_told(labels)}",
         figure,
     )
 
@@ -245,11 +237,9 @@ def figure_search(inputs: ReportInput) -> Panel:
         "figure-search",
         "The search: ASHA with and without the champion's prediction",
         f"{inputs.search['configurations']} configurations that no predictor has seen, the same with the "
-        "same seeds "
-        f"for both policies, at most {inputs.search['max_epochs']} epochs each; prediction by "
-        f"{champion['name']} "
-        f"version {champion['version']}. One run per policy: differences of this size may be arrival noise. "
-        f"{inputs.events_told}; {inputs.hardware_told}.",
+        f"same seeds for both policies, at most {inputs.search['max_epochs']} epochs each; prediction by "
+        f"{champion['name']} version {champion['version']}. One run per policy: differences of this size "
+        f"may be arrival noise. {inputs.events_told}; {inputs.hardware_told}.",
         figure,
     )
 

@@ -130,12 +130,12 @@ def _lead(inputs: ReportInput) -> str:
     trials = inputs.campaign["trials"]
     return (
         f"{len(trials)} random configurations were trained for {inputs.campaign['epochs']} epochs on "
-        f"{inputs.events_told}. Of {len(inputs.predictors['predictors'])} predictors, the inner folds chose "
-        f"{inputs.predictors['winner']}; it is {inputs.registered['model']} version "
-        f"{inputs.registered['version']}. The search on {inputs.search['configurations']} new configurations "
-        "spent "
-        f"{plain['epochs']} epochs under {plain['label']} (best loss {plain['best_loss']:.4g}) and "
-        f"{predicted['epochs']}, {more}, under {predicted['label']} (best loss {predicted['best_loss']:.4g})."
+        f"{inputs.events_told}. Of {len(inputs.predictors['predictors'])} predictors, the inner folds "
+        f"chose {inputs.predictors['winner']}; it is {inputs.registered['model']} version "
+        f"{inputs.registered['version']}. The search on {inputs.search['configurations']} new "
+        f"configurations spent {plain['epochs']} epochs under {plain['label']} (best loss "
+        f"{plain['best_loss']:.4g}) and {predicted['epochs']}, {more}, under {predicted['label']} (best "
+        f"loss {predicted['best_loss']:.4g})."
     )
 
 
@@ -165,9 +165,8 @@ def _limits(inputs: ReportInput) -> str:
         "Figure 2, scaling from one worker to a cluster: this run has one machine and measures no scaling.",
         *(f"Table 2, {missing['label']}: {missing['reason']}." for missing in
           inputs.predictors["table_2"]["not_possible"]),
-        "Every search policy ran once, every configuration with one seed: differences between policies are "
-        "those "
-        "of this run.",
+        "Every search policy ran once, every configuration with one seed: differences between policies "
+        "are those of this run.",
     ]  # fmt: skip
     if len(machines) == 1:
         told.append(f"Figure 7, comparing machines: {machines_told(machines)}")

@@ -52,10 +52,8 @@ def table_2(inputs: ReportInput) -> str:
     ]
     caption = (
         f"Table 2: R²(true, predicted) in quantiles over {table['splits']} splits; {table['points']} "
-        "training "
-        f"curves, {table['known_epochs']} of {inputs.predictors['n_epochs']} epochs seen. Transformers are "
-        "fitted on "
-        "training rows, and all trials of a configuration stand on one side."
+        f"training curves, {table['known_epochs']} of {inputs.predictors['n_epochs']} epochs seen. "
+        "Transformers are fitted on training rows, and all trials of a configuration stand on one side."
     )
     return html_table(caption, ("predictor", "best", "worst", "mean", "std"), rows)
 

@@ -50,9 +50,8 @@ def artifact_root(uri: str) -> str | None:
 def connect(uri: str | None = None) -> MlflowClient:
     """Return a client of a store that answers.
 
-    The schema of a new SQLite database is made here, under a lock: several processes that opened a fresh
-    file at
-    once would each try to make it.
+    The schema of a new SQLite database is made here, under a lock: several processes that opened a fresh file
+    at once would each try to make it.
 
     Raises
     ------

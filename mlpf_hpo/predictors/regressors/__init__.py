@@ -1,8 +1,7 @@
 """Regressors by name, one line each: models that take a table of curves and give the final loss.
 
 A model is a scikit-learn pipeline that begins with `CurveFeatures`; `CurvePredictor` fits it once per number
-of
-known epochs.
+of known epochs.
 """
 
 from __future__ import annotations
