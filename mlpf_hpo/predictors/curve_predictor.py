@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from mlpf_hpo.curves.features import known_lengths, split_columns
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.predictors.intervals import Prediction, conformal_radius
+from mlpf_hpo.predictors.intervals import Prediction, conformal_bounds
 
 FloatArray = NDArray[np.float64]
 
@@ -147,12 +147,12 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         nominal = self.coverage if coverage is None else coverage
         mean, which = self._predict(X)
-        radii = np.array([conformal_radius(residuals, nominal) for residuals in self.residuals_])[which]
+        bounds = np.array([conformal_bounds(residuals, nominal) for residuals in self.residuals_])
+        low, high = bounds.reshape(-1, 2)[which].T
         if self.log_scale_:
             with np.errstate(over="ignore"):
-                lower, upper = mean * np.exp(-radii), mean * np.exp(radii)
-            return Prediction(mean, lower, upper, nominal)
-        return Prediction(mean, mean - radii, mean + radii, nominal)
+                return Prediction(mean, mean * np.exp(low), mean * np.exp(high), nominal)
+        return Prediction(mean, mean + low, mean + high, nominal)
 
     def _template(self, known: int) -> Any:
         if known == 0 and self.blind_model is not None:

@@ -29,28 +29,38 @@ class Prediction:
     coverage: float
 
 
-def conformal_radius(residuals: FloatArray, coverage: float) -> float:
-    """Return the half width of a symmetric conformal interval.
+def conformal_bounds(residuals: FloatArray, coverage: float) -> tuple[float, float]:
+    """Return what to add to a prediction for the bounds of its conformal interval.
 
-    The quantile has the finite-sample correction ceil((n + 1) coverage) / n (Vovk et al.; Lei et al., JASA
-    113 1094): with too few residuals for the coverage the radius is infinite, which is the truth.
+    Half of the error is left on either side, so that a predictor with a bias (persistence takes a falling
+    loss for its end) gets an interval that is shifted, not one that is wide. The quantiles have the finite-
+    sample correction (Vovk et al.; Lei et al., JASA 113 1094): with too few residuals for the coverage a
+    bound is infinite, which is the truth.
 
     Parameters
     ----------
     residuals : array [n]
-        Errors on rows that the model was not fitted on.
+        True minus predicted, on rows that the model was not fitted on.
     coverage : float
         Nominal coverage in (0, 1).
+
+    Returns
+    -------
+    low, high : float
+        Negative infinity and infinity where n is too small.
 
     Examples
     --------
     >>> import numpy as np
-    >>> conformal_radius(np.arange(1.0, 10.0), 0.8)
-    8.0
-    >>> conformal_radius(np.arange(1.0, 4.0), 0.9)
-    inf
+    >>> conformal_bounds(np.arange(1.0, 20.0), 0.9)
+    (1.0, 19.0)
+    >>> conformal_bounds(np.arange(1.0, 19.0), 0.9)
+    (-inf, inf)
     """
-    rank = math.ceil((len(residuals) + 1) * coverage)
-    if rank > len(residuals):
-        return math.inf
-    return float(np.sort(np.abs(residuals))[rank - 1])
+    ordered = np.sort(residuals)
+    n = len(ordered)
+    # The rank from either end; rounded first, as 20 x 0.05 must not become 0.
+    rank = math.floor(round((n + 1) * (1 - coverage) / 2, 9))
+    if rank < 1:
+        return -math.inf, math.inf
+    return float(ordered[rank - 1]), float(ordered[n - rank])

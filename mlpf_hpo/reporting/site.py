@@ -126,7 +126,7 @@ def _page(inputs: ReportInput, panels: list[Panel], drawn: dict[str, str]) -> st
 def _lead(inputs: ReportInput) -> str:
     plain, predicted = inputs.search["policies"].values()
     saved = 1 - predicted["epochs"] / plain["epochs"]
-    more = f"{saved:.0%} fewer" if saved >= 0 else f"{-saved:.0%} more"
+    more = "as many" if saved == 0 else f"{abs(saved):.0%} {'fewer' if saved > 0 else 'more'}"
     trials = inputs.campaign["trials"]
     return (
         f"{len(trials)} random configurations were trained for {inputs.campaign['epochs']} epochs on "
