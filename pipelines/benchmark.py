@@ -6,6 +6,7 @@ from mlpf_hpo import console
 from mlpf_hpo.config import load_params
 from mlpf_hpo.hardware.host import usable_cpus
 from mlpf_hpo.workload.benchmark import run_benchmark, summary
+from mlpf_hpo.workload.record import record_benchmark
 
 
 def main() -> int:
@@ -13,8 +14,9 @@ def main() -> int:
     params = load_params()
     settings = params.benchmark
     automatic = max(1, usable_cpus() // settings.threads)
+    events = Path("data/events/train")
     result = run_benchmark(
-        Path("data/events/train"),
+        events,
         Path("results/benchmark"),
         copies=automatic if settings.copies == "auto" else settings.copies,
         threads=settings.threads,
@@ -24,7 +26,7 @@ def main() -> int:
         network=params.network,
         minimum_overlap=settings.minimum_overlap,
     )
-    console.out.print(summary(result), markup=False)
+    console.out.print(f"{summary(result)}\n  {record_benchmark(result, events)}", markup=False)
     return result.exit_status
 
 

@@ -17,6 +17,7 @@ from mlpf_hpo.predictors.selection import OutOfFold, SelectionResult, select
 from mlpf_hpo.predictors.table_2 import table_2
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import stable_hash
+from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 
@@ -74,7 +75,7 @@ def compare_predictors(
         "table_2": table_2(curves, params.predictors, seed),
         "dataset_digest": curves_file_digest(curves_file),
     }
-    _track(content, params, curves_file)
+    content["link"] = _track(content, params, curves_file)
     return content
 
 
@@ -118,7 +119,7 @@ def summary(content: dict[str, Any]) -> str:
             f"  {name:<14} Spearman {rank['mean']:.3f} [{rank['low']:.3f}, {rank['high']:.3f}]  "
             f"R2 (quantiles) {r2['mean']:.3f} [{r2['low']:.3f}, {r2['high']:.3f}]{mark}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, f"  {content['link']}"])
 
 
 def _told(out: OutOfFold, result: SelectionResult) -> dict[str, list[float | None]]:
@@ -140,9 +141,10 @@ def _settings(name: str, params: Params) -> dict[str, Any]:
     return {} if section is None else {f"{name}.{key}": value for key, value in section.model_dump().items()}
 
 
-def _track(content: dict[str, Any], params: Params, curves_file: Path) -> None:
+def _track(content: dict[str, Any], params: Params, curves_file: Path) -> str:
     writer = RunWriter(connect())
     for name, scores in content["predictors"].items():
         run_id = open_run(writer, content, name, params, curves_file)
         writer.summary(run_id, {metric: scores[metric]["mean"] for metric in TRACKED})
         writer.close(run_id, "finished")
+    return links.experiment_link(writer.experiment_id("predictors"))

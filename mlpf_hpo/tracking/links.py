@@ -37,6 +37,11 @@ def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
     return f"{base_url()}/#/compare-runs?runs={runs}&experiments={experiments}"
 
 
+def experiment_link(experiment_id: str) -> str:
+    """Return a link to the table of an experiment's runs."""
+    return f"{base_url()}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
+
+
 def run_link(experiment_id: str, run_id: str) -> str:
     """Return a link to one run."""
     return f"{base_url()}/#/experiments/{experiment_id}/runs/{run_id}"

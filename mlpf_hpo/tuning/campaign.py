@@ -118,6 +118,7 @@ def run_campaign(
         note=f"{params.campaign.trials} random configurations of table 1, {epochs} epochs each.",
         digest=specs[0].events_digest,
         dataset_path=events,
+        host=host.record(),
     )
     recorded = {trial.trial_key: trial for trial in reader.trials(writer.client, "campaign", identity)}
     finished = {

@@ -165,6 +165,7 @@ def _run_policy(
         note=f"{policy.label}: {len(specs)} configurations, at most {params.search.max_epochs} epochs each.",
         digest=specs[0].events_digest,
         dataset_path=specs[0].train.parent,
+        host=host.record(),
     )
     ended = ("finished", "stopped", "diverged")
     recorded = [trial for trial in reader.trials(writer.client, "search", identity) if trial.status in ended]

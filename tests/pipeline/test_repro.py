@@ -78,6 +78,21 @@ def test_the_champion_is_registered_and_used(clone) -> None:
     assert str(version.version) == str(registered["version"])
 
 
+def test_the_benchmark_and_every_predictor_are_on_record(clone) -> None:
+    client = connect(f"sqlite:///{clone.folder / 'mlflow.db'}")
+    found = {}
+    for kind in ("predictors", "benchmark"):
+        experiment = client.get_experiment_by_name(f"mlpf/{kind}").experiment_id
+        found[kind] = client.search_runs([experiment])
+    assert {run.data.tags["predictor"] for run in found["predictors"]} == {"persistence", "svr", "qsvr"}
+    (benchmark,) = found["benchmark"]
+    assert benchmark.data.metrics["summary/mlpf-training"] > 0
+    assert {file.path for file in client.list_artifacts(benchmark.info.run_id)} == {
+        "host.json",
+        "mlpf_summary.json",
+    }
+
+
 def test_policies_saw_the_same_configurations(clone) -> None:
     policies = json.loads((clone.folder / "results/search.json").read_text())["policies"]
     seen = [[trial["configuration"] for trial in policy["trials"]] for policy in policies.values()]
