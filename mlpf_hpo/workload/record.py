@@ -34,13 +34,12 @@ def record_benchmark(result: BenchmarkResult, events: Path) -> str:
         dataset_path=events,
         host=host.record(),
     )
-    scores = {name: value for name, value in report["report"]["wl-scores"].items()}
     measured = {
         name: float(value)
         for name, value in report["measurements"].items()
         if isinstance(value, bool | int | float)
     }
-    writer.summary(run_id, {**scores, **measured})
+    writer.summary(run_id, {**report["report"]["wl-scores"], **measured})
     writer.client.log_dict(run_id, report, "mlpf_summary.json")
     writer.close(run_id, "finished" if result.exit_status == 0 else "failed")
     return links.run_link(writer.experiment_id("benchmark"), run_id)
