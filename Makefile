@@ -46,7 +46,7 @@ report: setup
 	@echo "report: file://$(CURDIR)/report/index.html"
 
 test: setup
-	@python -m pytest -m "not pipeline" $(PYTEST_ARGS)
+	@python -m pytest -m "not pipeline and not faults" $(PYTEST_ARGS)
 
 ui: setup
 	@mlpf-hpo ui --port $(PORT)

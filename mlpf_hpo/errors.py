@@ -28,6 +28,10 @@ class DataError(MlpfHpoError):
     """A table, store or checkpoint is there but its content cannot be used."""
 
 
+class StorageError(DataError):
+    """The file system refuses to take a file: no space, no permission; the message names the file."""
+
+
 class TrackingError(MlpfHpoError):
     """MLflow cannot be reached, or does not hold what it should."""
 

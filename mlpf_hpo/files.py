@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.errors import DataError, MissingInputError, StorageError
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    DataError
+    StorageError
         If the file system refuses (no space, no permission); the message names `path`.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -34,7 +34,7 @@ def written_whole(path: Path) -> Iterator[Path]:
             _remove(path)
         temporary.replace(path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         _remove(temporary)
 

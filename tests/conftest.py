@@ -1,8 +1,13 @@
-"""Settings that all tests share."""
+"""Settings and fixtures that all tests share."""
 
 from __future__ import annotations
 
 import signal
+
+from tests.clones import make_clone
+from tests.faults.record import measured, pytest_addoption, pytest_sessionfinish
+
+__all__ = ["make_clone", "measured", "pytest_addoption", "pytest_sessionfinish"]
 
 
 def pytest_configure() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from mlpf_hpo.errors import DataError
+from mlpf_hpo.errors import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ def save_checkpoint(folder: Path, epoch: int, write: Callable[[Path], None]) -> 
 
     Raises
     ------
-    DataError
+    StorageError
         If the file system refuses; the message names the folder.
     """
     temporary = folder / f".epoch-{epoch:05d}.{os.getpid()}.tmp"
@@ -62,7 +62,7 @@ def save_checkpoint(folder: Path, epoch: int, write: Callable[[Path], None]) -> 
         for older in _checkpoints(folder)[KEPT:]:
             older.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(f"{folder}: checkpoint cannot be written: {error.strerror or error}") from error
+        raise StorageError(f"{folder}: checkpoint cannot be written: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
     return path

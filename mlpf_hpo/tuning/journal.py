@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpf_hpo.errors import DataError
+from mlpf_hpo.errors import DataError, StorageError
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.tuning.scheduler import Decision, Stop
 
@@ -96,7 +96,7 @@ class Journal:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line, allow_nan=False) + "\n")
         except OSError as error:
-            raise DataError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+            raise StorageError(f"{self.path}: cannot be written: {error.strerror or error}") from error
 
 
 def _stop_record(stop: Stop) -> dict[str, Any]:

@@ -1,0 +1,91 @@
+"""The record of the faults: each test says what it did and measured, and docs/reliability.md shows it.
+
+``pytest tests/faults --reliability docs/reliability.md`` writes the page; without the option nothing is.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mlpf_hpo.files import written_whole
+from mlpf_hpo.hardware.host import describe_host
+
+TOPICS = {
+    "kills": "Kills and interruptions",
+    "tracking": "MLflow out of reach",
+    "load": "Much to write and to read",
+    "disk": "A full disk",
+    "damage": "Damaged and foreign files",
+    "trials": "Trials that go wrong",
+    "input": "Bad input",
+    "machine": "An unhelpful machine",
+}
+"""Headings of the page, in order."""
+
+HEAD = """# What faults do to it
+
+Each row is a test in `tests/faults` that injects the fault into the real components - Ray, MLflow, DVC, the
+file system - and measured what is told here. Written by
+`pytest tests/faults --reliability docs/reliability.md` on {machine}.
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a test did and found."""
+
+    topic: str
+    fault: str
+    outcome: str
+    test: str
+
+
+class FaultRecord:
+    """Outcomes of all tests of a session."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def page(self) -> str:
+        """Return the outcomes as Markdown, by topic."""
+        host = describe_host()
+        parts = [
+            HEAD.format(machine=f"{host.hardware_label}, {host.system}, Python {platform.python_version()}")
+        ]
+        for topic, heading in TOPICS.items():
+            rows = sorted((o for o in self.outcomes if o.topic == topic), key=lambda o: (o.test, o.fault))
+            if rows:
+                table = "".join(f"| {o.fault} | {o.outcome} | `{o.test}` |\n" for o in rows)
+                parts.append(f"\n## {heading}\n\n| fault | what happened | test |\n|---|---|---|\n{table}")
+        return "".join(parts)
+
+
+RECORD = FaultRecord()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--reliability", metavar="FILE", help="write what the fault tests measured to this page")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    file = session.config.getoption("--reliability")
+    if file and RECORD.outcomes:
+        with written_whole(Path(file)) as temporary:
+            temporary.write_text(RECORD.page(), encoding="utf-8")
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest) -> Callable[[str, str, str], None]:
+    """Return a function that puts (topic, fault, outcome) on record: the last line of a test."""
+    where = f"{request.path.stem}::{request.node.name}"
+
+    def tell(topic: str, fault: str, outcome: str) -> None:
+        assert topic in TOPICS
+        RECORD.outcomes.append(Outcome(topic, fault, outcome, where))
+
+    return tell
