@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mlpf_hpo.mlpf.binning import EventSizes, assign_bins
+from mlpf_hpo.mlpf.dropout import Dropout
 
 HYPERPLANE_WIDTH = 0.05
 """Standard deviation of the frozen random directions."""
@@ -42,19 +43,22 @@ class GraphLayer(nn.Module):
         self, in_dim: int, output_dim: int, embedding_dim: int, hash_columns: int, dropout: float
     ) -> None:
         super().__init__()
-        self.embed = nn.Sequential(
-            nn.Linear(in_dim, embedding_dim), nn.ELU(), nn.Linear(embedding_dim, embedding_dim)
-        )
-        # W_theta, W_h and W_t side by side: one matrix product instead of three.
+        self.embed_in = nn.Linear(in_dim, embedding_dim)
+        self.embed_out = nn.Linear(embedding_dim, embedding_dim)
+        # W_theta, W_h and W_t side by side.
         self.message = nn.Linear(in_dim, 3 * output_dim, bias=False)
         self.gate_bias = nn.Parameter(torch.zeros(output_dim))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
+        self.widths = [embedding_dim, output_dim, output_dim, output_dim]
         self.register_buffer("hyperplanes", torch.randn(embedding_dim, hash_columns) * HYPERPLANE_WIDTH)
 
     def forward(self, x: Tensor, sizes: EventSizes) -> Tensor:
         """Return the layer's output [N, output_dim] for elements `x` [N, in_dim]."""
-        embedding = self.embed(x)
-        homogeneous, heterogeneous, gate = self.message(x).chunk(3, dim=1)
+        # One matrix product for all that reads x.
+        weight = torch.cat([self.embed_in.weight, self.message.weight])
+        parts = functional.linear(x, weight).split_with_sizes(self.widths, dim=1)
+        hidden, homogeneous, heterogeneous, gate = parts
+        embedding = self.embed_out(functional.elu(hidden + self.embed_in.bias))
         bins = assign_bins(embedding, self.hyperplanes, sizes)
         kernel = neighbourhood(bins.gather(embedding), bins.mask)
         degree = (kernel.sum(dim=2, keepdim=True) + DEGREE_FLOOR).rsqrt()

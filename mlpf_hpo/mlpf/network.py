@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mlpf_hpo.config import NetworkParams
-from mlpf_hpo.events.schema import N_CLASSES, N_FEATURES, TRACK_FEATURES
+from mlpf_hpo.events.schema import N_FEATURES, TRACK_FEATURES
 from mlpf_hpo.mlpf.binning import EventSizes
+from mlpf_hpo.mlpf.heads import Heads
 from mlpf_hpo.mlpf.layers import GraphLayer
 
 N_TYPES = 3
@@ -89,12 +90,7 @@ class MLPF(nn.Module):
         id_dim = N_INPUTS + n_glayers_id * output_dim
         reg_dim = N_INPUTS + n_glayers_reg * output_dim
         self.norm = nn.LayerNorm(id_dim)
-        self.class_head = head(id_dim, class_head, N_CLASSES, dropout)
-        self.charge_head = head(id_dim, charge_head, 1, dropout)
-        self.eta_head = head(id_dim + N_CLASSES, regression_head, 1, dropout)
-        self.phi_head = head(id_dim + N_CLASSES, regression_head, 2, dropout)
-        self.energy_head = head(id_dim + N_CLASSES + reg_dim, regression_head, 1, dropout)
-        self.pt_head = head(id_dim + N_CLASSES + reg_dim, regression_head, 1, dropout)
+        self.heads = Heads(id_dim, reg_dim, class_head, charge_head, regression_head, dropout)
 
     @staticmethod
     def configured(configuration: Mapping[str, float | int], network: NetworkParams) -> MLPF:
@@ -126,19 +122,15 @@ class MLPF(nn.Module):
         sizes = EventSizes.of(ptr, self.bin_size)
         id_input = self.norm(torch.cat([inputs, *run(self.id_layers, inputs, sizes)], dim=1))
         reg_input = torch.cat([inputs, *run(self.reg_layers, inputs, sizes)], dim=1)
-        logits = self.class_head(id_input)
-        # The momentum is told the class, but may not change it: no gradient through the logits.
-        with_class = torch.cat([id_input, logits.detach()], dim=1)
-        with_both = torch.cat([with_class, reg_input], dim=1)
-        phi = self.phi_head(with_class)
+        found = self.heads(id_input, reg_input)
         return Predictions(
-            logits=logits,
-            charge=self.charge_head(id_input).squeeze(1),
-            pt=self.pt_head(with_both).squeeze(1).abs(),
-            eta=x[:, ETA] + self.eta_head(with_class).squeeze(1),
-            sin_phi=x[:, SIN_PHI] + phi[:, 0],
-            cos_phi=x[:, COS_PHI] + phi[:, 1],
-            energy=(x[:, ENERGY] + self.energy_head(with_both).squeeze(1)).abs(),
+            logits=found.logits,
+            charge=found.charge,
+            pt=found.pt.abs(),
+            eta=x[:, ETA] + found.eta,
+            sin_phi=x[:, SIN_PHI] + found.phi[:, 0],
+            cos_phi=x[:, COS_PHI] + found.phi[:, 1],
+            energy=(x[:, ENERGY] + found.energy).abs(),
         )
 
 
@@ -155,11 +147,3 @@ def run(layers: nn.ModuleList, x: Tensor, sizes: EventSizes) -> list[Tensor]:
         x = layer(x, sizes)
         outputs.append(x)
     return outputs
-
-
-def head(in_dim: int, widths: Sequence[int], out_dim: int, dropout: float) -> nn.Sequential:
-    """Return a feed-forward head: linear, elu, dropout per hidden width, and a linear output."""
-    modules: list[nn.Module] = []
-    for before, width in zip([in_dim, *widths[:-1]], widths, strict=True):
-        modules += [nn.Linear(before, width), nn.ELU(), nn.Dropout(dropout)]
-    return nn.Sequential(*modules, nn.Linear(widths[-1], out_dim))

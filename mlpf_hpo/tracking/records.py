@@ -8,7 +8,7 @@ from typing import Any
 
 from mlpf_hpo.space import Configuration, stable_hash
 
-TRIAL_SCHEMA = 1
+TRIAL_SCHEMA = 2
 """Raised whenever the same configuration and seed would no longer give the same curve."""
 
 

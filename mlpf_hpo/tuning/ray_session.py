@@ -26,6 +26,10 @@ LONGEST_TEMPORARY = 107 - len("/session_2026-01-01_12-00-00_123456_1234567/socke
 ENVIRONMENT = {
     # Tune trains each trial in a new thread, for which glibc would open a new arena: 10 MB a trial were lost.
     "MALLOC_ARENA_MAX": "1",
+    # The memory of a training step is taken again by the next one: given back to the system in between, its
+    # pages would have to be zeroed every time.
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "RAY_worker_niceness": "0",  # Ray's default of 15 starves trials on a machine that others use
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a frame whatever the verbosity
     "RAY_CHDIR_TO_TRIAL_DIR": "0",

@@ -6,10 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.mlpf.binning import Bins, EventSizes, assign_bins
+from mlpf_hpo.mlpf.dropout import Dropout
 from mlpf_hpo.mlpf.layers import neighbourhood
 from mlpf_hpo.mlpf.loss import mlpf_loss
 from mlpf_hpo.mlpf.network import Predictions
@@ -212,8 +213,8 @@ def test_dropout_acts_in_training_only(make_batch, make_network) -> None:
 
 def test_dropout_is_halved_in_graph_layers(make_network) -> None:
     network = make_network(2, 1, dropout=0.4)
-    found = {name: m.p for name, m in network.named_modules() if isinstance(m, nn.Dropout)}
-    assert len(found) == 3 + 2 + 1 + 4 * 2  # graph layers, class, charge, four of regression
+    found = {name: m.p for name, m in network.named_modules() if isinstance(m, Dropout)}
+    assert len(found) == 3 + 2 + 1 + 4 * 2  # graph layers, class, charge, four of the momentum
     for name, p in found.items():
         assert p == pytest.approx(0.2 if "layers" in name else 0.4), name
 

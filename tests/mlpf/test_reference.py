@@ -43,7 +43,7 @@ def one_bin(e: Tensor, x_theta: Tensor, members: list[int], size: int) -> list[T
 
 def layer(w: dict[str, Tensor], name: str, x: Tensor, size: int) -> Tensor:
     """Return a graph layer's output for one event."""
-    e = dense(w, f"{name}.embed.2", elu(dense(w, f"{name}.embed.0", x)))
+    e = dense(w, f"{name}.embed_out", elu(dense(w, f"{name}.embed_in", x)))
     together = w[f"{name}.message.weight"]
     width = len(together) // 3
     w_theta, w_h, w_t = together[:width], together[width : 2 * width], together[2 * width :]
@@ -79,18 +79,18 @@ def one_event(w: dict[str, Tensor], x: Tensor, n_id: int, n_reg: int, size: int)
     mean = for_id.mean(dim=1, keepdim=True)
     variance = ((for_id - mean) ** 2).mean(dim=1, keepdim=True)
     for_id = (for_id - mean) / torch.sqrt(variance + 1e-5) * w["norm.weight"] + w["norm.bias"]
-    logits = head(w, "class_head", for_id, 2)
+    logits = head(w, "heads.class_head", for_id, 2)
     told = torch.cat([for_id, logits.detach()], dim=1)
     told_all = torch.cat([told, for_reg], dim=1)
-    phi = head(w, "phi_head", told, 2)
+    phi = head(w, "heads.phi_head", told, 2)
     return (
         logits,
-        head(w, "charge_head", for_id, 1)[:, 0],
-        torch.abs(head(w, "pt_head", told_all, 2)[:, 0]),
-        x[:, 2] + head(w, "eta_head", told, 2)[:, 0],
+        head(w, "heads.charge_head", for_id, 1)[:, 0],
+        torch.abs(head(w, "heads.pt_head", told_all, 2)[:, 0]),
+        x[:, 2] + head(w, "heads.eta_head", told, 2)[:, 0],
         x[:, 3] + phi[:, 0],
         x[:, 4] + phi[:, 1],
-        torch.abs(x[:, 5] + head(w, "energy_head", told_all, 2)[:, 0]),
+        torch.abs(x[:, 5] + head(w, "heads.energy_head", told_all, 2)[:, 0]),
     )
 
 
