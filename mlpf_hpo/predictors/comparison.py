@@ -66,6 +66,7 @@ def compare_predictors(
         "inner_folds": params.predictors.inner_folds,
         "criterion": params.predictors.criterion,
         "coverage": params.predictors.coverage,
+        "settings": stable_hash(params.predictors.model_dump(mode="json"), 8),
         "winner": result.winner,
         "inner": result.inner,
         "predictors": {name: scores for name, scores in result.scores.items() if name != "selected"},
@@ -81,7 +82,8 @@ def compare_predictors(
 
 def run_identity(content: dict[str, Any], name: str) -> str:
     """Return the identity of a predictor's MLflow run: the data set, the settings, and its name."""
-    return f"{stable_hash([content['dataset_digest'], content['seed'], content['known_epochs']], 8)}-{name}"
+    told = [content["dataset_digest"], content["seed"], content["settings"]]
+    return f"{stable_hash(told, 8)}-{name}"
 
 
 def open_run(writer: RunWriter, content: dict[str, Any], name: str, params: Params, curves_file: Path) -> str:

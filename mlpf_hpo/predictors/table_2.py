@@ -46,10 +46,10 @@ def table_2(
     rows = usable_rows(curves, least=6)
     used = curves.select(rows)
     known = max(1, known_epochs_at(params.known_fraction, curves.n_epochs))
-    smallest_half = min(
+    tested = [
         len(halves(used.groups, 1, derive_seed(seed, "table 2", i))[1]) for i in range(params.table_2_splits)
-    )
-    points = min(params.table_2_points, len(used) - smallest_half - 1, len(used) // 2)
+    ]
+    points = min(params.table_2_points, len(used) - max(tested))
     frame, seen, final = used.frame(), used.frame(known), used.final
     scores: dict[str, list[float]] = {name: [] for name in ROWS}
     for split in range(params.table_2_splits):
@@ -64,7 +64,7 @@ def table_2(
     return {
         "splits": params.table_2_splits,
         "points": points,
-        "test_curves": smallest_half,
+        "test_curves": min(tested),
         "known_epochs": known,
         "rows": [
             {

@@ -20,9 +20,8 @@ def record_benchmark(result: BenchmarkResult, events: Path) -> str:
     host, report = describe_host(), result.report
     run_info, app = report["run_info"], report["app"]
     writer = RunWriter(connect())
-    identity = stable_hash(
-        [run_info, app["bmkdata_checksum"], app["bmk_checksum"], host.hardware_id], length=8
-    )
+    what = [run_info, report["configuration"], app["bmkdata_checksum"], app["bmk_checksum"], host.hardware_id]
+    identity = stable_hash(what, length=8)
     run_id = writer.open_parent(
         "benchmark",
         identity,

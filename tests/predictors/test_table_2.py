@@ -54,5 +54,5 @@ def test_what_these_curves_do_not_allow(curves) -> None:
     assert any("quantum annealer" in label for label in labels)
     more = PARAMS.model_copy(update={"table_2_points": 20})
     found = table_2(curves, more, seed=0)
-    assert found["points"] < 20
+    assert (found["points"], found["test_curves"]) == (12, 12), "half of 24"
     assert any("20 training curves" in row["label"] for row in found["not_possible"])

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.tracking.records import TRIAL_SCHEMA
 from mlpf_hpo.tuning.trial import EpochReport, TrialEnd, train_trial
 
 EPOCHS = 4
@@ -148,3 +149,18 @@ def test_the_key_tells_trials_apart(make_spec) -> None:
         dataclasses.replace(spec, events_digest="other"),
     ]
     assert len({spec.key, *(other.key for other in others)}) == 6
+
+
+CURVES = {2: ([539.24548, 523.04608, 458.00766, 513.47278], [994.79828, 931.21655, 878.17542, 834.40045])}
+"""Schema -> training and validation losses of a fixed trial."""
+
+
+def test_another_curve_needs_another_schema(whole) -> None:
+    """Trials on record are known by a key with this number: old curves must not pass for new ones."""
+    train, val = CURVES[TRIAL_SCHEMA]
+    _, reports = whole
+    for name, expected in (("train/loss", train), ("val/loss", val)):
+        got = [report.metrics[name] for report in reports]
+        assert got == pytest.approx(expected, rel=1e-4), (
+            f"{name} is {got}: what a training computes has changed; raise TRIAL_SCHEMA and put these here"
+        )
