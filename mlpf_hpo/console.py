@@ -62,6 +62,7 @@ def run(main: Callable[[], int | None]) -> None:
     Errors that are a user's to solve are printed without a traceback; an interruption leaves with 130.
     """
     from mlpf_hpo.errors import MlpfHpoError
+    from mlpf_hpo.files import REFUSALS
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -74,6 +75,13 @@ def run(main: Callable[[], int | None]) -> None:
         status = 130
     except BrokenPipeError:
         status = 141
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        err.print(
+            f"error: {error.filename or 'the system'}: {error.strerror}", style="bold red", markup=False
+        )
+        status = 1
     sys.stdout.flush()
     sys.exit(status)
 

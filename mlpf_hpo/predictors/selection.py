@@ -148,7 +148,7 @@ def select(
             step()
     everything = np.arange(len(comparison.curves))
     winner, inner = comparison.choose(everything, derive_seed(seed, "inner", "all"))
-    fitted = {}
+    fitted: dict[str, CurvePredictor] = {}
     for name in params.candidates:
         # The winner is asked after every epoch of the search; the others are kept for comparison.
         known = range(curves.n_epochs) if name == winner else comparison.grid
@@ -201,7 +201,7 @@ class _Comparison:
 
     def choose(self, rows: NDArray[np.int64], seed: int) -> tuple[str, dict[str, float]]:
         """Return the best candidate by cross-validation within `rows`, and everybody's criterion."""
-        found = {}
+        found: dict[str, float] = {}
         for name in self.params.candidates:
             predicted = np.full(len(rows), np.nan)
             quantiles, true_quantiles = predicted.copy(), predicted.copy()
