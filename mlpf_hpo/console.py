@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -54,6 +54,12 @@ def progress_bar(title: str, total: float | None = None) -> Iterator[ProgressBar
     )
     with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as progress:
         yield ProgressBar(progress, progress.add_task(title, total=total, note=""))
+
+
+def warn(problems: Iterable[str]) -> None:
+    """Print warnings."""
+    for problem in problems:
+        err.print(f"warning: {problem}", style="yellow", markup=False)
 
 
 def run(main: Callable[[], int | None]) -> None:

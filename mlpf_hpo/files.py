@@ -34,7 +34,7 @@ REFUSALS = frozenset(
 """Errors by which a system says that it can't keep files: a user's to solve."""
 
 
-def storage_error(error: OSError, path: Path | None = None) -> StorageError:
+def storage_error(error: OSError, path: Path | str | None = None) -> StorageError:
     """Return what a user is told when the file system refuses; by default of the file that it names."""
     where = path or error.filename or "a file"
     return StorageError(f"{where}: cannot be written: {error.strerror or error}")

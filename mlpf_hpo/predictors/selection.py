@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpf_hpo.config import PredictorsParams
+from mlpf_hpo.config.conflicts import least_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors import make_predictor
@@ -176,7 +177,7 @@ class _Comparison:
 
     def __init__(self, curves: LearningCurves, params: PredictorsParams, seed: int) -> None:
         self.params, self.seed = params, seed
-        self.rows = usable_rows(curves, least=max(6, 2 * params.outer_folds))
+        self.rows = usable_rows(curves, least=least_curves(params))
         self.curves = curves.select(self.rows)
         self.frame, self.y, self.groups = self.curves.frame(), self.curves.final, self.curves.groups
         n_epochs = curves.n_epochs

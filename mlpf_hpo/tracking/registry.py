@@ -26,6 +26,7 @@ from sklearn.base import BaseEstimator
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.files import sha256
 from mlpf_hpo.tracking.client import connect, tracking_uri
+from mlpf_hpo.tracking.storage import storage_refusals
 from mlpf_hpo.tracking.writer import dataset_input
 
 MODEL = "curve-predictor"
@@ -79,7 +80,7 @@ def register_predictor(
     mlflow.set_registry_uri(uri)
     client.log_inputs(run_id, datasets=[dataset_input(digest, dataset_path, "learning curves", "training")])
     signature = infer_signature(example, predictor.predict(example))
-    with mlflow.start_run(run_id=run_id), _quiet():
+    with storage_refusals(uri), mlflow.start_run(run_id=run_id), _quiet():
         info = mlflow.sklearn.log_model(
             predictor,
             name="predictor",

@@ -15,8 +15,7 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from mlpf_hpo.errors import StorageError
-from mlpf_hpo.files import sha256
+from mlpf_hpo.files import sha256, storage_error
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +78,7 @@ def save_checkpoint(folder: Path, epoch: int, write: Callable[[Path], None]) -> 
             older.unlink(missing_ok=True)
     except OSError as error:
         file = folder / f"epoch-{epoch:05d}.ckpt"
-        raise StorageError(f"{file}: cannot be written: {error.strerror or error}") from error
+        raise storage_error(error, file) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

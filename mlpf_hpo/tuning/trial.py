@@ -19,7 +19,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
-from mlpf_hpo.errors import DataError
+from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.events.datamodule import EventDataModule
 from mlpf_hpo.hardware.throughput import ThroughputCallback
 from mlpf_hpo.mlpf.module import MLPFModule
@@ -58,9 +58,12 @@ def train_trial(
 
     Raises
     ------
+    ConfigurationError
+        If this machine has not the precision.
     DataError
         If the checkpoints belong to another trial, or cannot be written.
     """
+    _check_precision(spec.training.precision)
     # Trainer and module hold each other: in a process that trains trial after trial, those of the last one
     # would take memory until Python's collector happens to come by.
     gc.collect()
@@ -85,6 +88,14 @@ def train_trial(
         )
     last = reporter.history[-1]
     return TrialEnd("diverged" if last.diverged else "finished", last.epoch)
+
+
+def _check_precision(precision: str) -> None:
+    # Lightning would train in bfloat16 instead, and only warn.
+    if precision == "16-mixed" and not torch.cuda.is_available():
+        raise ConfigurationError(
+            "training.precision: 16-mixed needs a GPU, and this machine offers none; use bf16-mixed or 32"
+        )
 
 
 class _Reporter(pl.callbacks.Checkpoint):
