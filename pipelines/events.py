@@ -4,7 +4,6 @@ from pathlib import Path
 
 from mlpf_hpo import console
 from mlpf_hpo.config import load_params
-from mlpf_hpo.config.conflicts import conflicts
 from mlpf_hpo.events.generation import generate_store
 from mlpf_hpo.seeds import derive_seed
 
@@ -15,7 +14,6 @@ def main() -> None:
     from mlpf_hpo.hardware.host import usable_cpus
 
     params = load_params()
-    console.warn(conflicts(params))
     events = params.events
     workers = usable_cpus() if events.workers == "auto" else events.workers
     for name, sample in (("train", events.train), ("validation", events.validation)):
