@@ -22,7 +22,6 @@ from mlpf_hpo.space import stable_hash
 SEAL = "digest"
 """Key under which a record keeps the digest of its other keys."""
 
-
 REFUSALS = frozenset(
     {
         *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from mlpf_hpo.config.space import SpaceParams
-from mlpf_hpo.config.validation import Section, validated
+from mlpf_hpo.config.validation import Section, shown, validated
 from mlpf_hpo.config.yaml_file import read_mapping
 from mlpf_hpo.errors import ConfigurationError, MissingInputError
 
@@ -252,7 +252,7 @@ def _switches(content: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, str(content).lower()
     elif isinstance(content, dict) and path.count(".") < DEEPEST:
         for key, value in content.items():
-            yield from _switches(value, f"{path}.{key}".removeprefix("."))
+            yield from _switches(value, f"{path}.{shown(key)}".removeprefix("."))
     elif isinstance(content, list):
         for index, value in enumerate(content):
             if isinstance(value, bool):

@@ -49,9 +49,15 @@ def validated(model: type[Model], content: Mapping[Any, Any], source: str, under
         raise ConfigurationError(f"{source}:\n  " + "\n  ".join(told)) from None
 
 
+def shown(key: object) -> str:
+    """Return a key as a complaint shows it: on one line, and not without end."""
+    text = str(key)[:LONGEST_KEY]
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
 def _explain(model: type[Section], problem: Any, under: str) -> str:
     """Return one problem as `path: what is wrong`."""
-    location = [str(part)[:LONGEST_KEY] for part in problem["loc"]]
+    location = [shown(part) for part in problem["loc"]]
     path = ".".join([under, *location] if under else location) or "(top level)"
     if problem["type"] == "extra_forbidden":
         return f"{path}: unknown key{did_you_mean(location[-1], _known_keys(model, location[:-1]))}"

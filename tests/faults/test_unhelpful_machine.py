@@ -1,4 +1,4 @@
-"""A machine that says no: ports in use, folders that cannot be written to or are not there, a read-only home."""
+"""A machine that says no: a port in use, folders that are missing or read-only, a home that is."""
 
 from __future__ import annotations
 
