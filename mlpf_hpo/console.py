@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -56,12 +56,19 @@ def progress_bar(title: str, total: float | None = None) -> Iterator[ProgressBar
         yield ProgressBar(progress, progress.add_task(title, total=total, note=""))
 
 
+def warn(problems: Iterable[str]) -> None:
+    """Print warnings."""
+    for problem in problems:
+        err.print(f"warning: {problem}", style="yellow", markup=False)
+
+
 def run(main: Callable[[], int | None]) -> None:
     """Run a stage or a command and leave the process with its exit status.
 
     Errors that are a user's to solve are printed without a traceback; an interruption leaves with 130.
     """
     from mlpf_hpo.errors import MlpfHpoError
+    from mlpf_hpo.files import REFUSALS
 
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -74,6 +81,13 @@ def run(main: Callable[[], int | None]) -> None:
         status = 130
     except BrokenPipeError:
         status = 141
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        err.print(
+            f"error: {error.filename or 'the system'}: {error.strerror}", style="bold red", markup=False
+        )
+        status = 1
     sys.stdout.flush()
     sys.exit(status)
 

@@ -1,16 +1,42 @@
-"""Files written whole or not at all, and read with errors that say which stage makes them."""
+"""Files written whole or not at all, and read with errors that say which stage makes them.
+
+Libraries make their content in memory and this module writes it: so what a full disk raises is always an
+`OSError`, whichever library made the content.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import DataError, MissingInputError, StorageError
+from mlpf_hpo.space import stable_hash
+
+SEAL = "digest"
+"""Key under which a record keeps the digest of its other keys."""
+
+REFUSALS = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO),
+        *(errno.EROFS, errno.EACCES, errno.EPERM),
+        *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP),
+        *(errno.EMFILE, errno.ENFILE),
+    }
+)
+"""Errors by which a system says that it can't keep files: a user's to solve."""
+
+
+def storage_error(error: OSError, path: Path | str | None = None) -> StorageError:
+    """Return what a user is told when the file system refuses; by default of the file that it names."""
+    where = path or error.filename or "a file"
+    return StorageError(f"{where}: cannot be written: {error.strerror or error}")
 
 
 @contextmanager
@@ -34,16 +60,30 @@ def written_whole(path: Path) -> Iterator[Path]:
             _remove(path)
         temporary.replace(path)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise storage_error(error, path) from error
     finally:
         _remove(temporary)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as readable JSON; NaN and infinities are refused."""
-    text = json.dumps(content, indent=1, allow_nan=False)
-    with written_whole(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_record(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON with a digest of its content, by which `read_record` notices damage."""
+    write_json(path, sealed(content))
 
 
 def read_json(path: Path, stage: str) -> Any:
@@ -55,12 +95,68 @@ def read_json(path: Path, stage: str) -> Any:
             f"{path}: not there; the stage `{stage}` makes it (dvc repro {stage})"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+        raise DataError(f"{path}: cannot be read: {error}; {_again(stage)}") from None
     try:
         return json.loads(text)
-    except ValueError as error:
-        hint = f"make it again with: dvc repro -f {stage}"
-        raise DataError(f"{path}: not valid JSON ({error}); {hint}") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not valid JSON ({error}); {_again(stage)}") from None
+
+
+def read_record(path: Path, stage: str) -> dict[str, Any]:
+    """Read what `write_record` wrote; the digest is left out.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If it is not there, or its content is not what was written.
+    """
+    content = read_json(path, stage)
+    if not is_sealed(content):
+        raise DataError(f"{path}: damaged: its digest is not that of its content; {_again(stage)}")
+    return {name: value for name, value in content.items() if name != SEAL}
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with the digest of its content.
+
+    Examples
+    --------
+    >>> is_sealed(sealed({"a": 1})), is_sealed({**sealed({"a": 1}), "a": 2})
+    (True, False)
+    """
+    plain = json.loads(json.dumps(content, allow_nan=False))  # keys and tuples as JSON gives them back
+    return {**plain, SEAL: _content_digest(plain)}
+
+
+def is_sealed(content: Any) -> bool:
+    """Tell whether JSON content is what was sealed."""
+    try:
+        return isinstance(content, dict) and content[SEAL] == _content_digest(content)
+    except (KeyError, ValueError):  # no digest; or a number that grew to infinity
+        return False
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _content_digest(content: Mapping[str, Any]) -> str:
+    return stable_hash({name: value for name, value in content.items() if name != SEAL}, length=16)
+
+
+def _again(stage: str) -> str:
+    return f"make it again with: dvc repro -f {stage}"
 
 
 def _remove(path: Path) -> None:

@@ -4,12 +4,14 @@ from pathlib import Path
 
 from mlpf_hpo import console
 from mlpf_hpo.config import load_params
+from mlpf_hpo.config.conflicts import conflicts
 from mlpf_hpo.tuning.campaign import run_campaign
 
 
 def main() -> None:
     """Write data/campaign.json (what was trained) and data/campaign_runs.json (where it is in MLflow)."""
     params = load_params()
+    console.warn(conflicts(params))
     with console.progress_bar("campaign", params.campaign.trials) as progress:
         record = run_campaign(params, Path("data/events"), on_progress=progress)
     record.write(Path("data"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlpf_hpo import console
 from mlpf_hpo.config import load_params
-from mlpf_hpo.files import write_json
+from mlpf_hpo.files import write_record
 from mlpf_hpo.predictors.comparison import compare_predictors, summary
 
 
@@ -14,7 +14,7 @@ def main() -> None:
         content = compare_predictors(
             load_params(), Path("data/curves.parquet"), Path("models/predictors"), progress
         )
-    write_json(Path("results/predictors.json"), content)
+    write_record(Path("results/predictors.json"), content)
     console.out.print(summary(content), markup=False)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlpf_hpo import console
 from mlpf_hpo.config import load_params
-from mlpf_hpo.files import write_json
+from mlpf_hpo.files import write_record
 from mlpf_hpo.predictors.registration import register_winner
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     record = register_winner(
         load_params(), Path("results/predictors.json"), Path("models/predictors"), Path("data/curves.parquet")
     )
-    write_json(Path("results/register.json"), record)
+    write_record(Path("results/register.json"), record)
     console.out.print(
         f"register: {record['predictor']} is {record['model']} version {record['version']}, "
         f"@{record['alias']}\n  {record['link']}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import warnings
 from collections import Counter
@@ -16,17 +17,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from mlpf_hpo.curves.card import card_text, describe
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
-from mlpf_hpo.files import write_json, written_whole
+from mlpf_hpo.files import write_bytes, write_json, write_text
 from mlpf_hpo.space import config_id
 from mlpf_hpo.tracking.records import TrialSummary
 
 FloatArray = NDArray[np.float64]
 
-METADATA = b"mlpf_hpo"
-"""Key of our entry in the Parquet schema's metadata."""
+METADATA, DIGEST = b"mlpf_hpo", b"mlpf_hpo.sha256"
+"""Keys of our entries in the Parquet schema's metadata: what the table is, and a digest of that and of every
+value."""
+
+AGAIN = "make it again with: dvc repro -f curves (or mlpf-hpo curves import)"
+"""What to do about a file that cannot be used."""
 
 
 def curves_from_trials(
@@ -128,13 +134,14 @@ def write_curves(curves: LearningCurves, path: Path) -> None:
         "metrics": list(curves.metrics),
         "n_epochs": curves.n_epochs,
     }
-    table = pa.table(columns).replace_schema_metadata({METADATA: json.dumps(about)})
-    with written_whole(path) as temporary:
-        pq.write_table(table, temporary)
+    table, told = pa.table(columns), json.dumps(about)
+    table = table.replace_schema_metadata({METADATA: told, DIGEST: _content_digest(table, told)})
+    stream = io.BytesIO()
+    pq.write_table(table, stream, write_page_checksum=True)
+    write_bytes(path, stream.getvalue())
     card = describe(curves)
     write_json(path.with_suffix(".card.json"), card)
-    with written_whole(path.with_suffix(".card.md")) as temporary:
-        temporary.write_text(card_text(card), encoding="utf-8")
+    write_text(path.with_suffix(".card.md"), card_text(card))
 
 
 def read_curves(path: Path) -> LearningCurves:
@@ -148,77 +155,52 @@ def read_curves(path: Path) -> LearningCurves:
     if not path.is_file():
         raise MissingInputError(f"{path}: not there; the stage `curves` makes it (dvc repro curves)")
     try:
-        table = pq.read_table(path)
-        about = json.loads((table.schema.metadata or {})[METADATA])
-        columns = {name: table[name].to_numpy() for name in table.column_names}
-        return LearningCurves(
-            configs=pd.DataFrame({name: columns[name] for name in about["configs"]}),
-            metrics={
-                name: np.stack([columns[f"metric/{name}/{e}"] for e in range(about["n_epochs"])], axis=1)
-                for name in about["metrics"]
-            },
-            target=about["target"],
-            mode=about["mode"],
-            status=columns["trial/status"].astype(str),
-            restart_epoch=columns["trial/restart_epoch"].astype(np.int64),
-            source=about["source"],
-            run_ids=columns["trial/run_ids"].astype(str),
-            hardware=columns["trial/hardware"].astype(str),
-        )
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: damaged, or not a data set of curves: {error}") from None
+        table = pq.read_table(path, page_checksum_verification=True)
+        metadata = table.schema.metadata or {}
+        told, digest = metadata.get(METADATA), metadata.get(DIGEST, b"").decode()
+        whole = told is not None and digest == _content_digest(table, told.decode())
+    except Exception as error:  # Arrow answers damage with errors of many kinds
+        raise DataError(f"{path}: damaged, or no Parquet: {error}; {AGAIN}") from None
+    if told is None:
+        raise DataError(f"{path}: Parquet, but not a data set of curves; {AGAIN}")
+    if not whole:
+        raise DataError(f"{path}: damaged: its checksum is not that of its content; {AGAIN}")
+    return _curves_of(table, json.loads(told))
+
+
+def _curves_of(table: pa.Table, about: dict[str, Any]) -> LearningCurves:
+    """Return the curves of a table whose content is what `write_curves` wrote."""
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    return LearningCurves(
+        configs=pd.DataFrame({name: columns[name] for name in about["configs"]}),
+        metrics={
+            name: np.stack([columns[f"metric/{name}/{e}"] for e in range(about["n_epochs"])], axis=1)
+            for name in about["metrics"]
+        },
+        target=about["target"],
+        mode=about["mode"],
+        status=columns["trial/status"].astype(str),
+        restart_epoch=columns["trial/restart_epoch"].astype(np.int64),
+        source=about["source"],
+        run_ids=columns["trial/run_ids"].astype(str),
+        hardware=columns["trial/hardware"].astype(str),
+    )
+
+
+def _content_digest(table: pa.Table, told: str) -> str:
+    """Return a digest of every column's name, type and values, and of what is told of them."""
+    digest = hashlib.sha256(told.encode())
+    for name in table.column_names:
+        values = table[name].to_numpy()
+        content = values.tobytes() if values.dtype != object else json.dumps(values.tolist()).encode()
+        digest.update(json.dumps([name, str(values.dtype), len(content)]).encode() + content)
+    return digest.hexdigest()
 
 
 def curves_file_digest(path: Path) -> str:
     """Return the MD5 of a file, by which DVC knows it."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def describe(curves: LearningCurves) -> dict[str, Any]:
-    """Return the card of a data set: what it is, and what is odd about it."""
-    lengths = np.isfinite(curves.values).sum(axis=1)
-    repeats = Counter(curves.groups)
-    return {
-        "source": curves.source,
-        "target": curves.target,
-        "mode": curves.mode,
-        "curves": len(curves),
-        "epochs": curves.n_epochs,
-        "distinct_configurations": len(repeats),
-        "duplicated_rows": len(curves) - len(repeats),
-        "complete": int(curves.complete.sum()),
-        "truncated": int((lengths < curves.n_epochs).sum()),
-        "restarted": int((curves.restart_epoch >= 0).sum()),
-        "status": dict(sorted(Counter(curves.status.tolist()).items())),
-        "hardware": dict(sorted(Counter(curves.hardware.tolist()).items())),
-        "hyperparameters": list(curves.hyperparameters),
-        "metrics": list(curves.metrics),
-    }
-
-
-def card_text(card: dict[str, Any]) -> str:
-    """Return a card as Markdown."""
-    statuses = ", ".join(f"{n} {name}" for name, n in card["status"].items())
-    hardware = ", ".join(f"{n} on {name or 'unknown hardware'}" for name, n in card["hardware"].items())
-    return f"""# Learning curves: {card["source"]}
-
-{card["curves"]} curves of up to {card["epochs"]} epochs; the target is `{card["target"]}`, to be
-{"minimised" if card["mode"] == "min" else "maximised"}. Column 0 is the value after the first epoch.
-
-| | rows |
-|---|---|
-| distinct configurations | {card["distinct_configurations"]} |
-| rows whose configuration stands in an earlier row | {card["duplicated_rows"]} |
-| complete: every epoch finite, no restart | {card["complete"]} |
-| truncated: ended before the last epoch, or diverged | {card["truncated"]} |
-| restarted: jumped back and replayed the beginning | {card["restarted"]} |
-
-- Status: {statuses}
-- Hardware: {hardware}
-- Hyperparameters: {", ".join(card["hyperparameters"])}
-- Metrics per epoch: {", ".join(card["metrics"])}
-"""
 
 
 def _padded(curves: Sequence[Sequence[float]], n_epochs: int) -> FloatArray:

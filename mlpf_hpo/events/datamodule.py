@@ -92,5 +92,16 @@ class EventDataModule(pl.LightningDataModule):
 
 
 def sample_digest(train: Path, validation: Path) -> str:
-    """Return one digest of both stores: the data that a training depends on."""
-    return stable_hash([EventStore.open(train).digest, EventStore.open(validation).digest], length=16)
+    """Compare both stores with their checksums; return one digest of them: the data of a training.
+
+    Whoever starts trainings calls this once: the trainings open the stores without reading them through.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If a store is not there, or damaged; the message names the file.
+    """
+    stores = [EventStore.open(train), EventStore.open(validation)]
+    for store in stores:
+        store.verify()
+    return stable_hash([store.digest for store in stores], length=16)

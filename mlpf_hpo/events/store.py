@@ -5,7 +5,6 @@ A trial opens it without reading it, and all trials of a machine share its pages
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -18,8 +17,7 @@ from numpy.typing import NDArray
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.events.arrays import AGAIN, GrowingArray, map_array
 from mlpf_hpo.events.schema import N_FEATURES, N_TARGETS, Event
-from mlpf_hpo.files import written_whole
-from mlpf_hpo.space import stable_hash
+from mlpf_hpo.files import SEAL, is_sealed, sealed, sha256, written_whole
 
 SCHEMA_VERSION = 1
 
@@ -108,7 +106,7 @@ class EventStore:
     @property
     def digest(self) -> str:
         """Digest of content and settings: equal for equal events made in the same way."""
-        return str(self.manifest["digest"])
+        return str(self.manifest[SEAL])
 
     def verify(self) -> None:
         """Compare every file with its checksum.
@@ -120,7 +118,7 @@ class EventStore:
         """
         for name, record in self.manifest["files"].items():
             file = self.path / name
-            if not file.is_file() or _sha256(file) != record["sha256"]:
+            if not file.is_file() or sha256(file) != record["sha256"]:
                 raise DataError(f"{file}: damaged: its checksum is not that of the manifest; {AGAIN}")
 
 
@@ -153,9 +151,8 @@ def write_store(path: Path | str, events: Iterable[Event], settings: Mapping[str
         files = {}
         for name in ARRAYS:
             file = _file(temporary, name)
-            files[file.name] = {"sha256": _sha256(file), "bytes": file.stat().st_size}
-        manifest |= {"settings": dict(settings), "files": files}
-        manifest["digest"] = _digest(manifest)
+            files[file.name] = {"sha256": sha256(file), "bytes": file.stat().st_size}
+        manifest = sealed({**manifest, "settings": dict(settings), "files": files})
         text = json.dumps(manifest, indent=1, allow_nan=False)
         (temporary / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return EventStore.open(path)
@@ -206,16 +203,16 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
-        version, digest = manifest["schema_version"], manifest["digest"]
+        version = manifest["schema_version"]
     except FileNotFoundError:
         raise MissingInputError(
             f"{path}: no event store; the stage `events` makes it (dvc repro events)"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{file}: damaged: {error!r}; {AGAIN}") from None
     if version != SCHEMA_VERSION:
         raise DataError(f"{file}: schema version {version}, this package reads {SCHEMA_VERSION}; {AGAIN}")
-    if digest != _digest(manifest):
+    if not is_sealed(manifest):
         raise DataError(f"{file}: damaged: its digest is not that of its content; {AGAIN}")
     return dict(manifest)
 
@@ -231,14 +228,5 @@ def _check_offsets(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str,
             raise DataError(f"{_file(path, name)}: damaged: not the offsets of {of}; {AGAIN}")
 
 
-def _digest(manifest: Mapping[str, Any]) -> str:
-    return stable_hash({name: value for name, value in manifest.items() if name != "digest"}, length=16)
-
-
 def _file(folder: Path, name: str) -> Path:
     return folder / f"{name}.npy"
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -51,10 +52,13 @@ def compare_predictors(
     curves = read_curves(curves_file)
     seed = derive_seed(params.seed, "predictors")
     result = select(curves, params.predictors, seed, progress)
+    checksums = {}
     with written_whole(models) as temporary:
         temporary.mkdir(parents=True)
         for name, predictor in result.fitted.items():
-            skops.io.dump(predictor, temporary / f"{name}.skops")
+            model = skops.io.dumps(predictor)
+            (temporary / f"{name}.skops").write_bytes(model)
+            checksums[name] = hashlib.sha256(model).hexdigest()
     content = {
         "rows": len(result.rows),
         "curves": len(curves),
@@ -75,6 +79,7 @@ def compare_predictors(
         "shares": result.shares,
         "table_2": table_2(curves, params.predictors, seed),
         "dataset_digest": curves_file_digest(curves_file),
+        "models": checksums,
     }
     content["link"] = _track(content, params, curves_file)
     return content

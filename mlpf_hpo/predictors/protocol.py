@@ -32,7 +32,10 @@ def grouped_folds(groups: NDArray[Any], n_folds: int, seed: int) -> Iterator[tup
     """
     distinct, member = np.unique(groups, return_inverse=True)
     if len(distinct) < n_folds:
-        raise DataError(f"{len(distinct)} configurations cannot be split into {n_folds} folds")
+        raise DataError(
+            f"{len(distinct)} configurations cannot be split into {n_folds} folds; lower "
+            "predictors.outer_folds or inner_folds"
+        )
     fold_of = np.empty(len(distinct), dtype=np.int64)
     order = np.random.default_rng(seed).permutation(len(distinct))
     fold_of[order] = np.arange(len(distinct)) % n_folds

@@ -8,12 +8,12 @@ from typing import Any
 from mlpf_hpo.config import Params
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.errors import MissingInputError
-from mlpf_hpo.files import read_json
+from mlpf_hpo.files import read_record
 from mlpf_hpo.predictors import trusted_types
 from mlpf_hpo.predictors.comparison import TRACKED, open_run
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.registry import MODEL, load_model, register_predictor
+from mlpf_hpo.tracking.registry import MODEL, check_model, load_model, register_predictor
 from mlpf_hpo.tracking.writer import RunWriter
 
 EXAMPLE_ROWS = 3
@@ -34,11 +34,12 @@ def register_winner(params: Params, comparison: Path, models: Path, curves_file:
     dict
         Content of results/register.json.
     """
-    content = read_json(comparison, "predictors")
+    content = read_record(comparison, "predictors")
     name = content["winner"]
     file = models / f"{name}.skops"
     if not file.is_file():
         raise MissingInputError(f"{file}: not there; the stage `predictors` makes it (dvc repro predictors)")
+    check_model(file, content["models"].get(name), "make it again with: dvc repro -f predictors")
     predictor = load_model(file, trusted_types())
     writer = RunWriter(connect())
     run_id = open_run(writer, content, name, params, curves_file)

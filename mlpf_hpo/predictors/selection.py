@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpf_hpo.config import PredictorsParams
+from mlpf_hpo.config.conflicts import least_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors import make_predictor
@@ -148,7 +149,7 @@ def select(
             step()
     everything = np.arange(len(comparison.curves))
     winner, inner = comparison.choose(everything, derive_seed(seed, "inner", "all"))
-    fitted = {}
+    fitted: dict[str, CurvePredictor] = {}
     for name in params.candidates:
         # The winner is asked after every epoch of the search; the others are kept for comparison.
         known = range(curves.n_epochs) if name == winner else comparison.grid
@@ -176,7 +177,7 @@ class _Comparison:
 
     def __init__(self, curves: LearningCurves, params: PredictorsParams, seed: int) -> None:
         self.params, self.seed = params, seed
-        self.rows = usable_rows(curves, least=max(6, 2 * params.outer_folds))
+        self.rows = usable_rows(curves, least=least_curves(params))
         self.curves = curves.select(self.rows)
         self.frame, self.y, self.groups = self.curves.frame(), self.curves.final, self.curves.groups
         n_epochs = curves.n_epochs
@@ -201,7 +202,7 @@ class _Comparison:
 
     def choose(self, rows: NDArray[np.int64], seed: int) -> tuple[str, dict[str, float]]:
         """Return the best candidate by cross-validation within `rows`, and everybody's criterion."""
-        found = {}
+        found: dict[str, float] = {}
         for name in self.params.candidates:
             predicted = np.full(len(rows), np.nan)
             quantiles, true_quantiles = predicted.copy(), predicted.copy()

@@ -9,7 +9,7 @@ from typing import Any
 from mlpf_hpo.config import Params, load_params
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.files import read_json
+from mlpf_hpo.files import read_json, read_record
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,14 @@ class ReportInput:
         """
         return ReportInput(
             params=load_params(root / "params.yaml"),
-            train=read_json(root / "data/events/train/manifest.json", "events"),
-            validation=read_json(root / "data/events/validation/manifest.json", "events"),
-            campaign=read_json(root / "data/campaign.json", "campaign"),
-            campaign_runs=read_json(root / "data/campaign_runs.json", "campaign"),
+            train=read_record(root / "data/events/train/manifest.json", "events"),
+            validation=read_record(root / "data/events/validation/manifest.json", "events"),
+            campaign=read_record(root / "data/campaign.json", "campaign"),
+            campaign_runs=read_record(root / "data/campaign_runs.json", "campaign"),
             curves=read_curves(root / "data/curves.parquet"),
-            predictors=read_json(root / "results/predictors.json", "predictors"),
-            registered=read_json(root / "results/register.json", "register"),
-            search=read_json(root / "results/search.json", "search"),
+            predictors=read_record(root / "results/predictors.json", "predictors"),
+            registered=read_record(root / "results/register.json", "register"),
+            search=read_record(root / "results/search.json", "search"),
             benchmark=read_json(root / "results/benchmark/mlpf_summary.json", "benchmark"),
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from mlpf_hpo.files import write_json, written_whole
+from mlpf_hpo.files import write_json, write_text, written_whole
 from mlpf_hpo.reporting.figures import FIGURES, Panel, machines_told
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import png, svg
@@ -64,10 +64,10 @@ def build_report(inputs: ReportInput, out: Path) -> Path:
             (folder / f"{panel.name}.svg").write_text(drawn[panel.name], encoding="utf-8")
             (folder / f"{panel.name}.png").write_bytes(png(panel.figure))
     write_json(out / "metrics.json", metrics(inputs))
-    _write(out / "incumbent.csv", _incumbent_csv(inputs))
-    _write(out / "predictors.csv", _predictors_csv(inputs))
+    write_text(out / "incumbent.csv", _incumbent_csv(inputs))
+    write_text(out / "predictors.csv", _predictors_csv(inputs))
     page = out / "index.html"
-    _write(page, _page(inputs, panels, drawn))
+    write_text(page, _page(inputs, panels, drawn))
     return page
 
 
@@ -197,8 +197,3 @@ def _csv(header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return stream.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from mlpf_hpo.config import ChoiceParams
+from mlpf_hpo.config.space import ChoiceParams
 from mlpf_hpo.reporting.figures import NAMES, benchmark_stats
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.space import TABLE_1

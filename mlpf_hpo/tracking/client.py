@@ -18,7 +18,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from mlpf_hpo.errors import TrackingError
+from mlpf_hpo.errors import MissingInputError, TrackingError
+from mlpf_hpo.tracking.storage import SQLITE, StoreClient, storage_refusals
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 
@@ -37,32 +38,49 @@ def project_folder() -> Path:
 
 def tracking_uri(explicit: str | None = None) -> str:
     """Return `explicit`, else MLFLOW_TRACKING_URI, else the project's SQLite database by absolute path."""
-    return explicit or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_folder() / DATABASE}"
+    return explicit or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{project_folder() / DATABASE}"
 
 
 def artifact_root(uri: str) -> str | None:
     """Return where new experiments keep files: beside a SQLite database, or as the server says (None)."""
-    if not uri.startswith("sqlite:///"):
+    if not uri.startswith(SQLITE):
         return None
-    return (Path(uri.removeprefix("sqlite:///")).resolve().parent / ARTIFACTS).as_uri()
+    return (Path(uri.removeprefix(SQLITE)).resolve().parent / ARTIFACTS).as_uri()
 
 
-def connect(uri: str | None = None) -> MlflowClient:
+def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
     """Return a client of a store that answers.
 
     The schema of a new SQLite database is made here, under a lock: several processes that opened a fresh file
     at once would each try to make it.
 
+    Parameters
+    ----------
+    uri : str, optional
+        See `tracking_uri`.
+    make : bool
+        Whether a database that is not there is made; who only reads says no.
+
     Raises
     ------
+    MissingInputError
+        If the database is not there and not to be made.
     TrackingError
         If the server or database cannot be reached.
+    StorageError
+        If the disk is full, or the database may not be written to.
     """
     uri = tracking_uri(uri)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # quiet about making tables
+    if not make and uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
+        raise MissingInputError(
+            f"{uri.removeprefix(SQLITE)}: no runs are tracked here yet; run this in the project folder, "
+            "after `make repro`"
+        )
+    # Quiet about making tables, and about errors: they are raised as well.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     try:
-        with _first_use(uri):
-            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        with storage_refusals(uri), _first_use(uri):
+            client = StoreClient(tracking_uri=uri, registry_uri=uri)
             client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -76,7 +94,7 @@ def connect(uri: str | None = None) -> MlflowClient:
 
 def _first_use(uri: str) -> AbstractContextManager[object]:
     """Return a lock that the processes of this machine share for a database file; a server needs none."""
-    if not uri.startswith("sqlite:///"):
+    if not uri.startswith(SQLITE):
         return nullcontext()
-    path = Path(uri.removeprefix("sqlite:///"))
+    path = Path(uri.removeprefix(SQLITE))
     return filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=120)

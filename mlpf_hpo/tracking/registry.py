@@ -24,11 +24,18 @@ from mlflow.models import infer_signature
 from sklearn.base import BaseEstimator
 
 from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.files import sha256
 from mlpf_hpo.tracking.client import connect, tracking_uri
+from mlpf_hpo.tracking.storage import storage_refusals
 from mlpf_hpo.tracking.writer import dataset_input
 
 MODEL = "curve-predictor"
 """Name of the registered model."""
+
+CHECKSUM = "sha256"
+"""Tag of a version: the checksum of its model file."""
+
+AGAIN = "dvc repro -f register"
 
 REQUIREMENTS = ("mlpf_hpo", "scikit-learn", "numpy", "pandas", "scipy", "skops")
 """What a serving environment needs; inferring it takes 20 s and finds torch."""
@@ -73,7 +80,7 @@ def register_predictor(
     mlflow.set_registry_uri(uri)
     client.log_inputs(run_id, datasets=[dataset_input(digest, dataset_path, "learning curves", "training")])
     signature = infer_signature(example, predictor.predict(example))
-    with mlflow.start_run(run_id=run_id), _quiet():
+    with storage_refusals(uri), mlflow.start_run(run_id=run_id), _quiet():
         info = mlflow.sklearn.log_model(
             predictor,
             name="predictor",
@@ -87,7 +94,10 @@ def register_predictor(
         for name, value in metrics.items():
             mlflow.log_metric(name, value, model_id=info.model_id)
     version = info.registered_model_version
-    everything = {**tags, "dataset_digest": digest, "source_run": run_id}
+    name = f"{MODEL} version {version}"
+    file = _model_file(_download(version), name)
+    load_model(file, trusted)  # what gets a checksum is whole
+    everything = {**tags, "dataset_digest": digest, "source_run": run_id, CHECKSUM: sha256(file)}
     for tag, told in everything.items():
         client.set_model_version_tag(MODEL, str(version), tag, str(told))
     client.set_registered_model_alias(MODEL, alias, str(version))
@@ -115,25 +125,49 @@ def load_champion(
         ) from None
     mlflow.set_tracking_uri(tracking_uri(uri))
     mlflow.set_registry_uri(tracking_uri(uri))
+    name = f"{MODEL} version {version.version}"
     try:
-        folder = Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{version.version}"))
-    except (MlflowException, OSError) as error:
-        raise TrackingError(f"{MODEL} version {version.version}: its files cannot be read: {error}") from None
-    return _load(folder, trusted, f"{MODEL} version {version.version}"), version
-
-
-def _load(folder: Path, trusted: Sequence[str], name: str) -> Any:
-    try:
-        flavour = yaml.safe_load((folder / "MLmodel").read_text())["flavors"]["sklearn"]
-        format_, file = flavour["serialization_format"], folder / flavour["pickled_model"]
-    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise TrackingError(f"{name}: not a model of ours: {error}") from None
-    if format_ != "skops":
-        raise TrackingError(f"{name}: stored as {format_}, which could run code when loaded; refused")
-    try:
-        return load_model(file, trusted)
+        file = _model_file(_download(version.version), name)
+        check_model(file, version.tags.get(CHECKSUM), f"register one anew with: {AGAIN}")
+        return load_model(file, trusted), version
     except DataError as error:
         raise TrackingError(f"{name}: {error}") from None
+
+
+def _download(version: int | str) -> Path:
+    """Return a folder with the files of a version."""
+    try:
+        return Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{version}"))
+    except (MlflowException, OSError) as error:
+        raise TrackingError(
+            f"{MODEL} version {version}: its files cannot be read: {error}; register one anew with: {AGAIN}"
+        ) from None
+
+
+def _model_file(folder: Path, name: str) -> Path:
+    """Return the skops file of a downloaded version; versions of any other kind are refused."""
+    try:
+        flavour = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"]["sklearn"]
+        format_, file = flavour["serialization_format"], folder / flavour["pickled_model"]
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise TrackingError(f"{name}: not a model of ours: {folder / 'MLmodel'}: {error}") from None
+    if format_ != "skops":
+        raise TrackingError(f"{name}: stored as {format_}, which could run code when loaded; refused")
+    return file
+
+
+def check_model(file: Path, checksum: str | None, remedy: str) -> None:
+    """Refuse a model file whose content is not what its maker put on record.
+
+    Raises
+    ------
+    DataError
+        If it differs, or nothing is on record; the message ends with the remedy.
+    """
+    if checksum is None:
+        raise DataError(f"{file}: no checksum of it is on record; {remedy}")
+    if sha256(file) != checksum:
+        raise DataError(f"{file}: damaged: its checksum is not the one on record; {remedy}")
 
 
 def load_model(file: Path, trusted: Sequence[str]) -> Any:
@@ -148,9 +182,9 @@ def load_model(file: Path, trusted: Sequence[str]) -> Any:
         unknown = sorted(set(skops.io.get_untrusted_types(file=file)) - set(trusted))
         model = None if unknown else skops.io.load(file, trusted=list(trusted))
     except Exception as error:  # a damaged file can fail anywhere in zip, JSON or numpy
-        raise DataError(f"{file.name}: damaged, or not a model of ours: {error}") from None
+        raise DataError(f"{file}: damaged, or not a model of ours: {error}") from None
     if unknown:
-        raise DataError(f"{file.name}: holds types that are not trusted, refused: {', '.join(unknown)}")
+        raise DataError(f"{file}: holds types that are not trusted, refused: {', '.join(unknown)}")
     return model
 
 

@@ -28,7 +28,7 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
         If the port is in use, or the server does not come up.
     """
     uri = tracking_uri()
-    client = connect(uri)
+    client = connect(uri, make=False)
     if uri.startswith("http"):
         on_ready(f"runs are tracked at {uri}\n{overview(client)}")
         return 0

@@ -13,7 +13,7 @@ from mlpf_hpo.config import Params
 from mlpf_hpo.curves.dataset import curves_from_trials
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, TrackingError
-from mlpf_hpo.files import read_json, write_json
+from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import links, reader
@@ -46,15 +46,15 @@ class CampaignRecord:
 
     def write(self, folder: Path) -> None:
         """Write both files into `folder`."""
-        write_json(folder / "campaign_runs.json", self.runs)
-        write_json(folder / "campaign.json", self.planned)
+        write_record(folder / "campaign_runs.json", self.runs)
+        write_record(folder / "campaign.json", self.planned)
 
     @staticmethod
     def read(folder: Path) -> CampaignRecord:
         """Read both files from `folder`."""
         return CampaignRecord(
-            planned=read_json(folder / "campaign.json", "campaign"),
-            runs=read_json(folder / "campaign_runs.json", "campaign"),
+            planned=read_record(folder / "campaign.json", "campaign"),
+            runs=read_record(folder / "campaign_runs.json", "campaign"),
         )
 
     def summary(self) -> str:

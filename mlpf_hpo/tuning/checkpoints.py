@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
+import io
 import logging
 import os
-import pickle
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from mlpf_hpo.errors import StorageError
+from mlpf_hpo.files import sha256, storage_error
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,20 @@ class Checkpoint:
     content: dict[str, Any]
 
 
+class PlainFiles(TorchCheckpointIO):
+    """Writes Lightning's checkpoints where they belong.
+
+    Lightning writes to the system's temporary folder and moves the file: a full disk on either side would
+    leave it behind, and a copy between the two may stand half-written.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint; what the file system refuses is an `OSError`."""
+        stream = io.BytesIO()
+        torch.save(checkpoint, stream)
+        Path(path).write_bytes(stream.getvalue())
+
+
 def save_checkpoint(folder: Path, epoch: int, write: Callable[[Path], None]) -> Path:
     """Let `write` write a file, and give it its name once it is complete; remove all but the newest two.
 
@@ -51,7 +66,7 @@ def save_checkpoint(folder: Path, epoch: int, write: Callable[[Path], None]) -> 
     Raises
     ------
     StorageError
-        If the file system refuses; the message names the folder.
+        If the file system refuses; the message names the file.
     """
     temporary = folder / f".epoch-{epoch:05d}.{os.getpid()}.tmp"
     try:
@@ -62,9 +77,11 @@ def save_checkpoint(folder: Path, epoch: int, write: Callable[[Path], None]) -> 
         for older in _checkpoints(folder)[KEPT:]:
             older.unlink(missing_ok=True)
     except OSError as error:
-        raise StorageError(f"{folder}: checkpoint cannot be written: {error.strerror or error}") from error
+        file = folder / f"epoch-{epoch:05d}.ckpt"
+        raise storage_error(error, file) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return path
 
 
@@ -74,8 +91,8 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
         try:
             whole = _checksum(path) == path.stem.rpartition("-")[2]
             content = torch.load(path, map_location="cpu", weights_only=True) if whole else None
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            log.warning("%s: %s", path, error)
+        except Exception as error:  # what isn't a checkpoint fails to load in many ways; nothing of it runs
+            log.warning("%s: %s", path, str(error).partition("\n")[0])
             content = None
         if content is not None:
             return Checkpoint(path, _epoch(path), content)
@@ -95,5 +112,4 @@ def _epoch(path: Path) -> int:
 
 
 def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return sha256(path)[:16]

@@ -6,8 +6,10 @@ policies depend. After a restart the policy is rebuilt by telling it the same ag
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from mlpf_hpo.errors import DataError, StorageError
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.files import storage_error
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.tuning.scheduler import Decision, Stop
 
@@ -83,7 +86,13 @@ class Journal:
                 ) from None
 
     def append(self, entry: JournalEntry) -> None:
-        """Write one entry."""
+        """Write one entry, whole or not at all.
+
+        Raises
+        ------
+        StorageError
+            If the file system refuses; the message names the file.
+        """
         line = {
             "key": entry.key,
             "epoch": entry.epoch,
@@ -93,10 +102,17 @@ class Journal:
         }
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line, allow_nan=False) + "\n")
+            self._append(json.dumps(line, allow_nan=False).encode() + b"\n")
         except OSError as error:
-            raise StorageError(f"{self.path}: cannot be written: {error.strerror or error}") from error
+            raise storage_error(error, self.path) from error
+
+    def _append(self, line: bytes) -> None:
+        # Without a buffer: a disk that fills up takes a part and says so, and that part goes again.
+        with self.path.open("ab", buffering=0) as file:
+            before = file.tell()
+            if file.write(line) != len(line):
+                file.truncate(before)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _stop_record(stop: Stop) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -122,7 +123,14 @@ def ray_session(state_dir: Path, resources: ResourceParams, threads: int) -> Ite
                 os.environ.pop(name, None)
 
 
+def _own_token() -> None:
+    """Give Ray's daemons a token of this process: Ray would write one into the home folder."""
+    if not os.environ.keys() & {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # stays: Ray reads it once per process
+
+
 def _start(yours: Share, temporary: Path, gpus: int) -> None:
+    _own_token()
     ray.init(
         address="local",
         num_cpus=yours.concurrency * yours.threads,

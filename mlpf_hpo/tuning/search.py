@@ -12,7 +12,7 @@ from typing import Any
 
 from mlpf_hpo.config import Params, SearchParams
 from mlpf_hpo.errors import ConfigurationError, DataError
-from mlpf_hpo.files import write_json
+from mlpf_hpo.files import write_record
 from mlpf_hpo.hardware.host import HostInfo, describe_host
 from mlpf_hpo.predictors import trusted_types
 from mlpf_hpo.space import stable_hash
@@ -59,7 +59,7 @@ class SearchRecord:
 
     def write(self, path: Path) -> None:
         """Write search.json."""
-        write_json(path, self.content)
+        write_record(path, self.content)
 
     def summary(self) -> str:
         """Return what happened and where to look."""

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from mlpf_hpo.config import Params
+from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.events.datamodule import sample_digest
+from mlpf_hpo.events.store import EventStore
+from mlpf_hpo.mlpf.binning import EventSizes
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.tuning.trial import TrialSpec
 
@@ -26,9 +31,17 @@ def plan_trials(params: Params, events: Path, n: int, purpose: str) -> list[Tria
         Number of trials.
     purpose : str
         Names the stream.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If a store is not there, or damaged.
+    ConfigurationError
+        If the network cannot hash the largest event.
     """
     train, validation = events / "train", events / "validation"
     digest = sample_digest(train, validation)
+    _check_hash_columns(params, [EventStore.open(train), EventStore.open(validation)])
     configurations = params.space.search_space().stream(n, derive_seed(params.seed, "stream", purpose))
     return [
         TrialSpec(
@@ -43,3 +56,14 @@ def plan_trials(params: Params, events: Path, n: int, purpose: str) -> list[Tria
         )
         for i, configuration in enumerate(configurations)
     ]
+
+
+def _check_hash_columns(params: Params, stores: list[EventStore]) -> None:
+    largest = max(int(store.element_counts.max()) for store in stores)
+    smallest = min(params.space.bin_size.values)
+    needed = int(EventSizes.of(torch.tensor([0, largest]), smallest).n_hyperplanes)
+    if needed > params.network.hash_columns:
+        raise ConfigurationError(
+            f"network.hash_columns ({params.network.hash_columns}): the largest event has {largest} "
+            f"elements, which in bins of {smallest} (space.bin_size) take {needed}"
+        )

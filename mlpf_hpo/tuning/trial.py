@@ -19,12 +19,12 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
-from mlpf_hpo.errors import DataError
+from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.events.datamodule import EventDataModule
 from mlpf_hpo.hardware.throughput import ThroughputCallback
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.seeds import derive_seed
-from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
+from mlpf_hpo.tuning.checkpoints import Checkpoint, PlainFiles, newest_checkpoint, save_checkpoint
 from mlpf_hpo.tuning.messages import EpochReport, TrialEnd, TrialSpec
 
 __all__ = ["EpochReport", "TrialEnd", "TrialSpec", "train_trial"]
@@ -58,9 +58,12 @@ def train_trial(
 
     Raises
     ------
+    ConfigurationError
+        If this machine has not the precision.
     DataError
         If the checkpoints belong to another trial, or cannot be written.
     """
+    _check_precision(spec.training.precision)
     # Trainer and module hold each other: in a process that trains trial after trial, those of the last one
     # would take memory until Python's collector happens to come by.
     gc.collect()
@@ -85,6 +88,14 @@ def train_trial(
         )
     last = reporter.history[-1]
     return TrialEnd("diverged" if last.diverged else "finished", last.epoch)
+
+
+def _check_precision(precision: str) -> None:
+    # Lightning would train in bfloat16 instead, and only warn.
+    if precision == "16-mixed" and not torch.cuda.is_available():
+        raise ConfigurationError(
+            "training.precision: 16-mixed needs a GPU, and this machine offers none; use bf16-mixed or 32"
+        )
 
 
 class _Reporter(pl.callbacks.Checkpoint):
@@ -145,14 +156,17 @@ STATE_KEY = "mlpf_hpo.trial"
 
 
 def _history(checkpoint: Checkpoint, spec: TrialSpec) -> list[EpochReport]:
-    state = checkpoint.content["callbacks"].get(STATE_KEY, {})
-    key = state.get("trial_key")
+    try:
+        state = checkpoint.content["callbacks"][STATE_KEY]
+        key, history = state["trial_key"], [EpochReport(**report) for report in state["history"]]
+    except (KeyError, TypeError, IndexError) as error:
+        raise DataError(f"{checkpoint.path}: not a checkpoint of a trial ({error!r}); remove it") from None
     if key != spec.key:
         raise DataError(
             f"{checkpoint.path}: belongs to another trial ({key}, this one is {spec.key}); choose another "
             "folder, or remove it"
         )
-    return [EpochReport(**report) for report in state["history"]]
+    return history
 
 
 def _trainer(spec: TrialSpec, max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
@@ -163,7 +177,7 @@ def _trainer(spec: TrialSpec, max_epochs: int, callbacks: list[pl.Callback]) -> 
         max_epochs=max_epochs,
         callbacks=callbacks,
         # A single process, also within a Slurm job, where Lightning would look for its tasks.
-        plugins=[LightningEnvironment()],
+        plugins=[LightningEnvironment(), PlainFiles()],
         num_sanity_val_steps=0,
         logger=False,
         enable_progress_bar=False,

@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from mlpf_hpo.config import NetworkParams, TrainingParams
+from mlpf_hpo.config.validation import validated
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, MlpfHpoError
 from mlpf_hpo.events.store import EventStore, write_store
-from mlpf_hpo.files import write_json
+from mlpf_hpo.files import storage_error, write_json
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.workload.copies import CopyMessage, overlap, run_copies
 from mlpf_hpo.workload.measurements import EVENTS, Listener, measurements, padding_ratio
@@ -129,6 +128,7 @@ def run_benchmark(
     """
     with _error_statuses():
         store = EventStore.open(events)
+        store.verify()
         training = _training(batch_size, threads, precision)
         n_events = events_per_thread * threads
         _check(store, copies, n_events, epochs, mop)
@@ -178,19 +178,18 @@ def _error_statuses() -> Iterator[None]:
     try:
         yield
     except MlpfHpoError as error:
-        error.exit_status = ERROR_STATUS.get(type(error), error.exit_status)
+        statuses = (status for kind, status in ERROR_STATUS.items() if isinstance(error, kind))
+        error.exit_status = next(statuses, error.exit_status)
         raise
+    except OSError as error:
+        refused = storage_error(error)
+        refused.exit_status = ERROR_STATUS[DataError]
+        raise refused from error
 
 
 def _training(batch_size: int, threads: int, precision: str) -> TrainingParams:
     values = {"batch_events": batch_size, "threads": threads, "precision": precision}
-    try:
-        return TrainingParams.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise ConfigurationError(
-            f"{problem['loc'][0]}: {problem['msg']} (found {problem['input']!r})"
-        ) from None
+    return validated(TrainingParams, values, "benchmark")
 
 
 def _check(store: EventStore, copies: int, n_events: int, epochs: int, mop: str) -> None:

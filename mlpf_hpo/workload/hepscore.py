@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from mlpf_hpo.config import Positive, PositiveFloat, Section
+from mlpf_hpo.config import Positive, PositiveFloat
+from mlpf_hpo.config.validation import Section, validated
+from mlpf_hpo.config.yaml_file import read_mapping
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.files import write_json
 from mlpf_hpo.space import stable_hash
@@ -99,21 +100,12 @@ def load_hepscore(path: Path) -> Hepscore:
         If it is not YAML, or a key or value is not allowed; every problem with its key's path.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_mapping(path)
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no such HEPscore configuration") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigurationError(f"{path}: cannot be read as YAML: {error}") from None
-    if not isinstance(content, dict) or set(content) != {TOP_KEY}:
+    if set(content) != {TOP_KEY} or not isinstance(content[TOP_KEY], dict):
         raise ConfigurationError(f"{path}: everything must stand under the one key {TOP_KEY}")
-    try:
-        return Hepscore.model_validate(content[TOP_KEY])
-    except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            key = ".".join([TOP_KEY, *map(str, problem["loc"])])
-            lines.append(f"{key}: {problem['msg']} (found {problem['input']!r:.80})")
-        raise ConfigurationError(f"{path}:\n  " + "\n  ".join(lines)) from None
+    return validated(Hepscore, content[TOP_KEY], str(path), under=TOP_KEY)
 
 
 def results_file(name: str, workload: Workload) -> str:

@@ -6,27 +6,38 @@ Unknown keys, wrong types and values out of range are refused with the key's pat
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from mlpf_hpo.errors import ConfigurationError, MissingInputError, did_you_mean
-from mlpf_hpo.space import TABLE_1, Choice, Domain, LogUniform, SearchSpace, Uniform
+from mlpf_hpo.config.space import SpaceParams
+from mlpf_hpo.config.validation import Section, shown, validated
+from mlpf_hpo.config.yaml_file import read_mapping
+from mlpf_hpo.errors import ConfigurationError, MissingInputError
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
-Positive = Annotated[int, Field(ge=1)]
-PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Positive = Annotated[int, Field(ge=1, le=10**9)]
+PositiveFloat = Annotated[float, Field(gt=0.0)]
 AutoOrPositive = Literal["auto"] | Positive
+Epochs = Annotated[int, Field(ge=2, le=10**6)]
+Folds = Annotated[int, Field(ge=2, le=1000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
+CandidateName = Literal["persistence", "svr", "qsvr", "qsvr_ensemble", "random_bits"]
+SamplerName = Literal["random", "steepest_descent", "simulated_annealing", "tabu", "qpu"]
+CombinationName = Literal["mse", "mse_softmax", "log_cosh", "log_cosh_softmax", "best", "mean", "min_energy"]
+"""Names that the registries of `predictors` know, so that a wrong one is refused when params are read."""
 
-class Section(BaseModel):
-    """A part of params.yaml: frozen, and without room for unknown keys."""
+LARGEST_EXPONENT = 500
+"""Of 2, for the weights of QSVR's bits: products of a few of them stay finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+DEEPEST = 4
+"""Levels of params.yaml; below, every key is unknown."""
 
 
 class SampleParams(Section):
@@ -44,59 +55,6 @@ class EventsParams(Section):
     pileup: Annotated[float, Field(ge=0.0, le=200.0)] = 0.0
     minimum_bias_pool: Positive = 2000
     workers: AutoOrPositive = "auto"
-
-
-class UniformParams(Section):
-    """A real hyperparameter, uniform in its value or in its logarithm."""
-
-    low: float
-    high: float
-    scale: Literal["linear", "log"] = "linear"
-
-    @model_validator(mode="after")
-    def _ordered(self) -> UniformParams:
-        if not self.low < self.high:
-            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
-        if self.scale == "log" and self.low <= 0:
-            raise ValueError(f"low ({self.low}) must be positive on a log scale")
-        return self
-
-    def domain(self) -> Domain:
-        """Return the sampling domain."""
-        return (LogUniform if self.scale == "log" else Uniform)(self.low, self.high)
-
-
-class ChoiceParams(Section):
-    """An integer hyperparameter with a few allowed values."""
-
-    values: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
-
-    def domain(self) -> Domain:
-        """Return the sampling domain."""
-        return Choice(self.values)
-
-
-def _table_1(name: str) -> Any:
-    domain = TABLE_1.domains[name]
-    if isinstance(domain, Choice):
-        return ChoiceParams(values=domain.values)
-    return UniformParams(low=domain.low, high=domain.high, scale=domain.scale)  # type: ignore[arg-type]
-
-
-class SpaceParams(Section):
-    """The search space; the defaults are table 1 of the paper."""
-
-    lr: UniformParams = _table_1("lr")
-    n_glayers_id: ChoiceParams = _table_1("n_glayers_id")
-    n_glayers_reg: ChoiceParams = _table_1("n_glayers_reg")
-    dropout: UniformParams = _table_1("dropout")
-    bin_size: ChoiceParams = _table_1("bin_size")
-    output_dim: ChoiceParams = _table_1("output_dim")
-    weight_decay: UniformParams = _table_1("weight_decay")
-
-    def search_space(self) -> SearchSpace:
-        """Return the space to sample from."""
-        return SearchSpace({name: getattr(self, name).domain() for name in TABLE_1.names})
 
 
 Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
@@ -120,11 +78,19 @@ class TrainingParams(Section):
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
 
 
+def _whole_above_one(gpus: float) -> float:
+    if gpus > 1 and not gpus.is_integer():
+        raise ValueError("a trial gets a share of one GPU, or whole ones")
+    return gpus
+
+
 class ResourceParams(Section):
     """What a trial gets of this machine; changes no trial's result."""
 
     concurrency: AutoOrPositive = "auto"
-    gpus_per_trial: Annotated[float, Field(ge=0.0)] | Literal["auto"] = "auto"
+    gpus_per_trial: Annotated[float, Field(ge=0.0), AfterValidator(_whole_above_one)] | Literal["auto"] = (
+        "auto"
+    )
     epoch_timeout_seconds: PositiveFloat = 1800.0
 
 
@@ -132,7 +98,7 @@ class CampaignParams(Section):
     """The `campaign` stage: random configurations trained in full."""
 
     trials: Positive = 48
-    epochs: Annotated[int, Field(ge=2)] = 16
+    epochs: Epochs = 16
 
 
 class SvrParams(Section):
@@ -146,27 +112,48 @@ class SvrParams(Section):
 class QsvrParams(Section):
     """QSVR: the QUBO's encoding and the annealer's settings."""
 
-    n_bits: Positive = 3
+    n_bits: Annotated[int, Field(ge=1, le=16)] = 3
     base: PositiveFloat = 0.5
     k0: float = 0.005
     xi: PositiveFloat = 0.01
     epsilon: Annotated[float, Field(ge=0.0)] = 0.02
     gamma: PositiveFloat = 0.1
-    sampler: str = "simulated_annealing"
+    sampler: SamplerName = "simulated_annealing"
     reads: Positive = 100
     sweeps: Positive = 100
     kept: Positive = 4
-    combination: str = "best"
-    points: Positive = 20
+    combination: CombinationName = "best"
+    points: Annotated[int, Field(ge=2, le=10**6)] = 20
+
+    @model_validator(mode="after")
+    def _weights_are_finite(self) -> QsvrParams:
+        exponents = (-self.k0, self.n_bits - 1 - self.k0)
+        if max(exponent * math.log2(self.base) for exponent in exponents) > LARGEST_EXPONENT:
+            raise ValueError(f"base ({self.base}) and k0 ({self.k0}) give bits of infinite weight")
+        return self
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{twice[0]} stands there twice")
+    return names
+
+
+Candidates = Annotated[tuple[CandidateName, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
 class PredictorsParams(Section):
     """The `predictors` stage: who competes, at which share of the curve, and how they are scored."""
 
-    candidates: Annotated[tuple[str, ...], Field(min_length=1)] = ("persistence", "svr", "qsvr")
+    candidates: Annotated[tuple[CandidateName, ...], Field(min_length=1), AfterValidator(_distinct)] = (
+        "persistence",
+        "svr",
+        "qsvr",
+    )
     known_fraction: OpenFraction = 0.25
-    outer_folds: Annotated[int, Field(ge=2)] = 5
-    inner_folds: Annotated[int, Field(ge=2)] = 3
+    outer_folds: Folds = 5
+    inner_folds: Folds = 3
     criterion: Literal["spearman", "r2", "log_mae"] = "spearman"
     coverage: OpenFraction = 0.9
     table_2_splits: Positive = 20
@@ -175,20 +162,32 @@ class PredictorsParams(Section):
     qsvr: QsvrParams = QsvrParams()
 
 
+def _alias(name: str) -> str:
+    """Refuse what MLflow takes for no alias."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or re.fullmatch(r"latest|v\d+", name, re.IGNORECASE):
+        raise ValueError("an alias has letters, digits, - and _, and is neither `latest` nor like `v1`")
+    return name
+
+
 class SearchParams(Section):
     """The `search` stage: ASHA with and without the champion, on one stream of configurations."""
 
     configurations: Positive = 24
-    max_epochs: Annotated[int, Field(ge=2)] = 16
+    max_epochs: Epochs = 16
     grace_epochs: Positive = 1
-    reduction_factor: Annotated[float, Field(gt=1.0)] = 3.0
-    predict_from_epoch: Annotated[int, Field(ge=0)] = 2
+    reduction_factor: Annotated[float, Field(gt=1.0, le=1e6)] = 3.0
+    predict_from_epoch: Annotated[int, Field(ge=0, le=10**6)] = 2
     predict_every: Positive = 1
     coverage: OpenFraction = 0.9
-    champion: str = "champion"
+    champion: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_alias)] = "champion"
 
     @model_validator(mode="after")
-    def _grace_fits(self) -> SearchParams:
+    def _epochs_fit(self) -> SearchParams:
+        if self.predict_from_epoch >= self.max_epochs:
+            raise ValueError(
+                f"predict_from_epoch ({self.predict_from_epoch}) leaves nothing to predict: max_epochs is "
+                f"{self.max_epochs}"
+            )
         if self.grace_epochs > self.max_epochs:
             raise ValueError(f"grace_epochs ({self.grace_epochs}) exceeds max_epochs ({self.max_epochs})")
         return self
@@ -200,7 +199,7 @@ class BenchmarkParams(Section):
     copies: AutoOrPositive = "auto"
     threads: Positive = 1
     events_per_thread: Positive = 64
-    epochs: Annotated[int, Field(ge=2)] = 4
+    epochs: Epochs = 4
     batch_size: Positive = 8
     minimum_overlap: Fraction = 0.5
 
@@ -233,46 +232,28 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        content = read_mapping(path)
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no such parameter file; run this in the project folder") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {error}") from None
-    if content is None:
-        content = {}
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path}: expected sections, found {type(content).__name__}")
     return parse_params(content, source=str(path))
 
 
 def parse_params(content: dict[Any, Any], source: str = "params") -> Params:
     """Check a parameter mapping; `source` names it in error messages."""
-    try:
-        return Params.model_validate(content)
-    except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
-        raise ConfigurationError(f"{source}:\n  " + "\n  ".join(lines)) from None
+    switches = [f"{path}: {value} is no number or name" for path, value in _switches(content)]
+    if switches:
+        raise ConfigurationError(f"{source}:\n  " + "\n  ".join(switches))
+    return validated(Params, content, source)
 
 
-def _explain(problem: Any) -> str:
-    """Return one validation problem as `path: what is wrong`."""
-    location = [str(part) for part in problem["loc"]]
-    path = ".".join(location) or "(top level)"
-    if problem["type"] == "extra_forbidden":
-        return f"{path}: unknown key{did_you_mean(location[-1], _known_keys(location[:-1]))}"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{path}: {message[0].lower()}{message[1:]} (found {problem['input']!r:.80})"
-
-
-def _known_keys(location: list[str]) -> list[str]:
-    model: Any = Params
-    for part in location:
-        field = model.model_fields.get(part) if hasattr(model, "model_fields") else None
-        if field is None:
-            return []
-        model = field.annotation
-    return list(getattr(model, "model_fields", {}))
+def _switches(content: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield true and false with their paths: no parameter is one, but pydantic takes them for 1 and 0."""
+    if isinstance(content, bool):
+        yield path, str(content).lower()
+    elif isinstance(content, dict) and path.count(".") < DEEPEST:
+        for key, value in content.items():
+            yield from _switches(value, f"{path}.{shown(key)}".removeprefix("."))
+    elif isinstance(content, list):
+        for index, value in enumerate(content):
+            if isinstance(value, bool):
+                yield f"{path}.{index}", str(value).lower()

@@ -1,0 +1,45 @@
+"""What a later stage of the pipeline will refuse: told before the long stages, not after them.
+
+Each section is sound by itself, and each stage can be run by itself on other inputs: so these are warnings.
+"""
+
+from __future__ import annotations
+
+import math
+
+from mlpf_hpo.config import Params, PredictorsParams
+
+
+def conflicts(params: Params) -> list[str]:
+    """Return what does not go together, with the keys' paths.
+
+    Examples
+    --------
+    >>> conflicts(Params())
+    []
+    """
+    found = []
+    trials, needed = params.campaign.trials, least_curves(params.predictors)
+    if trials < needed:
+        found.append(
+            f"campaign.trials ({trials}): the stage `predictors` takes at least {needed} complete curves "
+            "with these predictors.outer_folds and inner_folds"
+        )
+    if params.search.max_epochs != params.campaign.epochs:
+        found.append(
+            f"search.max_epochs ({params.search.max_epochs}): a champion learnt from this campaign predicts "
+            f"the loss after campaign.epochs ({params.campaign.epochs}); the stage `search` wants them equal"
+        )
+    events = params.benchmark.events_per_thread * params.benchmark.threads
+    if events > params.events.train.events:
+        found.append(
+            f"benchmark.events_per_thread x threads ({events}): events.train.events has "
+            f"{params.events.train.events}"
+        )
+    return found
+
+
+def least_curves(predictors: PredictorsParams) -> int:
+    """Return how many curves the nested folds take: the inner ones split what an outer one leaves."""
+    outer, inner = predictors.outer_folds, predictors.inner_folds
+    return max(6, 2 * outer, math.ceil(inner * outer / (outer - 1)))

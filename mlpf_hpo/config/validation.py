@@ -1,0 +1,83 @@
+"""From content to a pydantic model, or to complaints that name the key's path and what was found there."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mlpf_hpo.errors import ConfigurationError, did_you_mean
+
+LONGEST_KEY = 60
+"""Letters of a key that a complaint shows."""
+
+
+class Section(BaseModel):
+    """A part of a configuration file: frozen, finite, and without room for unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=Section)
+
+
+def validated(model: type[Model], content: Mapping[Any, Any], source: str, under: str = "") -> Model:
+    """Return the model that `content` describes.
+
+    Parameters
+    ----------
+    model : type
+        What is to be made.
+    content : mapping
+        Keys and values.
+    source : str
+        Where they come from, for the message.
+    under : str
+        Path of the key that holds them.
+
+    Raises
+    ------
+    ConfigurationError
+        Each problem on its own line with the key's path; unknown names come with the nearest known one.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        told = [_explain(model, problem, under) for problem in error.errors()]
+        raise ConfigurationError(f"{source}:\n  " + "\n  ".join(told)) from None
+
+
+def shown(key: object) -> str:
+    """Return a key as a complaint shows it: on one line, and not without end."""
+    text = str(key)[:LONGEST_KEY]
+    return text if text.isprintable() else ascii(text)[1:-1]
+
+
+def _explain(model: type[Section], problem: Any, under: str) -> str:
+    """Return one problem as `path: what is wrong`."""
+    location = [shown(part) for part in problem["loc"]]
+    path = ".".join([under, *location] if under else location) or "(top level)"
+    if problem["type"] == "extra_forbidden":
+        return f"{path}: unknown key{did_you_mean(location[-1], _known_keys(model, location[:-1]))}"
+    message, found = problem["msg"].removeprefix("Value error, "), problem["input"]
+    hint = ""
+    if problem["type"] == "literal_error" and isinstance(found, str):
+        hint = did_you_mean(found, _allowed(problem["ctx"]["expected"]))
+    # Not repr: a few aliases in YAML stand for more text than memory holds.
+    return f"{path}: {message[0].lower()}{message[1:]} (found {reprlib.repr(found)}){hint}"
+
+
+def _allowed(expected: str) -> list[str]:
+    """Return the names in pydantic's enumeration, ``'a', 'b' or 'c'``."""
+    return expected.replace(" or ", ", ").replace("'", "").split(", ")
+
+
+def _known_keys(model: Any, location: list[str]) -> list[str]:
+    for part in location:
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            return []
+        model = field.annotation
+    return list(getattr(model, "model_fields", {}))

@@ -1,0 +1,68 @@
+"""YAML read strictly: what it says twice, or cannot mean, is refused with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlpf_hpo.errors import ConfigurationError
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values only; PyYAML itself keeps the last of several equal keys and says nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[Any, yaml.Node] = {}
+        for key, _ in node.value:
+            name = (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else None
+            if name is not None and name in seen and key.value != "<<":
+                first = seen[name].start_mark.line + 1
+                raise _problem(f"key {key.value!r} stands there already, in line {first}", key)
+            seen[name] = key
+        return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError) as error:  # a date that is none, a number of 5,000 digits
+            raise _problem(str(error), node) from None
+
+
+def _problem(told: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, told, node.start_mark)
+
+
+def read_mapping(path: Path) -> dict[Any, Any]:
+    """Return the mapping that a YAML file holds; an empty file holds an empty one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ConfigurationError
+        If it cannot be read, is not YAML, has a key twice, or holds something else than a mapping.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from None
+    except yaml.MarkedYAMLError as error:
+        raise ConfigurationError(f"{path}{_where(error)}: {error.problem}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{path}: nested too deeply") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path}: expected sections, found {type(content).__name__}")
+    return content
+
+
+def _where(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark
+    return "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"

@@ -1,0 +1,56 @@
+"""The card of a learning-curve data set: what it is, and what is odd about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from mlpf_hpo.curves.schema import LearningCurves
+
+
+def describe(curves: LearningCurves) -> dict[str, Any]:
+    """Return the card of a data set: what it is, and what is odd about it."""
+    lengths = np.isfinite(curves.values).sum(axis=1)
+    repeats = Counter(curves.groups)
+    return {
+        "source": curves.source,
+        "target": curves.target,
+        "mode": curves.mode,
+        "curves": len(curves),
+        "epochs": curves.n_epochs,
+        "distinct_configurations": len(repeats),
+        "duplicated_rows": len(curves) - len(repeats),
+        "complete": int(curves.complete.sum()),
+        "truncated": int((lengths < curves.n_epochs).sum()),
+        "restarted": int((curves.restart_epoch >= 0).sum()),
+        "status": dict(sorted(Counter(curves.status.tolist()).items())),
+        "hardware": dict(sorted(Counter(curves.hardware.tolist()).items())),
+        "hyperparameters": list(curves.hyperparameters),
+        "metrics": list(curves.metrics),
+    }
+
+
+def card_text(card: dict[str, Any]) -> str:
+    """Return a card as Markdown."""
+    statuses = ", ".join(f"{n} {name}" for name, n in card["status"].items())
+    hardware = ", ".join(f"{n} on {name or 'unknown hardware'}" for name, n in card["hardware"].items())
+    return f"""# Learning curves: {card["source"]}
+
+{card["curves"]} curves of up to {card["epochs"]} epochs; the target is `{card["target"]}`, to be
+{"minimised" if card["mode"] == "min" else "maximised"}. Column 0 is the value after the first epoch.
+
+| | rows |
+|---|---|
+| distinct configurations | {card["distinct_configurations"]} |
+| rows whose configuration stands in an earlier row | {card["duplicated_rows"]} |
+| complete: every epoch finite, no restart | {card["complete"]} |
+| truncated: ended before the last epoch, or diverged | {card["truncated"]} |
+| restarted: jumped back and replayed the beginning | {card["restarted"]} |
+
+- Status: {statuses}
+- Hardware: {hardware}
+- Hyperparameters: {", ".join(card["hyperparameters"])}
+- Metrics per epoch: {", ".join(card["metrics"])}
+"""

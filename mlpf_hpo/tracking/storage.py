@@ -1,0 +1,60 @@
+"""What MLflow's storage refuses: a full disk, or a read-only database, told as such."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from mlpf_hpo.errors import StorageError
+from mlpf_hpo.files import REFUSALS, storage_error
+
+SQLITE = "sqlite:///"
+
+TOLD = {
+    "database or disk is full": "the disk is full; make room and run it again",
+    "attempt to write a readonly database": "it cannot be written to; give this user the right to, or track "
+    "elsewhere with MLFLOW_TRACKING_URI",
+    "unable to open database file": "it cannot be opened; is its folder there and open to this user?",
+    "disk I/O error": "the disk fails, or is full",
+    "database disk image is malformed": "it is damaged; put a copy back, or move it away and train anew",
+    "file is not a database": "it is not a SQLite database; move it away",
+}
+"""What SQLite says, and what a user is told."""
+
+
+@contextmanager
+def storage_refusals(uri: str) -> Iterator[None]:
+    """Raise what the storage behind `uri` refuses as a `StorageError`; leave other errors as they are."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        told = next((told for said, told in TOLD.items() if said in str(error)), None)
+        if told is None:
+            raise
+        raise StorageError(f"{uri.removeprefix(SQLITE)}: {told}") from None
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        raise storage_error(error, error.filename2 or error.filename) from None
+
+
+class StoreClient(MlflowClient):
+    """MLflow's client, whose methods raise `StorageError` for what the storage refuses."""
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name.startswith("_") or not callable(found):
+            return found
+
+        @functools.wraps(found)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with storage_refusals(self.tracking_uri):
+                return found(*args, **kwargs)
+
+        return call

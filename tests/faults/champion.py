@@ -1,0 +1,56 @@
+"""A small fitted predictor, registered in a real MLflow registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from mlpf_hpo.config import PredictorsParams
+from mlpf_hpo.predictors import make_predictor, trusted_types
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.registry import MODEL, register_predictor
+from mlpf_hpo.tracking.writer import RunWriter
+from tests.faults.artefacts import curves
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What is registered, and where its files lie."""
+
+    uri: str
+    run_id: str
+    file: Path
+    frame: pd.DataFrame
+    trusted: list[str]
+
+
+@pytest.fixture(scope="session")
+def champion(tmp_path_factory: pytest.TempPathFactory) -> Champion:
+    """Register a predictor."""
+    folder = tmp_path_factory.mktemp("registry")
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    writer = RunWriter(connect(uri))
+    run_id = writer.open_parent("predictors", "p", "svr", {}, {}, "a note")
+    table = curves()
+    whole = table.select(table.complete)
+    predictor = make_predictor("svr", PredictorsParams(), 0, [0, 2], folds=2)
+    predictor.fit(whole.frame(), whole.final, whole.groups)
+    frame = whole.frame(2)
+    version = register_predictor(
+        writer.client,
+        predictor,
+        frame.head(3),
+        trusted=trusted_types(),
+        run_id=run_id,
+        digest="d",
+        dataset_path=folder,
+        metrics={},
+        tags={"predictor": "svr"},
+    )
+    source = Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{version.version}"))
+    (file,) = source.glob("*.skops")
+    return Champion(uri, run_id, file, frame, trusted_types())
