@@ -124,7 +124,8 @@ def curves_import(
     loss_prefix: Annotated[str, typer.Option(help="Columns PREFIX0, PREFIX1, ... are the curve.")] = "loss_",
 ) -> None:
     """Read a table of learning curves into a data set."""
-    from mlpf_hpo.curves.dataset import import_csv, write_curves
+    from mlpf_hpo.curves.csv_table import import_csv
+    from mlpf_hpo.curves.dataset import write_curves
 
     names = [column.strip() for column in hyperparameters.split(",") if column.strip()]
     curves = import_csv(file, hyperparameters=names, loss_prefix=loss_prefix, name=name)

@@ -51,6 +51,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     StorageError
         If the file system refuses (no space, no permission); the message names `path`.
     """
+    if not path.name:
+        raise StorageError(f"{path}: cannot be written: name a file in it")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

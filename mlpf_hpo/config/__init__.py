@@ -146,11 +146,7 @@ Candidates = Annotated[tuple[CandidateName, ...], Field(min_length=1), AfterVali
 class PredictorsParams(Section):
     """The `predictors` stage: who competes, at which share of the curve, and how they are scored."""
 
-    candidates: Annotated[tuple[CandidateName, ...], Field(min_length=1), AfterValidator(_distinct)] = (
-        "persistence",
-        "svr",
-        "qsvr",
-    )
+    candidates: Candidates = ("persistence", "svr", "qsvr")
     known_fraction: OpenFraction = 0.25
     outer_folds: Folds = 5
     inner_folds: Folds = 3

@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import numpy as np
-
 from mlpf_hpo.curves.schema import LearningCurves
 
 
 def describe(curves: LearningCurves) -> dict[str, Any]:
     """Return the card of a data set: what it is, and what is odd about it."""
-    lengths = np.isfinite(curves.values).sum(axis=1)
-    repeats = Counter(curves.groups)
     return {
         "source": curves.source,
         "target": curves.target,
         "mode": curves.mode,
         "curves": len(curves),
         "epochs": curves.n_epochs,
-        "distinct_configurations": len(repeats),
-        "duplicated_rows": len(curves) - len(repeats),
+        "distinct_configurations": int((~curves.duplicated).sum()),
+        "duplicated_rows": int(curves.duplicated.sum()),
         "complete": int(curves.complete.sum()),
-        "truncated": int((lengths < curves.n_epochs).sum()),
+        "truncated": int(curves.truncated.sum()),
         "restarted": int((curves.restart_epoch >= 0).sum()),
         "status": dict(sorted(Counter(curves.status.tolist()).items())),
         "hardware": dict(sorted(Counter(curves.hardware.tolist()).items())),

@@ -1,12 +1,10 @@
-"""The learning-curve data set: from MLflow trials, to and from Parquet, from other people's tables."""
+"""The learning-curve data set: from MLflow trials, to and from Parquet."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-import warnings
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -71,57 +69,10 @@ def curves_from_trials(
     )
 
 
-def import_csv(
-    path: Path,
-    hyperparameters: Sequence[str],
-    loss_prefix: str,
-    name: str,
-    mode: Literal["min", "max"] = "min",
-) -> LearningCurves:
-    """Read a table with a row per trial: hyperparameter columns, and ``PREFIX0 ... PREFIX{T-1}``.
-
-    A curve may end early: empty cells after its last epoch. Anything else that is not a finite number is
-    refused with its row and column.
-
-    Raises
-    ------
-    MissingInputError, DataError
-        If there is no such file, or its content cannot be used.
-    """
-    table = _read_csv(path)
-    losses = _loss_columns(table, loss_prefix, path)
-    for column in hyperparameters:
-        if column not in table:
-            hint = did_you_mean(column, [str(c) for c in table.columns])
-            raise DataError(f"{path}: no column {column!r}{hint}")
-    if not hyperparameters:
-        raise DataError(f"{path}: name at least one hyperparameter column")
-    if len(table) < 2:
-        raise DataError(f"{path}: {len(table)} row(s); a data set of curves needs at least two")
-    configs = pd.DataFrame({column: _numbers(table, column, path) for column in hyperparameters})
-    values = np.stack([_numbers(table, column, path, may_end=True) for column in losses], axis=1)
-    _check_ends(values, losses, path)
-    keys = [config_id({str(k): v for k, v in row.items()}) for row in configs.to_dict("records")]
-    configs.insert(0, "config_id", keys)
-    configs.insert(1, "seed", np.full(len(table), -1))
-    n = len(table)
-    return LearningCurves(
-        configs=configs,
-        metrics={loss_prefix.rstrip("_") or "loss": values},
-        target=loss_prefix.rstrip("_") or "loss",
-        mode=mode,
-        status=np.where(np.isfinite(values[:, -1]), "finished", "stopped"),
-        restart_epoch=first_restarts(values),
-        source=name,
-        run_ids=np.full(n, ""),
-        hardware=np.full(n, ""),
-    )
-
-
 def write_curves(curves: LearningCurves, path: Path) -> None:
     """Write curves as Parquet, and their card beside it as ``.card.json`` and ``.card.md``."""
     columns: dict[str, Any] = {name: curves.configs[name].to_numpy() for name in curves.configs.columns}
-    for name in ("status", "restart_epoch", "run_ids", "hardware"):
+    for name in ("status", "restart_epoch", "duplicated", "truncated", "run_ids", "hardware"):
         columns[f"trial/{name}"] = getattr(curves, name)
     for name, values in curves.metrics.items():
         for epoch in range(curves.n_epochs):
@@ -140,8 +91,9 @@ def write_curves(curves: LearningCurves, path: Path) -> None:
     pq.write_table(table, stream, write_page_checksum=True)
     write_bytes(path, stream.getvalue())
     card = describe(curves)
-    write_json(path.with_suffix(".card.json"), card)
-    write_text(path.with_suffix(".card.md"), card_text(card))
+    name = path.name.removesuffix(".parquet")
+    write_json(path.with_name(f"{name}.card.json"), card)
+    write_text(path.with_name(f"{name}.card.md"), card_text(card))
 
 
 def read_curves(path: Path) -> LearningCurves:
@@ -209,56 +161,3 @@ def _padded(curves: Sequence[Sequence[float]], n_epochs: int) -> FloatArray:
         kept = curve[:n_epochs]
         row[: len(kept)] = kept
     return out
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    try:
-        with warnings.catch_warnings():
-            # A row longer than the header: pandas would drop its last cells, and only warn.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: no such file") from None
-    except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        raise DataError(f"{path}: cannot be read as CSV: {error}") from None
-    header = path.read_text(encoding="utf-8").splitlines()[0].split(",")
-    twice = [name for name, n in Counter(header).items() if n > 1]
-    if twice:
-        raise DataError(f"{path}: column {twice[0]!r} stands in the header {Counter(header)[twice[0]]} times")
-    return table
-
-
-def _loss_columns(table: pd.DataFrame, prefix: str, path: Path) -> list[str]:
-    numbered = {
-        int(name.removeprefix(prefix)): str(name)
-        for name in table.columns
-        if str(name).startswith(prefix) and str(name).removeprefix(prefix).isdecimal()
-    }
-    if not numbered:
-        raise DataError(
-            f"{path}: no columns {prefix}0, {prefix}1, ...; there are {', '.join(table.columns[:9])}"
-        )
-    gaps = sorted(set(range(len(numbered))) - set(numbered))
-    if gaps:
-        raise DataError(f"{path}: column {prefix}{gaps[0]} is missing; epochs must be numbered without gaps")
-    return [numbered[epoch] for epoch in range(len(numbered))]
-
-
-def _numbers(table: pd.DataFrame, column: str, path: Path, may_end: bool = False) -> FloatArray:
-    texts = table[column].str.strip()
-    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
-    allowed = (texts == "").to_numpy() if may_end else np.zeros(len(texts), dtype=bool)
-    bad = ~np.isfinite(numbers) & ~allowed
-    if bad.any():
-        row = int(bad.argmax())
-        raise DataError(f"{path}: row {row + 1}, column {column}: {texts.iloc[row]!r} is not a finite number")
-    return numbers
-
-
-def _check_ends(values: FloatArray, columns: Sequence[str], path: Path) -> None:
-    known = np.isfinite(values)
-    gap = known[:, 1:] & ~known[:, :-1]
-    if gap.any() or not known[:, 0].all():
-        row = int((gap.any(axis=1) | ~known[:, 0]).argmax())
-        column = columns[int((~known[row]).argmax())]
-        raise DataError(f"{path}: row {row + 1}, column {column}: empty, but the curve goes on after it")

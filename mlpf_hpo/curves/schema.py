@@ -100,6 +100,16 @@ class LearningCurves:
         """Which curves are finite at every epoch and never restart."""
         return np.isfinite(self.values).all(axis=1) & (self.restart_epoch < 0)
 
+    @property
+    def duplicated(self) -> NDArray[np.bool_]:
+        """Which trials have the configuration of an earlier one."""
+        return self.configs["config_id"].duplicated().to_numpy(dtype=bool)
+
+    @property
+    def truncated(self) -> NDArray[np.bool_]:
+        """Which curves are not finite at every epoch: they ended early, or diverged."""
+        return np.logical_not(np.isfinite(self.values).all(axis=1))
+
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | Sequence[int]) -> LearningCurves:
         """Return the trials that `rows` (a mask or positions) names, in that order."""
         at = np.asarray(rows)

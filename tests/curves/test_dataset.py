@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpf_hpo.curves.dataset import curves_from_trials, import_csv, read_curves, write_curves
+from mlpf_hpo.curves.csv_table import import_csv
+from mlpf_hpo.curves.dataset import curves_from_trials, read_curves, write_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.space import config_id
@@ -119,6 +122,10 @@ def test_the_card_says_what_is_odd(tmp_path) -> None:
     assert card["restarted"] == 1
     assert card["status"] == {"finished": 3, "stopped": 1}
     assert card["hardware"] == {"laptop": 4}
+    table = pd.read_parquet(tmp_path / "curves.parquet")
+    assert table["trial/duplicated"].tolist() == [False, True, False, True]
+    assert table["trial/truncated"].tolist() == [False, False, False, True]
+    assert table["trial/restart_epoch"].tolist() == [-1, -1, 7, -1]
     assert "campaign x" in (tmp_path / "curves.card.md").read_text()
 
 
@@ -159,11 +166,12 @@ def test_import(tmp_path) -> None:
         ("lr,dropout,loss_0\n1,2,3\n", "at least two"),
         ("lr,dropout,loss_0\n", "at least two"),
         ("", "cannot be read as CSV"),
-        ("lr,dropout,lr,loss_0\n1,2,1,3\n1,2,1,3\n", "'lr' stands in the header 2 times"),
-        ("lr,dropout,loss_0,loss_0\n1,2,3,3\n1,2,3,3\n", "'loss_0' stands in the header 2 times"),
+        ("lr,dropout,lr,loss_0\n1,2,1,3\n1,2,1,3\n", "the header names column 'lr' 2 times"),
+        ("lr,dropout,loss_0,loss_0\n1,2,3,3\n1,2,3,3\n", "the header names column 'loss_0' 2 times"),
         ("lr,dropout,loss_0,loss_2\n1,2,3,3\n1,2,3,3\n", "loss_1 is missing"),
         ("lr,dropout,cost_0\n1,2,3\n1,2,3\n", "no columns loss_0"),
         ("lr,dropout,loss_0,loss_1\n1,2,,3\n1,2,3,3\n", "row 1, column loss_0: empty"),
+        ("lr,dropout,loss_1,loss_01\n1,2,3,3\n1,2,3,3\n", "loss_1 and loss_01 are the same epoch"),
         ("lr;dropout;loss_0\n1;2;3\n1;2;3\n", "no columns loss_0"),
     ],
 )
@@ -171,6 +179,29 @@ def test_tables_that_cannot_be_used(tmp_path, text, told) -> None:
     with pytest.raises(DataError, match=told) as raised:
         read(write(tmp_path, text))
     assert "table.csv" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "told"),
+    [
+        ([], "at least one hyperparameter"),
+        (["lr", "lr"], "names column 'lr' 2 times"),
+        (["lr", "loss_0"], "'loss_0' is part of the curve"),
+        (["lr", "seed"], "cannot be called 'seed'"),
+        (["lr", "loss_9"], "cannot be called 'loss_9'"),
+    ],
+)
+def test_columns_that_are_no_hyperparameters(tmp_path, hyperparameters, told) -> None:
+    path = write(tmp_path, "lr,seed,loss_0,loss_1,config_id\n1,2,3,4,5\n2,2,3,4,5\n")
+    with pytest.raises(DataError, match=told):
+        import_csv(path, hyperparameters, "loss_", "theirs")
+
+
+def test_compressed_tables_are_read_as_well(tmp_path) -> None:
+    plain = write(tmp_path, "lr,dropout,loss_0,loss_1\n1,2,3,4\n2,2,3,4\n")
+    packed = tmp_path / "table.csv.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert_equal(read(packed), read(plain))
 
 
 def test_rows_longer_than_the_header_are_refused(tmp_path) -> None:

@@ -14,7 +14,7 @@ from sklearn.metrics import r2_score
 from sklearn.svm import SVR
 
 from mlpf_hpo.config import PredictorsParams
-from mlpf_hpo.curves.dataset import import_csv
+from mlpf_hpo.curves.csv_table import import_csv
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors import make_predictor
