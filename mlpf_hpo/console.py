@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -21,6 +22,26 @@ from rich.progress import (
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table as text, nothing cut off; numbers stand to the right.
+
+    Examples
+    --------
+    >>> print(columns(("trial", "loss"), [("t003", "1.5"), ("t012", "12")]))
+    trial  loss
+    t003    1.5
+    t012     12
+    """
+    table = list(rows)
+    out = [list(header), *map(list, table)]
+    for column in range(len(header)):
+        width = max(len(row[column]) for row in out)
+        numbers = bool(table) and all(re.match(r"[-+.\d]", row[column]) for row in table)
+        for row in out:
+            row[column] = row[column].rjust(width) if numbers else row[column].ljust(width)
+    return "\n".join("  ".join(row).rstrip() for row in out)
 
 
 class ProgressBar:

@@ -7,9 +7,12 @@ from html import escape
 from typing import Any
 
 from mlpf_hpo.config import ChoiceParams
-from mlpf_hpo.reporting.figures import NAMES, benchmark_stats
+from mlpf_hpo.reporting.figures import NAMES
 from mlpf_hpo.reporting.inputs import ReportInput
+from mlpf_hpo.reporting.machines import compare_machines
+from mlpf_hpo.reporting.throughput import benchmark_stats
 from mlpf_hpo.space import TABLE_1
+from mlpf_hpo.tracking.hosts import host_told, versions_told
 
 
 def html_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -107,6 +110,32 @@ def table_search(inputs: ReportInput) -> str:
         "lost",
         "seconds",
     )
+    return html_table(caption, header, rows)
+
+
+def table_machines(inputs: ReportInput) -> str:
+    """Return the machines, how fast trials ran on each, and what they are."""
+    hosts = {record["hardware_label"]: record for record in inputs.hosts}
+    rows = []
+    for machine in compare_machines(inputs.curves):
+        record = hosts.get(machine.label)
+        rows.append(
+            (
+                machine.label,
+                str(len(machine.rates)),
+                str(machine.events),
+                f"{machine.elements:.3g}",
+                str(machine.relative) if machine.relative else "–",
+                host_told(record) if record else "not on record",
+                versions_told(record) if record else "",
+            )
+        )
+    caption = (
+        "Machines of the campaign: medians over trials, in brackets 95 % bootstrap intervals. At equal "
+        "configuration: speed relative to the machine in the first row, from a fit of throughput to layers, "
+        "width and bin size."
+    )
+    header = ("machine", "trials", "events/s", "elements/s", "at equal configuration", "hardware", "software")
     return html_table(caption, header, rows)
 
 

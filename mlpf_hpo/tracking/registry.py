@@ -25,10 +25,8 @@ from sklearn.base import BaseEstimator
 
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.tracking.client import connect, tracking_uri
+from mlpf_hpo.tracking.records import MODEL
 from mlpf_hpo.tracking.writer import dataset_input
-
-MODEL = "curve-predictor"
-"""Name of the registered model."""
 
 REQUIREMENTS = ("mlpf_hpo", "scikit-learn", "numpy", "pandas", "scipy", "skops")
 """What a serving environment needs; inferring it takes 20 s and finds torch."""

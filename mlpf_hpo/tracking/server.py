@@ -8,15 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 
-from mlflow import MlflowClient
-
 from mlpf_hpo.errors import TrackingError
-from mlpf_hpo.tracking import links
+from mlpf_hpo.tracking import links, signposts
 from mlpf_hpo.tracking.client import connect, tracking_uri
-from mlpf_hpo.tracking.registry import MODEL
-from mlpf_hpo.tracking.writer import experiment_name
 
 START_SECONDS = 90
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 
 
 def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
@@ -30,7 +28,8 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
     uri = tracking_uri()
     client = connect(uri)
     if uri.startswith("http"):
-        on_ready(f"runs are tracked at {uri}\n{overview(client)}")
+        told = f"MLflow runs at {uri} (MLFLOW_TRACKING_URI); --host and --port are for a local database"
+        on_ready(f"{told}\n{signposts.where_to_look(client)}")
         return 0
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -43,31 +42,15 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
     server = subprocess.Popen([*command, "--host", host, "--port", str(port), "--workers", "1"])
     try:
         _wait(server, host, port)
-        told = overview(client).replace(links.LOCAL, f"http://{host}:{port}")
-        on_ready(f"MLflow at http://{host}:{port} (Ctrl-C ends it)\n{told}")
+        base = f"http://{'127.0.0.1' if host == EVERYWHERE else host}:{port}"
+        told = links.relocated(signposts.where_to_look(client), base)
+        on_ready(f"MLflow at {base} (--host {host} --port {port}; Ctrl-C ends it)\n{told}")
         return server.wait()
     except KeyboardInterrupt:
         return 0
     finally:
         server.terminate()
         server.wait(timeout=20)
-
-
-def overview(client: MlflowClient) -> str:
-    """Return links to the campaigns and searches on record, newest first, and to the champion."""
-    lines = []
-    for kind in ("campaign", "search"):
-        experiment = client.get_experiment_by_name(experiment_name(kind))
-        if experiment is None:
-            continue
-        parents = client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'", max_results=5)
-        for run in parents:
-            condition = links.condition_on(run.data.tags["campaign_id"])
-            lines.append(f"  {run.info.run_name}: {links.curves_link(experiment.experiment_id, condition)}")
-    for model in client.search_registered_models(f"name = '{MODEL}'"):
-        for alias, version in sorted(model.aliases.items()):
-            lines.append(f"  {MODEL}@{alias}: {links.model_link(MODEL, version)}")
-    return "\n".join(lines) or "  nothing on record yet: run `make repro`"
 
 
 def _wait(server: subprocess.Popen[bytes], host: str, port: int) -> None:
