@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log
@@ -42,6 +43,7 @@ def figure_1(inputs: ReportInput) -> Panel:
             axis.plot(epochs, train, color=BLUE, label="training")
             axis.plot(epochs, validation, color=ORANGE, label="validation", linestyle="--")
             axis.set(title=title, xlabel="epoch", ylabel="loss")
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             axis.legend()
         low = min(min(np.nanmin(c) for c in before), min(min(c) for c in after))
         high = max(max(np.nanmax(c) for c in before), max(max(c) for c in after))
@@ -74,6 +76,7 @@ def figure_3(inputs: ReportInput) -> Panel:
         axis.plot([], [], color=BLUE, label="complete")
         axis.plot([], [], color=RED, label="diverged, cut short or restarted")
         axis.set(xlabel="epoch", ylabel="validation loss", yscale="log")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         plain_log(axis)
         axis.legend()
     restarted = int((curves.restart_epoch >= 0).sum())
@@ -165,7 +168,7 @@ def figure_search(inputs: ReportInput) -> Panel:
             left.step(x, y, where="post", color=colours[name], label=policy["label"])
         left.set(xlabel="epochs spent by all trials", ylabel="best validation loss", yscale="log")
         plain_log(left)
-        left.legend(fontsize=8)
+        left.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         marks = {"rank": "s", "prediction": "X", "": "o"}
         for offset, (name, policy) in zip((-0.2, 0.2), policies.items(), strict=False):
             for row, trial in enumerate(policy["trials"]):
@@ -176,7 +179,7 @@ def figure_search(inputs: ReportInput) -> Panel:
         for reason, told in (("rank", "stopped by rank"), ("prediction", "by prediction"), ("", "finished")):
             right.plot([], [], color=INK, linestyle="", marker=marks[reason], markersize=4, label=told)
         right.set(xlabel="epochs trained", ylabel="trial")
-        right.legend(fontsize=8, loc="lower right")
+        right.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.2)
     champion = inputs.search["champion"]
     return Panel(
         "figure-search",

@@ -33,8 +33,10 @@ class Interval:
     high: float
 
     def __str__(self) -> str:
-        """Return value and interval."""
-        return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
+        """Return value and interval; the value alone where it is exact."""
+        if self.low == self.high:
+            return f"{self.value:.3g}"
+        return f"{self.value:.3g} [{self.low:.3g},\N{NO-BREAK SPACE}{self.high:.3g}]"
 
 
 @dataclass(frozen=True)

@@ -40,14 +40,18 @@ h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
 a { color: var(--link); }
 p.lead { font-size: 1.1rem; }
 figure { margin: 1rem 0; }
-figure svg { width: 100%; height: auto; display: block; color: var(--ink); }
+figure svg { width: 100%; min-width: 34rem; height: auto; display: block; color: var(--ink); }
 figcaption, caption { color: var(--soft); font-size: .9rem; text-align: left; }
+figcaption { margin-top: .5rem; max-width: 50rem; }
 caption { padding-bottom: .5rem; }
+caption div { position: sticky; left: 0; max-width: min(100vw - 2rem, 50rem); }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 .scroll:focus-visible { outline: 2px solid var(--link); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line);
   overflow-wrap: normal; vertical-align: top; }
+th:last-child, td:last-child { padding-right: 0; }
+.number { text-align: right; }
 nav ul { padding-left: 1.2rem; }
 """
 
@@ -103,7 +107,8 @@ def _page(inputs: ReportInput, panels: list[Panel], drawn: dict[str, str]) -> st
         panel = by_name[name]
         return (
             f'<section aria-labelledby="{name}-heading"><h2 id="{name}-heading">{escape(panel.title)}</h2>'
-            f"<figure>{drawn[name]}<figcaption>{escape(panel.caption)}</figcaption></figure></section>"
+            f'<figure><div class="scroll" tabindex="0" role="region" aria-label="{panel.name}, drawing">'
+            f"{drawn[name]}</div><figcaption>{escape(panel.caption)}</figcaption></figure></section>"
         )
 
     parts = [

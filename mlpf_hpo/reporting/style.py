@@ -31,7 +31,7 @@ SETTINGS: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.alpha": 0.2,
+    "grid.alpha": 0.15,
     "grid.color": INK,
     "legend.frameon": False,
     "figure.facecolor": "none",
