@@ -7,12 +7,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+
+import psutil
 
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.tracking import links, signposts
 from mlpf_hpo.tracking.client import connect, tracking_uri
 
-START_SECONDS = 90
+START_SECONDS, END_SECONDS = 300, 20
+"""How long the server may take to answer, and to end: a machine in full use is slow to import it."""
+
+QUIET = ("--uvicorn-opts", "--log-level warning")
+"""A line for each request would push the links off the screen."""
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 
@@ -38,8 +45,11 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
         except OSError as error:
             told = f"port {port} on {host}: {error.strerror}; choose another with --port"
             raise TrackingError(told) from None
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    server = subprocess.Popen([*command, "--host", host, "--port", str(port), "--workers", "1"])
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, *QUIET]
+    server = subprocess.Popen(
+        [*command, "--host", host, "--port", str(port), "--workers", "1"],
+        stdout=sys.stderr,  # what we print ourselves stays alone on stdout
+    )
     try:
         _wait(server, host, port)
         base = f"http://{'127.0.0.1' if host == EVERYWHERE else host}:{port}"
@@ -49,8 +59,22 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
     except KeyboardInterrupt:
         return 0
     finally:
-        server.terminate()
-        server.wait(timeout=20)
+        _end(server)
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server with the workers that it started, patiently first."""
+    with suppress(psutil.NoSuchProcess):
+        whole = psutil.Process(server.pid)
+        family = [whole, *whole.children(recursive=True)]
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, alive = psutil.wait_procs(family, timeout=END_SECONDS)
+        for process in alive:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+    server.wait()
 
 
 def _wait(server: subprocess.Popen[bytes], host: str, port: int) -> None:

@@ -139,7 +139,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         text=True,
         start_new_session=True,
     )
-    overdue = threading.Timer(300, lambda: os.killpg(process.pid, signal.SIGKILL))
+    overdue = threading.Timer(400, lambda: os.killpg(process.pid, signal.SIGKILL))
     overdue.start()
     printed = ""
     try:
@@ -153,7 +153,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
         overdue.cancel()
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(timeout=30)
+            process.wait(timeout=60)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -54,15 +54,20 @@ def test_a_phone_shows_it_without_scrolling_sideways(open_report) -> None:
     tab.shoot("report-phone")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_for_an_accessibility_checker_to_find(open_report, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "width", "rule"), [
+    ("light", PHONE, "scrollable-region-focusable"),
+    ("dark", 1200, "landmark-unique"),
+])  # fmt: skip
+def test_nothing_for_an_accessibility_checker_to_find(
+    open_report, scheme: str, width: int, rule: str
+) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
-    tab = open_report(scheme=scheme)
+    tab = open_report(scheme=scheme, width=width)
     found = axe.Axe().run(tab.page)
     assert found.violations_count == 0, found.generate_report()
     checked = tab.page.evaluate("axe.run({resultTypes: ['passes']}).then(r => r.passes.map(p => p.id))")
-    assert {"color-contrast", "scrollable-region-focusable", "html-has-lang"} <= set(checked)
-    tab.shoot(f"report-{scheme}")
+    assert {"color-contrast", "html-has-lang", rule} <= set(checked), "the checker looked"
+    tab.shoot(f"report-{scheme}-{width}")
 
 
 def test_figures_take_the_colour_of_the_page(open_report) -> None:
