@@ -12,11 +12,10 @@ from types import FrameType
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -58,8 +57,9 @@ class ProgressBar:
         self._task = task
 
     def __call__(self, done: float, total: float, note: str = "") -> None:
-        """Show that `done` of `total` is done, with a short note such as the best loss so far."""
-        self._progress.update(self._task, completed=done, total=total, note=note)
+        """Show how much of `total` is done; a note says it in words, with the best loss so far."""
+        told = note or f"{done:.0f} of {total:.0f} done"
+        self._progress.update(self._task, completed=done, total=total, note=told)
 
 
 @contextmanager
@@ -68,9 +68,9 @@ def progress_bar(title: str, total: float | None = None) -> Iterator[ProgressBar
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        TaskProgressColumn(),
         TimeRemainingColumn(),
+        TextColumn("left,"),
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as progress:

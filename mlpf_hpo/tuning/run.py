@@ -226,7 +226,7 @@ def _progress(ledger: Ledger) -> tuple[float, float, str]:
     ended = ledger.in_state(State.ENDED)
     done = len(ended) + sum(trial.epochs / ledger.max_epochs for trial in running + paused)
     failed = sum(trial.status == "failed" for trial in ended)
-    notes = [f"{len(running)} running"]
+    notes = [f"{len(ended)} of {len(ledger.trials)} done", f"{len(running)} running"]
     if paused:
         notes.append(f"{len(paused)} paused")
     if failed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,22 +54,18 @@ def fill(folder: Path) -> Filled:
     writer = RunWriter(connect(uri))
     machine_of: dict[str, str] = {}
     losses: dict[str, float] = {}
-    machines = [
-        Machine(dataclasses.replace(describe_host()), label)
-        for label, n in MACHINES.items()
-        for _ in range(n)
-    ]
+    machines = [Machine(describe_host(), label) for label, n in MACHINES.items() for _ in range(n)]
     generator = np.random.default_rng(0)
     for number, machine in enumerate(machines):
         parent = _parent(writer, "campaign", "c0ffee", machine)
         run_id, best = _trial(writer, "campaign", "c0ffee", parent, number, machine, {}, generator)
         machine_of[run_id], losses[run_id] = machine.label, best
     writer.close(parent, "finished")
-    for policy in ("asha", "asha+prediction"):
-        parent = _parent(writer, "search", f"id-{policy}", machines[0])
+    for identity, policy in (("5ea1", "asha"), ("5ea2", "asha+prediction")):
+        parent = _parent(writer, "search", identity, machines[0])
         for number in range(SEARCHED):
             told = {"policy": policy}
-            _trial(writer, "search", f"id-{policy}", parent, number, machines[0], told, generator)
+            _trial(writer, "search", identity, parent, number, machines[0], told, generator)
         writer.close(parent, "finished")
     champion_run = _champion(writer, folder)
     assert (folder / ARTIFACTS).is_dir()
