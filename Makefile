@@ -1,8 +1,9 @@
 # Every target sets up .venv by itself, once, from the pinned versions in constraints.txt.
-#   make repro    run the whole pipeline; what is up to date is not run again
+#   make repro    run the whole pipeline and say how things stand; what is up to date is not run again
 #   make test     run the tests
 #   make report   bring the report up to date and say where it is
-#   make ui       open the MLflow user interface on this machine
+#   make ui       serve the MLflow user interface on this machine and print links into it (PORT=5000)
+#   make images   make the screenshots of docs/ui.md again
 #   make lint     style, types and import floors
 
 SHELL := /bin/bash
@@ -20,7 +21,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export RAY_USAGE_STATS_ENABLED := 0
 PORT ?= 5000
 
-.PHONY: help repro test report ui lint setup clean
+.PHONY: help repro test report ui images lint setup clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -40,6 +41,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 repro: setup
 	@dvc repro
+	@mlpf-hpo status
 
 report: setup
 	@dvc repro --quiet report
@@ -50,6 +52,9 @@ test: setup
 
 ui: setup
 	@mlpf-hpo ui --port $(PORT)
+
+images: setup
+	@MLPF_HPO_SCREENSHOTS=docs/images/ui python -m pytest -q tests/browser
 
 lint: setup
 	@ruff check .

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table as text, nothing cut off; numbers stand to the right.
+
+    Examples
+    --------
+    >>> print(columns(("trial", "loss"), [("t003", "1.5"), ("t012", "12")]))
+    trial  loss
+    t003    1.5
+    t012     12
+    """
+    table = list(rows)
+    out = [list(header), *map(list, table)]
+    for column in range(len(header)):
+        width = max(len(row[column]) for row in out)
+        numbers = bool(table) and all(re.match(r"[-+.\d]", row[column]) for row in table)
+        for row in out:
+            row[column] = row[column].rjust(width) if numbers else row[column].ljust(width)
+    return "\n".join("  ".join(row).rstrip() for row in out)
 
 
 class ProgressBar:
@@ -37,8 +57,9 @@ class ProgressBar:
         self._task = task
 
     def __call__(self, done: float, total: float, note: str = "") -> None:
-        """Show that `done` of `total` is done, with a short note such as the best loss so far."""
-        self._progress.update(self._task, completed=done, total=total, note=note)
+        """Show how much of `total` is done; a note says it in words, with the best loss so far."""
+        told = note or f"{done:.0f} of {total:.0f} done"
+        self._progress.update(self._task, completed=done, total=total, note=told)
 
 
 @contextmanager
@@ -47,9 +68,9 @@ def progress_bar(title: str, total: float | None = None) -> Iterator[ProgressBar
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        TaskProgressColumn(),
         TimeRemainingColumn(),
+        TextColumn("left,"),
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as progress:

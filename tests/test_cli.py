@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
+from typer.core import TyperGroup
 
+from mlpf_hpo.cli.app import ORDER, app
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import write_store
 
@@ -34,6 +38,9 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
             "no such file",
         ),
         (["train", "--epochs", "0", "--out", "x"], 2, "Input should be greater than or equal to 1"),
+        (["stauts"], 2, "Did you mean 'status'?"),
+        (["runs", "best", "--metrc", "x"], 2, "Possible options: --metric"),
+        (["ui", "--port", "0"], 2, "Input should be greater than or equal to 1"),
         (["benchmark", "--epochs", "none"], 64, "Input should be a valid integer"),
         (["benchmark", "--events", "1"], 66, "the stage `events` makes it"),
     ],
@@ -46,11 +53,30 @@ def test_errors_are_for_people(tmp_path: Path, arguments: list[str], status: int
     assert not list(tmp_path.iterdir()), "nothing is half-written"
 
 
-def test_help_teaches(tmp_path: Path) -> None:
-    for command in (["train"], ["benchmark"], ["curves", "import"]):
-        result = run(*command, "--help", folder=tmp_path)
-        assert result.returncode == 0
-        assert "Example" in result.stdout
+def leaves(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Yield every command with its path."""
+    if isinstance(command, TyperGroup):
+        for name in command.list_commands(None):
+            yield from leaves(command.commands[name], (*path, name))
+    else:
+        yield path, command
+
+
+def test_help_teaches_by_example_in_the_order_of_the_circle() -> None:
+    found = list(leaves(typer.main.get_command(app)))
+    assert {path[0] for path, _ in found} == set(ORDER)
+    assert [path[0] for path, _ in found] == sorted((path[0] for path, _ in found), key=ORDER.index)
+    for path, command in found:
+        assert f"mlpf-hpo {' '.join(path)}" in command.epilog, path
+        assert command.help.endswith("."), path
+        options = [parameter for parameter in command.params if parameter.name != "help"]
+        assert options
+
+
+def test_help_is_shown(tmp_path: Path) -> None:
+    result = run("runs", "best", "--help", folder=tmp_path)
+    assert result.returncode == 0
+    assert "mlpf-hpo runs best --metric throughput/events_per_second" in result.stdout
 
 
 def test_train_writes_a_curve_and_resumes(tmp_path: Path) -> None:

@@ -98,8 +98,16 @@ class HostInfo:
         return label
 
     def tags(self) -> dict[str, str]:
-        """Return the tags of a run that trained here."""
-        return {"hardware_id": self.hardware_id, "hardware_label": self.hardware_label, "host": self.hostname}
+        """Return the tags of a run that trained here: what one sorts, filters and groups runs by."""
+        return {
+            "hardware_id": self.hardware_id,
+            "hardware_label": self.hardware_label,
+            "host": self.hostname,
+            "cpu": self.cpu_model,
+            "cpus_usable": str(self.usable_cpus),
+            "memory_gib": f"{self.memory_bytes / 2**30:.0f}",
+            "gpu": self.gpus[0].name if self.gpus else "none",
+        }
 
     def record(self) -> dict[str, Any]:
         """Return everything, as JSON can hold it."""

@@ -13,7 +13,8 @@ from mlpf_hpo.predictors import trusted_types
 from mlpf_hpo.predictors.comparison import TRACKED, open_run
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.registry import MODEL, check_model, load_model, register_predictor
+from mlpf_hpo.tracking.records import MODEL
+from mlpf_hpo.tracking.registry import check_model, load_model, register_predictor
 from mlpf_hpo.tracking.writer import RunWriter
 
 EXAMPLE_ROWS = 3

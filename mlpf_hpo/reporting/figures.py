@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from mlpf_hpo.reporting.inputs import ReportInput
-from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas
+from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log
+from mlpf_hpo.reporting.throughput import figure_7
 
 COLOURS = {"persistence": GREY, "svr": BLUE, "qsvr": ORANGE, "random_bits": RED, "qsvr_ensemble": GREEN}
 NAMES = {
@@ -26,24 +26,6 @@ LOSS_NOTE = (
     "Losses are sums over elements divided by their number (by that of elements with a target for momenta "
     "and charge): they don't depend on padding, and can't be compared with the paper's 440-600."
 )
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A figure of the report.
-
-    Attributes
-    ----------
-    name, title, caption : str
-        Id, heading, and what it was measured on.
-    figure : Figure
-        Drawn.
-    """
-
-    name: str
-    title: str
-    caption: str
-    figure: Figure
 
 
 def figure_1(inputs: ReportInput) -> Panel:
@@ -61,12 +43,13 @@ def figure_1(inputs: ReportInput) -> Panel:
             axis.plot(epochs, train, color=BLUE, label="training")
             axis.plot(epochs, validation, color=ORANGE, label="validation", linestyle="--")
             axis.set(title=title, xlabel="epoch", ylabel="loss")
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             axis.legend()
         low = min(min(np.nanmin(c) for c in before), min(min(c) for c in after))
         high = max(max(np.nanmax(c) for c in before), max(max(c) for c in after))
         for axis in axes:
             axis.set(yscale="log", ylim=(low * 0.95, high * 1.05))
-            _plain_log(axis)
+            plain_log(axis)
     change = 1 - best["curve"][-1] / curves.values[median][-1]
     return Panel(
         "figure-1",
@@ -93,7 +76,8 @@ def figure_3(inputs: ReportInput) -> Panel:
         axis.plot([], [], color=BLUE, label="complete")
         axis.plot([], [], color=RED, label="diverged, cut short or restarted")
         axis.set(xlabel="epoch", ylabel="validation loss", yscale="log")
-        _plain_log(axis)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        plain_log(axis)
         axis.legend()
     restarted = int((curves.restart_epoch >= 0).sum())
     return Panel(
@@ -174,42 +158,6 @@ def figure_6(inputs: ReportInput) -> Panel:
     )
 
 
-def figure_7(inputs: ReportInput) -> Panel:
-    """Return training throughput by machine."""
-    labels = sorted(set(inputs.curves.hardware.tolist()))
-    rates = inputs.curves.metrics["throughput/events_per_second"]
-    stats = benchmark_stats(inputs)
-    with canvas(2) as (figure, (left, right)):
-        data = []
-        for label in labels:
-            values = rates[inputs.curves.hardware == label]
-            data.append(values[np.isfinite(values)])
-        left.boxplot(
-            data,
-            tick_labels=labels,
-            medianprops={"color": ORANGE},
-            boxprops={"color": INK},
-            whiskerprops={"color": INK},
-            capprops={"color": INK},
-            flierprops={"markeredgecolor": GREY, "markersize": 3},
-        )
-        left.set(ylabel="events/s", title="campaign: epochs of all trials", yscale="log")
-        _plain_log(left)
-        copies = inputs.benchmark["run_info"]["copies"]
-        right.bar([stats["label"]], [stats["score"]], color=BLUE, width=0.5)
-        spread = [[stats["score"] - stats["min"] * copies], [stats["max"] * copies - stats["score"]]]
-        right.errorbar([0], [stats["score"]], yerr=np.clip(spread, 0, None), color=INK, capsize=4)
-        right.set(ylabel="events/s, all copies", title="benchmark: one fixed configuration", xlim=(-1, 1))
-    return Panel(
-        "figure-7",
-        "Figure 7: training throughput",
-        "Left: events per second of training steps in each epoch of each trial, by machine; trials differ "
-        f"in size. Right: the benchmark's score, {copies} copies of the fixed configuration at once; the "
-        f"bar spans the slowest to the fastest copy, times copies. {machines_told(labels)}",
-        figure,
-    )
-
-
 def figure_search(inputs: ReportInput) -> Panel:
     """Return what the search policies spent and found."""
     policies = inputs.search["policies"]
@@ -219,8 +167,8 @@ def figure_search(inputs: ReportInput) -> Panel:
             x, y = np.array(policy["incumbent"]).T
             left.step(x, y, where="post", color=colours[name], label=policy["label"])
         left.set(xlabel="epochs spent by all trials", ylabel="best validation loss", yscale="log")
-        _plain_log(left)
-        left.legend(fontsize=8)
+        plain_log(left)
+        left.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         marks = {"rank": "s", "prediction": "X", "": "o"}
         for offset, (name, policy) in zip((-0.2, 0.2), policies.items(), strict=False):
             for row, trial in enumerate(policy["trials"]):
@@ -231,7 +179,7 @@ def figure_search(inputs: ReportInput) -> Panel:
         for reason, told in (("rank", "stopped by rank"), ("prediction", "by prediction"), ("", "finished")):
             right.plot([], [], color=INK, linestyle="", marker=marks[reason], markersize=4, label=told)
         right.set(xlabel="epochs trained", ylabel="trial")
-        right.legend(fontsize=8, loc="lower right")
+        right.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.2)
     champion = inputs.search["champion"]
     return Panel(
         "figure-search",
@@ -266,23 +214,6 @@ def best_trial(inputs: ReportInput) -> dict[str, Any]:
     return min(trials, key=lambda trial: min(trial["curve"]))
 
 
-def benchmark_stats(inputs: ReportInput) -> dict[str, Any]:
-    """Return score, spread and machine of the benchmark."""
-    report = inputs.benchmark["report"]
-    (key,) = report["wl-scores"]
-    label = inputs.benchmark.get("hardware", {}).get("hardware_label", inputs.hardware_told)
-    return {"key": key, "label": label, "score": report["wl-scores"][key], **report["wl-stats"][key]}
-
-
-def machines_told(labels: list[str]) -> str:
-    """Say how many machines there are to compare."""
-    if len(labels) == 1:
-        return (
-            f"One machine ({labels[0]}): nothing to compare it with yet; trials on another appear beside it."
-        )
-    return f"{len(labels)} machines."
-
-
 def _predicted_against_true(axis: Axes, inputs: ReportInput, name: str) -> None:
     out = inputs.predictors["out_of_fold"][name]
     true, predicted = np.array(out["true"]), np.array(out["predicted"])
@@ -296,7 +227,7 @@ def _predicted_against_true(axis: Axes, inputs: ReportInput, name: str) -> None:
     scores = inputs.predictors["predictors"][name]
     axis.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), xlabel="true final loss")
     axis.set_ylabel("predicted final loss")
-    _plain_log(axis)
+    plain_log(axis)
     r2, rank = scores["r2_quantile"]["mean"], scores["spearman"]["mean"]
     axis.set_title(f"{NAMES[name]}: R² {r2:.3f} (quantiles), Spearman {rank:.3f}")
 
@@ -307,14 +238,3 @@ def _out_of_fold_told(inputs: ReportInput) -> str:
         f"Each of {p['rows']} curves predicted by models that had none of its configuration to learn from "
         f"({p['outer_folds']} folds), after {p['known_epochs']} of {p['n_epochs']} epochs."
     )
-
-
-def _plain_log(axis: Axes) -> None:
-    """Label a logarithmic axis with plain numbers."""
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
-
-    for one in (axis.xaxis, axis.yaxis):
-        if one.get_scale() == "log":
-            one.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            one.set_major_formatter(ScalarFormatter())
-            one.set_minor_formatter(NullFormatter())

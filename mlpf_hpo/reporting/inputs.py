@@ -71,6 +71,11 @@ class ReportInput:
         )
 
     @property
+    def hosts(self) -> list[dict[str, Any]]:
+        """Records of the machines that trained the campaign."""
+        return list(self.campaign_runs["hosts"])
+
+    @property
     def hardware_told(self) -> str:
-        """The machine that trained, in a caption's words."""
-        return str(self.campaign_runs["hardware_label"])
+        """The machines that trained the campaign, in a caption's words."""
+        return " and ".join(sorted(set(self.curves.hardware.tolist())))

@@ -8,11 +8,22 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+import numpy as np
+
 from mlpf_hpo.files import write_json, write_text, written_whole
-from mlpf_hpo.reporting.figures import FIGURES, Panel, machines_told
+from mlpf_hpo.reporting.figures import FIGURES
 from mlpf_hpo.reporting.inputs import ReportInput
-from mlpf_hpo.reporting.style import png, svg
-from mlpf_hpo.reporting.tables import table_1, table_2, table_benchmark, table_scores, table_search
+from mlpf_hpo.reporting.machines import compare_machines
+from mlpf_hpo.reporting.style import Panel, png, svg
+from mlpf_hpo.reporting.tables import (
+    table_1,
+    table_2,
+    table_benchmark,
+    table_machines,
+    table_scores,
+    table_search,
+)
+from mlpf_hpo.reporting.throughput import machines_told
 from mlpf_hpo.tracking import links
 
 STYLE = """
@@ -29,14 +40,18 @@ h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
 a { color: var(--link); }
 p.lead { font-size: 1.1rem; }
 figure { margin: 1rem 0; }
-figure svg { width: 100%; height: auto; display: block; color: var(--ink); }
+figure svg { width: 100%; min-width: 34rem; height: auto; display: block; color: var(--ink); }
 figcaption, caption { color: var(--soft); font-size: .9rem; text-align: left; }
+figcaption { margin-top: .5rem; max-width: 50rem; }
 caption { padding-bottom: .5rem; }
+caption div { position: sticky; left: 0; max-width: min(100vw - 2rem, 50rem); }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 .scroll:focus-visible { outline: 2px solid var(--link); }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line);
   overflow-wrap: normal; vertical-align: top; }
+th:last-child, td:last-child { padding-right: 0; }
+.number { text-align: right; }
 nav ul { padding-left: 1.2rem; }
 """
 
@@ -92,7 +107,8 @@ def _page(inputs: ReportInput, panels: list[Panel], drawn: dict[str, str]) -> st
         panel = by_name[name]
         return (
             f'<section aria-labelledby="{name}-heading"><h2 id="{name}-heading">{escape(panel.title)}</h2>'
-            f"<figure>{drawn[name]}<figcaption>{escape(panel.caption)}</figcaption></figure></section>"
+            f'<figure><div class="scroll" tabindex="0" role="region" aria-label="{panel.name}, drawing">'
+            f"{drawn[name]}</div><figcaption>{escape(panel.caption)}</figcaption></figure></section>"
         )
 
     parts = [
@@ -111,6 +127,7 @@ def _page(inputs: ReportInput, panels: list[Panel], drawn: dict[str, str]) -> st
         table_2(inputs),
         show("figure-6"),
         show("figure-7"),
+        table_machines(inputs),
         table_benchmark(inputs),
         _limits(inputs),
     ]
@@ -141,17 +158,20 @@ def _lead(inputs: ReportInput) -> str:
 
 def _where_to_look(inputs: ReportInput) -> str:
     runs, search = inputs.campaign_runs, inputs.search
-    experiment = runs["experiment_id"]
-    condition = links.condition_on(inputs.campaign["campaign_id"])
-    parents = [policy["parent_run_id"] for policy in search["policies"].values()]
+    experiment, campaign = runs["experiment_id"], inputs.campaign["campaign_id"]
+    best = best_runs(inputs)
     targets = [
-        ("Learning curves of the campaign", links.curves_link(experiment, condition)),
-        ("Parallel coordinates of ten trials", links.compare_link(experiment, runs["run_ids"][:10])),
-        ("The campaign, with its machine", links.run_link(experiment, runs["parent_run_id"])),
-        *((f"Search: {p['label']}", links.run_link(search["experiment_id"], run)) for p, run in
-          zip(search["policies"].values(), parents, strict=True)),
+        ("Learning curves of the campaign", links.saved_view_link(experiment, links.curves_view(campaign))),
+        ("Throughput by machine", links.saved_view_link(experiment, links.machines_view(campaign))),
+        (f"Parallel coordinates of the best {len(best)} trials", links.compare_link(experiment, best)),
+        ("The campaign, with its machines", links.run_link(experiment, runs["parent_run_id"])),
+        ("Searches by policy", links.saved_view_link(search["experiment_id"], links.POLICIES_VIEW)),
+        *(
+            (f"Search: {policy['label']}", links.run_link(search["experiment_id"], policy["parent_run_id"]))
+            for policy in search["policies"].values()
+        ),
         ("The champion", links.model_link(inputs.registered["model"], inputs.registered["version"])),
-    ]  # fmt: skip
+    ]
     items = "".join(f'<li><a href="{escape(url)}">{escape(told)}</a></li>' for told, url in targets)
     return (
         '<nav aria-label="In MLflow"><p>In MLflow (start it with <code>make ui</code>):</p>'
@@ -159,8 +179,15 @@ def _where_to_look(inputs: ReportInput) -> str:
     )
 
 
+def best_runs(inputs: ReportInput, n: int = 10) -> list[str]:
+    """Return the runs of the campaign's best trials by their best epoch, best first."""
+    values = np.where(np.isfinite(inputs.curves.values), inputs.curves.values, np.inf).min(axis=1)
+    order = [row for row in np.argsort(values, kind="stable") if np.isfinite(values[row])]
+    return [str(inputs.curves.run_ids[row]) for row in order[:n]]
+
+
 def _limits(inputs: ReportInput) -> str:
-    machines = sorted(set(inputs.curves.hardware.tolist()))
+    machines = compare_machines(inputs.curves)
     told = [
         "Figure 2, scaling from one worker to a cluster: this run has one machine and measures no scaling.",
         *(f"Table 2, {missing['label']}: {missing['reason']}." for missing in

@@ -6,11 +6,14 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 INK = "#010203"
 """Stands for the page's text colour, which a figure takes on when it is put into the page."""
@@ -28,7 +31,7 @@ SETTINGS: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
-    "grid.alpha": 0.2,
+    "grid.alpha": 0.15,
     "grid.color": INK,
     "legend.frameon": False,
     "figure.facecolor": "none",
@@ -36,6 +39,24 @@ SETTINGS: dict[str, Any] = {
     "savefig.facecolor": "none",
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
 }
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure of the report.
+
+    Attributes
+    ----------
+    name, title, caption : str
+        Id, heading, and what it was measured on.
+    figure : Figure
+        Drawn.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
 
 
 @contextmanager
@@ -46,6 +67,15 @@ def canvas(
     with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure, list(figure.subplots(1, columns, squeeze=False)[0])
+
+
+def plain_log(axis: Axes) -> None:
+    """Label a logarithmic axis with plain numbers."""
+    for one in (axis.xaxis, axis.yaxis):
+        if one.get_scale() == "log":
+            one.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            one.set_major_formatter(ScalarFormatter())
+            one.set_minor_formatter(NullFormatter())
 
 
 def svg(figure: Figure, name: str, title: str) -> str:

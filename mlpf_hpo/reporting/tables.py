@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from mlpf_hpo.config.space import ChoiceParams
-from mlpf_hpo.reporting.figures import NAMES, benchmark_stats
+from mlpf_hpo.reporting.figures import NAMES
 from mlpf_hpo.reporting.inputs import ReportInput
+from mlpf_hpo.reporting.machines import compare_machines
+from mlpf_hpo.reporting.throughput import benchmark_stats
 from mlpf_hpo.space import TABLE_1
+from mlpf_hpo.tracking.hosts import host_told, versions_told
 
 
 def html_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table whose first column names its rows."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in header)
-    body = "".join(
-        f'<tr><th scope="row">{escape(first)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in rest)}</tr>'
-        for first, *rest in rows
+    """Return a table whose first column names its rows.
+
+    The last cell of a row shorter than the header spans what is left; columns of numbers stand to the right.
+    """
+    whole = [row for row in rows if len(row) == len(header)]
+    numbers = [column > 0 and _are_numbers([row[column] for row in whole]) for column in range(len(header))]
+    head = "".join(
+        f'<th scope="col"{_shown(right)}>{escape(cell)}</th>'
+        for cell, right in zip(header, numbers, strict=True)
     )
+    body = "".join(_row(row, numbers) for row in rows)
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption[:60])}"><table>'
-        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"<caption><div>{escape(caption)}</div></caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _row(row: Sequence[str], numbers: Sequence[bool]) -> str:
+    first, *rest = row
+    cells = [
+        f"<td{_shown(right)}>{escape(cell)}</td>" for cell, right in zip(rest, numbers[1:], strict=False)
+    ]
+    left_over = len(numbers) - len(row)
+    if left_over:
+        cells[-1] = f'<td colspan="{left_over + 1}">{escape(rest[-1])}</td>'
+    return f'<tr><th scope="row">{escape(first)}</th>{"".join(cells)}</tr>'
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    return bool(cells) and all(re.match(r"[-+]?\d[^a-z]*$|–$", cell) for cell in cells)
+
+
+def _shown(right: bool) -> str:
+    return ' class="number"' if right else ""
 
 
 def table_1(inputs: ReportInput) -> str:
@@ -42,14 +71,11 @@ def table_1(inputs: ReportInput) -> str:
 def table_2(inputs: ReportInput) -> str:
     """Return R2 of the predictors over random splits, and what this number of curves doesn't allow."""
     table = inputs.predictors["table_2"]
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (row["label"], *(f"{row[key]:.3f}" for key in ("best", "worst", "mean", "std")))
         for row in table["rows"]
     ]
-    rows += [
-        (missing["label"], "not possible: " + missing["reason"], "", "", "")
-        for missing in table["not_possible"]
-    ]
+    rows += [(missing["label"], "not possible: " + missing["reason"]) for missing in table["not_possible"]]
     caption = (
         f"Table 2: R²(true, predicted) in quantiles over {table['splits']} splits; {table['points']} "
         f"training curves, {table['known_epochs']} of {inputs.predictors['n_epochs']} epochs seen. "
@@ -66,7 +92,8 @@ def table_scores(inputs: ReportInput) -> str:
     for name, scores in [*p["predictors"].items(), ("selected by inner folds", p["selected"])]:
         told = NAMES.get(name, name) + (" (champion)" if name == p["winner"] else "")
         cells = [
-            f"{scores[m]['mean']:.3f} [{scores[m]['low']:.3f}, {scores[m]['high']:.3f}]" for m in metrics
+            f"{scores[m]['mean']:.3f} [{scores[m]['low']:.3f},\N{NO-BREAK SPACE}{scores[m]['high']:.3f}]"
+            for m in metrics
         ]
         rows.append((told, *cells))
     caption = (
@@ -110,6 +137,32 @@ def table_search(inputs: ReportInput) -> str:
     return html_table(caption, header, rows)
 
 
+def table_machines(inputs: ReportInput) -> str:
+    """Return the machines, how fast trials ran on each, and what they are."""
+    hosts = {record["hardware_label"]: record for record in inputs.hosts}
+    rows = []
+    for machine in compare_machines(inputs.curves):
+        record = hosts.get(machine.label)
+        rows.append(
+            (
+                machine.label,
+                str(len(machine.rates)),
+                str(machine.events),
+                f"{machine.elements:.3g}",
+                str(machine.relative) if machine.relative else "–",
+                host_told(record) if record else "not on record",
+                versions_told(record) if record else "",
+            )
+        )
+    caption = (
+        "Machines of the campaign: medians over trials, in brackets 95 % bootstrap intervals. At equal "
+        "configuration: speed relative to the machine in the first row, from a fit of throughput to layers, "
+        "width and bin size."
+    )
+    header = ("machine", "trials", "events/s", "elements/s", "at equal configuration", "hardware", "software")
+    return html_table(caption, header, rows)
+
+
 def table_benchmark(inputs: ReportInput) -> str:
     """Return the benchmark's score."""
     stats, run = benchmark_stats(inputs), inputs.benchmark["run_info"]
@@ -120,7 +173,7 @@ def table_benchmark(inputs: ReportInput) -> str:
         ("log", str(inputs.benchmark["report"]["log"])),
     ]
     rows += [(str(name), told) for name, value in _facts(inputs.benchmark) if (told := _told(value))]
-    return html_table("Training throughput, HEP-Workloads format.", ("", "value"), rows)
+    return html_table("Training throughput, HEP-Workloads format.", ("quantity", "value"), rows)
 
 
 def _facts(benchmark: dict[str, Any]) -> list[tuple[str, Any]]:

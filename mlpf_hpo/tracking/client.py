@@ -98,3 +98,9 @@ def _first_use(uri: str) -> AbstractContextManager[object]:
         return nullcontext()
     path = Path(uri.removeprefix(SQLITE))
     return filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=120)
+
+
+def has_store(uri: str | None = None) -> bool:
+    """Tell whether there is anything to read: a SQLite database that is not there would be made by asking."""
+    path = tracking_uri(uri)
+    return not path.startswith("sqlite:///") or Path(path.removeprefix("sqlite:///")).is_file()

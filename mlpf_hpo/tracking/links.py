@@ -10,6 +10,21 @@ from urllib.parse import quote
 LOCAL = "http://127.0.0.1:5000"
 """Where `make ui` serves the interface of a local database."""
 
+LOSS = "metrics.`val/loss`"
+
+POLICIES_VIEW = "by-policy"
+"""Key of the saved view that compares the policies of a search."""
+
+
+def curves_view(campaign_id: str) -> str:
+    """Return the key of the saved view with all loss curves of a campaign or search."""
+    return f"curves-{campaign_id}"
+
+
+def machines_view(campaign_id: str) -> str:
+    """Return the key of the saved view "Hardware comparison": trials by `hardware_label`."""
+    return f"hardware-comparison-{campaign_id}"
+
 
 def base_url() -> str:
     """Return the address of the tracking server, or the one that `make ui` serves."""
@@ -17,17 +32,34 @@ def base_url() -> str:
     return uri.rstrip("/") if uri.startswith("http") else LOCAL
 
 
+def relocated(text: str, base: str) -> str:
+    """Return a text whose links lead to another address of the same server."""
+    return text.replace(base_url(), base)
+
+
+def within(link: str) -> str:
+    """Return a link for a page of the UI itself: it holds wherever the server listens."""
+    return link[link.index("#/") :]
+
+
 def curves_link(experiment_id: str, condition: str) -> str:
-    """Return a link to the curves of all trials that fit a condition, best last loss first."""
-    query = {
-        "workflowType": "machine_learning",
-        "compareRunsMode": "CHART",
-        "orderByKey": "metrics.`val/loss`",
-        "orderByAsc": "true",
-        "searchFilter": f"tags.kind = 'trial' and {condition}",
-    }
-    told = "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
-    return f"{base_url()}/#/experiments/{experiment_id}/runs?{told}"
+    """Return a link to the curves of trials that fit a condition, best last loss first.
+
+    The UI draws the first ten of them; a saved view (see `saved_view_link`) draws all.
+    """
+    return _runs_link(
+        experiment_id,
+        compareRunsMode="CHART",
+        orderByKey=LOSS,
+        orderByAsc="true",
+        searchFilter=f"tags.kind = 'trial' and {condition}",
+    )
+
+
+def saved_view_link(experiment_id: str, key: str, *, charts: bool = True) -> str:
+    """Return a link to a view saved with an experiment, as charts or as a table."""
+    mode = {"compareRunsMode": "CHART"} if charts else {}
+    return _runs_link(experiment_id, **mode, viewStateShareKey=key)
 
 
 def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
@@ -39,7 +71,7 @@ def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
 
 def experiment_link(experiment_id: str) -> str:
     """Return a link to the table of an experiment's runs."""
-    return f"{base_url()}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
+    return _runs_link(experiment_id)
 
 
 def run_link(experiment_id: str, run_id: str) -> str:
@@ -47,29 +79,21 @@ def run_link(experiment_id: str, run_id: str) -> str:
     return f"{base_url()}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
+def artifact_link(experiment_id: str, run_id: str, path: str) -> str:
+    """Return a link to a file of a run."""
+    return f"{run_link(experiment_id, run_id)}/artifacts/{quote(path)}"
+
+
 def model_link(name: str, version: str | int) -> str:
     """Return a link to a version of a registered model."""
     return f"{base_url()}/#/models/{quote(name)}/versions/{version}"
 
 
-def campaign_text(experiment_id: str, campaign_id: str, parent_run_id: str, run_ids: Sequence[str]) -> str:
-    """Return where to look after a campaign; `make ui` serves these addresses for a local database."""
-    return "\n".join(
-        [
-            f"  curves:       {curves_link(experiment_id, condition_on(campaign_id))}",
-            f"  coordinates:  {compare_link(experiment_id, run_ids[:10])}",
-            f"  campaign:     {run_link(experiment_id, parent_run_id)}",
-        ]
-    )
-
-
-def search_text(experiment_id: str, parent_run_ids: Sequence[str]) -> str:
-    """Return where to look after a search."""
-    told = [f"  search:       {run_link(experiment_id, run_id)}" for run_id in parent_run_ids]
-    condition = "tags.stage = 'search'"
-    return "\n".join([*told, f"  curves:       {curves_link(experiment_id, condition)}"])
-
-
 def condition_on(campaign_id: str) -> str:
     """Return the search condition for the trials of a campaign or search."""
     return f"tags.campaign_id = '{campaign_id}'"
+
+
+def _runs_link(experiment_id: str, **query: str) -> str:
+    told = "".join(f"&{name}={quote(value, safe='')}" for name, value in query.items())
+    return f"{base_url()}/#/experiments/{experiment_id}/runs?workflowType=machine_learning{told}"

@@ -49,13 +49,14 @@ def trials(
     wanted = None if run_ids is None else set(run_ids)
     found = [
         run
-        for run in _all_runs(client, experiment.experiment_id, condition)
+        for run in all_runs(client, experiment.experiment_id, condition)
         if wanted is None or run.info.run_id in wanted
     ]
     return sorted((_summary(client, run) for run in found), key=lambda trial: trial.trial_id)
 
 
-def _all_runs(client: MlflowClient, experiment_id: str, condition: str) -> Iterable[Run]:
+def all_runs(client: MlflowClient, experiment_id: str, condition: str) -> Iterable[Run]:
+    """Yield every run of an experiment that fits a condition, page by page."""
     token = None
     while True:
         page = client.search_runs([experiment_id], condition, max_results=PAGE, page_token=token)

@@ -8,6 +8,9 @@ from typing import Any
 
 from mlpf_hpo.space import Configuration, stable_hash
 
+MODEL = "curve-predictor"
+"""Name of the registered model."""
+
 TRIAL_SCHEMA = 2
 """Raised whenever the same configuration and seed would no longer give the same curve."""
 

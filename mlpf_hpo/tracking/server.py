@@ -7,16 +7,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
-from mlflow import MlflowClient
+import psutil
 
 from mlpf_hpo.errors import TrackingError
-from mlpf_hpo.tracking import links
+from mlpf_hpo.tracking import links, signposts
 from mlpf_hpo.tracking.client import connect, tracking_uri
-from mlpf_hpo.tracking.registry import MODEL
-from mlpf_hpo.tracking.writer import experiment_name
 
-START_SECONDS = 90
+START_SECONDS, END_SECONDS = 300, 20
+"""How long the server may take to answer, and to end: a machine in full use is slow to import it."""
+
+QUIET = ("--uvicorn-opts", "--log-level warning")
+"""A line for each request would push the links off the screen."""
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 
 
 def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
@@ -30,7 +35,8 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
     uri = tracking_uri()
     client = connect(uri, make=False)
     if uri.startswith("http"):
-        on_ready(f"runs are tracked at {uri}\n{overview(client)}")
+        told = f"MLflow runs at {uri} (MLFLOW_TRACKING_URI); --host and --port are for a local database"
+        on_ready(f"{told}\n{signposts.where_to_look(client)}")
         return 0
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -39,35 +45,36 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
         except OSError as error:
             told = f"port {port} on {host}: {error.strerror}; choose another with --port"
             raise TrackingError(told) from None
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri]
-    server = subprocess.Popen([*command, "--host", host, "--port", str(port), "--workers", "1"])
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, *QUIET]
+    server = subprocess.Popen(
+        [*command, "--host", host, "--port", str(port), "--workers", "1"],
+        stdout=sys.stderr,  # what we print ourselves stays alone on stdout
+    )
     try:
         _wait(server, host, port)
-        told = overview(client).replace(links.LOCAL, f"http://{host}:{port}")
-        on_ready(f"MLflow at http://{host}:{port} (Ctrl-C ends it)\n{told}")
+        base = f"http://{'127.0.0.1' if host == EVERYWHERE else host}:{port}"
+        told = links.relocated(signposts.where_to_look(client), base)
+        on_ready(f"MLflow at {base} (--host {host} --port {port}; Ctrl-C ends it)\n{told}")
         return server.wait()
     except KeyboardInterrupt:
         return 0
     finally:
-        server.terminate()
-        server.wait(timeout=20)
+        _end(server)
 
 
-def overview(client: MlflowClient) -> str:
-    """Return links to the campaigns and searches on record, newest first, and to the champion."""
-    lines = []
-    for kind in ("campaign", "search"):
-        experiment = client.get_experiment_by_name(experiment_name(kind))
-        if experiment is None:
-            continue
-        parents = client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'", max_results=5)
-        for run in parents:
-            condition = links.condition_on(run.data.tags["campaign_id"])
-            lines.append(f"  {run.info.run_name}: {links.curves_link(experiment.experiment_id, condition)}")
-    for model in client.search_registered_models(f"name = '{MODEL}'"):
-        for alias, version in sorted(model.aliases.items()):
-            lines.append(f"  {MODEL}@{alias}: {links.model_link(MODEL, version)}")
-    return "\n".join(lines) or "  nothing on record yet: run `make repro`"
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server with the workers that it started, patiently first."""
+    with suppress(psutil.NoSuchProcess):
+        whole = psutil.Process(server.pid)
+        family = [whole, *whole.children(recursive=True)]
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, alive = psutil.wait_procs(family, timeout=END_SECONDS)
+        for process in alive:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+    server.wait()
 
 
 def _wait(server: subprocess.Popen[bytes], host: str, port: int) -> None:

@@ -18,6 +18,8 @@ from mlflow.exceptions import MlflowException
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.space import Configuration
 from mlpf_hpo.tracking.client import artifact_root, tracking_uri
+from mlpf_hpo.tracking.drivers import driver_tags
+from mlpf_hpo.tracking.hosts import LABEL, joined_labels, log_host
 
 NOTE, NAME, PARENT = "mlflow.note.content", "mlflow.runName", "mlflow.parentRunId"
 
@@ -86,18 +88,18 @@ class RunWriter:
         digest, dataset_path : optional
             The data set, as an input of the run.
         host : mapping, optional
-            Record of the machine, stored as host.json.
+            Record of the machine, kept beside those of others that work on the run (see `hosts`).
 
         Returns
         -------
         str
             Run id.
         """
-        everything = {**tags, "kind": kind, "campaign_id": campaign_id, NOTE: note}
+        everything = {**tags, **driver_tags(), "kind": kind, "campaign_id": campaign_id, NOTE: note}
         found = self._find(kind, f"tags.campaign_id = '{campaign_id}' and tags.kind = '{kind}'")
         run_id = self._open(found, kind, name, everything, params, digest, dataset_path)
         if host is not None:
-            self.client.log_dict(run_id, dict(host), "host.json")
+            log_host(self.client, run_id, host)
         return run_id
 
     def open_trial(
@@ -133,6 +135,9 @@ class RunWriter:
         if found is not None:
             history = self.client.get_metric_history(run_id, EPOCH_METRIC)
             self._last_epoch[run_id] = max((point.step for point in history), default=0)
+            label = joined_labels(found.data.tags.get(LABEL, ""), everything.get(LABEL, ""))
+            if history and label != everything.get(LABEL, ""):
+                self.client.set_tag(run_id, LABEL, label)
         return run_id
 
     def log_epoch(

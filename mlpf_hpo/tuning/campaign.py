@@ -16,8 +16,9 @@ from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.space import stable_hash
-from mlpf_hpo.tracking import links, reader
+from mlpf_hpo.tracking import reader, signposts
 from mlpf_hpo.tracking.client import connect, tracking_uri
+from mlpf_hpo.tracking.hosts import read_hosts
 from mlpf_hpo.tracking.records import TRIAL_SCHEMA, TrialSummary, curves_digest
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.run import TrialOutcome, run_trials
@@ -120,6 +121,7 @@ def run_campaign(
         dataset_path=events,
         host=host.record(),
     )
+    signposts.put_up(writer.client, "campaign")
     recorded = {trial.trial_key: trial for trial in reader.trials(writer.client, "campaign", identity)}
     finished = {
         spec.trial_id: recorded[spec.key] for spec in specs if is_done(recorded.get(spec.key), epochs)
@@ -144,6 +146,7 @@ def run_campaign(
     trials = reader.trials(writer.client, "campaign", run_ids=run_ids)
     writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
     writer.close(parent, "finished")
+    seen = signposts.put_up(writer.client, "campaign", first=[parent])
     experiment = writer.experiment_id("campaign")
     return CampaignRecord(
         planned={
@@ -161,7 +164,8 @@ def run_campaign(
             "hardware_label": host.hardware_label,
             "wall_seconds": wall_seconds,
             "reused": len(finished),
-            "links": links.campaign_text(experiment, identity, parent, run_ids),
+            "hosts": read_hosts(writer.client, parent),
+            "links": signposts.listed(seen),
         },
     )
 

@@ -16,8 +16,9 @@ from ray import tune
 from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import InterruptedStageError
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.tracking.hosts import host_note
 from mlpf_hpo.tracking.records import TrialSummary
-from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tracking.writer import NOTE, RunWriter
 from mlpf_hpo.tuning.interruption import interruptible
 from mlpf_hpo.tuning.journal import Journal
 from mlpf_hpo.tuning.ledger import Ledger
@@ -133,7 +134,9 @@ def run_trials(
     journal = Journal(state_dir / "journals" / f"{campaign_id}.jsonl")
     ledger = Ledger(trials, scheduler, max_epochs, mode, journal)
     ledger.restore(finished, target)
-    everything = {**describe_host().tags(), **(tags or {})}
+    host = describe_host()
+    note = host_note(writer.experiment_id(kind), parent_run_id, host.record())
+    everything = {**host.tags(), NOTE: note, **(tags or {})}
     recorder = Recorder(writer, kind, campaign_id, parent_run_id, specs, everything)
     if not ledger.all_ended:
         checkpoints = state_dir / "checkpoints" / campaign_id
@@ -223,7 +226,7 @@ def _progress(ledger: Ledger) -> tuple[float, float, str]:
     ended = ledger.in_state(State.ENDED)
     done = len(ended) + sum(trial.epochs / ledger.max_epochs for trial in running + paused)
     failed = sum(trial.status == "failed" for trial in ended)
-    notes = [f"{len(running)} running"]
+    notes = [f"{len(ended)} of {len(ledger.trials)} done", f"{len(running)} running"]
     if paused:
         notes.append(f"{len(paused)} paused")
     if failed:

@@ -16,7 +16,7 @@ from mlpf_hpo.files import write_record
 from mlpf_hpo.hardware.host import HostInfo, describe_host
 from mlpf_hpo.predictors import trusted_types
 from mlpf_hpo.space import stable_hash
-from mlpf_hpo.tracking import links, reader
+from mlpf_hpo.tracking import reader, signposts
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tracking.registry import load_champion
@@ -109,16 +109,18 @@ def run_search(
             "champion": champion,
             "policies": policies,
         },
-        links=links.search_text(experiment, parents),
+        links=signposts.listed(signposts.put_up(writer.client, "search", first=parents)),
     )
 
 
 def _told(policy: dict[str, Any]) -> str:
+    reused = policy["reused"]
+    already = f" ({reused} trials were on record already)" if reused else ""
     return (
         f"search: {policy['label']}: {policy['epochs']} epochs, best {TARGET} {policy['best_loss']:.4g} "
         f"({policy['best_trial']}); {policy['finished']} finished, {policy['stopped_by_rank']} "
         f"stopped by rank, {policy['stopped_by_prediction']} by prediction, {policy['diverged']} diverged; "
-        f"{policy['wall_seconds']:.0f} s"
+        f"{policy['wall_seconds']:.0f} s{already}"
     )
 
 
@@ -170,6 +172,7 @@ def _run_policy(
     ended = ("finished", "stopped", "diverged")
     recorded = [trial for trial in reader.trials(writer.client, "search", identity) if trial.status in ended]
     by_key = {trial.trial_key: trial for trial in recorded}
+    finished = {spec.trial_id: by_key[spec.key] for spec in specs if spec.key in by_key}
     started = time.monotonic()
     outcomes = run_trials(
         kind="search",
@@ -181,12 +184,14 @@ def _run_policy(
         resources=params.resources,
         writer=writer,
         state_dir=state,
-        finished={spec.trial_id: by_key[spec.key] for spec in specs if spec.key in by_key},
+        finished=finished,
         on_progress=on_progress,
+        tags={"policy": policy.name},
     )
     spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
     trials = reader.trials(writer.client, "search", run_ids=[outcome.run_id for outcome in outcomes])
     found = _found(policy, parent, spent, outcomes, {trial.run_id: trial for trial in trials})
+    found["reused"] = len(finished)
     writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
     writer.close(parent, "finished")
     return found

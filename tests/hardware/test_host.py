@@ -19,7 +19,9 @@ def test_the_record_is_json_and_names_the_machine() -> None:
     assert 1 <= host.usable_cpus <= host.logical_cores
     assert host.memory_bytes > 2**28
     assert host.versions["torch"]
-    assert set(host.tags()) == {"hardware_id", "hardware_label", "host"}
+    assert {"hardware_id", "hardware_label", "host", "cpu", "cpus_usable", "memory_gib", "gpu"} == set(
+        host.tags()
+    )
 
 
 def test_the_label_fits_into_run_names(monkeypatch) -> None:

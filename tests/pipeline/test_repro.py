@@ -88,7 +88,7 @@ def test_the_benchmark_and_every_predictor_are_on_record(clone) -> None:
     (benchmark,) = found["benchmark"]
     assert benchmark.data.metrics["summary/mlpf-training"] > 0
     assert {file.path for file in client.list_artifacts(benchmark.info.run_id)} == {
-        "host.json",
+        "hosts",
         "mlpf_summary.json",
     }
 

@@ -12,6 +12,16 @@ from mlpf_hpo.reporting.inputs import ReportInput
 
 METRICS = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
 N, T = 12, 6
+HOST = {
+    "hardware_label": "box-2c",
+    "cpu_model": "Box",
+    "usable_cpus": 2,
+    "memory_bytes": 8 * 2**30,
+    "gpus": [],
+    "system": "Linux 6",
+    "versions": {"python": "3.11", "torch": "2"},
+    "threads": {"torch": 1},
+}
 
 
 def _score(value: float) -> dict[str, float]:
@@ -114,6 +124,7 @@ def inputs() -> ReportInput:
             "parent_run_id": "p",
             "run_ids": [f"r{i}" for i in range(N)],
             "hardware_label": "box-2c",
+            "hosts": [HOST],
         },
         curves=curves,
         predictors=predictors,

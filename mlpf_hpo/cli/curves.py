@@ -1,0 +1,42 @@
+"""`mlpf-hpo curves`: learning-curve data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpf_hpo import console
+from mlpf_hpo.cli.style import examples, group
+
+EXAMPLES = examples(
+    "mlpf-hpo curves import table.csv --hyperparameters lr,dropout --loss-prefix loss_ "
+    "--name published --out data/published.parquet"
+)
+app = group("Learning-curve data sets.", epilog=EXAMPLES)
+
+
+@app.command(
+    "import",
+    epilog=EXAMPLES,
+)
+def curves_import(
+    file: Annotated[Path, typer.Argument(help="CSV table: one row per trial.")],
+    hyperparameters: Annotated[str, typer.Option(help="Column names, separated by commas.")],
+    name: Annotated[str, typer.Option(help="What the data set is called in captions.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write; its card lies beside it.")],
+    loss_prefix: Annotated[str, typer.Option(help="Columns PREFIX0, PREFIX1, ... are the curve.")] = "loss_",
+) -> None:
+    """Read a table of learning curves into a data set."""
+    from mlpf_hpo.curves.csv_table import import_csv
+    from mlpf_hpo.curves.dataset import write_curves
+
+    names = [column.strip() for column in hyperparameters.split(",") if column.strip()]
+    curves = import_csv(file, hyperparameters=names, loss_prefix=loss_prefix, name=name)
+    write_curves(curves, out)
+    n_distinct, n_restarted = len(set(curves.groups)), int((curves.restart_epoch >= 0).sum())
+    console.out.print(
+        f"{out}: {len(curves)} curves of {curves.n_epochs} epochs, {n_distinct} distinct configurations, "
+        f"{n_restarted} with a restart"
+    )

@@ -1,0 +1,74 @@
+"""`mlpf-hpo runs`: what MLflow holds, as tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mlpf_hpo import console
+from mlpf_hpo.cli.style import examples, group
+
+if TYPE_CHECKING:
+    from mlpf_hpo.tracking.ranking import RankedTrial
+
+EXAMPLES = examples(
+    "mlpf-hpo runs best",
+    "mlpf-hpo runs best --kind search --n 3",
+    "mlpf-hpo runs best --metric throughput/events_per_second",
+    "mlpf-hpo runs best --json | jq .[0].configuration",
+)
+app = group("Trials on record in MLflow.", epilog=EXAMPLES)
+
+
+@app.callback()
+def _runs() -> None:
+    """Let `best` be named even while it is the only command."""
+
+
+@app.command(epilog=EXAMPLES)
+def best(
+    metric: Annotated[str, typer.Option(help="A metric with a value per epoch; its best epoch counts.")] = (
+        "val/loss"
+    ),
+    n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many.")] = 10,
+    kind: Annotated[Literal["campaign", "search"], typer.Option(help="Whose trials.")] = "campaign",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show the best trials by a metric's best epoch, with their configuration, machine and link."""
+    from mlpf_hpo.tracking.client import connect, has_store
+    from mlpf_hpo.tracking.ranking import best_trials
+
+    trials = best_trials(connect(), kind, metric, n) if has_store() else []
+    if as_json:
+        typer.echo(json.dumps([asdict(trial) for trial in trials], indent=1))
+    elif not trials:
+        console.out.print(f"no trials of a {kind} on record yet: run `make repro`")
+    else:
+        console.out.print(_table(trials, metric), markup=False)
+        for place, trial in enumerate(trials, start=1):
+            console.out.print(f"{place:2d}  {trial.link}", markup=False)
+
+
+def _table(trials: list[RankedTrial], metric: str) -> str:
+    names = list(trials[0].configuration)
+    rows = [
+        (
+            str(place),
+            trial.name.split()[0],
+            f"{trial.best:.5g}",
+            f"{trial.best_epoch} of {trial.epochs}",
+            trial.status,
+            trial.hardware_label,
+            *(_short(trial.configuration.get(name, "")) for name in names),
+        )
+        for place, trial in enumerate(trials, start=1)
+    ]
+    return console.columns(("", "trial", metric, "epoch", "status", "machine", *names), rows)
+
+
+def _short(text: str) -> str:
+    """Return a hyperparameter's value with as many digits as one reads."""
+    return text if not text or text.isdigit() else f"{float(text):.3g}"

@@ -1,0 +1,31 @@
+"""`mlpf-hpo status`: how things stand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpf_hpo import console
+from mlpf_hpo.cli.style import examples
+
+EXAMPLES = examples(
+    "mlpf-hpo status",
+    "mlpf-hpo status --json | jq .stages",
+    also="It only reads: it can be asked while the pipeline runs.",
+)
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say which stages are stale, what is in MLflow, which runs are alive, and where to look."""
+    from mlpf_hpo.reporting.status import gather
+
+    found = gather(Path())
+    if as_json:
+        typer.echo(json.dumps(found.record(), indent=1))
+    else:
+        console.out.print(found.text(), markup=False)

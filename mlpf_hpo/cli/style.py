@@ -1,0 +1,29 @@
+"""What all commands share: how help looks, and options that several take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
+
+
+def group(told: str, epilog: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
+    """Return a group of commands with its help."""
+    return typer.Typer(
+        cls=cls,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        help=told,
+        epilog=epilog,
+    )
+
+
+def examples(*commands: str, also: str = "") -> str:
+    """Return the end of a help text: commands to copy, each on its own line, and a remark."""
+    lines = ["Examples:", *(f"[cyan]{command}[/cyan]" for command in commands)]
+    return "\n\n".join([*lines, *([also] if also else [])])

@@ -1,0 +1,77 @@
+"""`mlpf-hpo train`: one configuration, here and now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlpf_hpo import console
+from mlpf_hpo.cli.style import ParamsFile, examples
+
+EXAMPLES = examples(
+    "mlpf-hpo train --out runs/one",
+    "mlpf-hpo train --lr 1e-3 --output-dim 64 --epochs 10 --out runs/one",
+    also="The same --out with more --epochs goes on from its last checkpoint.",
+)
+
+
+def train(
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and history.json; resumed if there.")],
+    events: Annotated[Path, typer.Option(help="Folder with the stores train and validation.")] = Path(
+        "data/events"
+    ),
+    epochs: Annotated[int, typer.Option(min=1)] = 10,
+    lr: Annotated[float, typer.Option(min=0.0)] = 1e-3,
+    n_glayers_id: Annotated[int, typer.Option(min=0)] = 2,
+    n_glayers_reg: Annotated[int, typer.Option(min=0)] = 2,
+    dropout: Annotated[float, typer.Option(min=0.0, max=0.999)] = 0.1,
+    bin_size: Annotated[int, typer.Option(min=1)] = 32,
+    output_dim: Annotated[int, typer.Option(min=1)] = 64,
+    weight_decay: Annotated[float, typer.Option(min=0.0)] = 1e-4,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Train one configuration on this machine, without Ray and without MLflow."""
+    from mlpf_hpo.config import load_params
+    from mlpf_hpo.events.datamodule import sample_digest
+    from mlpf_hpo.files import write_json
+    from mlpf_hpo.tuning.trial import EpochReport, TrialSpec, train_trial
+
+    constants = load_params(params)
+    configuration = {
+        "lr": lr,
+        "n_glayers_id": n_glayers_id,
+        "n_glayers_reg": n_glayers_reg,
+        "dropout": dropout,
+        "bin_size": bin_size,
+        "output_dim": output_dim,
+        "weight_decay": weight_decay,
+    }
+    spec = TrialSpec(
+        trial_id="train",
+        configuration=configuration,
+        seed=seed,
+        train=(events / "train").resolve(),
+        validation=(events / "validation").resolve(),
+        events_digest=sample_digest(events / "train", events / "validation"),
+        network=constants.network,
+        training=constants.training,
+    )
+    history: list[dict[str, float]] = []
+
+    def show(report: EpochReport) -> None:
+        history.append(dict(report.metrics))
+        told = "  ".join(
+            f"{name} {report.metrics[name]:.4g}"
+            for name in ("train/loss", "val/loss", "throughput/events_per_second")
+            if name in report.metrics
+        )
+        console.out.print(f"epoch {report.epoch:3d}/{epochs}  {told}")
+
+    end = train_trial(spec, max_epochs=epochs, checkpoint_dir=out / "checkpoints" / spec.key, on_epoch=show)
+    record = {"configuration": configuration, "seed": seed, "trial_key": spec.key, "status": end.status}
+    finite = [{k: (v if abs(v) < float("inf") else None) for k, v in row.items()} for row in history]
+    write_json(out / "history.json", {**record, "epochs": finite})
+    console.out.print(f"{end.status} after {end.epochs} epochs; {out / 'history.json'} has the curve")

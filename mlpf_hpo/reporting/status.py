@@ -1,0 +1,108 @@
+"""How things stand: stages, runs, the champion, and where to look. Reads, never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mlpf_hpo.errors import MlpfHpoError
+from mlpf_hpo.reporting.stages import stage_states
+from mlpf_hpo.tracking.client import connect, has_store, tracking_uri
+from mlpf_hpo.tracking.overview import Overview, overview
+
+REPORT = Path("report/index.html")
+
+
+@dataclass(frozen=True)
+class Status:
+    """How things stand.
+
+    Attributes
+    ----------
+    tracking_uri : str
+        Where runs are tracked.
+    on_record : Overview
+        What MLflow holds.
+    stages : mapping of str to str
+        State of each stage, see `stage_states`.
+    problems : tuple of str
+        What could not be found out, and why.
+    report : str
+        The report page; empty if there is none.
+    """
+
+    tracking_uri: str
+    on_record: Overview
+    stages: dict[str, str]
+    problems: tuple[str, ...]
+    report: str
+
+    def record(self) -> dict[str, Any]:
+        """Return everything, as JSON can hold it."""
+        return asdict(self)
+
+    def text(self) -> str:
+        """Return everything for people."""
+        return "\n".join(line for section in SECTIONS for line in section(self))
+
+
+def gather(root: Path) -> Status:
+    """Find out how things stand in a project's folder; DVC and MLflow are asked at the same time."""
+    problems: list[str] = []
+
+    def asked(question: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            return question()
+        except MlpfHpoError as error:
+            problems.append(str(error))
+            return otherwise
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        stages = pool.submit(asked, lambda: stage_states(root), {})
+        on_record = asked(lambda: overview(connect()) if has_store() else Overview(), Overview())
+    report = root / REPORT
+    return Status(
+        tracking_uri=tracking_uri(),
+        on_record=on_record,
+        stages=stages.result(),
+        problems=tuple(problems),
+        report=report.resolve().as_uri() if report.is_file() else "",
+    )
+
+
+def _stages(status: Status) -> list[str]:
+    width = max(map(len, status.stages), default=0)
+    return ["stages", *(f"  {name:<{width}}  {told}" for name, told in status.stages.items())]
+
+
+def _runs(status: Status) -> list[str]:
+    lines = [f"runs in {status.tracking_uri}"]
+    for work in status.on_record.work:
+        counts = ", ".join(f"{n} {state}" for state, n in work.trials.items()) or "no trials"
+        lines.append(f"  {work.name}: {counts}")
+        if work.running:
+            lines.append(f"    {work.state}")
+    return lines if len(lines) > 1 else [*lines, "  none yet: run `make repro`"]
+
+
+def _champions(status: Status) -> list[str]:
+    return [
+        f"{one.alias}: version {one.version}, {one.predictor}, fitted on {one.source}"
+        for one in status.on_record.champions
+    ]
+
+
+def _where_to_look(status: Status) -> list[str]:
+    report = [f"report: {status.report}"] if status.report else []
+    return [*report, "MLflow: `make ui` serves it and prints links; best trials: `mlpf-hpo runs best`"]
+
+
+def _problems(status: Status) -> list[str]:
+    return [f"not known: {told}" for told in status.problems]
+
+
+SECTIONS: tuple[Callable[[Status], list[str]], ...] = (_stages, _runs, _champions, _where_to_look, _problems)
+"""Parts of the text in order: whoever knows something more about how things stand adds one."""

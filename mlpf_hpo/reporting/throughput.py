@@ -1,0 +1,81 @@
+"""Throughput: figure 7, machine by machine, and what may be concluded from it."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+
+from mlpf_hpo.reporting.inputs import ReportInput
+from mlpf_hpo.reporting.machines import Machine, compare_machines, is_mixed
+from mlpf_hpo.reporting.style import BLUE, INK, ORANGE, Panel, canvas, plain_log
+
+
+def figure_7(inputs: ReportInput) -> Panel:
+    """Return training throughput by machine."""
+    machines = compare_machines(inputs.curves)
+    stats = benchmark_stats(inputs)
+    with canvas(2) as (figure, (left, right)):
+        left.boxplot(
+            [machine.rates for machine in machines],
+            tick_labels=[wrapped_label(machine.label) for machine in machines],
+            medianprops={"color": ORANGE, "linewidth": 2},
+            showfliers=False,
+            boxprops={"color": INK},
+            whiskerprops={"color": INK},
+            capprops={"color": INK},
+        )
+        for position, machine in enumerate(machines, start=1):
+            beside = position + np.linspace(-0.15, 0.15, len(machine.rates))
+            left.scatter(beside, machine.rates, color=BLUE, s=10, alpha=0.6)
+        left.set(ylabel="events/s", title="campaign: median of each trial", yscale="log")
+        plain_log(left)
+        copies = inputs.benchmark["run_info"]["copies"]
+        right.bar([wrapped_label(stats["label"])], [stats["score"]], color=BLUE, width=0.5)
+        spread = [[stats["score"] - stats["min"] * copies], [stats["max"] * copies - stats["score"]]]
+        right.errorbar([0], [stats["score"]], yerr=np.clip(spread, 0, None), color=INK, capsize=4)
+        right.set(ylabel="events/s, all copies", title="benchmark: one fixed configuration", xlim=(-1, 1))
+    return Panel(
+        "figure-7",
+        "Figure 7: training throughput",
+        "Left: events per second of training steps, the median over its epochs for each trial of the "
+        "campaign, by machine; trials differ in size. Right: the benchmark's score, "
+        f"{copies} copies of the fixed configuration at once; the bar spans the slowest to the fastest copy, "
+        f"times copies. {machines_told(machines)}",
+        figure,
+    )
+
+
+def benchmark_stats(inputs: ReportInput) -> dict[str, Any]:
+    """Return score, spread and machine of the benchmark."""
+    report = inputs.benchmark["report"]
+    (key,) = report["wl-scores"]
+    label = inputs.benchmark.get("hardware", {}).get("hardware_label", inputs.hardware_told)
+    return {"key": key, "label": label, "score": report["wl-scores"][key], **report["wl-stats"][key]}
+
+
+def machines_told(machines: list[Machine]) -> str:
+    """Say what there is to compare, and how far the comparison is fair."""
+    if len(machines) == 1:
+        return (
+            f"One machine ({machines[0].label}): nothing to compare it with yet; trials on another appear "
+            "beside it."
+        )
+    told = [f"{len(machines)} machines."]
+    if any(machine.relative for machine in machines):
+        told.append(
+            "Each machine trained other configurations, so the medians are no fair comparison. The table's "
+            "ratio at equal configuration is, as far as layers, width and bin size explain a trial's speed."
+        )
+    else:
+        told.append("Too few trials for a comparison at equal configuration: read no ratio from the medians.")
+    mixed = [machine.label for machine in machines if is_mixed(machine.label)]
+    if mixed:
+        told.append(f"Trials of {', '.join(mixed)} changed machines on the way and are not compared.")
+    return " ".join(told)
+
+
+def wrapped_label(label: str, width: int = 16) -> str:
+    """Break a machine's label where it has room under an axis."""
+    return "\n".join(textwrap.wrap(label.replace("-", "- "), width)).replace("- ", "-")

@@ -1,0 +1,159 @@
+"""What is on record: campaigns, searches, the champion, and which runs are alive. Reads, never writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from mlpf_hpo.tracking import links
+from mlpf_hpo.tracking.drivers import MACHINE, PROCESS, is_alive
+from mlpf_hpo.tracking.reader import all_runs
+from mlpf_hpo.tracking.records import MODEL
+from mlpf_hpo.tracking.writer import experiment_name
+
+KINDS = ("campaign", "search")
+
+
+@dataclass(frozen=True)
+class Work:
+    """One campaign, or one policy's search.
+
+    Attributes
+    ----------
+    kind, campaign_id, name : str
+        "campaign" or "search", identity, name of its parent run.
+    experiment_id, run_id : str
+        Where its parent run is.
+    trials : mapping of str to int
+        Number of trials by status.
+    running : bool
+        Whether MLflow shows the parent run as RUNNING.
+    alive : bool or None
+        Whether the process that drives it lives; None where that can't be known from here, or it has ended.
+    driver : str
+        Process and machine that drive it, or drove it last.
+    """
+
+    kind: str
+    campaign_id: str
+    name: str
+    experiment_id: str
+    run_id: str
+    trials: dict[str, int]
+    running: bool
+    alive: bool | None
+    driver: str
+
+    @property
+    def state(self) -> str:
+        """What to tell of its driver."""
+        if not self.running:
+            return "ended"
+        told = {
+            True: f"running, driven by {self.driver}",
+            False: f"left RUNNING by {self.driver}, which is dead; the next run of its stage takes it up",
+            None: f"RUNNING; whether its driver ({self.driver}) lives can't be told from here",
+        }
+        return told[self.alive]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A version of the registered model that an alias points at.
+
+    Attributes
+    ----------
+    alias, version, predictor : str
+        Alias, version, and which predictor it is.
+    digest, source : str
+        The data set it was fitted on: digest, and the campaign whose curves it holds.
+    link, run_link : str
+        The version, and the run that made it, with its scores and data set.
+    """
+
+    alias: str
+    version: str
+    predictor: str
+    digest: str
+    source: str
+    link: str
+    run_link: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Everything on record, newest first."""
+
+    work: list[Work] = field(default_factory=list)
+    champions: list[Champion] = field(default_factory=list)
+
+
+def overview(client: MlflowClient) -> Overview:
+    """Look over a store; an empty one gives an empty overview."""
+    work = [found for kind in KINDS for found in work_on_record(client, kind)]
+    return Overview(work=work, champions=champions(client))
+
+
+def work_on_record(client: MlflowClient, kind: str) -> list[Work]:
+    """Return the campaigns, or searches, newest first."""
+    experiment = client.get_experiment_by_name(experiment_name(kind))
+    if experiment is None:
+        return []
+    parents: list[Run] = []
+    trials: dict[str, Counter[str]] = {}
+    for run in all_runs(client, experiment.experiment_id, "tags.campaign_id LIKE '%'"):
+        tags = run.data.tags
+        if tags.get("kind") == kind:
+            parents.append(run)
+        elif tags.get("kind") == "trial":
+            counts = trials.setdefault(tags["campaign_id"], Counter())
+            counts[tags.get("trial_status", "unknown")] += 1
+    return [_told(kind, run, trials.get(run.data.tags["campaign_id"], Counter())) for run in parents]
+
+
+def _told(kind: str, run: Run, trials: Counter[str]) -> Work:
+    tags, running = run.data.tags, run.info.status == "RUNNING"
+    return Work(
+        kind=kind,
+        campaign_id=tags["campaign_id"],
+        name=run.info.run_name,
+        experiment_id=run.info.experiment_id,
+        run_id=run.info.run_id,
+        trials=dict(sorted(trials.items())),
+        running=running,
+        alive=is_alive(tags) if running else None,
+        driver=f"process {tags.get(PROCESS, '?')} on {tags.get(MACHINE, '?')}",
+    )
+
+
+def champions(client: MlflowClient) -> list[Champion]:
+    """Return the versions of the registered model that aliases point at."""
+    out = []
+    for model in client.search_registered_models(f"name = '{MODEL}'"):
+        for alias in sorted(model.aliases):
+            version = client.get_model_version_by_alias(MODEL, alias)
+            tags = version.tags
+            out.append(
+                Champion(
+                    alias=alias,
+                    version=str(version.version),
+                    predictor=tags.get("predictor", "?"),
+                    digest=tags.get("dataset_digest", "?"),
+                    source=tags.get("source", "?"),
+                    link=links.model_link(MODEL, version.version),
+                    run_link=_source_link(client, tags.get("source_run", "")),
+                )
+            )
+    return out
+
+
+def _source_link(client: MlflowClient, run_id: str) -> str:
+    try:
+        run = client.get_run(run_id)
+    except MlflowException:
+        return f"(run {run_id or 'unknown'} is gone)"
+    return links.run_link(run.info.experiment_id, run_id)

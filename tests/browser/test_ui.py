@@ -1,0 +1,109 @@
+"""The links that `mlpf-hpo ui` prints open the intended view, with the intended trials and curves."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import unquote
+
+from tests.browser.store import MACHINES, SEARCHED
+
+TRIALS = sum(MACHINES.values())
+
+DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')]
+  .map(plot => (plot.data || []).filter(trace => trace.mode !== undefined && trace.fill === undefined))
+  .filter(traces => traces.length).map(traces => traces.length)"""
+"""Curves of each chart on the page, without the bands around averages."""
+
+
+def charts(tab, n_charts: int, n_curves: int) -> None:
+    """Wait until the page shows so many charts with so many curves each."""
+    wanted = json.dumps([n_curves] * n_charts)
+    try:
+        tab.page.wait_for_function(f"() => JSON.stringify(({DRAWN})()) === JSON.stringify({wanted})")
+    except Exception as error:
+        raise AssertionError(f"charts have {tab.page.evaluate(DRAWN)} curves") from error
+
+
+def test_the_address_that_was_asked_for_is_printed(ui) -> None:
+    port = ui.base.rpartition(":")[2]
+    assert f"MLflow at {ui.base} (--host 127.0.0.1 --port {port}" in ui.printed
+    assert ":5000" not in ui.printed
+
+
+def test_curves_of_all_trials(ui, open_tab) -> None:
+    tab = open_tab(ui.link("campaign-c0ffee", "curves"))
+    tab.page.get_by_text(f"{TRIALS} matching runs").wait_for()
+    charts(tab, 2, TRIALS)
+    tab.shoot("curves")
+    assert not tab.errors
+
+
+def test_trials_by_machine(ui, open_tab) -> None:
+    tab = open_tab(ui.link("campaign-c0ffee", "by machine"))
+    tab.page.get_by_text("Group by: hardware_label").wait_for()
+    charts(tab, 1, len(MACHINES))
+    legend = tab.page.evaluate("() => document.querySelector('.js-plotly-plot').data.map(t => t.name || '')")
+    assert {label for label in MACHINES if any(label in name for name in legend)} == set(MACHINES)
+    tab.shoot("machines")
+    for label, n in MACHINES.items():
+        row = tab.page.get_by_role("row").filter(has_text=f"Group: {label}").first
+        assert str(n) in row.inner_text().split()
+    assert not tab.errors
+
+
+def test_parallel_coordinates_of_the_best_ten(ui, open_tab) -> None:
+    link = ui.link("campaign-c0ffee", "best 10")
+    assert json.loads(unquote(link).split("runs=")[2].split("&")[0]) == ui.store.best[:10]
+    tab = open_tab(link)
+    tab.page.get_by_text("Comparing 10 Runs from 1 Experiment").wait_for()
+    tab.page.wait_for_function(
+        "() => { const plot = document.querySelector('.js-plotly-plot');"
+        " return plot && plot.data && plot.data[0].type === 'parcoords'"
+        " && plot.data[0].dimensions.every(d => d.values.length === 10) }"
+    )
+    tab.shoot("best")
+    assert not tab.errors
+
+
+def test_policies_of_the_search(ui, open_tab) -> None:
+    tab = open_tab(ui.link("all searches", "policies"))
+    tab.page.get_by_text("Group by: policy").wait_for()
+    tab.page.get_by_text(f"{2 * SEARCHED} matching runs").wait_for()
+    charts(tab, 2, 2)
+    tab.shoot("policies")
+    assert not tab.errors
+
+
+def test_the_champion_and_its_data_set(ui, open_tab) -> None:
+    tab = open_tab(ui.link("curve-predictor@champion", "model"))
+    tab.page.get_by_text("campaign c0ffee", exact=True).first.wait_for()
+    tab.shoot("champion")
+    tab = open_tab(ui.link("curve-predictor@champion", "data set, run"))
+    assert ui.store.champion_run in tab.page.url
+    tab.page.get_by_text("c0ffee00").first.wait_for()
+    tab.shoot("champion-run")
+    assert not tab.errors
+
+
+def test_a_trial_leads_to_the_record_of_its_own_machine(ui, open_tab) -> None:
+    for label in MACHINES:
+        run_id = next(run for run, machine in ui.store.machine_of.items() if machine == label)
+        tab = open_tab(f"{ui.base}/#/experiments/1/runs/{run_id}")
+        record = tab.page.get_by_role("link", name=label, exact=True).first
+        record.wait_for()
+        if label == "box-a":
+            tab.shoot("trial")
+        with tab.page.expect_popup() as popup:
+            record.click()
+        popup.value.get_by_text(f"CPU of {label}").first.wait_for()
+        assert not tab.errors
+
+
+def test_the_note_above_the_runs_leads_on(ui, open_tab) -> None:
+    tab = open_tab(f"{ui.base}/#/experiments/1/runs?workflowType=machine_learning")
+    link = tab.page.get_by_role("link", name="by machine").first
+    link.wait_for()
+    tab.shoot("note")
+    with tab.page.expect_popup() as popup:
+        link.click()
+    popup.value.get_by_text("Group by: hardware_label").wait_for()

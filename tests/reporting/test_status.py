@@ -1,0 +1,70 @@
+"""How things stand: before anything has run, where there is no DVC, and with a real repository."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.reporting.stages import stage_states
+from mlpf_hpo.reporting.status import gather
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.writer import RunWriter
+
+PIPELINE = """
+stages:
+  first: {cmd: cp a b, deps: [a], outs: [b]}
+  second: {cmd: cp b c, deps: [b], outs: [c], params: [size]}
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Return a DVC repository with two stages that have run."""
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    (tmp_path / "params.yaml").write_text("size: 1\n")
+    (tmp_path / "a").write_text("one")
+    for command in (["init", "--no-scm", "-q"], ["repro", "-q"]):
+        subprocess.run([sys.executable, "-m", "dvc", *command], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_stages_as_dvc_sees_them(repository: Path) -> None:
+    assert stage_states(repository) == {"first": "up to date", "second": "up to date"}
+    (repository / "a").write_text("two")
+    (repository / "params.yaml").write_text("size: 2\n")
+    assert stage_states(repository) == {"first": "stale: a", "second": "stale: size"}
+    (repository / "b").unlink()
+    assert stage_states(repository)["first"] == "not run yet"
+
+
+def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError, match="no pipeline; run this in the project's folder"):
+        stage_states(tmp_path)
+    (tmp_path / "dvc.yaml").write_text(PIPELINE)
+    with pytest.raises(DataError, match=r"dvc status: .*not inside of a DVC repository"):
+        stage_states(tmp_path)
+
+
+def test_before_anything_has_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    text = gather(tmp_path).text()
+    assert "none yet: run `make repro`" in text
+    assert "not known: " in text
+    assert not list(tmp_path.iterdir()), "asking makes nothing"
+
+
+def test_runs_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    writer = RunWriter(connect())
+    writer.open_parent("campaign", "abc", "campaign-abc", {}, {}, "a note")
+    status = gather(tmp_path)
+    assert "campaign-abc: no trials" in status.text()
+    assert "running, driven by process" in status.text()
+    assert json.loads(json.dumps(status.record()))["on_record"]["work"][0]["alive"] is True

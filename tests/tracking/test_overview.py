@@ -1,0 +1,104 @@
+"""What is on record, the best trials, and whether drivers live: asked of a real store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.tracking import drivers, overview, signposts
+from mlpf_hpo.tracking.ranking import best_trials
+from mlpf_hpo.tracking.writer import NOTE
+
+
+def logged(writer, open_trial, losses: dict[str, list[float]], status: str = "finished") -> dict[str, str]:
+    """Write trials with these curves; return their run ids by key."""
+    runs = {}
+    for number, (key, curve) in enumerate(losses.items()):
+        runs[key] = open_trial(key, f"t{number:03d}")
+        for epoch, loss in enumerate(curve, start=1):
+            writer.log_epoch(runs[key], epoch, {"val/loss": loss, "throughput/events_per_second": 10 * loss})
+        writer.close(runs[key], status)
+    return runs
+
+
+def test_the_best_epoch_counts_not_the_last(writer, open_trial) -> None:
+    nan, inf = float("nan"), float("inf")
+    curves = {"a": [5.0, 1.0, 9.0], "b": [3.0, 2.0, 2.0], "c": [nan, nan], "d": [inf, 4.0], "e": []}
+    runs = logged(writer, open_trial, curves)
+    best = best_trials(writer.client, "campaign", campaign_id=open_trial.campaign_id)
+    assert [trial.run_id for trial in best] == [runs[key] for key in "abd"]
+    assert [(trial.best, trial.best_epoch, trial.epochs) for trial in best] == [
+        (1, 2, 3),
+        (2, 2, 3),
+        (4, 2, 2),
+    ]
+    fastest = best_trials(
+        writer.client, "campaign", "throughput/events_per_second", 1, open_trial.campaign_id
+    )
+    assert [trial.run_id for trial in fastest] == [runs["a"]]
+    assert fastest[0].best == 90
+    assert fastest[0].hardware_label == "here"
+
+
+def test_an_unknown_metric_names_the_nearest(writer, open_trial) -> None:
+    logged(writer, open_trial, {"a": [1.0]})
+    with pytest.raises(ConfigurationError, match=r"--metric: .*val/los \(did you mean val/loss\?\)"):
+        best_trials(writer.client, "campaign", "val/los")
+
+
+def test_work_and_its_driver(writer, open_trial) -> None:
+    logged(writer, open_trial, {"a": [1.0], "b": [2.0]})
+    open_trial("c", "t002")
+
+    def seen() -> overview.Work:
+        found = overview.work_on_record(writer.client, "campaign")
+        return next(work for work in found if work.campaign_id == open_trial.campaign_id)
+
+    assert seen().trials == {"finished": 2, "running": 1}
+    assert seen().alive is True
+    assert f"process {os.getpid()} on " in seen().state
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    writer.client.set_tag(open_trial.parent, drivers.PROCESS, str(child.pid))
+    assert seen().alive is False
+    assert "dead" in seen().state
+    writer.client.set_tag(open_trial.parent, drivers.MACHINE, "another-machine")
+    assert seen().alive is None
+    writer.close(open_trial.parent, "finished")
+    assert seen().state == "ended"
+
+
+def test_a_number_given_again_is_not_the_same_driver() -> None:
+    tags = drivers.driver_tags()
+    assert drivers.is_alive(tags)
+    earlier = float(tags[drivers.STARTED]) - 3600
+    assert drivers.is_alive({**tags, drivers.STARTED: str(earlier)}) is False
+    assert drivers.is_alive({}) is None
+
+
+def test_signposts_lead_to_what_was_just_worked_on(writer, open_trial) -> None:
+    logged(writer, open_trial, {"a": [1.0], "b": [2.0]})
+    (post,) = signposts.put_up(writer.client, "campaign", first=[open_trial.parent])
+    assert [what for what, _ in post.links] == ["curves", "by machine", "best 2", "parent run"]
+    tags = writer.client.get_experiment_by_name("mlpf/campaign").tags
+    first_line = tags[NOTE].splitlines()[0]
+    assert open_trial.parent in first_line
+    assert "http" not in first_line, "links of a note hold wherever the UI is served"
+    assert f"mlflow.sharedViewState.curves-{open_trial.campaign_id}" in tags
+
+
+def test_a_trial_that_changes_machines_names_both(writer, open_trial) -> None:
+    run_id = open_trial("moved")
+    writer.log_epoch(run_id, 1, {"val/loss": 1.0})
+    writer.close(run_id, "killed")
+    parent = open_trial.parent
+    for label, told in (("there", "here+there"), ("here", "here+there")):
+        again = writer.open_trial(
+            parent, "campaign", open_trial.campaign_id, "t000", "moved", {}, 7, {"hardware_label": label}
+        )
+        assert again == run_id
+        assert writer.client.get_run(run_id).data.tags["hardware_label"] == told
