@@ -21,14 +21,25 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export RAY_USAGE_STATS_ENABLED := 0
 PORT ?= 5000
 
-.PHONY: help repro test report ui images lint setup clean
+# Only one make at a time may change a checkout: a second one says who is at work, and waits. The kernel ends the
+# lock with its holder, `dvc` in the case of `repro`.
+LOCK := .state/make.lock
+alone = mkdir -p $(dir $(LOCK)) && exec 9>>$(LOCK) \
+	&& { flock --nonblock 9 || { echo "Waiting for $$(cat $(LOCK)) to end ..." >&2; flock 9; }; } \
+	&& echo "make $(MAKECMDGOALS) (PID $$$$, since $$(date '+%F %T'))" > $(LOCK)
+
+.PHONY: help repro test report ui images lint setup install-pinned clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
 setup: $(STAMP)
 
+# Another make may have installed it while this one waited.
 $(STAMP): pyproject.toml constraints.txt
+	@$(alone) && { [[ $@ -nt pyproject.toml && $@ -nt constraints.txt ]] || $(MAKE) --no-print-directory install-pinned; }
+
+install-pinned:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed, with its venv module (Debian: apt-get install python3.11-venv)" >&2; exit 1; }
 	@echo "Setting up $(VENV) (once, a few minutes) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "python venv failed: install the venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
@@ -37,14 +48,14 @@ $(STAMP): pyproject.toml constraints.txt
 		|| { cat $(VENV)/pip.log >&2; exit 1; }
 	@# An unpacked source archive has no git: DVC must not look for one.
 	@test -e .git || $(BIN)/dvc config --local core.no_scm true
-	@touch $@
+	@touch $(STAMP)
 
 repro: setup
-	@dvc repro
+	@$(alone) && exec dvc repro
 	@mlpf-hpo status
 
 report: setup
-	@dvc repro --quiet report
+	@$(alone) && exec dvc repro --quiet report
 	@echo "report: file://$(CURDIR)/report/index.html"
 
 test: setup

@@ -87,6 +87,7 @@ def run(main: Callable[[], int | None]) -> None:
     """Run a stage or a command and leave the process with its exit status.
 
     Errors that are a user's to solve are printed without a traceback; an interruption leaves with 130.
+    Stages import what they need within `main`: it takes seconds, in which they may be interrupted too.
     """
     from mlpf_hpo.errors import MlpfHpoError
     from mlpf_hpo.files import REFUSALS
@@ -98,6 +99,9 @@ def run(main: Callable[[], int | None]) -> None:
         err.print(f"error: {error}", style="bold red", markup=False)
         status = error.exit_status
     except KeyboardInterrupt:
+        # Nothing but the end is left, which another Ctrl-C may hasten.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         err.print("interrupted: nothing of this stage's outputs was written; run it again to go on")
         status = 130
     except BrokenPipeError:

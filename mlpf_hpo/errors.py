@@ -36,6 +36,10 @@ class TrackingError(MlpfHpoError):
     """MLflow cannot be reached, or does not hold what it should."""
 
 
+class BusyError(MlpfHpoError):
+    """Another process is at the same work; the message says which."""
+
+
 class InterruptedStageError(MlpfHpoError):
     """A stage was interrupted before all of its work was done; its outputs were not written."""
 
@@ -54,3 +58,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     nearest = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {nearest[0]}?)" if nearest else ""
+
+
+def one_line(error: BaseException) -> str:
+    r"""Return the kind of an error and its first line, to stand as a reason on record.
+
+    Examples
+    --------
+    >>> one_line(ValueError("no luck with\nthis one"))
+    'ValueError: no luck with'
+    """
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:500]

@@ -7,6 +7,7 @@ Libraries make their content in memory and this module writes it: so what a full
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from mlpf_hpo.errors import DataError, MissingInputError, StorageError
 from mlpf_hpo.space import stable_hash
@@ -44,7 +47,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well, it takes the place of `path`.
 
     The block writes a file or a folder there. When it fails, the temporary path is removed and `path` stays
-    as it was.
+    as it was. What a killed process left of its own attempt is removed too.
 
     Raises
     ------
@@ -57,6 +60,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove(temporary)
+        _remove_abandoned(path)
         yield temporary
         if temporary.is_dir():
             _remove(path)
@@ -159,6 +163,14 @@ def _content_digest(content: Mapping[str, Any]) -> str:
 
 def _again(stage: str) -> str:
     return f"make it again with: dvc repro -f {stage}"
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove temporary paths of `path` whose process is gone."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        pid = left.name.split(".")[-2]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            _remove(left)
 
 
 def _remove(path: Path) -> None:

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from mlpf_hpo import console
-from mlpf_hpo.config import load_params
-from mlpf_hpo.hardware.host import usable_cpus
-from mlpf_hpo.workload.benchmark import run_benchmark, summary
-from mlpf_hpo.workload.record import record_benchmark
 
 
 def main() -> int:
     """Write results/benchmark; the exit status is the number of failed copies."""
+    from mlpf_hpo.config import load_params
+    from mlpf_hpo.hardware.host import usable_cpus
+    from mlpf_hpo.workload.benchmark import run_benchmark, summary
+    from mlpf_hpo.workload.record import record_benchmark
+
     params = load_params()
     settings = params.benchmark
     automatic = max(1, usable_cpus() // settings.threads)

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from mlpf_hpo import console
-from mlpf_hpo.curves.dataset import write_curves
-from mlpf_hpo.tuning.campaign import collect_curves
 
 
 def main() -> None:
     """Write data/curves.parquet and its card."""
+    from mlpf_hpo.curves.dataset import write_curves
+    from mlpf_hpo.tuning.campaign import collect_curves
+
     curves = collect_curves(Path("data"))
     write_curves(curves, Path("data/curves.parquet"))
     console.out.print(

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 from mlpf_hpo import console
-from mlpf_hpo.config import load_params
-from mlpf_hpo.events.generation import generate_store
-from mlpf_hpo.seeds import derive_seed
 
 
 def main() -> None:
     """Write data/events/train and data/events/validation."""
-    # Not at the top: every worker process would import torch again with this module.
+    from mlpf_hpo.config import load_params
+    from mlpf_hpo.events.generation import generate_store
     from mlpf_hpo.hardware.host import usable_cpus
+    from mlpf_hpo.seeds import derive_seed
 
     params = load_params()
     events = params.events

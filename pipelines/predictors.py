@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from mlpf_hpo import console
-from mlpf_hpo.config import load_params
-from mlpf_hpo.files import write_record
-from mlpf_hpo.predictors.comparison import compare_predictors, summary
 
 
 def main() -> None:
     """Write results/predictors.json and models/predictors."""
+    from mlpf_hpo.config import load_params
+    from mlpf_hpo.files import write_record
+    from mlpf_hpo.predictors.comparison import compare_predictors, summary
+
     with console.progress_bar("predictors") as progress:
         content = compare_predictors(
             load_params(), Path("data/curves.parquet"), Path("models/predictors"), progress

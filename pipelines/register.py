@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from mlpf_hpo import console
-from mlpf_hpo.config import load_params
-from mlpf_hpo.files import write_record
-from mlpf_hpo.predictors.registration import register_winner
 
 
 def main() -> None:
     """Write results/register.json."""
+    from mlpf_hpo.config import load_params
+    from mlpf_hpo.files import write_record
+    from mlpf_hpo.predictors.registration import register_winner
+
     record = register_winner(
         load_params(), Path("results/predictors.json"), Path("models/predictors"), Path("data/curves.parquet")
     )

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from mlpf_hpo import console
-from mlpf_hpo.reporting.inputs import ReportInput
-from mlpf_hpo.reporting.site import build_report
 
 
 def main() -> None:
     """Write report/index.html, its figures, metrics and series."""
+    from mlpf_hpo.reporting.inputs import ReportInput
+    from mlpf_hpo.reporting.site import build_report
+
     page = build_report(ReportInput.load(Path()), Path("report"))
     console.out.print(f"report: file://{page.resolve()}")
 

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from mlpf_hpo import console
-from mlpf_hpo.config import load_params
-from mlpf_hpo.tuning.search import run_search
 
 
 def main() -> None:
     """Write results/search.json."""
+    from mlpf_hpo.config import load_params
+    from mlpf_hpo.tuning.search import run_search
+
     params = load_params()
     with console.progress_bar("search", params.search.configurations) as progress:
         record = run_search(params, Path("data/events"), on_progress=progress)

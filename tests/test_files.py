@@ -1,5 +1,8 @@
 """Files are written whole or not at all."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +33,23 @@ def test_folders_replace_folders(tmp_path: Path) -> None:
             (temporary / content).touch()
     assert [p.name for p in (tmp_path / "folder").iterdir()] == ["two"]
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_process_left_goes(tmp_path: Path) -> None:
+    """That of a process that lives stays: it may still be writing."""
+    script = (
+        "import os, sys; from pathlib import Path; from mlpf_hpo.files import written_whole\n"
+        "with written_whole(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.mkdir(); (temporary / 'half').touch(); os._exit(9)"
+    )
+    path = tmp_path / "store"
+    assert subprocess.run([sys.executable, "-c", script, str(path)]).returncode == 9
+    assert len(list(tmp_path.iterdir())) == 1
+    of_another = tmp_path / f".store.{os.getppid()}.tmp"
+    of_another.touch()
+    with written_whole(path) as temporary:
+        temporary.mkdir()
+    assert set(tmp_path.iterdir()) == {path, of_another}
 
 
 def test_the_file_system_is_named(tmp_path: Path) -> None:

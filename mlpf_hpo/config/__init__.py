@@ -92,6 +92,7 @@ class ResourceParams(Section):
         "auto"
     )
     epoch_timeout_seconds: PositiveFloat = 1800.0
+    worker_restarts: Annotated[int, Field(ge=0)] = 2
 
 
 class CampaignParams(Section):

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from mlpf_hpo.errors import ConfigurationError
@@ -62,7 +63,8 @@ class Workers:
         waiting: deque[Future[Result]] = deque()
         try:
             for job in jobs:
-                waiting.append(self._executor.submit(function, *job))
+                with _deaf_to_ctrl_c():
+                    waiting.append(self._executor.submit(function, *job))
                 if len(waiting) > self.n:  # one more than there are processes, so that none stands idle
                     yield waiting.popleft().result()
             while waiting:
@@ -74,10 +76,22 @@ class Workers:
             ) from None
 
 
+@contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Let processes that start within the block never hear Ctrl-C; the caller hears it afterwards.
+
+    A terminal sends it to all processes, and only the caller is to answer it. Processes inherit what is
+    blocked, so that not even one that is still starting answers with a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin() -> None:
     """Tie a worker's life to the caller's."""
-    # Ctrl-C in a terminal reaches all processes; only the caller answers it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_caller, daemon=True).start()
 
 

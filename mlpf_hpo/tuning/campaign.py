@@ -21,6 +21,8 @@ from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.hosts import read_hosts
 from mlpf_hpo.tracking.records import TRIAL_SCHEMA, TrialSummary, curves_digest
 from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.run import TrialOutcome, run_trials
 from mlpf_hpo.tuning.schedulers.full import FullTraining
 from mlpf_hpo.tuning.specs import plan_trials
@@ -101,47 +103,39 @@ def run_campaign(
     ------
     InterruptedStageError
         If the campaign was interrupted; the next call goes on.
+    BusyError
+        If another process trains in `state`.
     DataError
         If not a single trial could be trained.
     """
     epochs = params.campaign.epochs
     specs = plan_trials(params, events, params.campaign.trials, purpose="campaign")
     identity = campaign_id(params, specs[0].events_digest)
-    host = describe_host()
     writer = RunWriter(connect())
-    writer.close_orphans(identity)
-    parent = writer.open_parent(
-        "campaign",
-        identity,
-        name=f"campaign-{host.hardware_label}-{identity}",
-        tags=host.tags(),
-        params={"trials": params.campaign.trials, "epochs": epochs, "seed": params.seed},
-        note=f"{params.campaign.trials} random configurations of table 1, {epochs} epochs each.",
-        digest=specs[0].events_digest,
-        dataset_path=events,
-        host=host.record(),
-    )
-    signposts.put_up(writer.client, "campaign")
-    recorded = {trial.trial_key: trial for trial in reader.trials(writer.client, "campaign", identity)}
-    finished = {
-        spec.trial_id: recorded[spec.key] for spec in specs if is_done(recorded.get(spec.key), epochs)
-    }
-    started = time.monotonic()
-    outcomes = run_trials(
-        kind="campaign",
-        campaign_id=identity,
-        parent_run_id=parent,
-        specs=specs,
-        scheduler=FullTraining(),
-        max_epochs=epochs,
-        resources=params.resources,
-        writer=writer,
-        state_dir=state,
-        finished=finished,
-        on_progress=on_progress,
-    )
-    wall_seconds = time.monotonic() - started
-    _check_some_finished(outcomes)
+    with sole_driver(state):
+        writer.close_orphans(identity)
+        parent = _open_parent(writer, params, identity, events, specs[0].events_digest)
+        signposts.put_up(writer.client, "campaign")
+        with closed_truthfully(writer, parent):
+            trials = reader.trials(writer.client, "campaign", identity)
+            done = {trial.trial_key: trial for trial in trials if is_done(trial, epochs)}
+            finished = {spec.trial_id: done[spec.key] for spec in specs if spec.key in done}
+            started = time.monotonic()
+            outcomes = run_trials(
+                kind="campaign",
+                campaign_id=identity,
+                parent_run_id=parent,
+                specs=specs,
+                scheduler=FullTraining(),
+                max_epochs=epochs,
+                resources=params.resources,
+                writer=writer,
+                state_dir=state,
+                finished=finished,
+                on_progress=on_progress,
+            )
+            wall_seconds = time.monotonic() - started
+            _check_some_finished(outcomes)
     run_ids = [outcome.run_id for outcome in outcomes]
     trials = reader.trials(writer.client, "campaign", run_ids=run_ids)
     writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
@@ -161,12 +155,27 @@ def run_campaign(
             "experiment_id": experiment,
             "parent_run_id": parent,
             "run_ids": run_ids,
-            "hardware_label": host.hardware_label,
+            "hardware_label": describe_host().hardware_label,
             "wall_seconds": wall_seconds,
             "reused": len(finished),
             "hosts": read_hosts(writer.client, parent),
             "links": signposts.listed(seen),
         },
+    )
+
+
+def _open_parent(writer: RunWriter, params: Params, identity: str, events: Path, digest: str) -> str:
+    host, settings = describe_host(), params.campaign
+    return writer.open_parent(
+        "campaign",
+        identity,
+        name=f"campaign-{host.hardware_label}-{identity}",
+        tags=host.tags(),
+        params={"trials": settings.trials, "epochs": settings.epochs, "seed": params.seed},
+        note=f"{settings.trials} random configurations of table 1, {settings.epochs} epochs each.",
+        digest=digest,
+        dataset_path=events,
+        host=host.record(),
     )
 
 
@@ -206,10 +215,8 @@ def collect_curves(folder: Path) -> LearningCurves:
     )
 
 
-def is_done(trial: TrialSummary | None, epochs: int) -> bool:
+def is_done(trial: TrialSummary, epochs: int) -> bool:
     """Tell whether a trial on record needs no more training to stand at `epochs`."""
-    if trial is None:
-        return False
     return trial.status == "diverged" or (trial.status == "finished" and trial.epochs >= epochs)
 
 

@@ -61,7 +61,8 @@ class PlainFiles(TorchCheckpointIO):
 def save_checkpoint(folder: Path, epoch: int, write: Callable[[Path], None]) -> Path:
     """Let `write` write a file, and give it its name once it is complete; remove all but the newest two.
 
-    The name carries the content's checksum, so that file and checksum appear in one step.
+    The name carries the content's checksum, so that file and checksum appear in one step. A folder
+    belongs to one training at a time.
 
     Raises
     ------
@@ -76,6 +77,8 @@ def save_checkpoint(folder: Path, epoch: int, write: Callable[[Path], None]) -> 
         temporary.replace(path)
         for older in _checkpoints(folder)[KEPT:]:
             older.unlink(missing_ok=True)
+        for abandoned in folder.glob(".epoch-*.tmp"):  # by a process that was killed
+            abandoned.unlink(missing_ok=True)
     except OSError as error:
         file = folder / f"epoch-{epoch:05d}.ckpt"
         raise storage_error(error, file) from error

@@ -34,6 +34,8 @@ class Ledger:
         Whether smaller or larger values are better.
     journal : Journal or None
         Where results and decisions are kept for a restart.
+    restarts : int
+        So often a trial goes on after the process that trained it died.
     """
 
     def __init__(
@@ -43,11 +45,13 @@ class Ledger:
         max_epochs: int,
         mode: Mode = "min",
         journal: Journal | None = None,
+        restarts: int = 0,
     ) -> None:
         self.trials = {trial.trial_id: trial for trial in trials}
         self.scheduler = scheduler
         self.max_epochs = max_epochs
         self.mode = mode
+        self.restarts = restarts
         self._journal = journal
         self._uncommitted: dict[str, JournalEntry] = {}
         self._again: deque[str] = deque()
@@ -98,7 +102,7 @@ class Ledger:
     def next_trial(self) -> str | None:
         """Return the trial that a free worker runs next, as running from now on; None where it has to wait.
 
-        Trials that an interruption caught come first: the policy has decided on them.
+        Trials that an interruption or a worker's death caught come first: the policy has decided on them.
         """
         if self._again:
             chosen: str | None = self._again.popleft()
@@ -157,6 +161,22 @@ class Ledger:
         trial = self.trials[trial_id]
         trial.state, trial.status, trial.reason, trial.told = State.ENDED, "failed", reason, True
         self.scheduler.on_trial_error(trial_id)
+
+    def lost(self, trial_id: str, reason: str) -> bool:
+        """Hear that the process that trained a trial died, and return whether the trial goes on.
+
+        It is not the trial's fault: it runs next, from its checkpoint. Only a trial that lost a process too
+        many has failed.
+        """
+        trial = self.trials[trial_id]
+        trial.deaths += 1
+        if trial.deaths > self.restarts:
+            times = "once" if trial.deaths == 1 else f"{trial.deaths} times"
+            self.failed(trial_id, f"its worker died {times}: {reason}")
+            return False
+        trial.state = State.PENDING
+        self._again.appendleft(trial_id)
+        return True
 
     def end_unpromoted(self) -> list[str]:
         """End the paused trials if nothing runs and the policy wants none of them; return which.

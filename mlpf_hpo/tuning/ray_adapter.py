@@ -13,18 +13,17 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
 from ray import tune
-from ray.exceptions import RayTaskError
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
-from mlpf_hpo.errors import InterruptedStageError
+from mlpf_hpo.errors import InterruptedStageError, StorageError, one_line
 from mlpf_hpo.tuning.interruption import Interruption
 from mlpf_hpo.tuning.ledger import Ledger
+from mlpf_hpo.tuning.ray_errors import WorkerDied, trial_error
 from mlpf_hpo.tuning.ray_trial import TRIAL
 from mlpf_hpo.tuning.recorder import Recorder
 from mlpf_hpo.tuning.scheduler import Decision
@@ -204,13 +203,23 @@ class BridgeScheduler(TrialScheduler):
 
     @_kept
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Tell the ledger why; a worker that was killed with the session did not fail."""
-        trial_id = trial.config[TRIAL]
-        if self.bridge.interruption.requested:
+        """Tell the ledger why; a worker that was killed with the session did not fail.
+
+        A trial whose worker died on its own goes on as a new trial of Tune's. A file system that refuses
+        would fail every trial: it ends the run.
+        """
+        bridge, trial_id = self.bridge, trial.config[TRIAL]
+        if bridge.interruption.requested:
             return
-        self.bridge.heard.pop(trial_id, None)
-        reason = self.bridge.ledger.trials[trial_id].reason or _error_text(trial)
-        self.bridge.ledger.failed(trial_id, reason)
+        bridge.heard.pop(trial_id, None)
+        error, silent = trial_error(trial), bridge.ledger.trials[trial_id].reason
+        if isinstance(error, StorageError):
+            raise error
+        if isinstance(error, WorkerDied) and not silent:
+            if bridge.ledger.lost(trial_id, str(error)):
+                del bridge.tune_trials[trial_id]
+        else:
+            bridge.ledger.failed(trial_id, silent or one_line(error))
 
     @_kept
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
@@ -271,25 +280,16 @@ class BridgeCallback(tune.Callback):
 
     @_kept
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Close the run as failed."""
+        """Close the run as failed, or leave it open to a trial that goes on."""
         if self.bridge.interruption.requested:
             return
-        failed = self.bridge.ledger.trials[trial.config[TRIAL]]
-        log.warning("trial %s failed: %s", failed.trial_id, failed.reason)
-        self._close(trial)
+        ours = self.bridge.ledger.trials[trial.config[TRIAL]]
+        if ours.state is State.ENDED:
+            log.warning("trial %s failed: %s", ours.trial_id, ours.reason)
+            self._close(trial)
+        else:
+            log.warning("trial %s: its worker died; it goes on after epoch %d", ours.trial_id, ours.epochs)
 
     def _close(self, trial: Any) -> None:
         self.bridge.recorder.close(self.bridge.ledger.trials[trial.config[TRIAL]])
         self.bridge.on_change()
-
-
-def _error_text(trial: Any) -> str:
-    """Return what a trial failed with, in one line."""
-    file = trial.pickled_error_file
-    if file is None or not Path(file).is_file():
-        return "failed; Ray has kept no error"
-    error = ray.cloudpickle.loads(Path(file).read_bytes())
-    if isinstance(error, RayTaskError) and error.cause is not None:
-        error = error.cause
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"[:500]

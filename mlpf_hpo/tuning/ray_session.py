@@ -7,9 +7,8 @@ import math
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +17,13 @@ import torch
 
 import mlpf_hpo.tracking.client  # noqa: F401  (sets what keeps Ray from phoning)
 from mlpf_hpo.config import ResourceParams
-from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.errors import ConfigurationError, StorageError
 from mlpf_hpo.hardware.host import usable_cpus
+from mlpf_hpo.tuning.ray_errors import refusal
+from mlpf_hpo.tuning.ray_folder import session_folder
 
-LONGEST_TEMPORARY = 107 - len("/session_2026-01-01_12-00-00_123456_1234567/sockets/plasma_store.1")
-"""Ray puts sockets below its temporary folder, and the path of a socket has at most 107 bytes."""
+LEAST_FREE = 64 * 2**20
+"""Bytes that a session writes in any case: logs, and a store of objects where shared memory is short."""
 
 ENVIRONMENT = {
     # Tune trains each trial in a new thread, for which glibc would open a new arena: 10 MB a trial were lost.
@@ -94,28 +95,25 @@ def ray_session(state_dir: Path, resources: ResourceParams, threads: int) -> Ite
 
     A session that the caller has begun already is used and left running.
     """
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    os.environ.update({name: value for name, value in ENVIRONMENT.items() if before[name] is None})
-    levels = {name: logging.getLogger(name).level for name in LEVELS}
-    temporary = None
-    ours = not ray.is_initialized()
-    try:
-        for name, level in LEVELS.items():
-            logging.getLogger(name).setLevel(level)
-        if ours and "RAY_ADDRESS" in os.environ:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": ENVIRONMENT})
-        elif ours:
-            gpus = torch.cuda.device_count()
-            yours = share(resources, threads, usable_cpus(), gpus)
-            temporary = _temporary_folder(state_dir)
-            _start(yours, temporary, gpus)
+    with ExitStack() as stack:
+        stack.enter_context(_settings())
+        if not ray.is_initialized():
+            _begin(stack, state_dir, resources, threads)
         total = ray.cluster_resources()
         yield share(resources, threads, int(total.get("CPU", 1)), total.get("GPU", 0.0))
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Set what Ray reads from the environment, and quieten it; afterwards all is as before."""
+    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    levels = {name: logging.getLogger(name).level for name in LEVELS}
+    os.environ.update({name: value for name, value in ENVIRONMENT.items() if before[name] is None})
+    for name, level in LEVELS.items():
+        logging.getLogger(name).setLevel(level)
+    try:
+        yield
     finally:
-        if ours:
-            ray.shutdown()
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
         for name, value in before.items():
@@ -129,6 +127,36 @@ def _own_token() -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # stays: Ray reads it once per process
 
 
+def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, threads: int) -> None:
+    """Attach to a cluster or start Ray here; the stack ends it."""
+    if "RAY_ADDRESS" in os.environ:
+        stack.callback(ray.shutdown)
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": ENVIRONMENT})
+        return
+    gpus = torch.cuda.device_count()
+    yours = share(resources, threads, usable_cpus(), gpus)
+    folder = stack.enter_context(session_folder(state_dir))
+    stack.callback(ray.shutdown)
+    try:
+        _start(yours, folder, gpus)
+    except Exception as error:
+        refused = refusal(error, folder) or _too_full(folder)
+        if refused is None:
+            raise
+        raise refused from error
+
+
+def _too_full(folder: Path) -> StorageError | None:
+    """Return what Ray does not say: that its daemons died of a full disk."""
+    free = shutil.disk_usage(folder).free
+    if free >= LEAST_FREE:
+        return None
+    return StorageError(
+        f"{folder}: Ray cannot start with {free / 2**20:.0f} MiB free on this disk; make room, or set TMPDIR "
+        "to a folder elsewhere"
+    )
+
+
 def _start(yours: Share, temporary: Path, gpus: int) -> None:
     _own_token()
     ray.init(
@@ -140,19 +168,4 @@ def _start(yours: Share, temporary: Path, gpus: int) -> None:
         log_to_driver=False,
         logging_level=logging.ERROR,
         _temp_dir=str(temporary),
-    )
-
-
-def _temporary_folder(state_dir: Path) -> Path:
-    """Return a fresh folder below `state_dir`, or a shorter path where Ray's sockets would not fit."""
-    wanted = state_dir.resolve() / "ray"
-    if len(os.fsencode(wanted)) + len("/12345678") <= LONGEST_TEMPORARY:
-        wanted.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=wanted, prefix=""))
-    for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108
-        if len(os.fsencode(parent)) + len("/ray12345678") <= LONGEST_TEMPORARY:
-            return Path(tempfile.mkdtemp(dir=parent, prefix="ray"))
-    raise ConfigurationError(
-        f"{tempfile.gettempdir()}: too long for the sockets that Ray puts below it; set TMPDIR to a folder "
-        f"whose path has at most {LONGEST_TEMPORARY - 12} bytes"
     )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+from mlpf_hpo.errors import InterruptedStageError, one_line
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.standing import State, Trial
+
+log = logging.getLogger(__name__)
 
 
 class Recorder:
@@ -75,13 +80,37 @@ class Recorder:
         tags = {"reason": trial.reason}
         if trial.stop is not None:
             tags["stop"] = str(trial.stop)
+        if trial.deaths:
+            tags["worker_deaths"] = str(trial.deaths)
         self._writer.close(self.run_ids[trial.trial_id], trial.status, tags=tags)
         self._open.discard(trial.trial_id)
 
-    def kill_open(self, trials: Mapping[str, Trial]) -> None:
-        """Close as killed every run that is open, and those of trials whose worker died with the session."""
+    def kill_open(self, trials: Mapping[str, Trial], reason: str) -> None:
+        """Close as killed every run that is open: `reason` ended the session."""
         for trial_id in sorted(self._open):
-            state = trials[trial_id].state
-            tags = {"reason": "paused" if state is State.PAUSED else "interrupted"}
-            self._writer.close(self.run_ids[trial_id], "killed", tags=tags)
+            told = "paused" if trials[trial_id].state is State.PAUSED else reason
+            self._writer.close(self.run_ids[trial_id], "killed", tags={"reason": told})
         self._open.clear()
+
+
+@contextmanager
+def closed_truthfully(writer: RunWriter, run_id: str) -> Iterator[None]:
+    """Close a parent run as killed or failed if the block ends by an interruption or an error."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, InterruptedStageError):
+        writer.close(run_id, "killed", tags={"reason": "interrupted"})
+        raise
+    except Exception as error:
+        with told_only(f"run {run_id}: stays open in MLflow until the next start"):
+            writer.close(run_id, "failed", tags={"reason": one_line(error)})
+        raise
+
+
+@contextmanager
+def told_only(consequence: str) -> Iterator[None]:
+    """Log an exception instead of raising it, where it would hide the one that is being raised."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("%s (%s)", consequence, one_line(error))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from ray import tune
 
 from mlpf_hpo.config import ResourceParams
-from mlpf_hpo.errors import InterruptedStageError
+from mlpf_hpo.errors import InterruptedStageError, one_line
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.tracking.hosts import host_note
 from mlpf_hpo.tracking.records import TrialSummary
@@ -24,9 +23,10 @@ from mlpf_hpo.tuning.journal import Journal
 from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
+from mlpf_hpo.tuning.ray_errors import refusal
 from mlpf_hpo.tuning.ray_session import Share, ray_session
 from mlpf_hpo.tuning.ray_trial import TRIAL, TrainTrial, ray_trial
-from mlpf_hpo.tuning.recorder import Recorder
+from mlpf_hpo.tuning.recorder import Recorder, told_only
 from mlpf_hpo.tuning.scheduler import Mode, Scheduler, Stop
 from mlpf_hpo.tuning.standing import State, Trial
 from mlpf_hpo.tuning.trial import train_trial
@@ -87,7 +87,8 @@ def run_trials(
 
     A call that was interrupted is taken up by the next: `finished` trials are not trained again, partial ones
     go on from their checkpoints in their own MLflow runs, and the policy is rebuilt from the journal.
-    A trial that fails is recorded as such and does not end the others; the next call tries it again.
+    A trial that fails is recorded as such and does not end the others; the next call tries it again. One
+    whose worker died goes on from its checkpoint, `resources.worker_restarts` times.
 
     Parameters
     ----------
@@ -128,11 +129,13 @@ def run_trials(
     ------
     InterruptedStageError
         On SIGINT or SIGTERM, once all runs are closed and Ray is down.
+    StorageError
+        If the file system refuses, to a trial, the journal or Ray; the next call goes on.
     """
     state_dir = state_dir.resolve()
     trials = [Trial(spec.trial_id, spec.key, spec.configuration) for spec in specs]
     journal = Journal(state_dir / "journals" / f"{campaign_id}.jsonl")
-    ledger = Ledger(trials, scheduler, max_epochs, mode, journal)
+    ledger = Ledger(trials, scheduler, max_epochs, mode, journal, resources.worker_restarts)
     ledger.restore(finished, target)
     host = describe_host()
     note = host_note(writer.experiment_id(kind), parent_run_id, host.record())
@@ -177,10 +180,13 @@ def _train(
                 timeout = resources.epoch_timeout_seconds
                 bridge = Bridge(ledger, recorder, target, share.concurrency, timeout, interruption, tell)
                 _tune(trainable, bridge, share, state_dir)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # the latter by Ray's handler of SIGTERM, while Ray starts
             interruption.requested = True
-        finally:
-            recorder.kill_open(ledger.trials)
+        except Exception as error:
+            with told_only("the trials' runs stay open in MLflow until the next start"):
+                recorder.kill_open(ledger.trials, one_line(error))
+            raise
+        recorder.kill_open(ledger.trials, "interrupted")
     left = [trial for trial in ledger.trials.values() if trial.state is not State.ENDED]
     told = f"{len(ledger.trials) - len(left)} of {len(ledger.trials)} trials are done"
     if interruption.requested:
@@ -192,9 +198,9 @@ def _train(
 def _tune(trainable: Any, bridge: Bridge, share: Share, state_dir: Path) -> None:
     """Run Tune until all trials have ended; raise what the policy or MLflow raised."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(share.concurrency)
-    (state_dir / "ray").mkdir(parents=True, exist_ok=True)
-    storage = Path(tempfile.mkdtemp(prefix="tune", dir=state_dir / "ray"))
+    storage = state_dir / "ray" / f"tune-{os.getpid()}"
     try:
+        storage.mkdir(parents=True, exist_ok=True)
         tune.run(
             trainable,
             name="run",
@@ -211,7 +217,10 @@ def _tune(trainable: Any, bridge: Bridge, share: Share, state_dir: Path) -> None
         )
     except InterruptedStageError:
         return
-    except Exception:
+    except Exception as error:
+        refused = refusal(error, storage)
+        if bridge.error is None and refused is not None:
+            raise refused from error
         if bridge.error is None:
             raise
     finally:

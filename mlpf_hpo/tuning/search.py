@@ -22,6 +22,8 @@ from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tracking.registry import load_champion
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.campaign import TARGET, campaign_id
+from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.run import TrialOutcome, run_trials
 from mlpf_hpo.tuning.scheduler import Scheduler
 from mlpf_hpo.tuning.schedulers.asha import Asha
@@ -83,6 +85,8 @@ def run_search(
         If the champion predicts another epoch than the search trains to.
     InterruptedStageError
         If interrupted; the next call goes on.
+    BusyError
+        If another process trains in `state`.
     """
     settings = params.search
     predictor, version = load_champion(trusted_types(), alias=settings.champion)
@@ -96,8 +100,9 @@ def run_search(
     host = describe_host()
     writer = RunWriter(connect())
     policies = {}
-    for policy in _policies(settings, predictor, str(version.version)):
-        policies[policy.name] = _run_policy(policy, params, specs, host, writer, state, on_progress)
+    with sole_driver(state):
+        for policy in _policies(settings, predictor, str(version.version)):
+            policies[policy.name] = _run_policy(policy, params, specs, host, writer, state, on_progress)
     experiment = writer.experiment_id("search")
     parents = [found["parent_run_id"] for found in policies.values()]
     champion = {"name": version.name, "version": str(version.version), "alias": settings.champion}
@@ -174,20 +179,21 @@ def _run_policy(
     by_key = {trial.trial_key: trial for trial in recorded}
     finished = {spec.trial_id: by_key[spec.key] for spec in specs if spec.key in by_key}
     started = time.monotonic()
-    outcomes = run_trials(
-        kind="search",
-        campaign_id=identity,
-        parent_run_id=parent,
-        specs=specs,
-        scheduler=policy.make(),
-        max_epochs=params.search.max_epochs,
-        resources=params.resources,
-        writer=writer,
-        state_dir=state,
-        finished=finished,
-        on_progress=on_progress,
-        tags={"policy": policy.name},
-    )
+    with closed_truthfully(writer, parent):
+        outcomes = run_trials(
+            kind="search",
+            campaign_id=identity,
+            parent_run_id=parent,
+            specs=specs,
+            scheduler=policy.make(),
+            max_epochs=params.search.max_epochs,
+            resources=params.resources,
+            writer=writer,
+            state_dir=state,
+            finished=finished,
+            on_progress=on_progress,
+            tags={"policy": policy.name},
+        )
     spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
     trials = reader.trials(writer.client, "search", run_ids=[outcome.run_id for outcome in outcomes])
     found = _found(policy, parent, spent, outcomes, {trial.run_id: trial for trial in trials})

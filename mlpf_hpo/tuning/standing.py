@@ -42,6 +42,8 @@ class Trial:
         Whether the policy has heard that it ended.
     here : bool
         Whether it ran since the ledger was made, so that its epochs were reported to this process.
+    deaths : int
+        How often the process that trained it died since the ledger was made.
     """
 
     trial_id: str
@@ -54,6 +56,7 @@ class Trial:
     stop: Stop | None = None
     told: bool = False
     here: bool = False
+    deaths: int = 0
 
     @property
     def epochs(self) -> int:

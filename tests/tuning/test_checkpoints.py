@@ -43,6 +43,12 @@ def test_damage_is_noticed_and_the_one_before_used(tmp_path, caplog, damage) -> 
     assert str(path) in caplog.text
 
 
+def test_what_a_killed_process_left_goes(tmp_path) -> None:
+    (tmp_path / ".epoch-00001.4711.tmp").write_bytes(b"half")
+    path = save(tmp_path, 1)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_all_damaged_means_none(tmp_path) -> None:
     save(tmp_path, 1).write_bytes(b"")
     assert newest_checkpoint(tmp_path) is None

@@ -154,6 +154,25 @@ def test_a_training_that_breaks_off_has_failed() -> None:
     assert "epoch 1 of 8" in ledger.trials["a"].reason
 
 
+def test_a_trial_whose_worker_died_runs_next_and_goes_on(curves, simulate) -> None:
+    table = curves(4, 8, seed=0)
+    ledger = make_ledger(table, FullTraining())
+    ledger.restarts = 1
+    assert [ledger.next_trial(), ledger.next_trial()] == ["t000", "t001"]
+    ledger.result("t000", 1, table["t000"][0])
+    assert ledger.lost("t000", "killed")
+    assert ledger.next_trial() == "t000"
+    assert ledger.result("t000", 1, table["t000"][0]) is Decision.CONTINUE
+    assert ledger.trials["t000"].epochs == 1, "reported again, heard once"
+    assert not ledger.lost("t000", "killed")
+    assert (ledger.trials["t000"].status, ledger.trials["t000"].reason) == (
+        "failed", "its worker died 2 times: killed"
+    )  # fmt: skip
+    assert ledger.lost("t001", "killed")
+    simulate(ledger, table, workers=2, seed=0)
+    assert [trial.status for trial in ledger.trials.values()] == ["failed", *["finished"] * 3]
+
+
 def test_a_gap_in_the_reports_is_a_defect() -> None:
     ledger = make_ledger({"a": []}, FullTraining())
     ledger.next_trial()

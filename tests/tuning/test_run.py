@@ -17,12 +17,13 @@ import pytest
 import ray
 
 from mlpf_hpo.config import ResourceParams
-from mlpf_hpo.errors import ConfigurationError, InterruptedStageError
+from mlpf_hpo.errors import ConfigurationError, InterruptedStageError, StorageError
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.journal import Journal
-from mlpf_hpo.tuning.ray_session import LONGEST_TEMPORARY, _temporary_folder, ray_session, share
+from mlpf_hpo.tuning.ray_folder import LONGEST, remove_sessions, session_folder
+from mlpf_hpo.tuning.ray_session import ray_session, share
 from mlpf_hpo.tuning.run import run_trials
 from mlpf_hpo.tuning.schedulers.asha import Asha
 from mlpf_hpo.tuning.schedulers.full import FullTraining
@@ -76,10 +77,16 @@ def toy(curve, faults=(), pace=0.0):
             fault = dict(faults).get((number, epoch))
             if fault == "error":
                 raise ValueError("no luck with\nthis one")
-            if fault == "death":
+            if fault == "death" or (fault == "one death" and not (folder / "died").exists()):
                 import os
+                import signal
 
-                os._exit(1)
+                (folder / "died").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            if fault == "full disk":
+                from mlpf_hpo.errors import StorageError
+
+                raise StorageError(f"{folder}: checkpoint cannot be written: No space left on device")
             if fault == "silence":
                 time.sleep(60)
             if epoch > done:
@@ -172,14 +179,14 @@ def test_pause_and_resume_change_no_number(ray_here, search, make_spec, tmp_path
 def test_a_silent_and_a_dead_worker_fail_alone_and_are_tried_again(
     ray_here, search, tmp_path, monkeypatch
 ) -> None:
-    impatient = ResourceParams(concurrency=2, gpus_per_trial=0, epoch_timeout_seconds=2.0)
+    impatient = ResourceParams(concurrency=2, gpus_per_trial=0, epoch_timeout_seconds=2.0, worker_restarts=1)
     faults = {(0, 2): "silence", (1, 2): "death"}
     outcomes, _ = search(
         FullTraining(), n=3, resources=impatient, train=toy(lambda n, e: n + e, faults.items())
     )
     assert [outcome.status for outcome in outcomes] == ["failed", "failed", "finished"]
     assert "no epoch within 2 s" in outcomes[0].reason
-    assert "died" in outcomes[1].reason
+    assert outcomes[1].reason.startswith("its worker died 2 times: killed")
     again, records = search(FullTraining(), n=3, train=toy(lambda n, e: n + e))
     assert [outcome.status for outcome in again] == ["finished"] * 3
     assert [outcome.run_id for outcome in again] == [outcome.run_id for outcome in outcomes]
@@ -188,6 +195,47 @@ def test_a_silent_and_a_dead_worker_fail_alone_and_are_tried_again(
     # With nothing left to do, no Ray is started and the same comes out.
     monkeypatch.setattr("mlpf_hpo.tuning.run._train", lambda *args: pytest.fail("started"))
     assert search(FullTraining(), n=3)[0] == again
+
+
+@pytest.mark.ray
+def test_a_trial_goes_on_after_its_worker_died(ray_here, search, tmp_path, measured) -> None:
+    """Killed while both of two workers train; the policy hears of no epoch twice."""
+    outcomes, records = search(
+        Asha(max_epochs=4, reduction_factor=4.0),
+        n=4,
+        epochs=4,
+        train=toy(lambda n, e: n + 1 / e, {(0, 3): "one death", (3, 1): "one death"}.items(), pace=0.2),
+    )
+    assert [outcome.status for outcome in outcomes] == ["finished", "stopped", "stopped", "stopped"]
+    assert [outcome.run_id for outcome in outcomes] == [record.run_id for record in records]
+    assert records[0].metrics["val/loss"] == (1.0, 0.5, 1 / 3, 0.25)
+    assert records[0].timestamps == (1.0, 2.0, 3.0, 4.0)
+    assert sorted(trained(tmp_path)) == [[1], [1], [1], [1, 2, 3, 4]]
+    journal = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").entries())
+    assert len(journal) == sum(outcome.epochs for outcome in outcomes)
+    tags = connect(f"sqlite:///{tmp_path / 'mlflow.db'}").get_run(outcomes[0].run_id).data.tags
+    assert tags["worker_deaths"] == "1"
+    measured("trials", "kill -9 of two of four trials' workers", "both went on in their runs, no epoch twice")
+
+
+@pytest.mark.ray
+def test_a_full_disk_ends_the_run_and_fails_no_trial(ray_here, search, tmp_path, measured) -> None:
+    with pytest.raises(StorageError, match="checkpoint cannot be written: No space left"):
+        search(FullTraining(), n=4, train=toy(lambda n, e: n + e, {(1, 2): "full disk"}.items(), pace=0.1))
+    client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    ended = {trial.trial_id: trial.status for trial in reader.trials(client, "search", "s")}
+    assert ended["t001"] == "killed"
+    assert set(ended.values()) <= {"killed", "finished"}
+    run = next(t for t in reader.trials(client, "search", "s") if t.trial_id == "t001").run_id
+    assert "No space left" in client.get_run(run).data.tags["reason"]
+    again, _ = search(FullTraining(), n=4, train=toy(lambda n, e: n + e))
+    assert [outcome.status for outcome in again] == ["finished"] * 4
+    assert trained(tmp_path) == [[1, 2, 3]] * 4
+    measured(
+        "trials",
+        "the disk is full for one trial's checkpoint",
+        "the run ends with that error, its trials killed, none failed; the next run goes on",
+    )
 
 
 @pytest.mark.ray
@@ -231,7 +279,7 @@ DRIVER = """
 
 
 def wait_for_progress(folder: Path, wanted: float) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         written = folder / "progress"
         if written.exists() and float(written.read_text() or 0) >= wanted:
@@ -339,11 +387,26 @@ def test_shares() -> None:
         share(ResourceParams(gpus_per_trial=1.0), threads=1, cpus=1, gpus=0)
 
 
-def test_sockets_have_room(tmp_path, monkeypatch) -> None:
+def test_sockets_have_room(tmp_path) -> None:
     deep = tmp_path / ("x" * 100)
-    short = _temporary_folder(deep)
-    try:
-        assert len(str(short)) <= LONGEST_TEMPORARY
-        assert not deep.exists()
-    finally:
-        short.rmdir()
+    with session_folder(deep) as short:
+        assert len(str(short)) <= LONGEST
+        (short / "session").write_text("")
+        assert [link.resolve() for link in (deep / "ray").iterdir()] == [short]
+    assert not short.exists()
+    assert list((deep / "ray").iterdir()) == []
+
+
+def test_what_killed_sessions_left_is_removed(tmp_path) -> None:
+    """Also where the link that led to it was bent: nothing but a folder of ours goes."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    left = session_folder(tmp_path / ("x" * 100))
+    short = left.__enter__()
+    inside = tmp_path / ("x" * 100) / "ray" / "tune-1"
+    inside.mkdir()
+    (inside.parent / "bent").symlink_to(precious)
+    remove_sessions(tmp_path / ("x" * 100))
+    assert not short.exists()
+    assert list(inside.parent.iterdir()) == []
+    assert precious.exists()
