@@ -20,8 +20,10 @@ app = typer.Typer(
 )
 events_app = typer.Typer(no_args_is_help=True, help="Generate and check collision events.")
 curves_app = typer.Typer(no_args_is_help=True, help="Learning-curve data sets.")
+spool_app = typer.Typer(no_args_is_help=True, help="What was written while MLflow was out of reach.")
 app.add_typer(events_app, name="events")
 app.add_typer(curves_app, name="curves")
+app.add_typer(spool_app, name="spool")
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 
@@ -190,6 +192,34 @@ def ui(
     from mlpf_hpo.tracking.server import serve_ui
 
     serve_ui(host, port, on_ready=console.out.print)
+
+
+SpoolFolder = Annotated[Path | None, typer.Option(help="Folder of spools.", show_default=".state/spool")]
+
+
+@spool_app.command("show")
+def spool_show(folder: SpoolFolder = None) -> None:
+    """Say what waits to be sent to MLflow, and what MLflow has refused."""
+    from mlpf_hpo.tracking import replay
+
+    lines = list(replay.show(folder or replay.spool_folder()))
+    console.out.print("\n".join(lines) or "nothing waits to be sent", markup=False)
+
+
+@spool_app.command("replay", epilog="Example: MLFLOW_TRACKING_URI=http://tracking:5000 mlpf-hpo spool replay")
+def spool_replay(folder: SpoolFolder = None) -> None:
+    """Send what waits, each file to where it belongs; the next campaign or search does it by itself.
+
+    An address that has a password is taken from MLFLOW_TRACKING_URI.
+    """
+    from mlpf_hpo.tracking import replay
+
+    sent = False
+    for line in replay.replay_all(folder or replay.spool_folder()):
+        sent = True
+        console.out.print(line, markup=False)
+    if not sent:
+        console.out.print("nothing waits to be sent")
 
 
 USAGE_ERROR, BENCHMARK_USAGE_ERROR = 2, 64

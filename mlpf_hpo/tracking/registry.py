@@ -25,7 +25,7 @@ from sklearn.base import BaseEstimator
 
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.tracking.client import connect, tracking_uri
-from mlpf_hpo.tracking.writer import dataset_input
+from mlpf_hpo.tracking.delivery import dataset_input
 
 MODEL = "curve-predictor"
 """Name of the registered model."""

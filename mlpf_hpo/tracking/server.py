@@ -13,8 +13,8 @@ from mlflow import MlflowClient
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.client import connect, tracking_uri
+from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.registry import MODEL
-from mlpf_hpo.tracking.writer import experiment_name
 
 START_SECONDS = 90
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from mlpf_hpo.files import read_json, write_json
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import links, reader
+from mlpf_hpo.tracking.answers import public_uri
 from mlpf_hpo.tracking.client import connect, tracking_uri
-from mlpf_hpo.tracking.records import TRIAL_SCHEMA, TrialSummary, curves_digest
-from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tracking.records import DIGESTED, TRIAL_SCHEMA, TrialSummary, curves_digest
+from mlpf_hpo.tracking.spool import SPOOL
+from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.run import TrialOutcome, run_trials
 from mlpf_hpo.tuning.schedulers.full import FullTraining
 from mlpf_hpo.tuning.specs import plan_trials
@@ -102,25 +104,28 @@ def run_campaign(
         If the campaign was interrupted; the next call goes on.
     DataError
         If not a single trial could be trained.
+    TrackingError
+        If MLflow cannot be reached at the start, or went away and has not come back at the end.
     """
-    epochs = params.campaign.epochs
     specs = plan_trials(params, events, params.campaign.trials, purpose="campaign")
+    with durable_writer(state / SPOOL, params.tracking.patience_seconds) as writer:
+        return _run(params, specs, events, writer, state, on_progress)
+
+
+def _run(
+    params: Params,
+    specs: Sequence[TrialSpec],
+    events: Path,
+    writer: RunWriter,
+    state: Path,
+    on_progress: Callable[[float, float, str], None] | None,
+) -> CampaignRecord:
+    epochs = params.campaign.epochs
     identity = campaign_id(params, specs[0].events_digest)
-    host = describe_host()
-    writer = RunWriter(connect())
     writer.close_orphans(identity)
-    parent = writer.open_parent(
-        "campaign",
-        identity,
-        name=f"campaign-{host.hardware_label}-{identity}",
-        tags=host.tags(),
-        params={"trials": params.campaign.trials, "epochs": epochs, "seed": params.seed},
-        note=f"{params.campaign.trials} random configurations of table 1, {epochs} epochs each.",
-        digest=specs[0].events_digest,
-        dataset_path=events,
-        host=host.record(),
-    )
-    recorded = {trial.trial_key: trial for trial in reader.trials(writer.client, "campaign", identity)}
+    parent = _open_parent(params, identity, specs[0].events_digest, events, writer)
+    on_record = reader.trials(writer.client, "campaign", identity, metrics=[TARGET])
+    recorded = {trial.trial_key: trial for trial in on_record}
     finished = {
         spec.trial_id: recorded[spec.key] for spec in specs if is_done(recorded.get(spec.key), epochs)
     }
@@ -141,7 +146,7 @@ def run_campaign(
     wall_seconds = time.monotonic() - started
     _check_some_finished(outcomes)
     run_ids = [outcome.run_id for outcome in outcomes]
-    trials = reader.trials(writer.client, "campaign", run_ids=run_ids)
+    trials = reader.trials(writer.client, "campaign", run_ids=run_ids, metrics=DIGESTED)
     writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
     writer.close(parent, "finished")
     experiment = writer.experiment_id("campaign")
@@ -154,15 +159,30 @@ def run_campaign(
             "curves_digest": curves_digest(trials),
         },
         runs={
-            "tracking_uri": tracking_uri(),
+            "tracking_uri": public_uri(tracking_uri()),
             "experiment_id": experiment,
             "parent_run_id": parent,
             "run_ids": run_ids,
-            "hardware_label": host.hardware_label,
+            "hardware_label": describe_host().hardware_label,
             "wall_seconds": wall_seconds,
             "reused": len(finished),
             "links": links.campaign_text(experiment, identity, parent, run_ids),
         },
+    )
+
+
+def _open_parent(params: Params, identity: str, events_digest: str, events: Path, writer: RunWriter) -> str:
+    trials, epochs, host = params.campaign.trials, params.campaign.epochs, describe_host()
+    return writer.open_parent(
+        "campaign",
+        identity,
+        name=f"campaign-{host.hardware_label}-{identity}",
+        tags=host.tags(),
+        params={"trials": trials, "epochs": epochs, "seed": params.seed},
+        note=f"{trials} random configurations of table 1, {epochs} epochs each.",
+        digest=events_digest,
+        dataset_path=events,
+        host=host.record(),
     )
 
 
@@ -179,17 +199,16 @@ def collect_curves(folder: Path) -> LearningCurves:
     run_ids = record.runs["run_ids"]
     trials = reader.trials(client, "campaign", run_ids=run_ids)
     missing = set(run_ids) - {trial.run_id for trial in trials}
+    campaign, where = record.planned["campaign_id"], public_uri(tracking_uri())
     if missing:
         raise TrackingError(
-            f"{len(missing)} of {len(run_ids)} runs of campaign {record.planned['campaign_id']} are not in "
-            f"{tracking_uri()} (the first: {min(missing)}); restore that database, or train again with: "
-            "dvc repro -f campaign"
+            f"{len(missing)} of {len(run_ids)} runs of campaign {campaign} are not in {where} (the first: "
+            f"{min(missing)}); restore that database, or train again with: dvc repro -f campaign"
         )
     if curves_digest(trials) != record.planned["curves_digest"]:
         raise TrackingError(
-            f"the runs of campaign {record.planned['campaign_id']} in {tracking_uri()} hold other curves "
-            "than "
-            "the campaign logged; take them from the campaign again with: dvc repro -f campaign"
+            f"the runs of campaign {campaign} in {where} hold other curves than the campaign logged; take them "
+            "from the campaign again with: dvc repro -f campaign"
         )
     order = {run_id: position for position, run_id in enumerate(run_ids)}
     trials.sort(key=lambda trial: order[trial.run_id])

@@ -43,7 +43,7 @@ class Recorder:
         self._parent_run_id = parent_run_id
         self._specs = {spec.trial_id: spec for spec in specs}
         self._tags = dict(tags)
-        self.run_ids: dict[str, str] = {}
+        self._runs: dict[str, str] = {}
         self._open: set[str] = set()
 
     def open(self, trial_id: str) -> None:
@@ -51,7 +51,7 @@ class Recorder:
         if trial_id in self._open:
             return
         spec = self._specs[trial_id]
-        self.run_ids[trial_id] = self._writer.open_trial(
+        self._runs[trial_id] = self._writer.open_trial(
             self._parent_run_id,
             self._kind,
             self._campaign_id,
@@ -67,7 +67,7 @@ class Recorder:
 
     def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float], timestamp_ms: int) -> None:
         """Log the metrics of an epoch (counted from 1)."""
-        self._writer.log_epoch(self.run_ids[trial_id], epoch, metrics, timestamp_ms=timestamp_ms)
+        self._writer.log_epoch(self._runs[trial_id], epoch, metrics, timestamp_ms=timestamp_ms)
 
     def close(self, trial: Trial) -> None:
         """Close the run of a trial that has ended, with its status and the reason."""
@@ -75,13 +75,17 @@ class Recorder:
         tags = {"reason": trial.reason}
         if trial.stop is not None:
             tags["stop"] = str(trial.stop)
-        self._writer.close(self.run_ids[trial.trial_id], trial.status, tags=tags)
+        self._writer.close(self._runs[trial.trial_id], trial.status, tags=tags)
         self._open.discard(trial.trial_id)
+
+    def run_id(self, trial_id: str) -> str:
+        """Return the id of a trial's run, once MLflow has everything (`RunWriter.settle`)."""
+        return self._writer.run_id(self._runs[trial_id])
 
     def kill_open(self, trials: Mapping[str, Trial]) -> None:
         """Close as killed every run that is open, and those of trials whose worker died with the session."""
         for trial_id in sorted(self._open):
             state = trials[trial_id].state
             tags = {"reason": "paused" if state is State.PAUSED else "interrupted"}
-            self._writer.close(self.run_ids[trial_id], "killed", tags=tags)
+            self._writer.close(self._runs[trial_id], "killed", tags=tags)
         self._open.clear()
