@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,6 @@ from mlpf_hpo.errors import StorageError, TrackingError
 from mlpf_hpo.tracking.answers import UnreachableError, understood
 from mlpf_hpo.tracking.client import artifact_root, tracking_uri
 from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, OpenRun, Operation
-
-log = logging.getLogger(__name__)
 
 NAME = "mlflow.runName"
 
@@ -56,7 +54,7 @@ class Delivery:
         self._experiments: dict[str, str] = {}
         self._run_ids: dict[str, str] = {}
         self._last_epoch: dict[str, int] = {}
-        self._doubtful: dict[str, OpenRun] = {}
+        self._doubtful: dict[str, tuple[str, Mapping[str, str]]] = {}
         self._broken: tuple[Operation | None, int] = (None, 0)
 
     def experiment_id(self, kind: str) -> str:
@@ -91,13 +89,13 @@ class Delivery:
             If MLflow refuses: the same would be refused again.
         """
         if again and isinstance(operation, OpenRun):
-            self._doubtful[operation.run] = operation
+            self.doubt(operation.kind, operation.identity)
         try:
             with understood(self.uri, operation.told()):
                 return self._perform(operation)
         except UnreachableError as error:
             if isinstance(operation, OpenRun):
-                self._doubtful[operation.run] = operation
+                self.doubt(operation.kind, operation.identity)
             if error.perhaps_refused and self._breaks_over(operation):
                 raise TrackingError(f"{operation.told()}: the server breaks over it: {error}") from error
             raise
@@ -111,20 +109,22 @@ class Delivery:
             return False
         return True
 
-    def remove_twins(self) -> None:
-        """Delete empty runs that an unanswered request has made beside the one that was opened later."""
+    def doubt(self, kind: str, identity: Mapping[str, str]) -> None:
+        """Remember a run that may have been made twice: a request without an answer can still be obeyed."""
+        self._doubtful["/".join(identity.values())] = (kind, identity)
+
+    def remove_twins(self) -> set[str]:
+        """Delete the empty twins of doubtful runs and return their ids."""
+        deleted = set()
         with understood(self.uri):
-            for operation in list(self._doubtful.values()):
-                kept = self._run_ids.get(operation.run)
-                for run in self._all(operation):
-                    run_id = run.info.run_id
-                    if kept is None or run_id == kept:
-                        continue
-                    if EPOCH_METRIC in run.data.metrics:
-                        log.warning("%s has two runs with epochs: %s and %s", operation.label, kept, run_id)
-                    else:
-                        self.client.delete_run(run_id)
-                del self._doubtful[operation.run]
+            while self._doubtful:
+                name, (kind, identity) = next(iter(self._doubtful.items()))
+                for run in self._all(kind, identity)[1:]:
+                    if EPOCH_METRIC not in run.data.metrics:
+                        self.client.delete_run(run.info.run_id)
+                        deleted.add(str(run.info.run_id))
+                del self._doubtful[name]
+        return deleted
 
     def _perform(self, operation: Operation) -> str | None:
         if isinstance(operation, OpenRun):
@@ -140,7 +140,7 @@ class Delivery:
         return None
 
     def _open(self, operation: OpenRun) -> str:
-        found = self._find(operation)
+        found = next(iter(self._all(operation.kind, operation.identity)), None)
         known: set[str] = set()
         if found is None:
             run = self.client.create_run(
@@ -187,17 +187,11 @@ class Delivery:
             self._last_epoch[run_id] = max((point.step for point in history), default=0)
         return self._last_epoch[run_id]
 
-    def _find(self, operation: OpenRun) -> Run | None:
-        """Return the run that was opened before; of twins the one with epochs, else the oldest."""
-        return min(
-            self._all(operation),
-            key=lambda run: (EPOCH_METRIC not in run.data.metrics, run.info.start_time, run.info.run_id),
-            default=None,
-        )
-
-    def _all(self, operation: OpenRun) -> list[Run]:
-        condition = " and ".join(f"tags.{tag} = '{value}'" for tag, value in operation.identity.items())
-        return list(self.client.search_runs([self.experiment_id(operation.kind)], condition, max_results=100))
+    def _all(self, kind: str, identity: Mapping[str, str]) -> list[Run]:
+        """Return the runs with these tags; of twins first the one with epochs, else one that has ended."""
+        condition = " and ".join(f"tags.{tag} = '{value}'" for tag, value in identity.items())
+        found = self.client.search_runs([self.experiment_id(kind)], condition, max_results=100)
+        return sorted(found, key=_preference)
 
     def _breaks_over(self, operation: Operation) -> bool:
         last, times = self._broken
@@ -214,6 +208,11 @@ class Delivery:
             if found is None:
                 raise
             return str(found.experiment_id)
+
+
+def _preference(run: Run) -> tuple[bool, bool, int, str]:
+    info = run.info
+    return EPOCH_METRIC not in run.data.metrics, info.status == "RUNNING", info.start_time, info.run_id
 
 
 def dataset_input(

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlpf_hpo.space import Configuration
 from mlpf_hpo.tracking.answers import understood
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.delivery import Delivery
+from mlpf_hpo.tracking.delivery import EPOCH_METRIC, Delivery
 from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, OpenRun, Operation
 from mlpf_hpo.tracking.outbox import Outbox
 from mlpf_hpo.tracking.replay import replay_left
@@ -175,11 +175,14 @@ class RunWriter:
         return total
 
     def close_orphans(self, campaign_id: str) -> int:
-        """Close as killed the runs that a driver left behind when it died; return how many."""
+        """Close as killed the runs that a driver left behind when it died; return how many.
+
+        Empty runs that a server made beside others, because it obeyed a request too late, are deleted.
+        """
         self.settle()
         with understood(self._delivery.uri):
             orphans = [
-                run
+                (kind, run)
                 for kind in ("campaign", "search")
                 for run in self.client.search_runs(
                     [self._delivery.experiment_id(kind)],
@@ -187,9 +190,15 @@ class RunWriter:
                     max_results=10_000,
                 )
             ]
-        for run in orphans:
-            self.close(run.info.run_id, "killed", tags={"reason": "the driver died"})
-        return len(orphans)
+        for kind, run in orphans:
+            key = run.data.tags.get("trial_key")
+            if key is not None and EPOCH_METRIC not in run.data.metrics:
+                self._delivery.doubt(kind, {"campaign_id": campaign_id, "trial_key": key})
+        deleted = self._delivery.remove_twins()
+        left = [run.info.run_id for _, run in orphans if run.info.run_id not in deleted]
+        for run_id in left:
+            self.close(run_id, "killed", tags={"reason": "the driver died"})
+        return len(left)
 
     def settle(self) -> None:
         """Wait until MLflow has everything that was written; whoever reads it back needs that.

@@ -123,7 +123,7 @@ def _run(
     epochs = params.campaign.epochs
     identity = campaign_id(params, specs[0].events_digest)
     writer.close_orphans(identity)
-    parent = _open_parent(params, identity, specs[0].events_digest, events, writer)
+    parent = _open_parent(writer, params, identity, events, specs[0].events_digest)
     on_record = reader.trials(writer.client, "campaign", identity, metrics=[TARGET])
     recorded = {trial.trial_key: trial for trial in on_record}
     finished = {
@@ -171,16 +171,16 @@ def _run(
     )
 
 
-def _open_parent(params: Params, identity: str, events_digest: str, events: Path, writer: RunWriter) -> str:
-    trials, epochs, host = params.campaign.trials, params.campaign.epochs, describe_host()
+def _open_parent(writer: RunWriter, params: Params, identity: str, events: Path, digest: str) -> str:
+    host, settings = describe_host(), params.campaign
     return writer.open_parent(
         "campaign",
         identity,
         name=f"campaign-{host.hardware_label}-{identity}",
         tags=host.tags(),
-        params={"trials": trials, "epochs": epochs, "seed": params.seed},
-        note=f"{trials} random configurations of table 1, {epochs} epochs each.",
-        digest=events_digest,
+        params={"trials": settings.trials, "epochs": settings.epochs, "seed": params.seed},
+        note=f"{settings.trials} random configurations of table 1, {settings.epochs} epochs each.",
+        digest=digest,
         dataset_path=events,
         host=host.record(),
     )
@@ -207,8 +207,8 @@ def collect_curves(folder: Path) -> LearningCurves:
         )
     if curves_digest(trials) != record.planned["curves_digest"]:
         raise TrackingError(
-            f"the runs of campaign {campaign} in {where} hold other curves than the campaign logged; take them "
-            "from the campaign again with: dvc repro -f campaign"
+            f"the runs of campaign {campaign} in {where} hold other curves than the campaign logged; take "
+            "them from the campaign again with: dvc repro -f campaign"
         )
     order = {run_id: position for position, run_id in enumerate(run_ids)}
     trials.sort(key=lambda trial: order[trial.run_id])
