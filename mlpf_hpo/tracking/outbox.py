@@ -157,7 +157,11 @@ class Outbox:
             except Exception as error:
                 ticket.error = error
             with self._changed:
-                self._cross_out(ticket)
+                try:
+                    self._cross_out(ticket)
+                except StorageError as error:  # whoever writes next is told; what was sent may be sent again
+                    self._note(error)
+                    return
 
     def _cross_out(self, ticket: _Ticket) -> None:
         if self._stopped:  # the spool may be somebody else's by now: let it be sent once more

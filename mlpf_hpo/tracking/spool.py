@@ -86,7 +86,10 @@ class Spool:
 
     def clear(self) -> None:
         """Forget all operations: they are confirmed."""
-        self._file.truncate(self._head)
+        try:
+            self._file.truncate(self._head)
+        except OSError as error:
+            raise _refused(self.path, error) from error
 
     def set_aside(self, operation: Operation, why: str) -> None:
         """Keep an operation that MLflow refuses where people find it."""

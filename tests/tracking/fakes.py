@@ -18,13 +18,14 @@ class FakeMlflow:
     """What `Delivery` needs of an MlflowClient.
 
     `faults` are taken one per request: OK; LOST, nothing was done; UNANSWERED, it was done; LATE, a run is
-    made three requests later (anything else: LOST); REFUSED, as by a defect. After the last one all is well.
+    made `delay` requests later (anything else: LOST); REFUSED, as by a defect. After the last all is well.
     """
 
     tracking_uri = "http://fake"
 
-    def __init__(self, faults: Iterable[str] = ()) -> None:
+    def __init__(self, faults: Iterable[str] = (), delay: int = 3) -> None:
         self.faults = iter(faults)
+        self.delay = delay
         self.experiments: dict[str, str] = {}
         self.runs: dict[str, SimpleNamespace] = {}
         self._numbers = itertools.count(1)
@@ -38,7 +39,7 @@ class FakeMlflow:
         if fault == REFUSED:
             raise MlflowException("no such thing", INVALID_PARAMETER_VALUE)
         if fault == LATE and may_be_late:
-            self._late.append([3, action])
+            self._late.append([self.delay, action])
         result = action() if fault in (OK, UNANSWERED) else None
         if fault != OK:
             raise MlflowException("nobody there", TEMPORARILY_UNAVAILABLE)

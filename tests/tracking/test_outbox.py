@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,8 +41,8 @@ def actions(trial: str) -> list:
     return [opening, *epochs, CloseRun(run, trial, "finished", {"reason": "done"}, 9000)]
 
 
-def live(folder: Path, client: FakeMlflow, order: list[str], torn: float) -> None:
-    """Live a driver's life: send what is left, write in `order` until killed, perhaps within a line."""
+def live(folder: Path, client: FakeMlflow, order: list[str], seconds: float, torn: float) -> None:
+    """Live a driver's life: send what is left, write in `order`, be killed later, perhaps within a line."""
     _resume(folder, client)
     todo = {trial: actions(trial) for trial in EPOCHS if not _finished(client, trial)}
     delivery = Delivery(client)
@@ -52,6 +54,7 @@ def live(folder: Path, client: FakeMlflow, order: list[str], torn: float) -> Non
                 run = names.get(trial, operation.run)
                 sent = outbox.put(type(operation)(**{**vars(operation), "run": run}))
                 names[trial] = sent or run
+        time.sleep(seconds)
         outbox._stopped = True  # no sender survives a kill
         rest = next((left[0] for left in todo.values() if left), None)
         if rest is not None:
@@ -87,19 +90,24 @@ def check_record(client: FakeMlflow) -> None:
         assert (run.params, len(run.inputs)) == ({"seed": "7"}, 1)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     faults=st.lists(st.sampled_from([OK, OK, OK, LOST, UNANSWERED, LATE]), max_size=60),
-    lives=st.lists(st.tuples(st.lists(st.sampled_from("ab"), max_size=9), st.floats(0, 1)), max_size=3),
+    lives=st.lists(
+        st.tuples(
+            st.lists(st.sampled_from("ab"), max_size=9), st.sampled_from([0.0, 0.001, 0.01]), st.floats(0, 1)
+        ),
+        max_size=3,
+    ),
 )
 def test_failures_and_kills_leave_no_trace(faults, lives) -> None:
     client = FakeMlflow(faults)
     with tempfile.TemporaryDirectory() as folder:
-        for order, torn in lives:
-            live(Path(folder), client, order, torn)
+        for life in lives:
+            live(Path(folder), client, *life)
         client.faults = iter(())
         client.catch_up()
-        live(Path(folder), client, ["a", "b"] * 6, 0.0)
+        live(Path(folder), client, ["a", "b"] * 6, 0.0, 0.0)
         client.catch_up()
         delivery = Delivery(client)
         _resume(Path(folder), client)
@@ -121,19 +129,51 @@ def outbox(tmp_path):
 
 
 def test_while_mlflow_hangs_nobody_waits_and_all_arrives_in_order(outbox, tmp_path) -> None:
+    """It hangs at once, and again after three: until all is confirmed, all stays in the file."""
     written = [operation for trial in EPOCHS for operation in actions(trial)]
+    gates, calls = {1: threading.Event(), 4: threading.Event()}, itertools.count(1)
     with outbox([]) as box:
-        perform, released = box.delivery.perform, threading.Event()
-        box.delivery.perform = lambda *args: (released.wait(60), perform(*args))[1]
+        perform = box.delivery.perform
+
+        def hanging(*args):
+            gate = gates.get(next(calls))
+            assert gate is None or gate.wait(60)
+            return perform(*args)
+
+        box.delivery.perform = hanging
         runs = [box.put(operation) for operation in written]
-        assert not released.is_set(), "all was taken while the server hung"
-        assert runs == [None] * len(runs)
+        assert runs == [None] * len(runs), "all was taken while nothing was answered"
+        gates[1].set()
+        with pytest.raises(TrackingError):
+            box.settle(0.3)
         ((_, waiting),) = spools.contents(tmp_path).values()
         assert list(map(to_json, waiting)) == list(map(to_json, written))
-        released.set()
+        gates[4].set()
         box.settle(60)
         assert spools.contents(tmp_path) == {}
     check_record(box.delivery.client)
+
+
+@pytest.mark.parametrize("delay", [2, 3])
+def test_a_run_that_is_made_late_leaves_no_twin(delay) -> None:
+    """It may be older than the run that has the epochs, or younger."""
+    opening, first, *rest = actions("a")
+    client = FakeMlflow([OK, OK, OK, LATE], delay)
+    delivery = Delivery(client)
+    with pytest.raises(UnreachableError):
+        delivery.perform(opening)
+    run_id = delivery.perform(opening)
+    delivery.perform(first)
+    assert len(client.runs) == 2
+    assert (min(client.runs) == run_id) is (delay == 3)
+    later = Delivery(client)  # the driver was killed
+    assert later.perform(opening) == run_id
+    for operation in (first, *rest):
+        later.perform(operation)
+    later.doubt(opening.kind, opening.identity)
+    assert later.remove_twins() == set(client.runs) - {run_id}
+    assert client.runs[run_id].info.status == "FINISHED"
+    assert [step for name, step, *_ in client.runs[run_id].points if name == "val/loss"] == [1, 2]
 
 
 def test_a_server_that_stays_away_is_told_with_all_that_waits(outbox, tmp_path) -> None:
