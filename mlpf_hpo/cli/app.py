@@ -8,10 +8,10 @@ import typer
 from typer.core import TyperGroup
 
 from mlpf_hpo import console
-from mlpf_hpo.cli import benchmark, curves, events, runs, status, train, ui
+from mlpf_hpo.cli import benchmark, curves, events, runs, spool, status, train, ui
 from mlpf_hpo.cli.style import examples, group
 
-ORDER = ("events", "train", "curves", "benchmark", "status", "runs", "ui")
+ORDER = ("events", "train", "curves", "benchmark", "status", "runs", "ui", "spool")
 
 
 class InOrder(TyperGroup):
@@ -41,6 +41,7 @@ app.command(epilog=benchmark.EXAMPLES, rich_help_panel=CIRCLE)(benchmark.benchma
 app.command(epilog=status.EXAMPLES, rich_help_panel=LOOKING)(status.status)
 app.add_typer(runs.app, name="runs", rich_help_panel=LOOKING)
 app.command(epilog=ui.EXAMPLES, rich_help_panel=LOOKING)(ui.ui)
+app.add_typer(spool.app, name="spool", rich_help_panel=LOOKING)
 
 USAGE_ERROR, BENCHMARK_USAGE_ERROR = 2, 64
 

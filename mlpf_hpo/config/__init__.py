@@ -95,6 +95,12 @@ class ResourceParams(Section):
     worker_restarts: Annotated[int, Field(ge=0)] = 2
 
 
+class TrackingParams(Section):
+    """How a stage deals with an MLflow that is out of reach."""
+
+    patience_seconds: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 120.0
+
+
 class CampaignParams(Section):
     """The `campaign` stage: random configurations trained in full."""
 
@@ -210,6 +216,7 @@ class Params(Section):
     network: NetworkParams = NetworkParams()
     training: TrainingParams = TrainingParams()
     resources: ResourceParams = ResourceParams()
+    tracking: TrackingParams = TrackingParams()
     campaign: CampaignParams = CampaignParams()
     predictors: PredictorsParams = PredictorsParams()
     search: SearchParams = SearchParams()

@@ -9,19 +9,26 @@ from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# A dead server must not hold a training up for minutes: few tries, short waits.
+# An MLflow that is away is told within seconds, or within a minute where it takes requests and answers none.
+# Nobody who trains waits for that, see outbox.py.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 
 import filelock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from mlpf_hpo.errors import MissingInputError, TrackingError
+from mlpf_hpo.tracking.answers import first_line, public_uri
 from mlpf_hpo.tracking.storage import SQLITE, StoreClient, storage_refusals
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
+
+QUIET = ("mlflow.store.db.utils", "urllib3.connectionpool")
 
 
 def project_folder() -> Path:
@@ -76,20 +83,29 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
             f"{uri.removeprefix(SQLITE)}: no runs are tracked here yet; run this in the project folder, "
             "after `make repro`"
         )
-    # Quiet about making tables, and about errors: they are raised as well.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    for name in QUIET:  # what they would log is raised as well, and told in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with storage_refusals(uri), _first_use(uri):
+            _knock(uri)
             client = StoreClient(tracking_uri=uri, registry_uri=uri)
             client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TrackingError(
-            f"MLflow cannot be reached at {uri}: {reason[:300]}; start the server, or unset "
-            "MLFLOW_TRACKING_URI "
-            f"to track in {DATABASE} here"
+            f"MLflow cannot be reached at {public_uri(uri)}: {first_line(error)}; start the server, or unset "
+            f"MLFLOW_TRACKING_URI to track in {DATABASE} here"
         ) from None
     return client
+
+
+def _knock(uri: str) -> None:
+    """Connect to a database server once: MLflow itself would try for minutes."""
+    if "://" in uri and not uri.startswith(("http", "file", "sqlite")):
+        engine = create_engine(uri)
+        try:
+            engine.connect().close()
+        finally:
+            engine.dispose()
 
 
 def _first_use(uri: str) -> AbstractContextManager[object]:

@@ -10,10 +10,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.tracking import links
+from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.drivers import MACHINE, PROCESS, is_alive
 from mlpf_hpo.tracking.reader import all_runs
 from mlpf_hpo.tracking.records import MODEL
-from mlpf_hpo.tracking.writer import experiment_name
 
 KINDS = ("campaign", "search")
 

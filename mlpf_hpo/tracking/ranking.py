@@ -11,8 +11,8 @@ from mlflow.entities import Metric, Run
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.tracking import links
+from mlpf_hpo.tracking.delivery import EPOCH_METRIC, experiment_name
 from mlpf_hpo.tracking.reader import LARGEST, SECTIONS, all_runs
-from mlpf_hpo.tracking.writer import EPOCH_METRIC, experiment_name
 
 SMALLER_IS_BETTER = ("loss", "seconds", "megabytes")
 """Words in a metric's name by which its best value is the smallest."""

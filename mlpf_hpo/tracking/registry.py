@@ -26,9 +26,9 @@ from sklearn.base import BaseEstimator
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.files import sha256
 from mlpf_hpo.tracking.client import connect, tracking_uri
+from mlpf_hpo.tracking.delivery import dataset_input
 from mlpf_hpo.tracking.records import MODEL
 from mlpf_hpo.tracking.storage import storage_refusals
-from mlpf_hpo.tracking.writer import dataset_input
 
 CHECKSUM = "sha256"
 """Tag of a version: the checksum of its model file."""

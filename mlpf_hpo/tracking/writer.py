@@ -1,44 +1,31 @@
 """Writing runs: parents, trials, epochs, ends. Only the driver process does.
 
-Explicit run ids and synchronous batches throughout: no global "active run", and what is logged is there.
+Explicit run ids and synchronous batches throughout: no global "active run", and what is logged is there, or
+in the spool of an outbox.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
 
-from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.space import Configuration
-from mlpf_hpo.tracking.client import artifact_root, tracking_uri
+from mlpf_hpo.tracking.answers import understood
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.delivery import EPOCH_METRIC, Delivery
 from mlpf_hpo.tracking.drivers import driver_tags
-from mlpf_hpo.tracking.hosts import LABEL, joined_labels, log_host
+from mlpf_hpo.tracking.hosts import log_host
+from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, OpenRun, Operation
+from mlpf_hpo.tracking.outbox import Outbox
+from mlpf_hpo.tracking.replay import replay_left
+from mlpf_hpo.tracking.spool import own_spool
 
-NOTE, NAME, PARENT = "mlflow.note.content", "mlflow.runName", "mlflow.parentRunId"
-
-MLFLOW_STATUS = {
-    "finished": "FINISHED",
-    "stopped": "FINISHED",
-    "diverged": "FAILED",
-    "failed": "FAILED",
-    "killed": "KILLED",
-}
-"""What MLflow is told for each of our statuses; ours stands in the tag `trial_status`."""
-
-EPOCH_METRIC = "val/loss"
-"""Logged at every epoch of every trial; tells which epochs are on record."""
-
-
-def experiment_name(kind: str) -> str:
-    """Return the experiment that holds runs of a kind."""
-    return f"mlpf/{kind}"
+NOTE, PARENT = "mlflow.note.content", "mlflow.parentRunId"
 
 
 class RunWriter:
@@ -48,20 +35,26 @@ class RunWriter:
     ----------
     client : MlflowClient
         From `connect`.
+    outbox : Outbox, optional
+        Through which trials are written: they then need MLflow only now and then. Without it, an MLflow that
+        does not answer is an error.
+    patience_seconds : float
+        How long `settle` waits for an MLflow that is out of reach.
     """
 
-    def __init__(self, client: MlflowClient) -> None:
+    def __init__(
+        self, client: MlflowClient, outbox: Outbox | None = None, patience_seconds: float = 0
+    ) -> None:
         self.client = client
-        self._experiments: dict[str, str] = {}
-        self._last_epoch: dict[str, int] = {}
+        self._outbox = outbox
+        self._patience_seconds = patience_seconds
+        self._delivery = outbox.delivery if outbox else Delivery(client)
+        self._labels: dict[str, str] = {}
 
     def experiment_id(self, kind: str) -> str:
         """Return the id of the experiment for runs of a kind, made if it is not there."""
-        if kind not in self._experiments:
-            name = experiment_name(kind)
-            found = self.client.get_experiment_by_name(name)
-            self._experiments[kind] = found.experiment_id if found else self._create_experiment(name)
-        return self._experiments[kind]
+        with understood(self._delivery.uri):
+            return self._delivery.experiment_id(kind)
 
     def open_parent(
         self,
@@ -95,11 +88,14 @@ class RunWriter:
         str
             Run id.
         """
-        everything = {**tags, **driver_tags(), "kind": kind, "campaign_id": campaign_id, NOTE: note}
-        found = self._find(kind, f"tags.campaign_id = '{campaign_id}' and tags.kind = '{kind}'")
-        run_id = self._open(found, kind, name, everything, params, digest, dataset_path)
+        self.settle()
+        identity = {"campaign_id": campaign_id, "kind": kind}
+        everything = {**tags, **driver_tags(), NOTE: note}
+        opening = self._opening(kind, kind, identity, name, everything, params, digest, dataset_path)
+        run_id = str(self._delivery.perform(opening))
         if host is not None:
-            log_host(self.client, run_id, host)
+            with understood(self._delivery.uri):
+                log_host(self.client, run_id, host)
         return run_id
 
     def open_trial(
@@ -115,30 +111,30 @@ class RunWriter:
         digest: str | None = None,
         dataset_path: Path | None = None,
     ) -> str:
-        """Return the run of a trial, made, or opened again if this campaign has trained some of it."""
+        """Return the run of a trial, made, or opened again if this campaign has trained some of it.
+
+        While MLflow is out of reach, a stand-in for the run's id is returned, which the other methods take as
+        well; `run_id` tells the id once it is known.
+        """
+        identity = {"campaign_id": campaign_id, "trial_key": trial_key}
         everything = {
             **(tags or {}),
             "kind": "trial",
             "stage": kind,
-            "campaign_id": campaign_id,
             "trial_id": trial_id,
-            "trial_key": trial_key,
             "trial_status": "running",
             PARENT: parent_run_id,
         }
-        condition = f"tags.campaign_id = '{campaign_id}' and tags.trial_key = '{trial_key}'"
-        found = self._find(kind, condition)
         params = {**configuration, "seed": seed}
-        run_id = self._open(
-            found, kind, trial_name(trial_id, configuration), everything, params, digest, dataset_path
-        )
-        if found is not None:
-            history = self.client.get_metric_history(run_id, EPOCH_METRIC)
-            self._last_epoch[run_id] = max((point.step for point in history), default=0)
-            label = joined_labels(found.data.tags.get(LABEL, ""), everything.get(LABEL, ""))
-            if history and label != everything.get(LABEL, ""):
-                self.client.set_tag(run_id, LABEL, label)
-        return run_id
+        name = trial_name(trial_id, configuration)
+        opening = self._opening(kind, trial_id, identity, name, everything, params, digest, dataset_path)
+        run = self._send(opening) or opening.run
+        self._labels[run] = trial_id
+        return run
+
+    def run_id(self, run: str) -> str:
+        """Return the id of a run that `open_trial` returned, now that MLflow has everything (`settle`)."""
+        return self._delivery.run_id(run)
 
     def log_epoch(
         self, run_id: str, epoch: int, metrics: Mapping[str, float], timestamp_ms: int | None = None
@@ -156,82 +152,125 @@ class RunWriter:
         timestamp_ms : int, optional
             When the epoch ended, ms since 1970; now by default.
         """
-        if epoch <= self._last_epoch.get(run_id, 0):
-            return
-        moment = timestamp_ms if timestamp_ms is not None else int(time.time() * 1000)
-        points = [Metric(name, float(value), moment, epoch) for name, value in metrics.items()]
-        self.client.log_batch(run_id, metrics=points)
-        self._last_epoch[run_id] = epoch
+        moment = timestamp_ms if timestamp_ms is not None else _now_ms()
+        values = {name: float(value) for name, value in metrics.items()}
+        self._send(LogMetrics(run_id, self._label(run_id), epoch, values, moment))
 
     def close(self, run_id: str, status: str, tags: Mapping[str, str] | None = None) -> None:
         """End a run with one of our statuses (see `MLFLOW_STATUS`)."""
-        everything = {**(tags or {}), "trial_status": status}
-        self.client.log_batch(run_id, tags=[RunTag(name, str(value)) for name, value in everything.items()])
-        self.client.set_terminated(run_id, status=MLFLOW_STATUS[status])
+        told = {name: str(value) for name, value in (tags or {}).items()}
+        self._send(CloseRun(run_id, self._label(run_id), status, told, _now_ms()))
 
     def summary(self, run_id: str, values: Mapping[str, float]) -> None:
         """Log single numbers of a whole run as `summary/...`."""
-        moment = int(time.time() * 1000)
-        points = [Metric(f"summary/{name}", float(value), moment, 0) for name, value in values.items()]
-        self.client.log_batch(run_id, metrics=points)
+        named = {f"summary/{name}": float(value) for name, value in values.items()}
+        self._send(LogMetrics(run_id, self._label(run_id), 0, named, _now_ms()))
 
     def add_to_summary(self, run_id: str, name: str, value: float) -> float:
         """Add to a summary number, for work done in several sittings, and return the new total."""
-        total = self.client.get_run(run_id).data.metrics.get(f"summary/{name}", 0.0) + value
+        self.settle()
+        with understood(self._delivery.uri):
+            before = self.client.get_run(run_id).data.metrics.get(f"summary/{name}", 0.0)
+        total = float(before + value)
         self.summary(run_id, {name: total})
-        return float(total)
+        return total
 
     def close_orphans(self, campaign_id: str) -> int:
-        """Close as killed the runs that a driver left behind when it died; return how many."""
-        orphans = [
-            run
-            for kind in ("campaign", "search")
-            for run in self.client.search_runs(
-                [self.experiment_id(kind)],
-                f"tags.campaign_id = '{campaign_id}' and attributes.status = 'RUNNING'",
-                max_results=10_000,
-            )
-        ]
-        for run in orphans:
-            self.close(run.info.run_id, "killed", tags={"reason": "the driver died"})
-        return len(orphans)
+        """Close as killed the runs that a driver left behind when it died; return how many.
 
-    def _create_experiment(self, name: str) -> str:
-        root = artifact_root(tracking_uri(self.client.tracking_uri))
-        location = f"{root}/{name}" if root else None
-        try:
-            return str(self.client.create_experiment(name, artifact_location=location))
-        except MlflowException as error:
-            found = self.client.get_experiment_by_name(name)
-            if found is None:
-                raise TrackingError(f"experiment {name}: cannot be made: {error}") from None
-            return str(found.experiment_id)
+        Empty runs that a server made beside others, because it obeyed a request too late, are deleted.
+        """
+        self.settle()
+        with understood(self._delivery.uri):
+            orphans = [
+                (kind, run)
+                for kind in ("campaign", "search")
+                for run in self.client.search_runs(
+                    [self._delivery.experiment_id(kind)],
+                    f"tags.campaign_id = '{campaign_id}' and attributes.status = 'RUNNING'",
+                    max_results=10_000,
+                )
+            ]
+        for kind, run in orphans:
+            key = run.data.tags.get("trial_key")
+            if key is not None and EPOCH_METRIC not in run.data.metrics:
+                self._delivery.doubt(kind, {"campaign_id": campaign_id, "trial_key": key})
+        deleted = self._delivery.remove_twins()
+        left = [run.info.run_id for _, run in orphans if run.info.run_id not in deleted]
+        for run_id in left:
+            self.close(run_id, "killed", tags={"reason": "the driver died"})
+        return len(left)
 
-    def _find(self, kind: str, condition: str) -> Run | None:
-        runs = self.client.search_runs([self.experiment_id(kind)], condition, max_results=1)
-        return runs[0] if runs else None
+    def settle(self) -> None:
+        """Wait until MLflow has everything that was written; whoever reads it back needs that.
 
-    def _open(
+        Raises
+        ------
+        TrackingError
+            If it stays out of reach, or refused something; the message says what is where.
+        """
+        if self._outbox is not None:
+            self._outbox.settle(self._patience_seconds)
+            self._delivery.remove_twins()
+
+    def _send(self, operation: Operation) -> str | None:
+        return self._outbox.put(operation) if self._outbox else self._delivery.perform(operation)
+
+    def _label(self, run: str) -> str:
+        return self._labels.get(run, run)
+
+    def _opening(
         self,
-        found: Run | None,
         kind: str,
+        label: str,
+        identity: Mapping[str, str],
         name: str,
         tags: Mapping[str, str],
         params: Mapping[str, Any],
         digest: str | None,
         dataset_path: Path | None,
-    ) -> str:
-        if found is not None:
-            run_id = found.info.run_id
-            self.client.update_run(run_id, status="RUNNING")
-            self.client.log_batch(run_id, tags=[RunTag(key, str(value)) for key, value in tags.items()])
-            return str(run_id)
-        run = self.client.create_run(self.experiment_id(kind), tags={**tags, NAME: name}, run_name=name)
-        run_id = run.info.run_id
-        self.client.log_batch(run_id, params=[Param(key, str(value)) for key, value in params.items()])
-        if digest is not None:
-            self.client.log_inputs(run_id, datasets=[dataset_input(digest, dataset_path)])
-        return str(run_id)
+    ) -> OpenRun:
+        return OpenRun(
+            run="/".join(identity.values()),
+            label=label,
+            kind=kind,
+            identity=identity,
+            name=name,
+            tags={key: str(value) for key, value in {**tags, **identity}.items()},
+            params={key: str(value) for key, value in params.items()},
+            digest=digest,
+            source=str(dataset_path) if dataset_path else None,
+            moment_ms=_now_ms(),
+        )
+
+
+@contextmanager
+def durable_writer(folder: Path, patience_seconds: float, uri: str | None = None) -> Iterator[RunWriter]:
+    """Yield a writer whose trials get through an MLflow that is out of reach for a while.
+
+    What earlier stages left in spools is sent first; when the block ends well, MLflow has everything.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of spools.
+    patience_seconds : float
+        How long the end of the block waits for an MLflow that is out of reach.
+    uri : str, optional
+        Whom to write to, see `tracking_uri`.
+
+    Raises
+    ------
+    TrackingError
+        If MLflow cannot be reached at the start or at the end.
+    """
+    client = connect(uri)
+    replay_left(client, folder)
+    delivery = Delivery(client)
+    with own_spool(folder, delivery.uri) as spool, Outbox(delivery, spool) as outbox:
+        writer = RunWriter(client, outbox, patience_seconds)
+        yield writer
+        writer.settle()
 
 
 def trial_name(trial_id: str, configuration: Configuration) -> str:
@@ -248,8 +287,5 @@ def trial_name(trial_id: str, configuration: Configuration) -> str:
     return f"{trial_id} lr={c['lr']:.1e} d={c['output_dim']} L={c['n_glayers_id']}+{c['n_glayers_reg']}"
 
 
-def dataset_input(digest: str, path: Path | None, name: str = "events", context: str = "training") -> Any:
-    """Return a data set as MLflow records it: name, digest, and a plain path as its source."""
-    source = json.dumps({"uri": str(path) if path else ""})
-    dataset = Dataset(name=name, digest=digest[:36], source_type="local", source=source)
-    return DatasetInput(dataset=dataset, tags=[InputTag("mlflow.data.context", context)])
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import reader, signposts
+from mlpf_hpo.tracking.answers import public_uri
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.hosts import read_hosts
-from mlpf_hpo.tracking.records import TRIAL_SCHEMA, TrialSummary, curves_digest
-from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tracking.records import DIGESTED, TRIAL_SCHEMA, TrialSummary, curves_digest
+from mlpf_hpo.tracking.spool import SPOOL
+from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.driver import sole_driver
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.run import TrialOutcome, run_trials
@@ -107,37 +109,50 @@ def run_campaign(
         If another process trains in `state`.
     DataError
         If not a single trial could be trained.
+    TrackingError
+        If MLflow cannot be reached at the start, or went away and has not come back at the end.
     """
-    epochs = params.campaign.epochs
     specs = plan_trials(params, events, params.campaign.trials, purpose="campaign")
+    patience = params.tracking.patience_seconds
+    with sole_driver(state), durable_writer(state / SPOOL, patience) as writer:
+        return _run(params, specs, events, writer, state, on_progress)
+
+
+def _run(
+    params: Params,
+    specs: Sequence[TrialSpec],
+    events: Path,
+    writer: RunWriter,
+    state: Path,
+    on_progress: Callable[[float, float, str], None] | None,
+) -> CampaignRecord:
+    epochs = params.campaign.epochs
     identity = campaign_id(params, specs[0].events_digest)
-    writer = RunWriter(connect())
-    with sole_driver(state):
-        writer.close_orphans(identity)
-        parent = _open_parent(writer, params, identity, events, specs[0].events_digest)
-        signposts.put_up(writer.client, "campaign")
-        with closed_truthfully(writer, parent):
-            trials = reader.trials(writer.client, "campaign", identity)
-            done = {trial.trial_key: trial for trial in trials if is_done(trial, epochs)}
-            finished = {spec.trial_id: done[spec.key] for spec in specs if spec.key in done}
-            started = time.monotonic()
-            outcomes = run_trials(
-                kind="campaign",
-                campaign_id=identity,
-                parent_run_id=parent,
-                specs=specs,
-                scheduler=FullTraining(),
-                max_epochs=epochs,
-                resources=params.resources,
-                writer=writer,
-                state_dir=state,
-                finished=finished,
-                on_progress=on_progress,
-            )
-            wall_seconds = time.monotonic() - started
-            _check_some_finished(outcomes)
+    writer.close_orphans(identity)
+    parent = _open_parent(writer, params, identity, events, specs[0].events_digest)
+    signposts.put_up(writer.client, "campaign")
+    with closed_truthfully(writer, parent):
+        trials = reader.trials(writer.client, "campaign", identity, metrics=[TARGET])
+        done = {trial.trial_key: trial for trial in trials if is_done(trial, epochs)}
+        finished = {spec.trial_id: done[spec.key] for spec in specs if spec.key in done}
+        started = time.monotonic()
+        outcomes = run_trials(
+            kind="campaign",
+            campaign_id=identity,
+            parent_run_id=parent,
+            specs=specs,
+            scheduler=FullTraining(),
+            max_epochs=epochs,
+            resources=params.resources,
+            writer=writer,
+            state_dir=state,
+            finished=finished,
+            on_progress=on_progress,
+        )
+        wall_seconds = time.monotonic() - started
+        _check_some_finished(outcomes)
     run_ids = [outcome.run_id for outcome in outcomes]
-    trials = reader.trials(writer.client, "campaign", run_ids=run_ids)
+    trials = reader.trials(writer.client, "campaign", run_ids=run_ids, metrics=DIGESTED)
     writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
     writer.close(parent, "finished")
     seen = signposts.put_up(writer.client, "campaign", first=[parent])
@@ -151,7 +166,7 @@ def run_campaign(
             "curves_digest": curves_digest(trials),
         },
         runs={
-            "tracking_uri": tracking_uri(),
+            "tracking_uri": public_uri(tracking_uri()),
             "experiment_id": experiment,
             "parent_run_id": parent,
             "run_ids": run_ids,
@@ -192,17 +207,16 @@ def collect_curves(folder: Path) -> LearningCurves:
     run_ids = record.runs["run_ids"]
     trials = reader.trials(client, "campaign", run_ids=run_ids)
     missing = set(run_ids) - {trial.run_id for trial in trials}
+    campaign, where = record.planned["campaign_id"], public_uri(tracking_uri())
     if missing:
         raise TrackingError(
-            f"{len(missing)} of {len(run_ids)} runs of campaign {record.planned['campaign_id']} are not in "
-            f"{tracking_uri()} (the first: {min(missing)}); restore that database, or train again with: "
-            "dvc repro -f campaign"
+            f"{len(missing)} of {len(run_ids)} runs of campaign {campaign} are not in {where} (the first: "
+            f"{min(missing)}); restore that database, or train again with: dvc repro -f campaign"
         )
     if curves_digest(trials) != record.planned["curves_digest"]:
         raise TrackingError(
-            f"the runs of campaign {record.planned['campaign_id']} in {tracking_uri()} hold other curves "
-            "than "
-            "the campaign logged; take them from the campaign again with: dvc repro -f campaign"
+            f"the runs of campaign {campaign} in {where} hold other curves than the campaign logged; take "
+            "them from the campaign again with: dvc repro -f campaign"
         )
     order = {run_id: position for position, run_id in enumerate(run_ids)}
     trials.sort(key=lambda trial: order[trial.run_id])

@@ -48,7 +48,7 @@ class Recorder:
         self._parent_run_id = parent_run_id
         self._specs = {spec.trial_id: spec for spec in specs}
         self._tags = dict(tags)
-        self.run_ids: dict[str, str] = {}
+        self._runs: dict[str, str] = {}
         self._open: set[str] = set()
 
     def open(self, trial_id: str) -> None:
@@ -56,7 +56,7 @@ class Recorder:
         if trial_id in self._open:
             return
         spec = self._specs[trial_id]
-        self.run_ids[trial_id] = self._writer.open_trial(
+        self._runs[trial_id] = self._writer.open_trial(
             self._parent_run_id,
             self._kind,
             self._campaign_id,
@@ -72,7 +72,7 @@ class Recorder:
 
     def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float], timestamp_ms: int) -> None:
         """Log the metrics of an epoch (counted from 1)."""
-        self._writer.log_epoch(self.run_ids[trial_id], epoch, metrics, timestamp_ms=timestamp_ms)
+        self._writer.log_epoch(self._runs[trial_id], epoch, metrics, timestamp_ms=timestamp_ms)
 
     def close(self, trial: Trial) -> None:
         """Close the run of a trial that has ended, with its status and the reason."""
@@ -82,14 +82,18 @@ class Recorder:
             tags["stop"] = str(trial.stop)
         if trial.deaths:
             tags["worker_deaths"] = str(trial.deaths)
-        self._writer.close(self.run_ids[trial.trial_id], trial.status, tags=tags)
+        self._writer.close(self._runs[trial.trial_id], trial.status, tags=tags)
         self._open.discard(trial.trial_id)
+
+    def run_id(self, trial_id: str) -> str:
+        """Return the id of a trial's run, once MLflow has everything (`RunWriter.settle`)."""
+        return self._writer.run_id(self._runs[trial_id])
 
     def kill_open(self, trials: Mapping[str, Trial], reason: str) -> None:
         """Close as killed every run that is open: `reason` ended the session."""
         for trial_id in sorted(self._open):
             told = "paused" if trials[trial_id].state is State.PAUSED else reason
-            self._writer.close(self.run_ids[trial_id], "killed", tags={"reason": told})
+            self._writer.close(self._runs[trial_id], "killed", tags={"reason": told})
         self._open.clear()
 
 

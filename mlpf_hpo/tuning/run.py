@@ -105,7 +105,7 @@ def run_trials(
     resources : ResourceParams
         What a trial gets, and how many run at once.
     writer : RunWriter
-        Talks to MLflow; only this process does.
+        Talks to MLflow; only this process does. One by `durable_writer` keeps trials from waiting for it.
     state_dir : path
         Checkpoints (`checkpoints/<campaign_id>/<trial_key>`) and journals; on a file system that all
         workers see.
@@ -131,6 +131,8 @@ def run_trials(
         On SIGINT or SIGTERM, once all runs are closed and Ray is down.
     StorageError
         If the file system refuses, to a trial, the journal or Ray; the next call goes on.
+    TrackingError
+        If MLflow was out of reach and has not come back; what it lacks is in the writer's spool.
     """
     state_dir = state_dir.resolve()
     trials = [Trial(spec.trial_id, spec.key, spec.configuration) for spec in specs]
@@ -153,6 +155,7 @@ def run_trials(
         _train(
             trainable, ledger, recorder, resources, specs[0].training.threads, state_dir, target, on_progress
         )
+        writer.settle()
     return [_outcome(trial, ledger, recorder, finished.get(trial.trial_id)) for trial in trials]
 
 
@@ -246,7 +249,7 @@ def _progress(ledger: Ledger) -> tuple[float, float, str]:
 
 
 def _outcome(trial: Trial, ledger: Ledger, recorder: Recorder, recorded: TrialSummary | None) -> TrialOutcome:
-    run_id = recorded.run_id if recorded is not None else recorder.run_ids[trial.trial_id]
+    run_id = recorded.run_id if recorded is not None else recorder.run_id(trial.trial_id)
     return TrialOutcome(
         trial_id=trial.trial_id,
         key=trial.key,

@@ -17,10 +17,10 @@ from mlpf_hpo.hardware.host import HostInfo, describe_host
 from mlpf_hpo.predictors import trusted_types
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import reader, signposts
-from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tracking.registry import load_champion
-from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tracking.spool import SPOOL
+from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.campaign import TARGET, campaign_id
 from mlpf_hpo.tuning.driver import sole_driver
 from mlpf_hpo.tuning.recorder import closed_truthfully
@@ -30,6 +30,9 @@ from mlpf_hpo.tuning.schedulers.asha import Asha
 from mlpf_hpo.tuning.schedulers.predictive_asha import PredictiveAsha
 from mlpf_hpo.tuning.specs import plan_trials
 from mlpf_hpo.tuning.trial import TrialSpec
+
+CURVES = {TARGET: "curve", "train/loss": "train_curve"}
+"""Metrics whose curves search.json holds, and what they are called there."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ def run_search(
     Raises
     ------
     TrackingError
-        If the registry has no champion; the message says which stage makes one.
+        If the registry has no champion; the message says which stage makes one. If MLflow cannot be reached
+        at the start, or went away and has not come back at the end.
     ConfigurationError
         If the champion predicts another epoch than the search trains to.
     InterruptedStageError
@@ -98,12 +102,12 @@ def run_search(
         )
     specs = plan_trials(params, events, settings.configurations, purpose="search")
     host = describe_host()
-    writer = RunWriter(connect())
     policies = {}
-    with sole_driver(state):
+    patience = params.tracking.patience_seconds
+    with sole_driver(state), durable_writer(state / SPOOL, patience) as writer:
         for policy in _policies(settings, predictor, str(version.version)):
             policies[policy.name] = _run_policy(policy, params, specs, host, writer, state, on_progress)
-    experiment = writer.experiment_id("search")
+        experiment = writer.experiment_id("search")
     parents = [found["parent_run_id"] for found in policies.values()]
     champion = {"name": version.name, "version": str(version.version), "alias": settings.champion}
     return SearchRecord(
@@ -175,8 +179,8 @@ def _run_policy(
         host=host.record(),
     )
     ended = ("finished", "stopped", "diverged")
-    recorded = [trial for trial in reader.trials(writer.client, "search", identity) if trial.status in ended]
-    by_key = {trial.trial_key: trial for trial in recorded}
+    recorded = reader.trials(writer.client, "search", identity, metrics=[TARGET])
+    by_key = {trial.trial_key: trial for trial in recorded if trial.status in ended}
     finished = {spec.trial_id: by_key[spec.key] for spec in specs if spec.key in by_key}
     started = time.monotonic()
     with closed_truthfully(writer, parent):
@@ -195,7 +199,8 @@ def _run_policy(
             tags={"policy": policy.name},
         )
     spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
-    trials = reader.trials(writer.client, "search", run_ids=[outcome.run_id for outcome in outcomes])
+    run_ids = [outcome.run_id for outcome in outcomes]
+    trials = reader.trials(writer.client, "search", run_ids=run_ids, metrics=CURVES)
     found = _found(policy, parent, spent, outcomes, {trial.run_id: trial for trial in trials})
     found["reused"] = len(finished)
     writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
@@ -244,8 +249,10 @@ def _trial_row(outcome: TrialOutcome, trial: TrialSummary) -> dict[str, Any]:
         "status": outcome.status,
         "reason": outcome.reason,
         "configuration": dict(trial.configuration),
-        "curve": [value for value in trial.metrics.get(TARGET, ()) if math.isfinite(value)],
-        "train_curve": [value for value in trial.metrics.get("train/loss", ()) if math.isfinite(value)],
+        **{
+            name: [value for value in trial.metrics.get(metric, ()) if math.isfinite(value)]
+            for metric, name in CURVES.items()
+        },
     }
 
 

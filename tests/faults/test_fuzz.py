@@ -16,7 +16,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlpf_hpo import cli
+from mlpf_hpo.cli.app import app, main
 from mlpf_hpo.config import CandidateName, CombinationName, Params, SamplerName, load_params
 from mlpf_hpo.config.conflicts import conflicts
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
@@ -253,7 +253,10 @@ def commands(group: Any, path: Keys = ()) -> Iterator[tuple[Keys, Any]]:
             yield (*path, name), command
 
 
-COMMANDS = list(commands(typer.main.get_command(cli.app)))
+LOOKING = ("status", "runs", "spool")
+"""Commands that say of an empty folder that it is empty, which is no error."""
+
+COMMANDS = list(commands(typer.main.get_command(app)))
 value = (
     st.sampled_from(
         ["", "0", "-1", "1", "nan", "inf", "1e400", "9" * 40, ".", "/", "x" * 5000, "none", "--", "%s", "ä"]
@@ -288,10 +291,11 @@ def test_any_arguments(tmp_path: Path, monkeypatch, capfd, measured) -> None:
     def check(words: list[str]) -> None:
         monkeypatch.setattr(sys, "argv", ["mlpf-hpo", *words])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            main()
         said = capfd.readouterr()
-        assert end.value.code not in (0, None), said.out
-        assert re.search(r"error", said.err, re.IGNORECASE), said.err
+        if words[0] not in LOOKING or end.value.code not in (0, None):
+            assert end.value.code not in (0, None), said.out
+            assert re.search(r"error", said.err, re.IGNORECASE), said.err
         assert "Traceback" not in said.err
         assert not list(tmp_path.iterdir()), "nothing is written"
         seen.append(words[0])
@@ -301,7 +305,8 @@ def test_any_arguments(tmp_path: Path, monkeypatch, capfd, measured) -> None:
     measured(
         "input",
         f"{len(seen)} calls of `mlpf-hpo` with random options and values, in an empty folder",
-        "each left with a status that isn't 0 and an error for people; no traceback, nothing written",
+        "each left with an error for people and a status that isn't 0, or said truthfully that there is "
+        "nothing; no traceback, nothing written",
     )
 
 
@@ -318,7 +323,7 @@ def test_any_file_is_no_event_store_and_no_table(tmp_path: Path, monkeypatch, ca
         )
         monkeypatch.setattr(sys, "argv", ["mlpf-hpo", *words, *options])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            main()
         assert end.value.code == 1
         assert name in capfd.readouterr().err
 

@@ -6,15 +6,10 @@ import math
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
-import ray
 
 from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import ConfigurationError, InterruptedStageError, StorageError
@@ -24,11 +19,11 @@ from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.journal import Journal
 from mlpf_hpo.tuning.ray_folder import LONGEST, remove_sessions, session_folder
 from mlpf_hpo.tuning.ray_session import ray_session, share
-from mlpf_hpo.tuning.run import run_trials
 from mlpf_hpo.tuning.schedulers.asha import Asha
 from mlpf_hpo.tuning.schedulers.full import FullTraining
 from mlpf_hpo.tuning.schedulers.promotion import Promotion
 from mlpf_hpo.tuning.trial import train_trial
+from tests.tuning.toys import run_search, start_driver, toy, trained, wait_for_progress
 
 TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
 
@@ -48,66 +43,9 @@ def search(make_spec, tmp_path, empty_database):
 
     def run(scheduler, n=4, epochs=3, resources=TWO, **more):
         specs = [make_spec(f"t{i:03d}", seed=i) for i in range(n)]
-        parent = writer.open_parent("search", "s", "search", {}, {}, "")
-        ended = ("finished", "stopped", "diverged")
-        known = {t.trial_key: t for t in reader.trials(writer.client, "search", "s") if t.status in ended}
-        finished = {spec.trial_id: known[spec.key] for spec in specs if spec.key in known}
-        outcomes = run_trials(
-            kind="search", campaign_id="s", parent_run_id=parent, specs=specs, scheduler=scheduler,
-            max_epochs=epochs, resources=resources, writer=writer, state_dir=tmp_path / "state",
-            finished=finished, **more,
-        )  # fmt: skip
-        return outcomes, reader.trials(writer.client, "search", "s")
+        return run_search(writer, specs, scheduler, epochs, tmp_path / "state", resources, **more)
 
     return run
-
-
-def toy(curve, faults=(), pace=0.0):
-    """Return something that trains by looking values up; it keeps its epoch in a file, as checkpoints do."""
-
-    def train(spec, max_epochs, folder, on_epoch):
-        import time
-
-        from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
-
-        folder.mkdir(parents=True, exist_ok=True)
-        number, kept = int(spec.trial_id[1:]), folder / "epoch"
-        done = int(kept.read_text()) if kept.exists() else 0
-        for epoch in range(1, max_epochs + 1):
-            fault = dict(faults).get((number, epoch))
-            if fault == "error":
-                raise ValueError("no luck with\nthis one")
-            if fault == "death" or (fault == "one death" and not (folder / "died").exists()):
-                import os
-                import signal
-
-                (folder / "died").touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-            if fault == "full disk":
-                from mlpf_hpo.errors import StorageError
-
-                raise StorageError(f"{folder}: checkpoint cannot be written: No space left on device")
-            if fault == "silence":
-                time.sleep(60)
-            if epoch > done:
-                time.sleep(pace)
-                kept.write_text(str(epoch))
-                with (folder / "trained").open("a") as file:
-                    file.write(f"{epoch}\n")
-            value = curve(number, epoch)
-            metrics = {"val/loss": value, "train/loss": 0.0}
-            on_epoch(EpochReport(epoch, metrics, 1000 * epoch, diverged=value != value))
-            if value != value:
-                return TrialEnd("diverged", epoch)
-        return TrialEnd("finished", max_epochs)
-
-    return train
-
-
-def trained(tmp_path) -> list[list[int]]:
-    """Return which epochs each trial trained, in its order."""
-    folder = tmp_path / "state" / "checkpoints" / "s"
-    return [[int(n) for n in path.read_text().split()] for path in sorted(folder.glob("*/trained"))]
 
 
 @pytest.mark.ray
@@ -248,46 +186,6 @@ def test_a_policy_that_breaks_breaks_the_run(ray_here, search) -> None:
         search(Broken(), train=toy(lambda n, e: n + e))
 
 
-DRIVER = """
-    import pickle, sys
-    from pathlib import Path
-
-    from mlpf_hpo import console
-    from mlpf_hpo.config import ResourceParams
-    from mlpf_hpo.tracking.client import connect
-    from mlpf_hpo.tracking.writer import RunWriter
-    from mlpf_hpo.tuning.run import run_trials
-    from mlpf_hpo.tuning.schedulers.asha import Asha
-
-    folder = Path(sys.argv[1])
-
-    def main():
-        specs, train = pickle.loads((folder / "job.pkl").read_bytes())
-        writer = RunWriter(connect(f"sqlite:///{folder / 'mlflow.db'}"))
-        parent = writer.open_parent("search", "s", "search", {}, {}, "")
-        run_trials(
-            kind="search", campaign_id="s", parent_run_id=parent, specs=specs,
-            scheduler=Asha(max_epochs=8, reduction_factor=4.0), max_epochs=8,
-            resources=ResourceParams(concurrency=2, gpus_per_trial=0), writer=writer,
-            state_dir=folder / "state", finished={}, train=train,
-            on_progress=lambda done, total, note: (folder / "progress").write_text(str(done)),
-        )
-        print("all done")
-
-    console.run(main)
-"""
-
-
-def wait_for_progress(folder: Path, wanted: float) -> None:
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        written = folder / "progress"
-        if written.exists() and float(written.read_text() or 0) >= wanted:
-            return
-        time.sleep(0.05)
-    raise TimeoutError(f"no progress to {wanted}")
-
-
 def check_record(client, tmp_path, outcomes, records) -> None:
     """Check that nothing shows that the search was ever interrupted."""
     assert outcomes[0].status == "finished"
@@ -313,17 +211,9 @@ def check_record(client, tmp_path, outcomes, records) -> None:
 @pytest.mark.ray
 def test_ctrl_c_in_a_terminal(ray_here, search, make_spec, tmp_path) -> None:
     """A terminal sends SIGINT to the whole process group: driver, Ray's daemons, workers."""
-    (tmp_path / "driver.py").write_text(textwrap.dedent(DRIVER))
     specs = [make_spec(f"t{i:03d}", seed=i) for i in range(6)]
-    job = ray.cloudpickle.dumps((specs, toy(lambda n, e: n + 1 / e, pace=0.15)))
-    (tmp_path / "job.pkl").write_bytes(job)
-    driver = subprocess.Popen(
-        [sys.executable, str(tmp_path / "driver.py"), str(tmp_path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    train, policy = toy(lambda n, e: n + 1 / e, pace=0.15), Asha(max_epochs=8, reduction_factor=4.0)
+    driver = start_driver(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}", specs, policy, 8, train)
     try:
         wait_for_progress(tmp_path, 1.5)
         begun = time.monotonic()

@@ -1,0 +1,97 @@
+"""What an error from MLflow means: nobody answers, the file system is full, or what was asked is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from mlpf_hpo.errors import TrackingError
+from mlpf_hpo.tracking.storage import storage_refusals
+
+TOO_EARLY, TOO_MANY, SERVER_ERROR = 408, 429, 500
+"""HTTP statuses: those of them, and all from the last one on, may pass by themselves."""
+
+
+class UnreachableError(TrackingError):
+    """MLflow did not answer: the same may be asked again.
+
+    Attributes
+    ----------
+    perhaps_refused : bool
+        Whether it may also be an answer: a server that breaks over what was asked says no more than that.
+    """
+
+    def __init__(self, message: str, perhaps_refused: bool = False) -> None:
+        super().__init__(message)
+        self.perhaps_refused = perhaps_refused
+
+
+def public_uri(uri: str) -> str:
+    """Return a tracking address that may be shown: without a password.
+
+    Examples
+    --------
+    >>> public_uri("postgresql+psycopg://me:secret@host:5432/runs?password=secret&sslmode=require")
+    'postgresql+psycopg://me@host:5432/runs?password=&sslmode=require'
+    >>> public_uri("sqlite:////home/me/mlflow.db")
+    'sqlite:////home/me/mlflow.db'
+    """
+    without = re.sub(r"(?<=://)([^:/@]*):[^/]*@", r"\1@", uri)
+    return re.sub(r"(?<=password=)[^&]*", "", without)
+
+
+@contextmanager
+def understood(uri: str, what: str = "what was asked") -> Iterator[None]:
+    """Turn the errors of a block that talks to MLflow into ours.
+
+    Parameters
+    ----------
+    uri : str
+        Whom the block talks to.
+    what : str
+        What it asks for, for the message.
+
+    Raises
+    ------
+    UnreachableError
+        If MLflow, or the database behind it, does not answer or is locked.
+    StorageError
+        If the database file cannot be written.
+    TrackingError
+        If MLflow refuses.
+    """
+    try:
+        with storage_refusals(uri):
+            yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise _meaning(error, uri, what) from error
+
+
+def _meaning(error: Exception, uri: str, what: str) -> TrackingError:
+    reason = first_line(error)
+    if _may_pass(error):
+        vague = isinstance(error, MlflowException) and error.get_http_status_code() == SERVER_ERROR
+        return UnreachableError(f"MLflow at {public_uri(uri)} does not answer: {reason}", vague)
+    return TrackingError(f"MLflow at {public_uri(uri)} refuses {what}: {reason}")
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell whether the same request may succeed later."""
+    if isinstance(error, MlflowException):
+        status = error.get_http_status_code()
+        cause = error.__cause__
+        lost = isinstance(cause, DBAPIError) and cause.connection_invalidated
+        return lost or status in (TOO_EARLY, TOO_MANY) or status >= SERVER_ERROR
+    if isinstance(error, DBAPIError):
+        return isinstance(error, OperationalError) or error.connection_invalidated
+    return isinstance(error, OSError)
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, in one line that is not too long."""
+    lines = str(error).strip().splitlines()
+    return public_uri(lines[0][:300]) if lines else type(error).__name__

@@ -1,0 +1,172 @@
+"""What is written to MLflow, as data: it can be sent now, or kept in a file and sent later."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """Make a run, or open it again if it is there.
+
+    Attributes
+    ----------
+    run : str
+        Stand-in for the run's id, by which later operations name it until MLflow has given it one.
+    label : str
+        What people call it: a trial's id.
+    kind : str
+        The experiment: "campaign", "search", "predictors" or "benchmark".
+    identity : mapping
+        Tags that no other run of the experiment has together: by them it is found.
+    name : str
+        Its name in the UI.
+    tags, params : mapping
+        What is logged; params that are on record are left as they are.
+    digest, source : str or None
+        The data set, as an input of the run.
+    moment_ms : int
+        When it was opened, ms since 1970.
+    """
+
+    run: str
+    label: str
+    kind: str
+    identity: Mapping[str, str]
+    name: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    digest: str | None
+    source: str | None
+    moment_ms: int
+
+    def told(self) -> str:
+        """Return what this is, for people."""
+        return f"the run of {self.label}"
+
+
+@dataclass(frozen=True)
+class LogMetrics:
+    """Log all metrics of an epoch, or of a whole run.
+
+    Attributes
+    ----------
+    run, label : str
+        The run's id or its stand-in, and what people call it.
+    epoch : int
+        Number of the epoch, from 1; 0 for numbers of the whole run.
+    metrics : mapping
+        Metric name -> value.
+    moment_ms : int
+        When it was measured, ms since 1970.
+    """
+
+    run: str
+    label: str
+    epoch: int
+    metrics: Mapping[str, float]
+    moment_ms: int
+
+    def told(self) -> str:
+        """Return what this is, for people."""
+        return f"epoch {self.epoch} of {self.label}" if self.epoch else f"the summary of {self.label}"
+
+
+@dataclass(frozen=True)
+class CloseRun:
+    """End a run.
+
+    Attributes
+    ----------
+    run, label : str
+        The run's id or its stand-in, and what people call it.
+    status : str
+        One of ours, see `delivery.MLFLOW_STATUS`.
+    tags : mapping
+        What is to be told about the end.
+    moment_ms : int
+        When it ended, ms since 1970.
+    """
+
+    run: str
+    label: str
+    status: str
+    tags: Mapping[str, str]
+    moment_ms: int
+
+    def told(self) -> str:
+        """Return what this is, for people."""
+        return f"the end of {self.label} ({self.status})"
+
+
+Operation: TypeAlias = OpenRun | LogMetrics | CloseRun
+
+NAMES: dict[str, type[Operation]] = {"open": OpenRun, "log": LogMetrics, "close": CloseRun}
+
+
+def to_json(operation: Operation) -> dict[str, Any]:
+    """Return an operation as strict JSON can hold it: NaN and infinities as words."""
+    (name,) = (name for name, kind in NAMES.items() if isinstance(operation, kind))
+    content = dataclasses.asdict(operation)
+    if isinstance(operation, LogMetrics):
+        content["metrics"] = {
+            key: value if math.isfinite(value) else str(value) for key, value in operation.metrics.items()
+        }
+    return {"do": name, **content}
+
+
+def from_json(content: Any) -> Operation:
+    """Return the operation that `to_json` wrote.
+
+    Raises
+    ------
+    ValueError
+        If it wrote none such.
+    """
+    try:
+        rest = {key: value for key, value in content.items() if key != "do"}
+        if content["do"] == "log":
+            rest["metrics"] = {key: float(value) for key, value in rest["metrics"].items()}
+        return NAMES[content["do"]](**rest)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"not an operation: {error!r}") from None
+
+
+def summary(operations: Iterable[Operation]) -> str:
+    """Return what operations hold, for people.
+
+    Examples
+    --------
+    >>> epochs = [LogMetrics("r", "t003", epoch, {}, 0) for epoch in (4, 5)]
+    >>> summary([*epochs, CloseRun("r", "t003", "finished", {}, 0)])
+    '2 epochs of 1 run (t003: 4-5) and 1 other entry'
+    """
+    epochs: dict[str, list[int]] = defaultdict(list)
+    others = 0
+    for operation in operations:
+        if isinstance(operation, LogMetrics) and operation.epoch:
+            epochs[operation.label].append(operation.epoch)
+        else:
+            others += 1
+    parts = []
+    if epochs:
+        n = sum(len(found) for found in epochs.values())
+        ranges = ", ".join(f"{label}: {_range(found)}" for label, found in sorted(epochs.items()))
+        parts.append(f"{_count(n, 'epoch')} of {_count(len(epochs), 'run')} ({ranges})")
+    if others:
+        parts.append(_count(others, "other entry", "other entries"))
+    return " and ".join(parts) or "nothing"
+
+
+def _range(epochs: list[int]) -> str:
+    first, last = min(epochs), max(epochs)
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    return f"{n} {one if n == 1 else many or one + 's'}"

@@ -1,0 +1,191 @@
+"""The spool: a file of operations that MLflow has not confirmed yet.
+
+One JSON line an operation, only ever appended to, below a line that says whom they are for. When all are
+confirmed the file is cut back to that line. A line torn by a kill was never answered for, and is dropped. The
+file is locked by the process that writes it, so that a file that is not locked is one that a process left.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from mlpf_hpo.errors import StorageError
+from mlpf_hpo.tracking.answers import public_uri
+from mlpf_hpo.tracking.operations import Operation, from_json, to_json
+
+SPOOL = "spool"
+"""Folder of spools within a folder of state."""
+
+
+class Spool:
+    """One file, held by this process until it is closed.
+
+    Parameters
+    ----------
+    path : path
+        The file; made if it is not there.
+    uri : str
+        Whom its operations are for; its password is not written.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it.
+    StorageError
+        If it cannot be written.
+    """
+
+    def __init__(self, path: Path, uri: str) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a+b", buffering=0)
+        except OSError as error:
+            raise _refused(path, error) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._head, self._left = self._take_over(public_uri(uri))
+        except OSError as error:
+            self._file.close()
+            if isinstance(error, BlockingIOError):
+                raise
+            raise _refused(path, error) from error
+
+    @property
+    def refused(self) -> Path:
+        """The file beside it: what MLflow refused, and why."""
+        return self.path.with_suffix(".refused")
+
+    def operations(self) -> Iterator[Operation]:
+        """Yield what an earlier process left, in order; lines that hold no operation are set aside."""
+        for line in self._left:
+            try:
+                yield from_json(json.loads(line))
+            except ValueError as error:
+                self._set_aside({"why": str(error), "line": line.decode(errors="replace")})
+
+    def append(self, operation: Operation) -> None:
+        """Write an operation at the end.
+
+        Raises
+        ------
+        StorageError
+            If the file system has no room; nothing of the line is left then.
+        """
+        self._write(_line(to_json(operation)))
+
+    def clear(self) -> None:
+        """Forget all operations: they are confirmed."""
+        try:
+            self._file.truncate(self._head)
+        except OSError as error:
+            raise _refused(self.path, error) from error
+
+    def set_aside(self, operation: Operation, why: str) -> None:
+        """Keep an operation that MLflow refuses where people find it."""
+        self._set_aside({"why": why, "operation": to_json(operation)})
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _take_over(self, address: str) -> tuple[int, list[bytes]]:
+        """Drop what is torn, see to the first line; return its length and the lines after it."""
+        whole = _whole(self.path.read_bytes())
+        self._file.truncate(len(whole))
+        if not whole:
+            whole = _line({"tracking_uri": address})
+            self._write(whole)
+        first, *left = whole.splitlines(keepends=True)
+        return len(first), left
+
+    def _write(self, line: bytes) -> None:
+        before = os.fstat(self._file.fileno()).st_size
+        try:
+            written = self._file.write(line)
+        except OSError as error:
+            raise _refused(self.path, error) from error
+        if written != len(line):
+            self._file.truncate(before)
+            raise _refused(self.path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+    def _set_aside(self, content: dict[str, object]) -> None:
+        line = _line(content)
+        try:
+            known = self.refused.read_bytes() if self.refused.exists() else b""
+            if line not in known:  # a replay that was interrupted meets it again
+                with self.refused.open("ab") as file:
+                    file.write(line)
+        except OSError as error:
+            raise _refused(self.refused, error) from error
+
+
+def own_spool(folder: Path, uri: str) -> Spool:
+    """Return the first file for this address that no other process holds."""
+    for path in _paths(folder, uri):
+        with suppress(BlockingIOError):
+            return Spool(path, uri)
+    raise AssertionError("unreachable: there is no last path")
+
+
+def left_spools(folder: Path, uri: str) -> Iterator[Spool]:
+    """Yield, one after the other, the files for this address that a process left operations in."""
+    for path in _paths(folder, uri):
+        if not path.exists():
+            return
+        with suppress(BlockingIOError), Spool(path, uri) as spool:
+            yield spool
+
+
+def contents(folder: Path) -> dict[Path, tuple[str, list[Operation]]]:
+    """Return for each file that holds operations whom they are for, and what they are; nothing is changed."""
+    found = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        head, *lines = _whole(path.read_bytes()).splitlines() or [b""]
+        operations = []
+        for line in lines:
+            with suppress(ValueError):
+                operations.append(from_json(json.loads(line)))
+        if lines:
+            found[path] = (json.loads(head)["tracking_uri"], operations)
+    return found
+
+
+def _paths(folder: Path, uri: str) -> Iterator[Path]:
+    """Yield the files for an address: the first, and one more for each process that writes at once."""
+    address = public_uri(uri)
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", address)[-40:].strip("-")
+    stem = f"{readable}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
+    yield folder / f"{stem}.jsonl"
+    for number in itertools.count(2):
+        yield folder / f"{stem}-{number}.jsonl"
+
+
+def _whole(content: bytes) -> bytes:
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _line(content: dict[str, object]) -> bytes:
+    return (json.dumps(content, allow_nan=False) + "\n").encode()
+
+
+def _refused(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"{path}: cannot be written: {error.strerror or error}")

@@ -1,0 +1,126 @@
+"""Trainings that look their values up, and searches over them: in this process, or in one to be killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import ray
+
+from mlpf_hpo.config import ResourceParams
+from mlpf_hpo.tracking import reader
+from mlpf_hpo.tuning.run import run_trials
+
+TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
+
+
+def toy(curve, faults=(), pace=0.0):
+    """Return something that trains by looking values up; it keeps its epoch in a file, as checkpoints do."""
+
+    def train(spec, max_epochs, folder, on_epoch):
+        import time
+
+        from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
+
+        folder.mkdir(parents=True, exist_ok=True)
+        number, kept = int(spec.trial_id[1:]), folder / "epoch"
+        done = int(kept.read_text()) if kept.exists() else 0
+        for epoch in range(1, max_epochs + 1):
+            fault = dict(faults).get((number, epoch))
+            if fault == "error":
+                raise ValueError("no luck with\nthis one")
+            if fault == "death" or (fault == "one death" and not (folder / "died").exists()):
+                import os
+                import signal
+
+                (folder / "died").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            if fault == "full disk":
+                from mlpf_hpo.errors import StorageError
+
+                raise StorageError(f"{folder}: checkpoint cannot be written: No space left on device")
+            if fault == "silence":
+                time.sleep(60)
+            if epoch > done:
+                time.sleep(pace)
+                kept.write_text(str(epoch))
+                with (folder / "trained").open("a") as file:
+                    file.write(f"{epoch}\n")
+            value = curve(number, epoch)
+            metrics = {"val/loss": value, "train/loss": 0.0}
+            on_epoch(EpochReport(epoch, metrics, 1000 * epoch, diverged=value != value))
+            if value != value:
+                return TrialEnd("diverged", epoch)
+        return TrialEnd("finished", max_epochs)
+
+    return train
+
+
+def trained(tmp_path) -> list[list[int]]:
+    """Return which epochs each trial trained, in its order."""
+    folder = tmp_path / "state" / "checkpoints" / "s"
+    return [[int(n) for n in path.read_text().split()] for path in sorted(folder.glob("*/trained"))]
+
+
+def run_search(writer, specs, scheduler, epochs, state, resources=TWO, **more):
+    """Run the search `s`, or go on with it; return outcomes and MLflow's records."""
+    parent = writer.open_parent("search", "s", "search", {}, {}, "")
+    ended = ("finished", "stopped", "diverged")
+    known = {t.trial_key: t for t in reader.trials(writer.client, "search", "s") if t.status in ended}
+    outcomes = run_trials(
+        kind="search", campaign_id="s", parent_run_id=parent, specs=specs, scheduler=scheduler,
+        max_epochs=epochs, resources=resources, writer=writer, state_dir=state,
+        finished={spec.trial_id: known[spec.key] for spec in specs if spec.key in known}, **more,
+    )  # fmt: skip
+    return outcomes, reader.trials(writer.client, "search", "s")
+
+
+DRIVER = """
+    import pickle, sys
+    from pathlib import Path
+
+    from mlpf_hpo import console
+    from mlpf_hpo.tracking.writer import durable_writer
+    from tests.tuning.toys import run_search
+
+    folder, uri = Path(sys.argv[1]), sys.argv[2]
+
+    def main():
+        specs, scheduler, epochs, train = pickle.loads((folder / "job.pkl").read_bytes())
+        tell = lambda done, total, note: (folder / "progress").write_text(str(done))
+        with durable_writer(folder / "state" / "spool", 60.0, uri) as writer:
+            writer.close_orphans("s")
+            run_search(writer, specs, scheduler, epochs, folder / "state", train=train, on_progress=tell)
+        print("all done")
+
+    console.run(main)
+"""
+
+
+def start_driver(folder: Path, uri: str, specs, scheduler, epochs: int, train) -> subprocess.Popen[str]:
+    """Start a process, in a group of its own, that runs the search `s` as a stage does."""
+    (folder / "driver.py").write_text(textwrap.dedent(DRIVER))
+    (folder / "job.pkl").write_bytes(ray.cloudpickle.dumps((specs, scheduler, epochs, train)))
+    (folder / "progress").unlink(missing_ok=True)
+    return subprocess.Popen(
+        [sys.executable, str(folder / "driver.py"), str(folder), uri],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])[1:]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for_progress(folder: Path, wanted: float) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        written = folder / "progress"
+        if written.exists() and float(written.read_text() or 0) >= wanted:
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"no progress to {wanted}")
