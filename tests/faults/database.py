@@ -26,7 +26,7 @@ NAMES = """
 
 
 def rows(folder: Path, query: str, *values: str) -> list[tuple]:
-    """Return the answer to a query; nothing as long as there are no tables."""
+    """Return the answer to a query; nothing as long as MLflow is still making tables."""
     file = folder / "mlflow.db"
     if not file.exists():
         return []
@@ -34,7 +34,7 @@ def rows(folder: Path, query: str, *values: str) -> list[tuple]:
         with closing(sqlite3.connect(file, timeout=60)) as database:
             return database.execute(query, values).fetchall()
     except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
+        if "no such" in str(error):
             return []
         raise
 

@@ -6,14 +6,15 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
 from tests.clones import Clone
 
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 600
 """Much longer than anything takes; a test that waits so long fails."""
 
 
@@ -55,6 +56,17 @@ def stage_process(folder: Path, stage: str) -> psutil.Process | None:
 def nobody_left(folder: Path) -> float:
     """Wait until nothing of a clone runs any more and return how many seconds it took."""
     return wait_until(lambda: not processes(folder), f"processes of {folder} live on", every=0.2)
+
+
+@contextmanager
+def none_survives(clone: Clone) -> Iterator[None]:
+    """Kill what runs in a clone if the block fails, so that a failed test disturbs no other."""
+    try:
+        yield
+    except BaseException:
+        for process in processes(clone.folder):
+            process.kill()
+        raise
 
 
 def ctrl_c(clone: Clone, command: subprocess.Popen[str], stage: str) -> None:

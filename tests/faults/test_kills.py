@@ -13,10 +13,12 @@ import pytest
 from tests.clones import Clone
 from tests.faults.database import curves, logged, statuses
 from tests.faults.processes import (
+    PATIENCE_SECONDS,
     ctrl_c,
     kill_driver,
     kill_everything,
     nobody_left,
+    none_survives,
     stage_process,
     terminate_stage,
     wait_until,
@@ -115,16 +117,14 @@ def last_checkpoints(folder: Path) -> dict[str, int]:
 def disturb(clone: Clone, stage: str, how: Callable[..., None], after: int) -> str:
     """Begin a stage, do something to it once `after` epochs are on record, and check what is left."""
     command = clone.start("dvc", "repro", stage)
-    try:
+    with none_survives(clone):
         wait_until(
             lambda: command.poll() is not None or len(logged(clone.folder, stage)) >= after,
             f"{after} epochs of {stage}",
         )
         before, trained = logged(clone.folder, stage), last_checkpoints(clone.folder)
         how(clone, command, stage)
-        output, _ = command.communicate(timeout=120)
-    finally:
-        command.kill()
+        output, _ = command.communicate(timeout=PATIENCE_SECONDS)
     check_interrupted(clone, stage, command.returncode, output)
     seconds = nobody_left(clone.folder)
     now = logged(clone.folder, stage)
@@ -156,9 +156,10 @@ def test_a_stage_that_is_killed_again_and_again(
 
     # And once more: the death of a worker does not even end the stage.
     command = clone.start("dvc", "repro", stage)
-    wait_until(lambda: len(logged(clone.folder, stage)) >= last and workers(clone.folder), "a worker")
-    workers(clone.folder)[0].kill()
-    output, _ = command.communicate(timeout=600)
+    with none_survives(clone):
+        wait_until(lambda: len(logged(clone.folder, stage)) >= last and workers(clone.folder), "a worker")
+        workers(clone.folder)[0].kill()
+        output, _ = command.communicate(timeout=2 * PATIENCE_SECONDS)
     assert command.returncode == 0, output
     nobody_left(clone.folder)
 
@@ -211,13 +212,11 @@ def interrupt(clone: Clone, stage: str, how: Callable[..., None], moment: Callab
         except psutil.Error:
             return False
 
-    try:
+    with none_survives(clone):
         wait_until(come, f"{stage} at work", every=0.01)
         if stage_process(clone.folder, stage) is not None:
             how(clone, command, stage)
-        output, _ = command.communicate(timeout=120)
-    finally:
-        command.kill()
+        output, _ = command.communicate(timeout=PATIENCE_SECONDS)
     if command.returncode == 0:
         return False
     check_interrupted(clone, stage, command.returncode, output)
