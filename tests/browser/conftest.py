@@ -148,6 +148,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
             if "data set, run:" in line:  # the last line
                 break
         assert "data set, run:" in printed, (folder / "log").read_text()
+        overdue.cancel()
         yield Ui(f"http://127.0.0.1:{port}", printed, filled)
     finally:
         overdue.cancel()

@@ -53,7 +53,7 @@ def test_trials_by_machine(ui, open_tab) -> None:
 
 def test_parallel_coordinates_of_the_best_ten(ui, open_tab) -> None:
     link = ui.link("campaign-c0ffee", "best 10")
-    assert json.loads(unquote(link).split("runs=")[2].split("&")[0]) == ui.store.best[:10]
+    assert json.loads(unquote(link).split("runs=")[1].split("&")[0]) == ui.store.best[:10]
     tab = open_tab(link)
     tab.page.get_by_text("Comparing 10 Runs from 1 Experiment").wait_for()
     tab.page.wait_for_function(
