@@ -43,7 +43,7 @@ def test_each_trial_leads_to_its_own_machine(
     assert [trial.hardware_label for trial in trials] == ["box-a"] * 3 + ["box-b"] * 2
     for trial in trials:
         tags = client.get_run(trial.run_id).data.tags
-        path = re.search(r"/artifacts/(hosts/\S+\.json)\)", tags[NOTE])[1]
+        path = re.search(r"/artifacts/(hosts/\S+\.json)\?", tags[NOTE])[1]
         assert path.startswith(f"hosts/{trial.hardware_label}-")
         stored = [file.path for file in client.list_artifacts(record.runs["parent_run_id"], "hosts")]
         assert path in stored
