@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from urllib.parse import unquote
 
 from tests.browser.store import MACHINES, SEARCHED
+from tests.test_cli import run
 
 TRIALS = sum(MACHINES.values())
 
@@ -28,6 +30,14 @@ def test_the_address_that_was_asked_for_is_printed(ui) -> None:
     port = ui.base.rpartition(":")[2]
     assert f"MLflow at {ui.base} (--host 127.0.0.1 --port {port}" in ui.printed
     assert ":5000" not in ui.printed
+
+
+def test_a_port_in_use_is_told(ui, tmp_path: Path) -> None:
+    port = ui.base.rpartition(":")[2]
+    told = run("ui", "--port", port, folder=tmp_path)
+    assert told.returncode == 1
+    assert f"port {port} on 127.0.0.1: Address already in use; choose another with --port" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def test_curves_of_all_trials(ui, open_tab) -> None:
