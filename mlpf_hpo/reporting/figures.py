@@ -179,6 +179,7 @@ def figure_search(inputs: ReportInput) -> Panel:
         for reason, told in (("rank", "stopped by rank"), ("prediction", "by prediction"), ("", "finished")):
             right.plot([], [], color=INK, linestyle="", marker=marks[reason], markersize=4, label=told)
         right.set(xlabel="epochs trained", ylabel="trial")
+        right.yaxis.set_major_locator(MaxNLocator(integer=True))
         right.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.2)
     champion = inputs.search["champion"]
     return Panel(

@@ -72,8 +72,8 @@ class ReportInput:
 
     @property
     def hosts(self) -> list[dict[str, Any]]:
-        """Records of the machines that trained the campaign."""
-        return list(self.campaign_runs["hosts"])
+        """Records of the machines that trained the campaign; none of a campaign that kept no such record."""
+        return list(self.campaign_runs.get("hosts", []))
 
     @property
     def hardware_told(self) -> str:

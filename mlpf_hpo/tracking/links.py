@@ -10,6 +10,9 @@ from urllib.parse import quote
 LOCAL = "http://127.0.0.1:5000"
 """Where `make ui` serves the interface of a local database."""
 
+WORKSPACE = "workflowType=machine_learning"
+"""Without it the UI opens beside its tools for language models."""
+
 LOSS = "metrics.`val/loss`"
 
 POLICIES_VIEW = "by-policy"
@@ -66,7 +69,7 @@ def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
     """Return a link to the parallel coordinates of a few runs."""
     runs = quote(json.dumps(list(run_ids)), safe="")
     experiments = quote(json.dumps([experiment_id]), safe="")
-    return f"{base_url()}/#/compare-runs?runs={runs}&experiments={experiments}"
+    return f"{base_url()}/#/compare-runs?{WORKSPACE}&runs={runs}&experiments={experiments}"
 
 
 def experiment_link(experiment_id: str) -> str:
@@ -76,12 +79,12 @@ def experiment_link(experiment_id: str) -> str:
 
 def run_link(experiment_id: str, run_id: str) -> str:
     """Return a link to one run."""
-    return f"{base_url()}/#/experiments/{experiment_id}/runs/{run_id}"
+    return f"{_run(experiment_id, run_id)}?{WORKSPACE}"
 
 
 def artifact_link(experiment_id: str, run_id: str, path: str) -> str:
     """Return a link to a file of a run."""
-    return f"{run_link(experiment_id, run_id)}/artifacts/{quote(path)}"
+    return f"{_run(experiment_id, run_id)}/artifacts/{quote(path)}?{WORKSPACE}"
 
 
 def model_link(name: str, version: str | int) -> str:
@@ -94,6 +97,10 @@ def condition_on(campaign_id: str) -> str:
     return f"tags.campaign_id = '{campaign_id}'"
 
 
+def _run(experiment_id: str, run_id: str) -> str:
+    return f"{base_url()}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
 def _runs_link(experiment_id: str, **query: str) -> str:
     told = "".join(f"&{name}={quote(value, safe='')}" for name, value in query.items())
-    return f"{base_url()}/#/experiments/{experiment_id}/runs?workflowType=machine_learning{told}"
+    return f"{base_url()}/#/experiments/{experiment_id}/runs?{WORKSPACE}{told}"

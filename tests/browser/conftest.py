@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.browser.store import fill
 from tests.reporting.conftest import inputs
@@ -67,11 +69,12 @@ class Tab:
     requests: list[str] = field(default_factory=list)
 
     def shoot(self, name: str) -> None:
-        """Write a screenshot, if a folder for them is given."""
+        """Write a screenshot, if a folder for them is given; in 128 colours, to be small."""
         folder = os.environ.get(SCREENSHOTS)
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=str(Path(folder) / f"{name}.png"))
+            image = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB").quantize(128)
+            image.save(Path(folder) / f"{name}.png", optimize=True)
 
 
 @pytest.fixture
@@ -148,6 +151,7 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
             if "data set, run:" in line:  # the last line
                 break
         assert "data set, run:" in printed, (folder / "log").read_text()
+        overdue.cancel()
         yield Ui(f"http://127.0.0.1:{port}", printed, filled)
     finally:
         overdue.cancel()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from urllib.parse import unquote
 
 from tests.browser.store import MACHINES, SEARCHED
+from tests.test_cli import run
 
 TRIALS = sum(MACHINES.values())
 
 DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')]
-  .map(plot => (plot.data || []).filter(trace => trace.mode !== undefined && trace.fill === undefined))
-  .filter(traces => traces.length).map(traces => traces.length)"""
-"""Curves of each chart on the page, without the bands around averages."""
+  .map(plot => new Set((plot.data || []).filter(trace => trace.mode).map(trace => trace.uuid)).size)
+  .filter(n => n > 0)"""
+"""Curves of each chart on the page: runs, or groups of them, without the bands around averages."""
 
 
 def charts(tab, n_charts: int, n_curves: int) -> None:
@@ -30,6 +32,14 @@ def test_the_address_that_was_asked_for_is_printed(ui) -> None:
     assert ":5000" not in ui.printed
 
 
+def test_a_port_in_use_is_told(ui, tmp_path: Path) -> None:
+    port = ui.base.rpartition(":")[2]
+    told = run("ui", "--port", port, folder=tmp_path)
+    assert told.returncode == 1
+    assert f"port {port} on 127.0.0.1: Address already in use; choose another with --port" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
 def test_curves_of_all_trials(ui, open_tab) -> None:
     tab = open_tab(ui.link("campaign-c0ffee", "curves"))
     tab.page.get_by_text(f"{TRIALS} matching runs").wait_for()
@@ -42,8 +52,6 @@ def test_trials_by_machine(ui, open_tab) -> None:
     tab = open_tab(ui.link("campaign-c0ffee", "by machine"))
     tab.page.get_by_text("Group by: hardware_label").wait_for()
     charts(tab, 1, len(MACHINES))
-    legend = tab.page.evaluate("() => document.querySelector('.js-plotly-plot').data.map(t => t.name || '')")
-    assert {label for label in MACHINES if any(label in name for name in legend)} == set(MACHINES)
     tab.shoot("machines")
     for label, n in MACHINES.items():
         row = tab.page.get_by_role("row").filter(has_text=f"Group: {label}").first
@@ -53,7 +61,7 @@ def test_trials_by_machine(ui, open_tab) -> None:
 
 def test_parallel_coordinates_of_the_best_ten(ui, open_tab) -> None:
     link = ui.link("campaign-c0ffee", "best 10")
-    assert json.loads(unquote(link).split("runs=")[2].split("&")[0]) == ui.store.best[:10]
+    assert json.loads(unquote(link).split("runs=")[1].split("&")[0]) == ui.store.best[:10]
     tab = open_tab(link)
     tab.page.get_by_text("Comparing 10 Runs from 1 Experiment").wait_for()
     tab.page.wait_for_function(
@@ -70,7 +78,6 @@ def test_policies_of_the_search(ui, open_tab) -> None:
     tab.page.get_by_text("Group by: policy").wait_for()
     tab.page.get_by_text(f"{2 * SEARCHED} matching runs").wait_for()
     charts(tab, 2, 2)
-    tab.shoot("policies")
     assert not tab.errors
 
 
@@ -81,7 +88,6 @@ def test_the_champion_and_its_data_set(ui, open_tab) -> None:
     tab = open_tab(ui.link("curve-predictor@champion", "data set, run"))
     assert ui.store.champion_run in tab.page.url
     tab.page.get_by_text("c0ffee00").first.wait_for()
-    tab.shoot("champion-run")
     assert not tab.errors
 
 
@@ -103,7 +109,6 @@ def test_the_note_above_the_runs_leads_on(ui, open_tab) -> None:
     tab = open_tab(f"{ui.base}/#/experiments/1/runs?workflowType=machine_learning")
     link = tab.page.get_by_role("link", name="by machine").first
     link.wait_for()
-    tab.shoot("note")
     with tab.page.expect_popup() as popup:
         link.click()
     popup.value.get_by_text("Group by: hardware_label").wait_for()

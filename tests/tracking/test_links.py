@@ -29,3 +29,23 @@ def test_coordinates_and_server(monkeypatch) -> None:
     assert url.startswith("http://server:8080/#/compare-runs?")
     assert json.loads(query(url)["runs"][0]) == ["a", "b"]
     assert json.loads(query(url)["experiments"][0]) == ["3"]
+
+
+def test_saved_views_and_links_within_the_ui(monkeypatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    url = links.saved_view_link("3", links.machines_view("abc"))
+    assert query(url)["viewStateShareKey"] == ["hardware-comparison-abc"]
+    assert query(url)["compareRunsMode"] == ["CHART"]
+    assert "searchFilter" not in query(url), "the UI would not open the view"
+    assert links.within(url) == url.removeprefix("http://127.0.0.1:5000/")
+    assert links.relocated(f"see {url}", "http://box:8080") == f"see http://box:8080/{links.within(url)}"
+
+
+def test_every_link_opens_beside_the_tools_for_trainings() -> None:
+    for url in (
+        links.run_link("3", "r"),
+        links.artifact_link("3", "r", "hosts/a.json"),
+        links.experiment_link("3"),
+        links.compare_link("3", ["r", "s"]),
+    ):
+        assert query(url)["workflowType"] == ["machine_learning"], url
