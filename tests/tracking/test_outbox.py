@@ -171,7 +171,8 @@ def test_a_run_that_is_made_late_leaves_no_twin(delay) -> None:
     for operation in (first, *rest):
         later.perform(operation)
     later.doubt(opening.kind, opening.identity)
-    assert later.remove_twins() == set(client.runs) - {run_id}
+    assert later.remove_twins() == {key for key, run in client.runs.items() if run.deleted}
+    assert [key for key, run in client.runs.items() if not run.deleted] == [run_id]
     assert client.runs[run_id].info.status == "FINISHED"
     assert [step for name, step, *_ in client.runs[run_id].points if name == "val/loss"] == [1, 2]
 
@@ -250,6 +251,17 @@ def test_a_spool_belongs_to_one_process_and_keeps_no_password(tmp_path) -> None:
     assert list(replay.show(tmp_path)) == [
         f"{first.path}: 1 other entry for postgresql+psycopg://me@host/runs; send with: mlpf-hpo spool replay"
     ]
+
+
+def test_a_torn_line_is_dropped_and_nothing_is_written_onto_it(tmp_path) -> None:
+    first, second, *_ = actions("a")
+    with spools.own_spool(tmp_path, "http://x") as spool:
+        spool.append(first)
+        os.write(spool._file.fileno(), b'{"do": "lo')
+    with spools.own_spool(tmp_path, "http://x") as spool:
+        assert list(spool.operations()) == [first]
+        spool.append(second)
+    assert spools.contents(tmp_path) == {spool.path: ("http://x", [first, second])}
 
 
 def test_a_line_that_is_no_operation_is_kept_aside(tmp_path) -> None:

@@ -117,7 +117,7 @@ def start_driver(folder: Path, uri: str, specs, scheduler, epochs: int, train) -
 
 
 def wait_for_progress(folder: Path, wanted: float) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         written = folder / "progress"
         if written.exists() and float(written.read_text() or 0) >= wanted:
