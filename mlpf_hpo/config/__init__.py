@@ -106,6 +106,7 @@ class CampaignParams(Section):
 
     trials: Positive = 48
     epochs: Epochs = 16
+    failures_allowed: Annotated[int, Field(ge=0, le=10**9)] = 0
 
 
 class SvrParams(Section):

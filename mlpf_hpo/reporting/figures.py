@@ -14,13 +14,19 @@ from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel,
 from mlpf_hpo.reporting.throughput import figure_7
 
 COLOURS = {"persistence": GREY, "svr": BLUE, "qsvr": ORANGE, "random_bits": RED, "qsvr_ensemble": GREEN}
-NAMES = {
-    "persistence": "persistence",
-    "svr": "SVR",
-    "qsvr": "QSVR",
-    "random_bits": "random bits",
-    "qsvr_ensemble": "QSVR ensemble",
-}
+OTHERS = ("#7b5ea7", "#8c6d31", "#17889c")
+NAMES = {"svr": "SVR", "qsvr": "QSVR", "qsvr_ensemble": "QSVR ensemble"}
+
+
+def colour_of(predictor: str) -> str:
+    """Return a predictor's colour, the same in every figure."""
+    return COLOURS.get(predictor) or OTHERS[sum(predictor.encode()) % len(OTHERS)]
+
+
+def name_of(predictor: str) -> str:
+    """Return what a predictor is called in figures and tables."""
+    return NAMES.get(predictor, predictor.replace("_", " "))
+
 
 LOSS_NOTE = (
     "Losses are sums over elements divided by their number (by that of elements with a target for momenta "
@@ -112,10 +118,10 @@ def figure_5(inputs: ReportInput) -> Panel:
         for position, row in enumerate(table["rows"]):
             scores = np.array(row["r2_scores"])
             spread = np.linspace(-0.18, 0.18, len(scores)) if len(scores) > 1 else np.zeros(1)
-            colour = COLOURS[row["predictor"]]
+            colour = colour_of(row["predictor"])
             axis.scatter(position + spread, scores, color=colour, s=16, alpha=0.8)
             axis.hlines(row["mean"], position - 0.3, position + 0.3, color=colour, linewidth=2)
-        axis.set_xticks(range(len(table["rows"])), [NAMES[row["predictor"]] for row in table["rows"]])
+        axis.set_xticks(range(len(table["rows"])), [name_of(row["predictor"]) for row in table["rows"]])
         axis.set(ylabel="R² (quantiles)", ylim=(max(-1.0, axis.get_ylim()[0]), 1.02))
     below = sum(score < -1 for row in table["rows"] for score in row["r2_scores"])
     cut = f" {below} score(s) lie below -1." if below else ""
@@ -143,7 +149,7 @@ def figure_6(inputs: ReportInput) -> Panel:
             )
         for name, rows in shares.items():
             x, y = [row["share"] for row in rows], [row["spearman"] for row in rows]
-            right.plot(x, y, marker="o", markersize=4, color=COLOURS[name], label=NAMES[name])
+            right.plot(x, y, marker="o", markersize=4, color=colour_of(name), label=name_of(name))
         right.set(xlabel="share of the curve seen", ylabel="Spearman rank correlation")
         right.legend()
     sampler = inputs.params.predictors.qsvr
@@ -223,14 +229,14 @@ def _predicted_against_true(axis: Axes, inputs: ReportInput, name: str) -> None:
     low, high = min(true.min(), predicted.min()) * 0.97, max(true.max(), predicted.max()) * 1.03
     axis.plot([low, high], [low, high], color=INK, linewidth=1, linestyle=":")
     bounded = np.isfinite(lower) & np.isfinite(upper)
-    axis.vlines(true[bounded], lower[bounded], upper[bounded], color=COLOURS[name], alpha=0.35, linewidth=1)
-    axis.scatter(true, predicted, color=COLOURS[name], s=14)
+    axis.vlines(true[bounded], lower[bounded], upper[bounded], color=colour_of(name), alpha=0.35, linewidth=1)
+    axis.scatter(true, predicted, color=colour_of(name), s=14)
     scores = inputs.predictors["predictors"][name]
     axis.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), xlabel="true final loss")
     axis.set_ylabel("predicted final loss")
     plain_log(axis)
     r2, rank = scores["r2_quantile"]["mean"], scores["spearman"]["mean"]
-    axis.set_title(f"{NAMES[name]}: R² {r2:.3f} (quantiles), Spearman {rank:.3f}")
+    axis.set_title(f"{name_of(name)}: R² {r2:.3f} (quantiles), Spearman {rank:.3f}")
 
 
 def _out_of_fold_told(inputs: ReportInput) -> str:

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from mlpf_hpo.config.space import ChoiceParams
-from mlpf_hpo.reporting.figures import NAMES
+from mlpf_hpo.reporting.figures import name_of
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
 from mlpf_hpo.reporting.throughput import benchmark_stats
@@ -90,7 +90,7 @@ def table_scores(inputs: ReportInput) -> str:
     metrics = ("spearman", "kendall", "top_recall", "r2_quantile", "r2_loss", "coverage")
     rows = []
     for name, scores in [*p["predictors"].items(), ("selected by inner folds", p["selected"])]:
-        told = NAMES.get(name, name) + (" (champion)" if name == p["winner"] else "")
+        told = name_of(name) + (" (champion)" if name == p["winner"] else "")
         cells = [
             f"{scores[m]['mean']:.3f} [{scores[m]['low']:.3f},\N{NO-BREAK SPACE}{scores[m]['high']:.3f}]"
             for m in metrics

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities.lifecycle_stage import LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.errors import StorageError, TrackingError
@@ -63,6 +64,11 @@ class Delivery:
         if kind not in self._experiments:
             name = experiment_name(kind)
             found = self.client.get_experiment_by_name(name)
+            if found and found.lifecycle_stage != LifecycleStage.ACTIVE:
+                raise TrackingError(
+                    f"the experiment {name} was deleted in MLflow; bring it back with: mlflow experiments "
+                    f"restore --experiment-id {found.experiment_id}, or remove it for good with: mlflow gc"
+                )
             self._experiments[kind] = found.experiment_id if found else self._create_experiment(name)
         return self._experiments[kind]
 

@@ -16,7 +16,7 @@ from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.space import stable_hash
-from mlpf_hpo.tracking import reader, signposts
+from mlpf_hpo.tracking import links, reader, signposts
 from mlpf_hpo.tracking.answers import public_uri
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.hosts import read_hosts
@@ -108,7 +108,7 @@ def run_campaign(
     BusyError
         If another process trains in `state`.
     DataError
-        If not a single trial could be trained.
+        If no trial finished, or more failed than `params.campaign.failures_allowed`.
     TrackingError
         If MLflow cannot be reached at the start, or went away and has not come back at the end.
     """
@@ -150,7 +150,7 @@ def _run(
             on_progress=on_progress,
         )
         wall_seconds = time.monotonic() - started
-        _check_some_finished(outcomes)
+        _check_all_trained(outcomes, params.campaign.failures_allowed)
     run_ids = [outcome.run_id for outcome in outcomes]
     trials = reader.trials(writer.client, "campaign", run_ids=run_ids, metrics=DIGESTED)
     writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
@@ -229,6 +229,13 @@ def collect_curves(folder: Path) -> LearningCurves:
     )
 
 
+def campaign_link(folder: Path) -> str:
+    """Return the link to the curves of the campaign that left its record in `folder`."""
+    record = CampaignRecord.read(folder)
+    condition = links.condition_on(record.planned["campaign_id"])
+    return links.curves_link(record.runs["experiment_id"], condition)
+
+
 def is_done(trial: TrialSummary, epochs: int) -> bool:
     """Tell whether a trial on record needs no more training to stand at `epochs`."""
     return trial.status == "diverged" or (trial.status == "finished" and trial.epochs >= epochs)
@@ -238,8 +245,20 @@ def _planned(spec: TrialSpec, outcome: TrialOutcome) -> dict[str, Any]:
     return {"trial_id": spec.trial_id, "trial_key": spec.key, "status": outcome.status}
 
 
-def _check_some_finished(outcomes: list[TrialOutcome]) -> None:
+def _check_all_trained(outcomes: Sequence[TrialOutcome], failures_allowed: int) -> None:
+    """Refuse a data set that failures have made short; a trial that diverged has not failed."""
     if not any(outcome.status == "finished" for outcome in outcomes):
-        reasons = Counter(outcome.reason or outcome.status for outcome in outcomes)
-        (reason, n), *_ = reasons.most_common(1)
-        raise DataError(f"no trial of {len(outcomes)} finished; {n} of them: {reason}")
+        raise DataError(f"no trial of {len(outcomes)} finished; {_commonest_reason(outcomes)}")
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if len(failed) > failures_allowed:
+        raise DataError(
+            f"{len(failed)} of {len(outcomes)} trials failed, {failures_allowed} may "
+            f"(campaign.failures_allowed); {_commonest_reason(failed)}. The others are on record; run it "
+            "again to try the failed ones again"
+        )
+
+
+def _commonest_reason(outcomes: Sequence[TrialOutcome]) -> str:
+    reasons = Counter(outcome.reason or outcome.status for outcome in outcomes)
+    (reason, n), *_ = reasons.most_common(1)
+    return f"{n} of them: {reason}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from mlpf_hpo.predictors import trusted_types
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import reader, signposts
 from mlpf_hpo.tracking.records import TrialSummary
-from mlpf_hpo.tracking.registry import load_champion
+from mlpf_hpo.tracking.registry import CHECKSUM, load_champion
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.campaign import TARGET, campaign_id
@@ -105,7 +106,7 @@ def run_search(
     policies = {}
     patience = params.tracking.patience_seconds
     with sole_driver(state), durable_writer(state / SPOOL, patience) as writer:
-        for policy in _policies(settings, predictor, str(version.version)):
+        for policy in _policies(settings, predictor, version):
             policies[policy.name] = _run_policy(policy, params, specs, host, writer, state, on_progress)
         experiment = writer.experiment_id("search")
     parents = [found["parent_run_id"] for found in policies.values()]
@@ -133,7 +134,7 @@ def _told(policy: dict[str, Any]) -> str:
     )
 
 
-def _policies(settings: SearchParams, predictor: Any, version: str) -> list[Policy]:
+def _policies(settings: SearchParams, predictor: Any, version: Any) -> list[Policy]:
     rungs: dict[str, Any] = {
         "max_epochs": settings.max_epochs,
         "grace_epochs": settings.grace_epochs,
@@ -148,9 +149,9 @@ def _policies(settings: SearchParams, predictor: Any, version: str) -> list[Poli
         Policy("asha", "ASHA", lambda: Asha(**rungs), {"policy": "asha", **rungs}),
         Policy(
             "asha+prediction",
-            f"ASHA + prediction (champion version {version})",
+            f"ASHA + prediction (champion version {version.version})",
             lambda: PredictiveAsha(predictor=predictor, **rungs, **questions),
-            {"policy": "asha+prediction", "champion_version": version, **rungs, **questions},
+            {"policy": "asha+prediction", "champion": version.tags[CHECKSUM][:16], **rungs, **questions},
         ),
     ]
 
@@ -243,16 +244,16 @@ def _found(
 
 
 def _trial_row(outcome: TrialOutcome, trial: TrialSummary) -> dict[str, Any]:
+    together = zip(*(trial.metrics.get(metric, ()) for metric in CURVES), strict=False)
+    epochs = list(itertools.takewhile(lambda losses: all(map(math.isfinite, losses)), together))
     return {
         "trial_id": outcome.trial_id,
         "run_id": outcome.run_id,
         "status": outcome.status,
         "reason": outcome.reason,
         "configuration": dict(trial.configuration),
-        **{
-            name: [value for value in trial.metrics.get(metric, ()) if math.isfinite(value)]
-            for metric, name in CURVES.items()
-        },
+        # Up to the first loss that is not finite, all of the same length.
+        **{name: [float(row[i]) for row in epochs] for i, name in enumerate(CURVES.values())},
     }
 
 

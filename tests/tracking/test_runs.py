@@ -132,3 +132,10 @@ def test_runs_of_a_temporary_experiment_belong_to_the_project(tmp_path: Path, mo
     assert project_folder() == tmp_path
     monkeypatch.chdir(tmp_path)
     assert project_folder() == tmp_path
+
+
+def test_a_deleted_experiment_is_told(tmp_path: Path) -> None:
+    first = RunWriter(connect(f"sqlite:///{tmp_path / 'mlflow.db'}"))
+    first.client.delete_experiment(first.experiment_id("search"))
+    with pytest.raises(TrackingError, match=r"mlpf/search was deleted .* restore --experiment-id"):
+        RunWriter(first.client).experiment_id("search")
