@@ -55,7 +55,9 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
         base = f"http://{'127.0.0.1' if host == EVERYWHERE else host}:{port}"
         told = links.relocated(signposts.where_to_look(client), base)
         on_ready(f"MLflow at {base} (--host {host} --port {port}; Ctrl-C ends it)\n{told}")
-        return server.wait()
+        while server.poll() is None:
+            time.sleep(0.5)  # and not `wait`, which signals don't interrupt once MLflow has been imported
+        return server.returncode
     except KeyboardInterrupt:
         return 0
     finally:
