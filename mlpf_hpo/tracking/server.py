@@ -15,7 +15,7 @@ from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.tracking import links, signposts
 from mlpf_hpo.tracking.client import connect, tracking_uri
 
-START_SECONDS, END_SECONDS = 300, 20
+START_SECONDS, END_SECONDS = 300, 5
 """How long the server may take to answer, and to end: a machine in full use is slow to import it."""
 
 QUIET = ("--uvicorn-opts", "--log-level warning")
@@ -57,11 +57,11 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
         on_ready(f"MLflow at {base} (--host {host} --port {port}; Ctrl-C ends it)\n{told}")
         while server.poll() is None:
             time.sleep(0.5)  # and not `wait`, which signals don't interrupt once MLflow has been imported
-        return server.returncode
     except KeyboardInterrupt:
         return 0
     finally:
         _end(server)
+    return server.returncode
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
