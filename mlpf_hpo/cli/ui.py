@@ -19,4 +19,4 @@ def ui(
     """Open the MLflow interface over this project's runs and print links to where the interest is."""
     from mlpf_hpo.tracking.server import serve_ui
 
-    serve_ui(host, port, on_ready=lambda told: console.out.print(told, markup=False))
+    raise typer.Exit(serve_ui(host, port, on_ready=lambda told: console.out.print(told, markup=False)))

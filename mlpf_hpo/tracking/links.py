@@ -69,7 +69,7 @@ def compare_link(experiment_id: str, run_ids: Sequence[str]) -> str:
     """Return a link to the parallel coordinates of a few runs."""
     runs = quote(json.dumps(list(run_ids)), safe="")
     experiments = quote(json.dumps([experiment_id]), safe="")
-    return f"{base_url()}/#/compare-runs?{WORKSPACE}&runs={runs}&experiments={experiments}"
+    return f"{base_url()}/#/compare-runs?runs={runs}&experiments={experiments}&{WORKSPACE}"
 
 
 def experiment_link(experiment_id: str) -> str:

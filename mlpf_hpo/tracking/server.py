@@ -15,7 +15,7 @@ from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.tracking import links, signposts
 from mlpf_hpo.tracking.client import connect, tracking_uri
 
-START_SECONDS, END_SECONDS = 300, 20
+START_SECONDS, END_SECONDS = 300, 5
 """How long the server may take to answer, and to end: a machine in full use is slow to import it."""
 
 QUIET = ("--uvicorn-opts", "--log-level warning")
@@ -55,11 +55,13 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
         base = f"http://{'127.0.0.1' if host == EVERYWHERE else host}:{port}"
         told = links.relocated(signposts.where_to_look(client), base)
         on_ready(f"MLflow at {base} (--host {host} --port {port}; Ctrl-C ends it)\n{told}")
-        return server.wait()
+        while server.poll() is None:
+            time.sleep(0.5)  # and not `wait`, which signals don't interrupt once MLflow has been imported
     except KeyboardInterrupt:
         return 0
     finally:
         _end(server)
+    return server.returncode
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
