@@ -7,6 +7,9 @@ from mlpf_hpo.config import load_params
 from mlpf_hpo.events.generation import generate_store
 from mlpf_hpo.seeds import derive_seed
 
+POOLS = Path(".state/pools")
+"""Minimum-bias collisions, kept for the next time."""
+
 
 def main() -> None:
     """Write data/events/train and data/events/validation."""
@@ -27,6 +30,7 @@ def main() -> None:
                 pool_size=events.minimum_bias_pool,
                 workers=workers,
                 progress=progress,
+                pools=POOLS,
             )
         counts = store.element_counts
         console.out.print(

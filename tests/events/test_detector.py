@@ -26,7 +26,8 @@ def jetty(make_particles) -> Particles:
 
 
 def seen(particles: Particles, seed: int = 1) -> Event:
-    return simulate(particles, np.random.default_rng(seed), number=3, process="ttbar", pileup=0.0)
+    (event,) = simulate([particles], [np.random.default_rng(seed)], [3], process="ttbar", pileup=0.0)
+    return event
 
 
 def test_shapes_and_order(jetty) -> None:
