@@ -22,11 +22,12 @@ from mlpf_hpo.events import generation
 if __name__ == "__main__":
     generation.BLOCK = 3  # so that a dozen events are several
     generation.generate_store(
-        Path(sys.argv[1]), "ttbar", 12, 0.0, 11, 30, workers=2, progress=lambda *told: print(*told, flush=True)
+        Path(sys.argv[1]), "ttbar", 12, 0.0, 11, 30, 2, progress=lambda *told: print(*told, flush=True)
     )
 """
 
 
+@pytest.mark.faults
 def test_a_killed_generation_goes_on(tmp_path: Path, measured) -> None:
     script, path, whole = tmp_path / "generate.py", tmp_path / "events", tmp_path / "whole"
     script.write_text(SCRIPT)
