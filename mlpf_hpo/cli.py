@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mlpf_hpo import console
+from mlpf_hpo import cli_generate, console
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -85,6 +85,9 @@ def train(
     finite = [{k: (v if abs(v) < float("inf") else None) for k, v in row.items()} for row in history]
     write_json(out / "history.json", {**record, "epochs": finite})
     console.out.print(f"{end.status} after {end.epochs} epochs; {out / 'history.json'} has the curve")
+
+
+events_app.command("generate", epilog=cli_generate.EXAMPLE)(cli_generate.generate)
 
 
 @events_app.command("info")

@@ -33,6 +33,7 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
             1,
             "no such file",
         ),
+        (["events", "generate", "--process", "gun-foton", "--out", "x"], 1, "did you mean gun-photon?"),
         (["train", "--epochs", "0", "--out", "x"], 2, "Input should be greater than or equal to 1"),
         (["benchmark", "--epochs", "none"], 64, "Input should be a valid integer"),
         (["benchmark", "--events", "1"], 66, "the stage `events` makes it"),
@@ -47,10 +48,21 @@ def test_errors_are_for_people(tmp_path: Path, arguments: list[str], status: int
 
 
 def test_help_teaches(tmp_path: Path) -> None:
-    for command in (["train"], ["benchmark"], ["curves", "import"]):
+    for command in (["train"], ["benchmark"], ["curves", "import"], ["events", "generate"]):
         result = run(*command, "--help", folder=tmp_path)
         assert result.returncode == 0
         assert "Example" in result.stdout
+
+
+def test_events_of_a_gun(tmp_path: Path) -> None:
+    pytest.importorskip("fastjet")
+    arguments = ["--process", "gun-photon", "--events", "60", "--seed", "3", "--workers", "1", "--out", "gun"]
+    result = run("events", "generate", *arguments, folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "gun: 60 gun-photon events at PU 0" in result.stdout
+    info = run("events", "info", "gun", folder=tmp_path)
+    assert "60" in info.stdout
+    assert [entry.name for entry in tmp_path.iterdir()] == ["gun"]
 
 
 def test_train_writes_a_curve_and_resumes(tmp_path: Path) -> None:
