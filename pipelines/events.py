@@ -4,6 +4,9 @@ from pathlib import Path
 
 from mlpf_hpo import console
 
+POOLS = Path(".state/pools")
+"""Minimum-bias collisions, kept for the next time."""
+
 
 def main() -> None:
     """Write data/events/train and data/events/validation."""
@@ -26,6 +29,7 @@ def main() -> None:
                 pool_size=events.minimum_bias_pool,
                 workers=workers,
                 progress=progress,
+                pools=POOLS,
             )
         counts = store.element_counts
         console.out.print(

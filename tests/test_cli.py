@@ -37,6 +37,7 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
             1,
             "no such file",
         ),
+        (["events", "generate", "--process", "gun-foton", "--out", "x"], 1, "did you mean gun-photon?"),
         (["train", "--epochs", "0", "--out", "x"], 2, "Input should be greater than or equal to 1"),
         (["stauts"], 2, "Did you mean 'status'?"),
         (["runs", "best", "--metrc", "x"], 2, "Possible options: --metric"),
@@ -77,6 +78,17 @@ def test_help_is_shown(tmp_path: Path) -> None:
     result = run("runs", "best", "--help", folder=tmp_path)
     assert result.returncode == 0
     assert "mlpf-hpo runs best --metric throughput/events_per_second" in result.stdout
+
+
+def test_events_of_a_gun(tmp_path: Path) -> None:
+    pytest.importorskip("fastjet")
+    arguments = ["--process", "gun-photon", "--events", "60", "--seed", "3", "--workers", "1", "--out", "gun"]
+    result = run("events", "generate", *arguments, folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "gun: 60 gun-photon events at PU 0" in result.stdout
+    info = run("events", "info", "gun", folder=tmp_path)
+    assert "60" in info.stdout
+    assert [entry.name for entry in tmp_path.iterdir()] == ["gun"]
 
 
 def test_train_writes_a_curve_and_resumes(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`mlpf-hpo events`: what event stores hold, and whether they are whole."""
+"""`mlpf-hpo events`: event stores, made and looked at."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
+from mlpf_hpo.cli import generate
 from mlpf_hpo.cli.style import examples, group
 
 app = group(
-    "Event stores: what they hold, and whether they are whole.",
+    "Event stores: made, looked at, checked.",
     epilog=examples("mlpf-hpo events info data/events/train", "mlpf-hpo events verify data/events/train"),
 )
+
+app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
 
 
 @app.command("info", epilog=examples("mlpf-hpo events info data/events/train"))

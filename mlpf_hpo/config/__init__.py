@@ -43,7 +43,15 @@ DEEPEST = 4
 class SampleParams(Section):
     """One sample of events."""
 
-    process: Literal["ttbar", "qcd"]
+    process: Literal[
+        "ttbar",
+        "qcd",
+        "gun-charged-hadron",
+        "gun-neutral-hadron",
+        "gun-photon",
+        "gun-electron",
+        "gun-muon",
+    ]
     events: Positive
 
 

@@ -67,6 +67,11 @@ class Calorimeter:
         steps = [np.full(len(region.edges) - 1, region.phi_step) for region in self.regions]
         return np.deg2rad(np.concatenate(steps))
 
+    @property
+    def n_numbers(self) -> int:
+        """All tower numbers are below this."""
+        return 2 * COLUMNS * (len(self.edges) - 1)
+
     def tower(self, eta: FloatArray, phi: FloatArray) -> NDArray[np.int64]:
         """Return the number of the tower at (eta, phi), -1 outside the acceptance."""
         ring = np.searchsorted(self.edges, np.abs(eta), side="right") - 1
@@ -89,9 +94,9 @@ class Calorimeter:
         """Return the eta of the centres of towers, [n]."""
         return self.bounds(tower)[:, :2].mean(axis=1)
 
-    def is_read_out(self, energy: FloatArray, eta: FloatArray) -> NDArray[np.bool_]:
-        """Tell which measured energies pass threshold and significance; `eta` is that of tower centres."""
-        return (energy >= self.threshold) & (energy >= SIGNIFICANCE * self.sigma(energy, eta))
+    def is_read_out(self, energy: FloatArray, sigma: FloatArray) -> NDArray[np.bool_]:
+        """Tell which measured energies, with resolutions `sigma` there, pass threshold and significance."""
+        return (energy >= self.threshold) & (energy >= SIGNIFICANCE * sigma)
 
 
 COLUMNS = 1024
@@ -138,12 +143,19 @@ HCAL = Calorimeter(
     feature=TOWER_FEATURES.index("energy_had"),
 )
 
-ELECTROMAGNETIC, INVISIBLE, SHARED = (11, 22, 111), (12, 13, 14, 16), (310, 3122)
+SHARES = {
+    **dict.fromkeys((11, 22, 111), (1.0, 0.0)),
+    **dict.fromkeys((12, 13, 14, 16), (0.0, 0.0)),
+    **dict.fromkeys((310, 3122), (0.3, 0.7)),
+}
+"""Shares of ECAL and HCAL by absolute PDG code; (0, 1) for all others."""
 
 
 def energy_shares(pid: NDArray[np.int64]) -> FloatArray:
-    """Return the shares of a particle's energy that ECAL and HCAL see, [n, 2]."""
+    """Return the shares of a particle's energy that ECAL and HCAL see, [2, n]."""
     absolute = np.abs(pid)
-    conditions = [np.isin(absolute, codes)[:, None] for codes in (ELECTROMAGNETIC, INVISIBLE, SHARED)]
-    shares = [np.array([[1.0, 0.0]]), np.array([[0.0, 0.0]]), np.array([[0.3, 0.7]])]
-    return np.select(conditions, shares, np.array([[0.0, 1.0]]))
+    electromagnetic, hadronic = np.zeros(len(pid)), np.ones(len(pid))
+    for code, (of_ecal, of_hcal) in SHARES.items():
+        chosen = absolute == code
+        electromagnetic[chosen], hadronic[chosen] = of_ecal, of_hcal
+    return np.stack([electromagnetic, hadronic])

@@ -6,22 +6,29 @@ towers; the grids of the two calorimeters differ, so a tower has either electrom
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from mlpf_hpo.events.calorimeter import ECAL, HCAL, energy_shares
-from mlpf_hpo.events.jets import generator_jets, generator_met
-from mlpf_hpo.events.particle_flow import tower_candidates, track_candidates, track_energy
-from mlpf_hpo.events.particles import Particles
+from mlpf_hpo.events.jets import generator_jets, generator_met, visible
+from mlpf_hpo.events.particle_flow import energy_flow, track_candidates, track_energies
+from mlpf_hpo.events.particles import Particles, merge
 from mlpf_hpo.events.pileup import VERTEX_SPREAD
-from mlpf_hpo.events.propagation import FIELD, HALF_LENGTH, RADIUS, propagate
+from mlpf_hpo.events.propagation import FIELD, HALF_LENGTH, RADIUS, propagate, pseudorapidity
 from mlpf_hpo.events.schema import Event
+from mlpf_hpo.events.streams import Streams
 from mlpf_hpo.events.targets import NEUTRAL_HADRON, PHOTON, tower_targets, track_targets
 from mlpf_hpo.events.towers import deposit, read_out
 from mlpf_hpo.events.tracker import measure_tracks
 
+FloatArray = NDArray[np.float64]
+
 SETTINGS = {
     "card": "Delphes CMS with pile-up, parametrised",
-    "version": 1,
+    "version": 2,
     "field_tesla": FIELD,
     "radius_m": RADIUS,
     "half_length_m": HALF_LENGTH,
@@ -31,44 +38,78 @@ SETTINGS = {
 
 
 def simulate(
-    particles: Particles, generator: np.random.Generator, number: int, process: str, pileup: float
-) -> Event:
-    """Return the event that the detector sees.
+    collisions: Sequence[Particles],
+    generators: Sequence[np.random.Generator],
+    numbers: Sequence[int],
+    process: str,
+    pileup: float,
+) -> list[Event]:
+    """Return the events that the detector sees.
+
+    They are simulated together: where events are small, one at a time would cost several times as much. Each
+    depends on its own particles and generator alone.
 
     Parameters
     ----------
-    particles : Particles
-        Final state, pile-up included.
-    generator : numpy Generator
-        Belongs to this event.
-    number, process, pileup
-        Recorded with the event.
+    collisions : sequence of Particles
+        Final state of each event, pile-up included.
+    generators : sequence of numpy Generator
+        One for each event.
+    numbers, process, pileup
+        Recorded with the events.
     """
+    particles, streams = merge(collisions), Streams(generators)
+    event = np.repeat(np.arange(len(collisions)), [len(collision) for collision in collisions])
+    elements = _elements(particles, event, streams)
+    events = np.concatenate([part.event for part in elements])
+    order = np.argsort(events, kind="stable")  # by event; within it tracks, ECAL, HCAL
+    ends = np.cumsum(np.bincount(events, minlength=len(collisions)))[:-1]
+    features, targets, candidates = (
+        np.split(np.concatenate([getattr(part, name) for part in elements])[order].astype(np.float32), ends)
+        for name in ("features", "targets", "candidates")
+    )
+    seen = visible(particles)
+    truth = particles.momentum[seen], event[seen], len(collisions)
+    jets, met = generator_jets(*truth), generator_met(*truth)
+    return [
+        Event(features[i], targets[i], candidates[i], number, process, pileup, jets[i], met[i])
+        for i, number in enumerate(numbers)
+    ]
+
+
+@dataclass(frozen=True)
+class _Elements:
+    """Tracks, or towers of one calorimeter, of all events: the event of each, and the rows of `Event`."""
+
+    event: NDArray[np.int64]
+    features: FloatArray
+    targets: FloatArray
+    candidates: FloatArray
+
+
+def _elements(particles: Particles, event: NDArray[np.int64], streams: Streams) -> list[_Elements]:
     position = propagate(particles.charge, particles.momentum, particles.vertex)
-    tracks = measure_tracks(particles, position, generator)
+    eta, phi = pseudorapidity(*position.T), np.arctan2(position[:, 1], position[:, 0])
+    tracks = measure_tracks(particles, event, eta, phi, streams)
     untracked = np.ones(len(particles), dtype=bool)
     untracked[tracks.particle] = False
-    features, targets = [tracks.features], [track_targets(particles, tracks.particle)]
-    candidates = [track_candidates(tracks)]
-    from_tracks = track_energy(tracks, candidates[0], len(particles))
+    measured, factor, towers_of = track_energies(tracks), np.ones(len(tracks.particle)), []
     shares = energy_shares(particles.pid)
-    for calorimeter, share, neutral in ((ECAL, shares[:, 0], PHOTON), (HCAL, shares[:, 1], NEUTRAL_HADRON)):
-        deposits = deposit(calorimeter, position, share)
-        towers = read_out(calorimeter, deposits, particles, generator)
+    for calorimeter, share, pid in ((ECAL, shares[0], PHOTON), (HCAL, shares[1], NEUTRAL_HADRON)):
+        deposits = deposit(calorimeter, event, eta, phi, share)
+        towers = read_out(calorimeter, deposits, particles, streams)
         asked = untracked[deposits.particle]
-        of_hit = tower_targets(
+        targets = tower_targets(
             particles, deposits.particle[asked], deposits.tower[asked], len(deposits.number)
         )
-        features.append(towers.features)
-        targets.append(of_hit[towers.tower])
-        candidates.append(tower_candidates(calorimeter, deposits, towers, from_tracks, neutral))
-    return Event(
-        features=np.concatenate(features).astype(np.float32),
-        targets=np.concatenate(targets).astype(np.float32),
-        candidates=np.concatenate(candidates).astype(np.float32),
-        number=number,
-        process=process,
-        pileup=pileup,
-        generator_jets=generator_jets(particles),
-        generator_met=generator_met(particles),
+        neutral, correction = energy_flow(calorimeter, deposits, towers, tracks, measured, pid)
+        factor *= correction
+        read = towers.tower
+        towers_of.append(_Elements(deposits.event[read], towers.features, targets[read], neutral))
+    of_tracks = _Elements(
+        event[tracks.particle],
+        tracks.features,
+        track_targets(particles, tracks.particle),
+        track_candidates(tracks, factor),
     )
+    return [of_tracks, *towers_of]

@@ -1,31 +1,37 @@
-"""From a seed to a store of events, over several processes; the same bytes for any number of them."""
+"""From a seed to a store of events, over several processes; the same bytes for any number of them.
+
+Events are made in blocks. Each block is a small store in a work folder beside the one to be made, so that a
+generation that was interrupted, or killed, goes on from the blocks that are whole.
+"""
 
 from __future__ import annotations
 
 import functools
-import tempfile
+import shutil
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 
-from mlpf_hpo.errors import ConfigurationError, did_you_mean
-from mlpf_hpo.events.detector import SETTINGS, simulate
+from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, StorageError, did_you_mean
+from mlpf_hpo.events.blocks import SAMPLES, Recipe, make_block
 from mlpf_hpo.events.jets import load_fastjet
-from mlpf_hpo.events.particles import Particles, merge
-from mlpf_hpo.events.pileup import PileUpPool, check_pool_size
-from mlpf_hpo.events.pythia import COMMON, PROCESSES, generate_particles, pythia_version, save_tables
+from mlpf_hpo.events.minimum_bias import make_pool
+from mlpf_hpo.events.pileup import check_pool_size
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.events.workers import Workers
-from mlpf_hpo.seeds import derive_seed
+from mlpf_hpo.space import stable_hash
 
-SAMPLES = ("ttbar", "qcd")
-"""Processes that make samples; minimum bias is for pile-up."""
+BLOCK = 50
+"""Events that one Pythia makes. Part of what a seed means: see `pythia`."""
 
-BLOCK, POOL_BLOCK = 50, 500
-"""Events, and minimum-bias collisions, that one Pythia makes. Part of what a seed means: see `pythia`."""
+Progress = Callable[[int, int, str], Any]
+"""Called with (events done, events in all, a note such as the rate)."""
 
 
 def generate_store(
@@ -36,16 +42,20 @@ def generate_store(
     seed: int,
     pool_size: int,
     workers: int,
-    progress: Callable[[int, int], Any] | None = None,
+    progress: Progress | None = None,
+    pools: Path | None = None,
 ) -> EventStore:
     """Generate a sample and write it to `path`, whole or not at all.
+
+    Interrupted, it leaves the blocks that are done in a work folder beside `path`. The next call with the
+    same settings takes them up, one with other settings discards them.
 
     Parameters
     ----------
     path : path
         Folder of the store; what was there is replaced.
     process : str
-        "ttbar" or "qcd".
+        One of `SAMPLES`.
     n_events : int
         Number of events; more extend the sample.
     pileup : float
@@ -57,47 +67,38 @@ def generate_store(
     workers : int
         Processes; changes no event.
     progress : callable, optional
-        Called with (events done, events in all).
+        See `Progress`.
+    pools : path, optional
+        Folder in which minimum-bias collisions are kept for the next time; changes no event.
 
     Raises
     ------
     ConfigurationError
-        If a parameter cannot be used, or Pythia or FastJet is not installed.
+        If a parameter cannot be used, Pythia or FastJet is not installed, or another process is making this
+        store.
     DataError
         If the store cannot be written.
     """
     _check(process, n_events, pileup, pool_size)
     load_fastjet()
-    settings = {
-        "process": process,
-        "events": n_events,
-        "pileup": pileup,
-        "seed": seed,
-        "pool_size": pool_size if pileup else 0,
-        "pythia_version": pythia_version(),
-        "pythia": [*COMMON, *PROCESSES[process]],
-        "detector": SETTINGS,
-    }
-
-    def events(pool: Path | None) -> Iterator[Event]:
+    path, tell = Path(path), progress or (lambda *_: None)
+    recipe = Recipe(process, pileup, seed, pool_size if pileup else 0)
+    settings = recipe.settings()
+    with Workers(workers) as crew, _work_folder(path, settings) as work:
+        pool = _make_pool(crew, recipe, pools or work / "pools", functools.partial(tell, 0, n_events))
         starts = range(0, n_events, BLOCK)
-        blocks = ((start, min(start + BLOCK, n_events)) for start in starts)
-        done = 0
-        for block in crew.map(_make_block, ((process, *block, pileup, seed, pool) for block in blocks)):
-            yield from block
-            done += len(block)
-            if progress is not None:
-                progress(done, n_events)
-
-    with tempfile.TemporaryDirectory() as scratch, Workers(workers) as crew:
-        pool = _make_pool(crew, pool_size, seed, Path(scratch)) if pileup else None
-        return write_store(path, events(pool), settings)
+        blocks = [range(start, min(start + BLOCK, n_events)) for start in starts]
+        _make_blocks(crew, work, blocks, recipe, pool, tell)
+        uses = n_events * pileup / pool_size if pileup else 0.0
+        return write_store(
+            path, _events(work, blocks), {**settings, "events": n_events, "pool_mean_uses": uses}
+        )
 
 
 def _check(process: str, n_events: int, pileup: float, pool_size: int) -> None:
     if process not in SAMPLES:
         raise ConfigurationError(
-            f"no process {process!r}; there are {' and '.join(SAMPLES)}{did_you_mean(process, SAMPLES)}"
+            f"no process {process!r}; there are {', '.join(SAMPLES)}{did_you_mean(process, SAMPLES)}"
         )
     if n_events < 1:
         raise ConfigurationError(f"{n_events} {process} events: a sample has at least one")
@@ -107,32 +108,70 @@ def _check(process: str, n_events: int, pileup: float, pool_size: int) -> None:
         check_pool_size(pool_size, pileup)
 
 
-def _make_pool(crew: Workers, size: int, seed: int, folder: Path) -> Path:
-    tables, file = folder / "minimum_bias.tables", folder / "pool.npz"
-    for _ in crew.map(save_tables, [("minimum_bias", tables)]):
-        pass
-    blocks = [(start, min(start + POOL_BLOCK, size), seed, tables) for start in range(0, size, POOL_BLOCK)]
-    made = crew.map(_collisions, blocks)
-    PileUpPool.of([collision for block in made for collision in block]).save(file)
-    return file
+@contextmanager
+def _work_folder(path: Path, settings: dict[str, Any]) -> Iterator[Path]:
+    """Yield a folder for what is under way; it goes when the block ends well, and stays otherwise."""
+    folder = path.with_name(f".{path.name}.work")
+    work = folder / stable_hash([settings, BLOCK])
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
+    try:
+        with filelock.FileLock(folder / "lock", timeout=0):
+            for other in folder.iterdir():
+                if other.is_dir() and other != work:
+                    shutil.rmtree(other)
+            yield work
+            shutil.rmtree(folder)
+    except filelock.Timeout:
+        raise ConfigurationError(f"{path}: another process is making this store; wait for it") from None
 
 
-def _collisions(start: int, stop: int, seed: int, tables: Path) -> list[Particles]:
-    return list(generate_particles("minimum_bias", seed, range(start, stop), tables))
+def _make_pool(crew: Workers, recipe: Recipe, folder: Path, tell: Callable[[str], Any]) -> tuple[Path, ...]:
+    if not recipe.pileup:
+        return ()
+    return make_pool(
+        crew,
+        recipe.pool_size,
+        recipe.seed,
+        folder,
+        lambda done, size: tell(f"pile-up: {done} of {size} collisions"),
+    )
 
 
-def _make_block(
-    process: str, start: int, stop: int, pileup: float, seed: int, pool_file: Path | None
-) -> list[Event]:
-    pool = None if pool_file is None else _load_pool(pool_file)
-    events = []
-    numbers = range(start, stop)
-    for number, hard in zip(numbers, generate_particles(process, seed, numbers), strict=True):
-        generator = np.random.default_rng([derive_seed(seed, "detector"), number])
-        particles = hard if pool is None else merge([hard, pool.draw(pileup, generator)])
-        events.append(simulate(particles, generator, number, process, pileup))
-    return events
+def _make_blocks(
+    crew: Workers,
+    work: Path,
+    blocks: list[range],
+    recipe: Recipe,
+    pool: tuple[Path, ...],
+    tell: Progress,
+) -> None:
+    missing = [block for block in blocks if not _is_whole(_block_path(work, block))]
+    total = sum(map(len, blocks))
+    done = already = total - sum(map(len, missing))
+    tell(done, total, "")
+    begin = time.monotonic()
+    jobs = ((_block_path(work, block), block, recipe, pool) for block in missing)
+    for block, _ in zip(missing, crew.map(make_block, jobs), strict=True):
+        done += len(block)
+        tell(done, total, f"{(done - already) / (time.monotonic() - begin):.3g} events/s")
 
 
-# Once per process: a pool of thousands of collisions takes longer to read than an event to make.
-_load_pool = functools.lru_cache(maxsize=1)(PileUpPool.load)
+def _is_whole(path: Path) -> bool:
+    try:
+        EventStore.open(path).verify()
+    except (MissingInputError, DataError):
+        return False
+    return True
+
+
+def _block_path(work: Path, block: range) -> Path:
+    return work / f"{block.start}-{block.stop}"
+
+
+def _events(work: Path, blocks: list[range]) -> Iterator[Event]:
+    for block in blocks:
+        store = EventStore.open(_block_path(work, block))
+        yield from (store[i] for i in range(len(store)))

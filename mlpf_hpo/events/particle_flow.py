@@ -1,7 +1,13 @@
 """Rule-based particle flow: the candidates that a network has to beat.
 
-Unlike those of Delphes, tracks keep their measured momentum also where a calorimeter could improve it, and
-each candidate stands at one element: none has to be made unique before jets and MET are summed.
+The rules are those of the energy flow of Delphes (J. de Favereau et al., JHEP 02 057, arXiv:1307.6346). In
+each tower, either the calorimeter measures significantly more than the tracks that point to it: then the
+excess is a neutral candidate, and the tracks stay as measured. Or it does not: then nothing is neutral, and
+the tracks share the weighted mean of both measurements.
+
+A candidate stands at the element that it is made of, and at no other: none has to be made unique before jets
+and MET are summed. Unlike in Delphes, which knows each particle's mass, a track that is no lepton counts as a
+pion.
 """
 
 from __future__ import annotations
@@ -9,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpf_hpo.events.calorimeter import Calorimeter
+from mlpf_hpo.events.calorimeter import SIGNIFICANCE, Calorimeter
 from mlpf_hpo.events.schema import N_TARGETS
 from mlpf_hpo.events.targets import CHARGED_HADRON, ELECTRON, MUON
 from mlpf_hpo.events.towers import Deposits, Towers
@@ -21,43 +27,72 @@ MASSES = {CHARGED_HADRON: 0.13957, ELECTRON: 0.000511, MUON: 0.10566}
 """What a track is taken for, GeV."""
 
 
-def track_candidates(tracks: Tracks) -> FloatArray:
-    """Return candidates [n_tracks, 7]: charged particles, muons and electrons known as such."""
-    features = tracks.features
-    leptons = [features[:, 11] > 0, features[:, 10] > 0]
-    pid = np.select(leptons, [ELECTRON, MUON], CHARGED_HADRON)
-    mass = np.select(leptons, [MASSES[ELECTRON], MASSES[MUON]], MASSES[CHARGED_HADRON])
-    return np.column_stack([pid, features[:, 9], features[:, 1:5], np.hypot(features[:, 5], mass)])
+def track_energies(tracks: Tracks) -> FloatArray:
+    """Return the energy [n_tracks] of each track as measured, GeV."""
+    return np.hypot(tracks.features[:, 5], _masses(_classes(tracks)))
 
 
-def track_energy(tracks: Tracks, candidates: FloatArray, n_particles: int) -> FloatArray:
-    """Return the energy [n_particles] that the track of each particle tells of; 0 without a track."""
-    energy = np.zeros(n_particles)
-    energy[tracks.particle] = candidates[:, 6]
-    return energy
+def track_candidates(tracks: Tracks, factor: FloatArray) -> FloatArray:
+    """Return candidates [n_tracks, 7]: charged hadrons, muons and electrons known as such.
+
+    `factor` [n_tracks], from `energy_flow`, multiplies their momenta.
+    """
+    pid, features = _classes(tracks), tracks.features
+    energy = np.hypot(features[:, 5] * factor, _masses(pid))
+    return np.column_stack([pid, features[:, 9], features[:, 1] * factor, features[:, 2:5], energy])
 
 
-def tower_candidates(
-    calorimeter: Calorimeter, deposits: Deposits, towers: Towers, from_tracks: FloatArray, pid: int
-) -> FloatArray:
-    """Return candidates [n_towers, 7]: energy in excess of what the tracks explain.
-
-    An excess that the calorimeter would read out by itself is a photon (ECAL) or a neutral hadron (HCAL).
+def energy_flow(
+    calorimeter: Calorimeter, deposits: Deposits, towers: Towers, tracks: Tracks, energy: FloatArray, pid: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return the neutral candidates of a calorimeter, and what it makes of the tracks.
 
     Parameters
     ----------
     calorimeter, deposits, towers
-        The calorimeter, what it was given and what it read out.
-    from_tracks : array [n_particles]
-        Energies of `track_energy`.
+        The calorimeter, what it was given and what it measured.
+    tracks : Tracks
+        All of the event; those of particles that leave nothing in this calorimeter stay as they are.
+    energy : array [n_tracks]
+        Energies of the tracks as measured.
     pid : int
-        Class of the candidates.
+        Class of the neutral candidates.
+
+    Returns
+    -------
+    neutral : array [n_towers, 7]
+        A row per tower that was read out; zeros where nothing is neutral.
+    factor : array [n_tracks]
+        What to multiply the momenta of the tracks by.
     """
-    explained = deposits.sum(from_tracks * deposits.share)[towers.tower]
-    eta, energy = towers.features[:, 2], towers.features[:, 5]
-    excess = np.maximum(energy - explained, 0.0)
-    table = np.zeros((len(eta), N_TARGETS))
-    table[:, 0], table[:, 2], table[:, 6] = pid, excess / np.cosh(eta), excess
-    table[:, 3:6] = towers.features[:, 2:5]
-    table[~calorimeter.is_read_out(excess, calorimeter.centre_eta(deposits.number[towers.tower]))] = 0.0
-    return table
+    tower = deposits.tower_of(tracks.particle)
+    pointing = np.flatnonzero(tower >= 0)
+    tower = tower[pointing]
+    n_hit = len(deposits.number)
+    explained = np.bincount(tower, weights=energy[pointing], minlength=n_hit)
+    track_variance = np.bincount(tower, weights=(tracks.resolution * energy)[pointing] ** 2, minlength=n_hit)
+    variance = towers.sigma**2
+    excess = np.maximum(towers.energy - explained, 0.0)
+    significant = (excess >= calorimeter.threshold) & (
+        excess >= SIGNIFICANCE * np.sqrt(track_variance + variance)
+    )
+    mean = (variance * explained + track_variance * towers.energy) / (variance + track_variance)
+    factor = np.ones(len(tracks.particle))
+    factor[pointing] = np.where(significant[tower], 1.0, mean[tower] / explained[tower])
+
+    excess = np.where(significant, excess, 0.0)[towers.tower]
+    neutral = np.zeros((len(towers.tower), N_TARGETS))
+    neutral[:, 0], neutral[:, 6] = pid, excess
+    neutral[:, 2] = excess / np.cosh(towers.features[:, 2])
+    neutral[:, 3:6] = towers.features[:, 2:5]
+    neutral[excess == 0.0] = 0.0
+    return neutral, factor
+
+
+def _classes(tracks: Tracks) -> NDArray[np.int64]:
+    is_muon, is_electron = tracks.features[:, 10] > 0, tracks.features[:, 11] > 0
+    return np.select([is_electron, is_muon], [ELECTRON, MUON], CHARGED_HADRON)
+
+
+def _masses(pid: NDArray[np.int64]) -> FloatArray:
+    return np.select([pid == code for code in MASSES], list(MASSES.values()))

@@ -44,13 +44,20 @@ class PileUpPool:
     def save(self, path: Path) -> None:
         """Write the pool, for other processes to load."""
         p = self.particles
-        np.savez(path, pid=p.pid, charge=p.charge, momentum=p.momentum, vertex=p.vertex, offsets=self.offsets)
+        with path.open("wb") as stream:  # given a path, NumPy would add a suffix to it
+            np.savez(
+                stream, pid=p.pid, charge=p.charge, momentum=p.momentum, vertex=p.vertex, offsets=self.offsets
+            )
 
     @staticmethod
-    def load(path: Path) -> PileUpPool:
-        """Read a pool."""
-        with np.load(path, allow_pickle=False) as a:
-            return PileUpPool(Particles(a["pid"], a["charge"], a["momentum"], a["vertex"]), a["offsets"])
+    def load(*paths: Path) -> PileUpPool:
+        """Read a pool that was written in one or more parts."""
+        parts, lengths = [], [np.zeros(1, np.int64)]
+        for path in paths:
+            with np.load(path, allow_pickle=False) as a:
+                parts.append(Particles(a["pid"], a["charge"], a["momentum"], a["vertex"]))
+                lengths.append(np.diff(a["offsets"]))
+        return PileUpPool(merge(parts), np.cumsum(np.concatenate(lengths)))
 
     def draw(self, mean: float, generator: np.random.Generator) -> Particles:
         """Return Poisson(mean) different collisions, each turned in phi and moved along the beam.
@@ -68,18 +75,20 @@ class PileUpPool:
         first, lengths = self.offsets[chosen], np.diff(self.offsets)[chosen]
         begins = np.cumsum(lengths) - lengths
         rows = np.arange(lengths.sum()) + np.repeat(first - begins, lengths)
-        angle = np.repeat(angles, lengths)
+        cosine, sine = np.repeat(np.cos(angles), lengths), np.repeat(np.sin(angles), lengths)
         p = self.particles
-        vertex = _turned(p.vertex[rows], angle)
+        momentum, vertex = _turned(p.momentum[rows], cosine, sine), _turned(p.vertex[rows], cosine, sine)
         vertex[:, 2] += np.repeat(shifts, lengths)
-        return Particles(p.pid[rows], p.charge[rows], _turned(p.momentum[rows], angle), vertex)
+        return Particles(p.pid[rows], p.charge[rows], momentum, vertex)
 
 
-def _turned(vectors: NDArray[np.float64], angle: NDArray[np.float64]) -> NDArray[np.float64]:
+def _turned(
+    vectors: NDArray[np.float64], cosine: NDArray[np.float64], sine: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Turn the first two columns; `vectors` is a copy already, and is changed."""
     x, y = vectors[:, 0].copy(), vectors[:, 1].copy()
-    vectors[:, 0] = np.cos(angle) * x - np.sin(angle) * y
-    vectors[:, 1] = np.sin(angle) * x + np.cos(angle) * y
+    vectors[:, 0] = cosine * x - sine * y
+    vectors[:, 1] = sine * x + cosine * y
     return vectors
 
 

@@ -9,27 +9,29 @@ from numpy.typing import NDArray
 
 from mlpf_hpo.events.calorimeter import Calorimeter
 from mlpf_hpo.events.particles import Particles
-from mlpf_hpo.events.propagation import pseudorapidity
 from mlpf_hpo.events.schema import N_FEATURES, TOWER
-from mlpf_hpo.events.tracker import log_normal
+from mlpf_hpo.events.streams import Streams, log_normal
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Deposits:
-    """What the particles of an event leave in one calorimeter, each deposit linked to its particle.
+    """What particles leave in one calorimeter, each deposit linked to its particle.
 
     Attributes
     ----------
+    event : array [n_hit], int64
+        The event of each hit tower, ascending.
     number : array [n_hit], int64
-        Towers of the grid that were hit, ascending.
+        Its number in the grid, ascending within the event.
     particle, tower : arrays [n_links], int64
         A particle, and the hit tower (0 to n_hit - 1) that it has a deposit in.
     share : array [n_particles], float64
         Share of each particle's energy that this calorimeter sees.
     """
 
+    event: NDArray[np.int64]
     number: NDArray[np.int64]
     particle: NDArray[np.int64]
     tower: NDArray[np.int64]
@@ -40,60 +42,81 @@ class Deposits:
         sums = np.bincount(self.tower, weights=values[self.particle], minlength=len(self.number))
         return np.asarray(sums, dtype=np.float64)
 
+    def tower_of(self, particle: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the hit tower of each of these particles, -1 for those without a deposit."""
+        tower = np.full(len(self.share), -1)
+        tower[self.particle] = self.tower
+        return tower[particle]
+
 
 @dataclass(frozen=True)
 class Towers:
-    """Towers of one calorimeter that were read out.
+    """What one calorimeter measures: an energy in every hit tower, and those of them that are read out.
 
     Attributes
     ----------
+    energy : array [n_hit], float64
+        Measured energy of each hit tower, GeV; 0 where it was not read out.
+    sigma : array [n_hit], float64
+        Resolution at the measured energy, GeV, read out or not.
     tower : array [n], int64
-        Which of the hit towers.
+        Which of the hit towers were read out.
     features : array [n, 12], float64
-        Columns as in `TOWER_FEATURES`.
+        Columns as in `TOWER_FEATURES`, of those read out.
     """
 
+    energy: FloatArray
+    sigma: FloatArray
     tower: NDArray[np.int64]
     features: FloatArray
 
 
-def deposit(calorimeter: Calorimeter, position: FloatArray, share: FloatArray) -> Deposits:
+def deposit(
+    calorimeter: Calorimeter,
+    event: NDArray[np.int64],
+    eta: FloatArray,
+    phi: FloatArray,
+    share: FloatArray,
+) -> Deposits:
     """Return which particles leave something in which towers.
 
     Parameters
     ----------
     calorimeter : Calorimeter
         Its grid decides.
-    position : array [n_particles, 3]
+    event : array [n_particles], int64
+        The event of each particle.
+    eta, phi : arrays [n_particles]
         Where particles meet the calorimeters; NaN for those that never arrive.
     share : array [n_particles]
         Share of each particle's energy that this calorimeter sees.
     """
-    number = calorimeter.tower(pseudorapidity(*position.T), np.arctan2(position[:, 1], position[:, 0]))
-    linked = np.flatnonzero((number >= 0) & (share > 0))
-    hit, tower = np.unique(number[linked], return_inverse=True)
-    return Deposits(number=hit, particle=linked, tower=tower, share=share)
+    linked = np.flatnonzero(share > 0)
+    number = calorimeter.tower(eta[linked], phi[linked])
+    linked, number = linked[number >= 0], number[number >= 0]
+    hit, tower = np.unique(event[linked] * calorimeter.n_numbers + number, return_inverse=True)
+    return Deposits(*np.divmod(hit, calorimeter.n_numbers), particle=linked, tower=tower, share=share)
 
 
-def read_out(
-    calorimeter: Calorimeter, deposits: Deposits, particles: Particles, generator: np.random.Generator
-) -> Towers:
-    """Return the towers whose measured energy passes threshold and significance.
+def read_out(calorimeter: Calorimeter, deposits: Deposits, particles: Particles, streams: Streams) -> Towers:
+    """Return what the hit towers measure; those that pass threshold and significance are read out.
 
     The energy is log-normal about the sum of the deposits; the resolution is that at the tower's centre. The
     position is uniform within the tower.
     """
     deposited = deposits.sum(particles.momentum[:, 3] * deposits.share)
-    low_eta, high_eta, low_phi, high_phi = calorimeter.bounds(deposits.number).T
     centre = calorimeter.centre_eta(deposits.number)
-    energy = log_normal(generator, deposited, calorimeter.sigma(deposited, centre))
-    eta = generator.uniform(low_eta, high_eta)
-    phi = generator.uniform(low_phi, high_phi)
-    seen = np.flatnonzero(calorimeter.is_read_out(energy, centre))
-    energy, eta, phi = energy[seen], eta[seen], phi[seen]
+    normal = streams.normal(deposits.event)
+    energy = log_normal(normal, deposited, calorimeter.sigma(deposited, centre))
+    sigma = calorimeter.sigma(energy, centre)
+    energy[~calorimeter.is_read_out(energy, sigma)] = 0.0
+    seen = np.flatnonzero(energy)
+    low_eta, high_eta, low_phi, high_phi = calorimeter.bounds(deposits.number[seen]).T
+    eta = low_eta + (high_eta - low_eta) * streams.uniform(deposits.event[seen])
+    phi = low_phi + (high_phi - low_phi) * streams.uniform(deposits.event[seen])
     features = np.zeros((len(seen), N_FEATURES))
     features[:, 0] = TOWER
-    features[:, 1] = energy / np.cosh(eta)
+    features[:, 1] = energy[seen] / np.cosh(eta)
     features[:, 2], features[:, 3], features[:, 4] = eta, np.sin(phi), np.cos(phi)
-    features[:, 5] = features[:, calorimeter.feature] = energy
-    return Towers(tower=seen, features=features)
+    features[:, 5] = features[:, calorimeter.feature] = energy[seen]
+    return Towers(energy, sigma, seen, features)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpf_hpo.events.particles import Particles
-from mlpf_hpo.events.propagation import pseudorapidity
 from mlpf_hpo.events.schema import TRACK
+from mlpf_hpo.events.streams import Streams, log_normal
 
 FloatArray = NDArray[np.float64]
 
@@ -19,25 +19,31 @@ ACCEPTANCE, MIN_PT, BARREL = 2.5, 0.1, 1.5
 ANGULAR_RESOLUTION = 0.01
 """Gaussian width of a track's eta and phi."""
 
-EFFICIENCY = {
-    "hadron": ((1.0, 0.70, 0.60), (np.inf, 0.95, 0.85)),
-    "electron": ((1.0, 0.73, 0.50), (100.0, 0.95, 0.83), (np.inf, 0.99, 0.90)),
-    "muon": ((1.0, 0.75, 0.70), (np.inf, 0.99, 0.98)),
-}
-"""Per kind: (pt up to and including, efficiency in the barrel, in the end cap).
+KINDS = HADRON, ELECTRON, MUON = range(3)
+"""Charged particles that the tracker tells apart."""
 
-Above 1 TeV the card lets that of muons fall; no process here makes such muons.
-"""
+EFFICIENCY = {
+    HADRON: ((1.0, 0.70, 0.60), (np.inf, 0.95, 0.85)),
+    ELECTRON: ((1.0, 0.73, 0.50), (100.0, 0.95, 0.83), (np.inf, 0.99, 0.90)),
+    MUON: ((1.0, 0.75, 0.70), (np.inf, 0.99, 0.98)),
+}
+"""Per kind: (pt up to and including, efficiency in the barrel, in the end cap)."""
+
+STIFF_MUON = 1000.0
+"""Above this pt, the efficiency of muons falls by a factor of e per 2 TeV."""
 
 RESOLUTION_EDGES = (0.5, 1.5)
 """|eta| up to and including which the first and the second entry of `RESOLUTION` hold."""
 
 RESOLUTION = {
-    "hadron": ((0.06, 1.3e-3), (0.10, 1.7e-3), (0.25, 3.1e-3)),
-    "electron": ((0.03, 1.3e-3), (0.05, 1.7e-3), (0.15, 3.1e-3)),
-    "muon": ((0.01, 1.0e-4), (0.015, 1.5e-4), (0.025, 3.5e-4)),
+    HADRON: ((0.06, 1.3e-3), (0.10, 1.7e-3), (0.25, 3.1e-3)),
+    ELECTRON: ((0.03, 1.3e-3), (0.05, 1.7e-3), (0.15, 3.1e-3)),
+    MUON: ((0.01, 1.0e-4), (0.015, 1.5e-4), (0.025, 3.5e-4)),
 }
 """Per kind and |eta| up to 0.5, 1.5, 2.5: (a, b) of sqrt(a^2 + (b pt)^2), relative."""
+
+WORST_RESOLUTION = 1.0
+"""Delphes bounds the relative resolution; it matters above 300 GeV."""
 
 
 @dataclass(frozen=True)
@@ -50,28 +56,52 @@ class Tracks:
         The particle that left each track.
     features : array [n, 12], float64
         Columns as in `TRACK_FEATURES`.
+    resolution : array [n], float64
+        Relative resolution of each track's pt.
     """
 
     particle: NDArray[np.int64]
     features: FloatArray
+    resolution: FloatArray
 
 
-def measure_tracks(particles: Particles, position: FloatArray, generator: np.random.Generator) -> Tracks:
-    """Return the tracks of an event.
+def measure_tracks(
+    particles: Particles,
+    event: NDArray[np.int64],
+    outer_eta: FloatArray,
+    outer_phi: FloatArray,
+    streams: Streams,
+) -> Tracks:
+    """Return the tracks of events.
 
-    Efficiency and resolution look at the eta of `position` [n, 3], where particles meet the calorimeters, as
-    Delphes does; the measured eta and phi are those of the momentum.
+    Efficiency and resolution look at `outer_eta`, as in Delphes. The measured eta and phi are those of the
+    momentum.
+
+    Parameters
+    ----------
+    particles : Particles
+        Of all events.
+    event : array [n_particles], int64
+        The event of each particle, ascending.
+    outer_eta, outer_phi : arrays [n_particles]
+        Where particles meet the calorimeters; NaN for those that never arrive.
+    streams : Streams
+        Of the events.
     """
-    outer_eta = pseudorapidity(*position.T)
-    probability = np.where(particles.charge != 0, efficiency(particles.pid, particles.pt, outer_eta), 0.0)
-    found = np.flatnonzero(generator.random(len(particles)) < probability)
-    pid, pt, outer_eta = particles.pid[found], particles.pt[found], outer_eta[found]
-    measured_pt = log_normal(generator, pt, pt * pt_resolution(pid, pt, outer_eta))
-    eta = particles.eta[found] + ANGULAR_RESOLUTION * generator.standard_normal(len(found))
-    phi = particles.phi[found] + ANGULAR_RESOLUTION * generator.standard_normal(len(found))
-    outer_phi = np.arctan2(position[found, 1], position[found, 0])
+    charged = np.flatnonzero((particles.charge != 0) & (np.abs(outer_eta) <= ACCEPTANCE))
+    momentum = particles.momentum[charged]
+    pt = np.hypot(momentum[:, 0], momentum[:, 1])
+    probability = efficiency(particles.pid[charged], pt, outer_eta[charged])
+    found = streams.uniform(event[charged]) < probability
+    particle, pt, momentum = charged[found], pt[found], momentum[found]
+    pid, outer_eta, outer_phi = particles.pid[particle], outer_eta[particle], outer_phi[particle]
+    own = event[particle]
+    resolution = pt_resolution(pid, pt, outer_eta)
+    measured_pt = log_normal(streams.normal(own), pt, pt * resolution)
+    eta = np.arcsinh(momentum[:, 2] / pt) + ANGULAR_RESOLUTION * streams.normal(own)
+    phi = np.arctan2(momentum[:, 1], momentum[:, 0]) + ANGULAR_RESOLUTION * streams.normal(own)
     columns = (
-        np.full(len(found), TRACK),
+        np.full(len(particle), TRACK),
         measured_pt,
         eta,
         np.sin(phi),
@@ -80,42 +110,33 @@ def measure_tracks(particles: Particles, position: FloatArray, generator: np.ran
         outer_eta,
         np.sin(outer_phi),
         np.cos(outer_phi),
-        particles.charge[found],
+        particles.charge[particle],
         np.abs(pid) == 13,
         np.abs(pid) == 11,
     )
-    return Tracks(particle=found, features=np.stack(columns, axis=1, dtype=np.float64))
+    return Tracks(particle, np.stack(columns, axis=1, dtype=np.float64), resolution)
 
 
-def kinds(pid: NDArray[np.int64]) -> NDArray[np.str_]:
-    """Return "electron", "muon" or "hadron" for each PDG code of a charged particle."""
-    return np.select([np.abs(pid) == 11, np.abs(pid) == 13], ["electron", "muon"], "hadron")
+def kinds(pid: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the index in `KINDS` of each PDG code of a charged particle."""
+    absolute = np.abs(pid)
+    return np.select([absolute == 11, absolute == 13], [ELECTRON, MUON], HADRON)
 
 
 def efficiency(pid: NDArray[np.int64], pt: FloatArray, eta: FloatArray) -> FloatArray:
     """Return the probability of a track, [n]; `eta` is that of the position on the calorimeter's face."""
     out = np.zeros(len(pid))
     barrel, kind = np.abs(eta) <= BARREL, kinds(pid)
-    for name, steps in EFFICIENCY.items():
+    for index, steps in EFFICIENCY.items():
         conditions = [pt <= limit for limit, _, _ in steps]
         values = [np.where(barrel, inner, outer) for _, inner, outer in steps]
-        out = np.where(kind == name, np.select(conditions, values), out)
+        out = np.where(kind == index, np.select(conditions, values), out)
+    out *= np.where(kind == MUON, np.exp(np.minimum(0.0, (STIFF_MUON - pt) / 2000.0)), 1.0)
     return np.where((np.abs(eta) <= ACCEPTANCE) & (pt > MIN_PT), out, 0.0)
 
 
 def pt_resolution(pid: NDArray[np.int64], pt: FloatArray, eta: FloatArray) -> FloatArray:
     """Return the relative resolution of pt, [n]; `eta` as in `efficiency`."""
-    out = np.zeros(len(pid))
-    region, kind = np.digitize(np.abs(eta), RESOLUTION_EDGES, right=True), kinds(pid)
-    for name, table in RESOLUTION.items():
-        a, b = np.array(table)[region].T
-        out = np.where(kind == name, np.hypot(a, b * pt), out)
-    return out
-
-
-def log_normal(generator: np.random.Generator, mean: FloatArray, width: FloatArray) -> FloatArray:
-    """Draw from log-normal distributions of given means and widths; a mean of 0 stays 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        b = np.sqrt(np.log1p((width / mean) ** 2))
-        drawn = np.exp(np.log(mean) - b**2 / 2 + b * generator.standard_normal(len(mean)))
-    return np.where(mean > 0, drawn, 0.0)
+    region = np.digitize(np.abs(eta), RESOLUTION_EDGES, right=True)
+    a, b = np.array([RESOLUTION[kind] for kind in KINDS])[kinds(pid), region].T
+    return np.minimum(np.hypot(a, b * pt), WORST_RESOLUTION)

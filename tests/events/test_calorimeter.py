@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -97,24 +95,28 @@ def test_hcal_resolution(eta: float, energy: float, sigma: float) -> None:
     assert HCAL.sigma(np.array([energy]), np.array([eta])) == pytest.approx([sigma])
 
 
+def read_out(calorimeter: Calorimeter, energies: list[float], eta: float) -> list[bool]:
+    energy = np.array(energies)
+    return calorimeter.is_read_out(energy, calorimeter.sigma(energy, np.full(2, eta))).tolist()
+
+
 def test_two_standard_deviations_are_needed() -> None:
     # HCAL, centre: E = 2 sigma where E (1 - 4 (.05)^2) = 4 (1.5)^2, at 9.0909 GeV.
-    assert HCAL.is_read_out(np.array([9.08, 9.10]), np.zeros(2)).tolist() == [False, True]
+    assert read_out(HCAL, [9.08, 9.10], 0.0) == [False, True]
     # ECAL at eta = 0: E^2 (1 - 4 (.008)^2) - 4 (.11)^2 E - 4 (.4)^2 = 0, at 0.8247 GeV.
-    assert ECAL.is_read_out(np.array([0.824, 0.826]), np.zeros(2)).tolist() == [False, True]
+    assert read_out(ECAL, [0.824, 0.826], 0.0) == [False, True]
     # ECAL forward: E (1 - 4 (.107)^2) = 4 (2.08)^2, at 18.1366 GeV.
-    assert ECAL.is_read_out(np.array([18.13, 18.14]), np.full(2, -4.0)).tolist() == [False, True]
+    assert read_out(ECAL, [18.13, 18.14], -4.0) == [False, True]
 
 
 @pytest.mark.parametrize(("calorimeter", "threshold"), [(ECAL, 0.5), (HCAL, 1.0)])
 def test_a_threshold_is_needed_as_well(calorimeter: Calorimeter, threshold: float) -> None:
-    exact = dataclasses.replace(calorimeter, sigma=lambda energy, eta: np.zeros_like(energy))
     energies = np.array([0.999, 1.0]) * threshold
-    assert exact.is_read_out(energies, np.zeros(2)).tolist() == [False, True]
+    assert calorimeter.is_read_out(energies, np.zeros(2)).tolist() == [False, True]
 
 
 def test_energy_shares() -> None:
     pid = np.array([11, -11, 22, 111, 13, -13, 12, -14, 16, 310, 3122, -3122, 211, -2212, 130, 2112])
     electromagnetic = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0.3, 0.3, 0.3, 0, 0, 0, 0]
     hadronic = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0.7, 0.7, 0.7, 1, 1, 1, 1]
-    assert energy_shares(pid).T.tolist() == [electromagnetic, hadronic]
+    assert energy_shares(pid).tolist() == [electromagnetic, hadronic]

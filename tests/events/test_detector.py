@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mlpf_hpo.events.calorimeter import ECAL, HCAL
 from mlpf_hpo.events.detector import simulate
 from mlpf_hpo.events.particles import Particles
 from mlpf_hpo.events.schema import Event
+from tests.events.single import impact
 
 pytest.importorskip("fastjet")
 
@@ -26,7 +28,8 @@ def jetty(make_particles) -> Particles:
 
 
 def seen(particles: Particles, seed: int = 1) -> Event:
-    return simulate(particles, np.random.default_rng(seed), number=3, process="ttbar", pileup=0.0)
+    (event,) = simulate([particles], [np.random.default_rng(seed)], [3], process="ttbar", pileup=0.0)
+    return event
 
 
 def test_shapes_and_order(jetty) -> None:
@@ -145,3 +148,74 @@ def test_candidates_are_a_reasonable_baseline(jetty) -> None:
     assert found.mean() > 0.7
     tracks = event.features[:, 0] == 2
     assert found[tracks].all()
+
+
+def brute_force_target(particles: Particles, contributing: list[int]) -> list[float]:
+    """Return the target of a tower by the rules as they are told, particle by particle."""
+    sums = {2: 0.0, 1: 0.0, 3: 0.0, 4: 0.0}
+    leading = dict.fromkeys(sums, (0.0, 0.0))  # energy, charge
+    px = py = pz = energy = 0.0
+    for i in contributing:
+        pid, charge = abs(int(particles.pid[i])), float(particles.charge[i])
+        kind = {11: 4, 22: 3}.get(pid, 1 if charge else 2)
+        p = particles.momentum[i]
+        px, py, pz, energy = px + p[0], py + p[1], pz + p[2], energy + p[3]
+        sums[kind] += p[3]
+        leading[kind] = max(leading[kind], (p[3], charge))
+    if not contributing:
+        return [0.0] * 7
+    kind = max(sums, key=lambda code: sums[code])
+    pt = np.hypot(px, py)
+    eta = np.arcsinh(pz / pt)
+    charge = leading[kind][1]
+    if kind == 1 and abs(eta) > 2.5:
+        kind, charge = 2, 0.0
+    if kind == 2 and energy < 9:
+        return [0.0] * 7
+    return [kind, charge, pt, eta, py / pt, px / pt, energy]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_targets_of_all_towers_by_brute_force(make_particles, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    n = 1500
+    pid = generator.choice([22, 211, -211, 130, 310, 11, -11, 13, 12, 2112], n)
+    particles = make_particles(
+        pid,
+        generator.exponential(8, n) + 0.2,
+        generator.uniform(-5.5, 5.5, n),
+        generator.uniform(-0.5, 0.5, n),
+    )
+    event = seen(particles, seed)
+    tracked = set(event.targets[event.features[:, 0] == 2, 6].tolist())
+    _, eta, phi = impact(particles)
+    shared = 0
+    for row, target in zip(event.features, event.targets, strict=True):
+        if row[0] == 2:
+            continue
+        calorimeter, visible = (ECAL, (11, 22, 310)) if row[6] else (HCAL, (211, 130, 2112, 310))
+        own = calorimeter.tower(np.array([row[2]]), np.array([np.arctan2(row[3], row[4])]))
+        low_eta, high_eta, low_phi, high_phi = calorimeter.bounds(own)[0]
+        contributing = [
+            i
+            for i in range(n)
+            if low_eta <= eta[i] < high_eta
+            and low_phi <= phi[i] % (2 * np.pi) < high_phi
+            and abs(int(pid[i])) in visible
+            and np.float32(particles.momentum[i, 3]) not in tracked
+        ]
+        shared += len(contributing) > 1
+        assert target == pytest.approx(brute_force_target(particles, contributing), rel=1e-4, abs=1e-4)
+    assert shared > 20
+
+
+def test_an_event_does_not_depend_on_those_beside_it(make_particles, jetty) -> None:
+    collisions = [jetty, make_particles([12], 5.0, 0.1), make_particles([22, 211], 30.0, [0.5, -0.5])]
+    together = simulate(
+        collisions, [np.random.default_rng(seed) for seed in range(3)], [0, 1, 2], "ttbar", 0.0
+    )
+    for number, (collision, event) in enumerate(zip(collisions, together, strict=True)):
+        (alone,) = simulate([collision], [np.random.default_rng(number)], [number], "ttbar", 0.0)
+        assert event.number == number
+        for name in ("features", "targets", "candidates", "generator_jets", "generator_met"):
+            assert getattr(event, name).tobytes() == getattr(alone, name).tobytes(), name

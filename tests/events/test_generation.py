@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.events import generation
+from mlpf_hpo.events import blocks, generation, minimum_bias
 from mlpf_hpo.events.generation import generate_store
+from mlpf_hpo.events.pythia import PROCESSES
 from mlpf_hpo.events.store import EventStore
 
 pytest.importorskip("pythia8mc")
@@ -26,7 +27,7 @@ def small_blocks():
     """Let four events be more than one block."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generation, "BLOCK", 3)
-        patch.setattr(generation, "POOL_BLOCK", 16)
+        patch.setattr(minimum_bias, "BLOCK", 16)
         yield patch
 
 
@@ -40,11 +41,12 @@ def contents(store: EventStore) -> dict[str, bytes]:
 
 
 def test_two_processes_make_the_same_bytes(store, small_blocks, tmp_path) -> None:
-    told: list[tuple[int, int]] = []
-    other = make(tmp_path / "two", workers=2, progress=lambda done, total: told.append((done, total)))
+    told: list[tuple[int, int, str]] = []
+    other = make(tmp_path / "two", workers=2, progress=lambda *told_: told.append(told_))
     assert contents(other) == contents(store)
     assert other.digest == store.digest
-    assert told == [(3, 4), (4, 4)]
+    assert [(done, total) for done, total, _ in told] == [(0, 4), (3, 4), (4, 4)]
+    assert told[-1][2].endswith(" events/s")
 
 
 def test_more_events_extend_the_sample(store, small_blocks, tmp_path) -> None:
@@ -86,31 +88,75 @@ def test_events_look_like_ttbar(store) -> None:
 
 def test_pile_up_adds_to_the_same_collisions(store, small_blocks, tmp_path, monkeypatch) -> None:
     # Without diffraction, whose tables take some fifteen seconds.
-    processes = {**generation.PROCESSES, "minimum_bias": ("SoftQCD:nonDiffractive = on",)}
-    monkeypatch.setattr("mlpf_hpo.events.pythia.PROCESSES", processes)
+    monkeypatch.setitem(PROCESSES, "minimum_bias", ("SoftQCD:nonDiffractive = on",))
     busy = make(tmp_path / "busy", n_events=2, pileup=4.0)
     assert (busy.element_counts > store.element_counts[:2]).all()
-    assert busy.manifest["settings"]["pool_size"] == 30
+    settings = busy.manifest["settings"]
+    assert (settings["pool_size"], settings["pool_mean_uses"]) == (30, pytest.approx(2 * 4 / 30))
+    assert settings["pythia_minimum_bias"][-1] == "SoftQCD:nonDiffractive = on"
     assert (busy[0].pileup, busy[0].process) == (4.0, "ttbar")
-    again = make(tmp_path / "again", n_events=2, pileup=4.0)
-    assert contents(again) == contents(busy)
+    pools = tmp_path / "pools"
+    for name in ("kept", "again"):  # made, then found
+        assert contents(make(tmp_path / name, n_events=2, pileup=4.0, pools=pools)) == contents(busy)
 
 
-def test_a_sample_is_written_whole_or_not_at_all(store, small_blocks, tmp_path) -> None:
+class StoppedError(Exception):
+    """Raised by a progress bar, in the middle of a generation."""
+
+
+def stop(done: int, total: int, note: str) -> None:
+    if done:
+        raise StoppedError
+
+
+def test_a_sample_is_written_whole_or_not_at_all(small_blocks, tmp_path) -> None:
     path = tmp_path / "events"
+    with pytest.raises(StoppedError):
+        make(path, progress=stop)
+    assert [entry.name for entry in tmp_path.iterdir()] == [".events.work"]
 
-    def stop(done: int, total: int) -> None:
-        raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        make(path, process="qcd", progress=stop)
-    assert list(tmp_path.iterdir()) == []
+def test_an_interrupted_generation_goes_on(store, small_blocks, tmp_path, monkeypatch) -> None:
+    path = tmp_path / "events"
+    with pytest.raises(StoppedError):
+        make(path, progress=stop)
+    made: list[range] = []
+
+    def make_block(where: Path, numbers: range, *rest) -> None:
+        made.append(numbers)
+        blocks.make_block(where, numbers, *rest)
+
+    monkeypatch.setattr(generation, "make_block", make_block)
+    assert contents(make(path)) == contents(store)
+    assert made == [range(3, 4)]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["events"]
+
+
+def test_blocks_that_are_damaged_or_of_other_settings_are_made_again(store, small_blocks, tmp_path) -> None:
+    path = tmp_path / "events"
+    with pytest.raises(StoppedError):
+        make(path, progress=stop, seed=12)
+    with pytest.raises(StoppedError):
+        make(path, progress=stop)
+    (features,) = (tmp_path / ".events.work").rglob("features.npy")  # those of seed 12 are gone
+    content = bytearray(features.read_bytes())
+    content[-1] ^= 1
+    features.write_bytes(content)
+    assert contents(make(path)) == contents(store)
+
+
+def test_only_one_process_makes_a_store(small_blocks, tmp_path) -> None:
+    def make_too(*_: object) -> None:
+        with pytest.raises(ConfigurationError, match="another process is making this store"):
+            make(tmp_path / "events")
+
+    make(tmp_path / "events", n_events=1, progress=make_too)
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"process": "minimum_bias"}, "no process 'minimum_bias'; there are ttbar and qcd"),
+        ({"process": "minimum_bias"}, "no process 'minimum_bias'; there are ttbar, qcd, gun-"),
         ({"process": "ttbr"}, r"did you mean ttbar"),
         ({"n_events": 0}, "at least one"),
         ({"pileup": -1.0}, r"events\.pileup"),
@@ -122,4 +168,4 @@ def test_a_sample_is_written_whole_or_not_at_all(store, small_blocks, tmp_path) 
 def test_what_cannot_be_made_is_refused_at_once(tmp_path, changed, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         make(tmp_path / "events", **changed)
-    assert not (tmp_path / "events").exists()
+    assert not list(tmp_path.iterdir())

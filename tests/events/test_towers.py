@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlpf_hpo.events.calorimeter import ECAL, HCAL, Calorimeter, energy_shares
+from mlpf_hpo.events.calorimeter import ECAL, HCAL, energy_shares
 from mlpf_hpo.events.particles import Particles
-from mlpf_hpo.events.propagation import propagate, pseudorapidity
-from mlpf_hpo.events.towers import Deposits, deposit, read_out
+from mlpf_hpo.events.towers import read_out
+from tests.events.single import deposits_of, impact, streams
 
 
 @pytest.fixture(scope="module")
@@ -22,26 +22,20 @@ def crowd(make_particles) -> Particles:
     )
 
 
-def deposits_of(particles: Particles, calorimeter: Calorimeter) -> tuple[Deposits, np.ndarray]:
-    position = propagate(particles.charge, particles.momentum, particles.vertex)
-    share = energy_shares(particles.pid)[:, 0 if calorimeter is ECAL else 1]
-    return deposit(calorimeter, position, share), position
-
-
 @pytest.mark.parametrize("calorimeter", [ECAL, HCAL])
 def test_the_sum_of_all_deposits_is_the_energy_that_arrives(crowd, calorimeter) -> None:
-    deposits, position = deposits_of(crowd, calorimeter)
+    deposits = deposits_of(crowd, calorimeter)
     energy = crowd.momentum[:, 3]
-    share = energy_shares(crowd.pid)[:, 0 if calorimeter is ECAL else 1]
-    eta = pseudorapidity(*position.T)
+    share = energy_shares(crowd.pid)[0 if calorimeter is ECAL else 1]
+    _, eta, _ = impact(crowd)
     expected = np.nansum((energy * share)[np.abs(eta) < 5.0])
     assert deposits.sum(energy * deposits.share).sum() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("calorimeter", [ECAL, HCAL])
 def test_per_tower_sums_are_those_of_the_linked_particles(crowd, calorimeter) -> None:
-    deposits, position = deposits_of(crowd, calorimeter)
-    eta, phi = pseudorapidity(*position.T), np.arctan2(position[:, 1], position[:, 0])
+    deposits = deposits_of(crowd, calorimeter)
+    _, eta, phi = impact(crowd)
     values = crowd.momentum[:, 3] * deposits.share
     sums = deposits.sum(values)
     counts = np.bincount(deposits.tower)
@@ -56,7 +50,7 @@ def test_per_tower_sums_are_those_of_the_linked_particles(crowd, calorimeter) ->
 def test_a_kaon_leaves_three_tenths_in_the_ecal_and_is_linked_to_both(make_particles) -> None:
     particles = make_particles([310], 20.0, 1.0)
     for calorimeter, share in ((ECAL, 0.3), (HCAL, 0.7)):
-        deposits, _ = deposits_of(particles, calorimeter)
+        deposits = deposits_of(particles, calorimeter)
         assert deposits.particle.tolist() == [0]
         total = deposits.sum(particles.momentum[:, 3] * deposits.share)
         assert total == pytest.approx([share * particles.momentum[0, 3]])
@@ -64,7 +58,7 @@ def test_a_kaon_leaves_three_tenths_in_the_ecal_and_is_linked_to_both(make_parti
 
 def test_muons_and_neutrinos_leave_nothing(make_particles) -> None:
     particles = make_particles([13, -13, 12], 20.0, 1.0)
-    assert all(len(deposits_of(particles, calorimeter)[0].number) == 0 for calorimeter in (ECAL, HCAL))
+    assert all(len(deposits_of(particles, calorimeter).number) == 0 for calorimeter in (ECAL, HCAL))
 
 
 @pytest.mark.parametrize(
@@ -82,10 +76,10 @@ def test_measured_energies_have_the_card_s_mean_and_width(
 ) -> None:
     phi = np.deg2rad(20 * np.arange(18) + 0.5)  # 18 towers of the ring
     particles = make_particles([pid] * 18, energy / np.cosh(eta), eta, phi)
-    deposits, _ = deposits_of(particles, calorimeter)
+    deposits = deposits_of(particles, calorimeter)
     assert len(deposits.number) == 18
-    generator = np.random.default_rng(2)
-    towers = [read_out(calorimeter, deposits, particles, generator) for _ in range(200)]
+    numbers = streams(2)
+    towers = [read_out(calorimeter, deposits, particles, numbers) for _ in range(200)]
     measured = np.concatenate([t.features[:, calorimeter.feature] for t in towers])
     n = len(measured)
     assert n == 18 * 200
@@ -97,10 +91,10 @@ def test_measured_energies_have_the_card_s_mean_and_width(
 
 def test_positions_are_uniform_within_the_tower(make_particles) -> None:
     particles = make_particles([130], 100.0, 2.4, 1.5)
-    deposits, _ = deposits_of(particles, HCAL)
+    deposits = deposits_of(particles, HCAL)
     low_eta, high_eta, low_phi, high_phi = HCAL.bounds(deposits.number)[0]
-    generator = np.random.default_rng(4)
-    rows = np.concatenate([read_out(HCAL, deposits, particles, generator).features for _ in range(1000)])
+    numbers = streams(4)
+    rows = np.concatenate([read_out(HCAL, deposits, particles, numbers).features for _ in range(1000)])
     phi = np.arctan2(rows[:, 3], rows[:, 4]) % (2 * np.pi)
     for values, low, high in ((rows[:, 2], low_eta, high_eta), (phi, low_phi, high_phi)):
         assert low <= values.min()
@@ -111,8 +105,8 @@ def test_positions_are_uniform_within_the_tower(make_particles) -> None:
 
 def test_columns_of_a_tower(crowd) -> None:
     for calorimeter, own, other in ((ECAL, 6, 7), (HCAL, 7, 6)):
-        deposits, _ = deposits_of(crowd, calorimeter)
-        f = read_out(calorimeter, deposits, crowd, np.random.default_rng(0)).features
+        deposits = deposits_of(crowd, calorimeter)
+        f = read_out(calorimeter, deposits, crowd, streams(0)).features
         assert len(f) > 20
         assert (f[:, 0] == 1).all()
         assert f[:, 1] == pytest.approx(f[:, 5] / np.cosh(f[:, 2]))
@@ -128,8 +122,8 @@ def test_a_soft_deposit_is_rarely_read_out_a_hard_one_always(make_particles) -> 
     phi = np.deg2rad(2.5 + 5 * (np.arange(n) // 10))
     for energy, low, high in ((4.0, 0.01, 0.2), (200.0, 1.0, 1.0)):
         particles = make_particles([130] * n, energy / np.cosh(eta), eta, phi)
-        deposits, _ = deposits_of(particles, HCAL)
+        deposits = deposits_of(particles, HCAL)
         assert len(deposits.number) == n
-        towers = read_out(HCAL, deposits, particles, np.random.default_rng(0))
+        towers = read_out(HCAL, deposits, particles, streams(0))
         assert low <= len(towers.tower) / n <= high
         assert (towers.features[:, 5] >= 9.09).all()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlpf_hpo.events.propagation import propagate
-from mlpf_hpo.events.tracker import efficiency, log_normal, measure_tracks, pt_resolution
+from mlpf_hpo.events.tracker import efficiency, pt_resolution
+from tests.events.single import impact, tracks_of
 
 N = 20_000
 
@@ -23,6 +23,7 @@ N = 20_000
         (11, 100.1, 0.99, 0.90),
         (13, 1.0, 0.75, 0.70),
         (-13, 900.0, 0.99, 0.98),
+        (13, 1500.0, 0.99 * np.exp(-0.25), 0.98 * np.exp(-0.25)),
     ],
 )
 def test_efficiency_table(pid: int, pt: float, barrel: float, end_cap: float) -> None:
@@ -46,6 +47,12 @@ def test_resolution_table(pid: int, constant: tuple[float, ...], slope: tuple[fl
         assert pt_resolution(np.full(6, pid), np.full(6, pt), eta) == pytest.approx(expected)
 
 
+def test_the_resolution_is_bounded() -> None:
+    # As in Delphes: beyond |eta| 1.5 sqrt(.25^2 + (3.1e-3 pt)^2) passes 1 at 312 GeV.
+    found = pt_resolution(np.full(2, 211), np.array([312.0, 1000.0]), np.full(2, 2.0))
+    assert found == pytest.approx([np.hypot(0.25, 3.1e-3 * 312.0), 1.0])
+
+
 @pytest.mark.parametrize(
     ("pid", "pt", "eta", "probability", "width"),
     [
@@ -60,8 +67,7 @@ def test_measured_tracks_have_the_card_s_efficiency_and_widths(
     make_particles, pid: int, pt: float, eta: float, probability: float, width: float
 ) -> None:
     particles = make_particles([pid] * N, pt, eta, 0.4)
-    position = propagate(particles.charge, particles.momentum, particles.vertex)
-    tracks = measure_tracks(particles, position, np.random.default_rng(3))
+    tracks = tracks_of(particles, seed=3)
     n = len(tracks.particle)
     assert n / N == pytest.approx(probability, abs=5 * np.sqrt(probability * (1 - probability) / N))
     f = tracks.features
@@ -80,38 +86,31 @@ def test_measured_tracks_have_the_card_s_efficiency_and_widths(
 
 def test_columns_of_a_track(make_particles) -> None:
     particles = make_particles([11, -13, 211], [20.0, 30.0, 40.0], [0.5, -1.0, 0.2], [0.3, 1.0, -2.0])
-    position = propagate(particles.charge, particles.momentum, particles.vertex)
+    _, outer_eta, outer_phi = impact(particles)
     for seed in range(20):
-        tracks = measure_tracks(particles, position, np.random.default_rng(seed))
+        tracks = tracks_of(particles, seed)
         if len(tracks.particle) == 3:
             break
     f = tracks.features
     assert f[:, 0] == pytest.approx(2)
     assert f[:, 5] == pytest.approx(f[:, 1] * np.cosh(f[:, 2]))
     assert f[:, 3] ** 2 + f[:, 4] ** 2 == pytest.approx(1)
-    assert f[:, 6] == pytest.approx(np.arcsinh(position[:, 2] / np.hypot(position[:, 0], position[:, 1])))
-    assert np.arctan2(f[:, 7], f[:, 8]) == pytest.approx(np.arctan2(position[:, 1], position[:, 0]))
+    assert f[:, 6] == pytest.approx(outer_eta)
+    assert np.arctan2(f[:, 7], f[:, 8]) == pytest.approx(outer_phi)
     assert f[:, 9:].tolist() == [[-1, 0, 1], [1, 1, 0], [1, 0, 0]]
 
 
 def test_efficiency_looks_at_the_position_not_at_the_momentum(make_particles) -> None:
     # At 0.3 GeV a particle of eta 0.5 curls up and leaves through the end.
     particles = make_particles([211] * N, 0.3, 0.5, np.linspace(-3, 3, N))
-    position = propagate(particles.charge, particles.momentum, particles.vertex)
-    outer = np.arcsinh(position[:, 2] / np.hypot(position[:, 0], position[:, 1]))
+    _, outer, _ = impact(particles)
     assert (np.abs(outer) > 1.5).all()
-    found = len(measure_tracks(particles, position, np.random.default_rng(1)).particle)
+    found = len(tracks_of(particles, seed=1).particle)
     expected = 0.60 if abs(outer[0]) <= 2.5 else 0.0
     assert found / N == pytest.approx(expected, abs=0.02)
 
 
 def test_neutral_particles_and_those_that_never_arrive_leave_no_track(make_particles) -> None:
     particles = make_particles([22, 130, 12, 211], [10.0, 10.0, 10.0, 0.4], [0.5, 0.1, 0.2, 0.0])
-    position = propagate(particles.charge, particles.momentum, particles.vertex)
     for seed in range(10):
-        assert len(measure_tracks(particles, position, np.random.default_rng(seed)).particle) == 0
-
-
-def test_log_normal_of_nothing_is_nothing() -> None:
-    drawn = log_normal(np.random.default_rng(0), np.array([0.0, 5.0]), np.array([0.4, 0.0]))
-    assert drawn == pytest.approx([0.0, 5.0])
+        assert len(tracks_of(particles, seed).particle) == 0

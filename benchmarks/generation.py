@@ -1,0 +1,156 @@
+"""What the parametrised detector costs, and what its events are made of.
+
+    python -m benchmarks.generation [--quick] [--json FILE]
+
+Times are processor times of one process, so that what else the machine does counts little. Pile-up comes
+from a pool that is made before, kept in `.state/pools`, and not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlpf_hpo.events.detector import simulate
+from mlpf_hpo.events.jets import generator_jets, generator_met, load_fastjet, visible
+from mlpf_hpo.events.minimum_bias import make_pool
+from mlpf_hpo.events.particles import Particles, merge
+from mlpf_hpo.events.pileup import PileUpPool
+from mlpf_hpo.events.pythia import generate_particles
+from mlpf_hpo.events.schema import CLASSES, TRACK, Event
+from mlpf_hpo.events.workers import Workers
+from mlpf_hpo.files import write_json
+
+SEED, POOLS = 42, Path(".state/pools")
+
+
+def measure(quick: bool) -> dict[str, dict[str, float]]:
+    """Return all numbers, by sample and name."""
+    n_busy, n_quiet, pool_size = (12, 100, 400) if quick else (100, 400, 2000)
+    seconds, hard = _timed(lambda: list(generate_particles("ttbar", SEED, range(max(n_busy, n_quiet)))))
+    start, _ = _timed(lambda: list(generate_particles("ttbar", SEED, range(1))))
+    pythia = (seconds - start) / (len(hard) - 1)
+    with Workers(1) as crew:
+        files = make_pool(crew, pool_size, SEED, POOLS, lambda *_: None)
+    return {
+        "ttbar_pu0": _without_pileup(hard[:n_quiet], pythia),
+        "ttbar_pu200": _with_pileup(hard[:n_busy], PileUpPool.load(*files)),
+    }
+
+
+def _without_pileup(hard: list[Particles], pythia: float) -> dict[str, float]:
+    blocks = [hard[start : start + 50] for start in range(0, len(hard), 50)]
+    _simulate(hard[:2])  # what is done once
+    together, events = _timed(lambda: [event for block in blocks for event in _simulate(block)])
+    alone, _ = _timed(lambda: [_simulate([collision]) for collision in hard])
+    truth, _ = _timed(lambda: [_truth(block) for block in blocks])
+    n = len(hard)
+    return {
+        "pythia_ms_per_event": 1e3 * pythia,
+        "detector_ms_per_event": 1e3 * (together - truth) / n,
+        "detector_share": (together - truth) / n / pythia,
+        "generator_jets_share": truth / n / pythia,
+        "alone_over_together": alone / together,
+        **_composition(events),
+    }
+
+
+def _with_pileup(hard: list[Particles], pool: PileUpPool) -> dict[str, float]:
+    generators = _generators(len(hard))
+    busy = [merge([collision, pool.draw(200.0, g)]) for collision, g in zip(hard, generators, strict=True)]
+    truth, _ = _timed(lambda: [_truth([collision]) for collision in busy])
+    objects, _ = _timed(lambda: [_jets_of_objects(collision) for collision in busy])
+
+    def overlay_and_simulate() -> list[Event]:
+        made = []
+        for number, (collision, g) in enumerate(zip(hard, _generators(len(hard)), strict=True)):
+            overlaid = merge([collision, pool.draw(200.0, g)])
+            made += simulate([overlaid], [g], [number], "ttbar", 200.0)
+        return made
+
+    total, events = _timed(overlay_and_simulate)
+    return {
+        "events_per_second_per_core": len(hard) / total,
+        "generator_jets_share_of_time": truth / total,
+        "jets_objects_over_arrays": objects / truth,
+        "particles_mean": float(np.mean([len(collision) for collision in busy])),
+        **_composition(events),
+    }
+
+
+def _composition(events: Sequence[Event]) -> dict[str, float]:
+    """Return how many elements there are, of which kinds, and what is asked of them."""
+    counts = np.array([len(event) for event in events])
+    features = np.concatenate([event.features for event in events])
+    targets = np.concatenate([event.targets for event in events])[:, 0]
+    is_track = features[:, 0] == TRACK
+    kinds = {"tracks": is_track, "ecal_towers": ~is_track & (features[:, 6] > 0)}
+    kinds["hcal_towers"] = ~is_track & (features[:, 7] > 0)
+    classes = {
+        f"target_{name.replace(' ', '_')}_share": float((targets == code).mean())
+        for code, name in enumerate(CLASSES)
+    }
+    return {
+        "events": float(len(events)),
+        "elements_mean": float(counts.mean()),
+        "elements_width": float(counts.std(ddof=1)),
+        "elements_min": float(counts.min()),
+        "elements_max": float(counts.max()),
+        **{f"{name}_share": float(kind.mean()) for name, kind in kinds.items()},
+        **classes,
+    }
+
+
+def _simulate(collisions: list[Particles]) -> list[Event]:
+    return simulate(collisions, _generators(len(collisions)), range(len(collisions)), "ttbar", 0.0)
+
+
+def _truth(collisions: list[Particles]) -> tuple[Any, Any]:
+    particles = merge(collisions)
+    event = np.repeat(np.arange(len(collisions)), [len(collision) for collision in collisions])
+    seen = visible(particles)
+    arguments = particles.momentum[seen], event[seen], len(collisions)
+    return generator_jets(*arguments), generator_met(*arguments)
+
+
+def _jets_of_objects(collision: Particles) -> Any:
+    """Find the jets by FastJet's interface of one Python object per particle."""
+    fastjet = load_fastjet()
+    inputs = [fastjet.PseudoJet(*row) for row in collision.momentum[visible(collision)].tolist()]
+    definition = fastjet.JetDefinition(fastjet.antikt_algorithm, 0.4)
+    return fastjet.ClusterSequence(inputs, definition).inclusive_jets(5.0)
+
+
+def _generators(n: int) -> list[np.random.Generator]:
+    return [np.random.default_rng([SEED, number]) for number in range(n)]
+
+
+def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    begin = time.process_time()
+    made = work()
+    return time.process_time() - begin, made
+
+
+def main() -> None:
+    """Measure, print, and keep the numbers where asked."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="12 events at PU 200 instead of 100")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
+    options = parser.parse_args()
+    found = measure(options.quick)
+    for sample, numbers in found.items():
+        for name, value in numbers.items():
+            print(f"{sample + '.' + name:<55} {value:10.4g}")
+    if options.json:
+        write_json(options.json, found)
+
+
+if __name__ == "__main__":
+    main()

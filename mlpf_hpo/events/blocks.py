@@ -1,0 +1,104 @@
+"""A block of a sample: some events, from the generator to a small store."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlpf_hpo.events.detector import SETTINGS, simulate
+from mlpf_hpo.events.guns import ETA_RANGE, GUNS, PT_RANGE, shoot
+from mlpf_hpo.events.particles import Particles, merge
+from mlpf_hpo.events.pileup import PileUpPool
+from mlpf_hpo.events.pythia import COMMON, PROCESSES, generate_particles, pythia_version
+from mlpf_hpo.events.schema import Event
+from mlpf_hpo.events.store import write_store
+from mlpf_hpo.seeds import derive_seed
+
+SAMPLES = ("ttbar", "qcd", *GUNS)
+"""Processes that make samples; minimum bias is for pile-up."""
+
+TOGETHER = 50_000
+"""Particles above which no further event is simulated together with others; changes no event."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an event follows from, beside its number.
+
+    Attributes
+    ----------
+    process : str
+        One of `SAMPLES`.
+    pileup : float
+        Mean number of overlaid minimum-bias collisions.
+    seed : int
+        Of the sample.
+    pool_size : int
+        Minimum-bias collisions to draw from; 0 without pile-up.
+    """
+
+    process: str
+    pileup: float
+    seed: int
+    pool_size: int
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a manifest says of it, versions and settings of the generators included."""
+        if self.process in GUNS:
+            source: dict[str, Any] = {"gun": {"pt": PT_RANGE, "eta": ETA_RANGE, "pid": GUNS[self.process]}}
+        else:
+            source = {"pythia": [*COMMON, *PROCESSES[self.process]]}
+        if self.pileup:
+            source["pythia_minimum_bias"] = [*COMMON, *PROCESSES["minimum_bias"]]
+        if self.pileup or self.process not in GUNS:
+            source["pythia_version"] = pythia_version()
+        return {**asdict(self), **source, "detector": SETTINGS}
+
+
+def make_block(path: Path, numbers: range, recipe: Recipe, pool_files: tuple[Path, ...]) -> None:
+    """Write a store of the events with these numbers.
+
+    Parameters
+    ----------
+    path : path
+        Folder of the store.
+    numbers : range
+        Numbers of events.
+    recipe : Recipe
+        What they follow from.
+    pool_files : tuple of path
+        Of the minimum-bias pool; none without pile-up.
+    """
+    pool = _load_pool(pool_files) if pool_files else None
+    generators = [np.random.default_rng([derive_seed(recipe.seed, "detector"), number]) for number in numbers]
+    source = shoot if recipe.process in GUNS else generate_particles
+    collisions = (
+        hard if pool is None else merge([hard, pool.draw(recipe.pileup, generator)])
+        for hard, generator in zip(source(recipe.process, recipe.seed, numbers), generators, strict=True)
+    )
+    write_store(path, _simulated(collisions, generators, numbers, recipe), asdict(recipe))
+
+
+def _simulated(
+    collisions: Iterable[Particles], generators: list[np.random.Generator], numbers: range, recipe: Recipe
+) -> Iterator[Event]:
+    """Yield the events, a few at a time if they are small."""
+    waiting: list[Particles] = []
+    done = 0
+    for collision in collisions:
+        waiting.append(collision)
+        stop = done + len(waiting)
+        if sum(map(len, waiting)) < TOGETHER and stop < len(numbers):
+            continue
+        own = slice(done, stop)
+        yield from simulate(waiting, generators[own], numbers[own], recipe.process, recipe.pileup)
+        waiting, done = [], stop
+
+
+# Once per process: a pool of thousands of collisions takes longer to read than an event to make.
+_load_pool = functools.lru_cache(maxsize=1)(lambda files: PileUpPool.load(*files))
