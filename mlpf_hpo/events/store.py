@@ -83,6 +83,10 @@ class EventStore:
         _check_offsets(path, manifest, arrays)
         return EventStore(path, manifest, arrays)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to other processes as a path: they map the same pages."""
+        return EventStore.open, (self.path,)
+
     def __len__(self) -> int:
         """Return the number of events."""
         return int(self.manifest["n_events"])
