@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mlpf_hpo import console
+from mlpf_hpo import cli_events, console
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,10 +18,18 @@ app = typer.Typer(
     "The whole pipeline runs with [bold]dvc repro[/bold] (or [bold]make repro[/bold]); these commands do "
     "one thing each.",
 )
-events_app = typer.Typer(no_args_is_help=True, help="Generate and check collision events.")
+events_app = typer.Typer(
+    no_args_is_help=True, help="Collision events: look at them, check them, import and export them."
+)
 curves_app = typer.Typer(no_args_is_help=True, help="Learning-curve data sets.")
 app.add_typer(events_app, name="events")
 app.add_typer(curves_app, name="curves")
+
+events_app.command("info")(cli_events.info)
+events_app.command("verify")(cli_events.verify)
+events_app.command("show", epilog=cli_events.SHOW_EXAMPLE)(cli_events.show)
+events_app.command("import-zenodo", epilog=cli_events.IMPORT_EXAMPLE)(cli_events.import_zenodo)
+events_app.command("export-zenodo", epilog=cli_events.EXPORT_EXAMPLE)(cli_events.export_zenodo)
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 
@@ -85,30 +93,6 @@ def train(
     finite = [{k: (v if abs(v) < float("inf") else None) for k, v in row.items()} for row in history]
     write_json(out / "history.json", {**record, "epochs": finite})
     console.out.print(f"{end.status} after {end.epochs} epochs; {out / 'history.json'} has the curve")
-
-
-@events_app.command("info")
-def events_info(store: Annotated[Path, typer.Argument(help="An event store.")]) -> None:
-    """Say what a store holds."""
-    from mlpf_hpo.events.store import EventStore
-
-    opened = EventStore.open(store)
-    counts = opened.element_counts
-    manifest = opened.manifest
-    console.out.print(f"{store}: {len(opened)} events, {int(counts.sum())} elements, digest {opened.digest}")
-    console.out.print(f"elements per event: mean {counts.mean():.1f}, {counts.min()} to {counts.max()}")
-    for name, value in sorted(manifest["settings"].items()):
-        console.out.print(f"{name}: {value}", markup=False)
-
-
-@events_app.command("verify")
-def events_verify(store: Annotated[Path, typer.Argument(help="An event store.")]) -> None:
-    """Compare every file of a store with its checksum."""
-    from mlpf_hpo.events.store import EventStore
-
-    opened = EventStore.open(store)
-    opened.verify()
-    console.out.print(f"{store}: whole ({len(opened.manifest['files'])} files)")
 
 
 @curves_app.command(

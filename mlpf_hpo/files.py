@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -61,6 +62,12 @@ def read_json(path: Path, stage: str) -> Any:
     except ValueError as error:
         hint = f"make it again with: dvc repro -f {stage}"
         raise DataError(f"{path}: not valid JSON ({error}); {hint}") from None
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _remove(path: Path) -> None:

@@ -6,7 +6,6 @@ Every file becomes a small store beside the one asked for; these parts are joine
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 import shutil
 import time
@@ -21,6 +20,7 @@ from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.events.workers import Workers
 from mlpf_hpo.events.zenodo import SUFFIX, read_zenodo
+from mlpf_hpo.files import sha256
 from mlpf_hpo.space import stable_hash
 
 PROCESSES = ("ttbar", "qcd")
@@ -183,8 +183,7 @@ class _Rate:
 def _read_part(file: Path, folder: Path, options: ReadOptions) -> _Part:
     """Make a file's part, if it is not there already."""
     try:
-        with file.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256(file)
         settings = {"file": str(file.resolve()), "sha256": digest, **dataclasses.asdict(options)}
         path = folder / stable_hash(settings, length=32)
         store = _taken_up(path)

@@ -5,7 +5,6 @@ A trial opens it without reading it, and all trials of a machine share its pages
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.events.arrays import AGAIN, GrowingArray, map_array
 from mlpf_hpo.events.schema import N_FEATURES, N_TARGETS, Event
-from mlpf_hpo.files import written_whole
+from mlpf_hpo.files import sha256, written_whole
 from mlpf_hpo.space import stable_hash
 
 SCHEMA_VERSION = 2
@@ -146,7 +145,7 @@ class EventStore:
         """
         for name, record in self.manifest["files"].items():
             file = self.path / name
-            if not file.is_file() or _sha256(file) != record["sha256"]:
+            if not file.is_file() or sha256(file) != record["sha256"]:
                 raise DataError(f"{file}: damaged: its checksum is not that of the manifest; {AGAIN}")
 
 
@@ -179,7 +178,7 @@ def write_store(path: Path | str, events: Iterable[Event], settings: Mapping[str
         files = {}
         for name in ARRAYS:
             file = _file(temporary, name)
-            files[file.name] = {"sha256": _sha256(file), "bytes": file.stat().st_size}
+            files[file.name] = {"sha256": sha256(file), "bytes": file.stat().st_size}
         manifest |= {"settings": dict(settings), "files": files}
         manifest["digest"] = _digest(manifest)
         text = json.dumps(manifest, indent=1, allow_nan=False)
@@ -262,8 +261,3 @@ def _digest(manifest: Mapping[str, Any]) -> str:
 
 def _file(folder: Path, name: str) -> Path:
     return folder / f"{name}.npy"
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
