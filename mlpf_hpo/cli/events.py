@@ -1,9 +1,9 @@
-"""`mlpf-hpo events`: event stores, made and looked at."""
+"""`mlpf-hpo events`: stores made, inspected, looked at, imported and exported."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,33 +11,143 @@ from mlpf_hpo import console
 from mlpf_hpo.cli import generate
 from mlpf_hpo.cli.style import examples, group
 
+Store = Annotated[Path, typer.Argument(help="An event store.")]
+
 app = group(
-    "Event stores: made, looked at, checked.",
+    "Event stores: made, looked at, checked, imported and exported.",
     epilog=examples("mlpf-hpo events info data/events/train", "mlpf-hpo events verify data/events/train"),
 )
-
 app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
 
 
 @app.command("info", epilog=examples("mlpf-hpo events info data/events/train"))
-def events_info(store: Annotated[Path, typer.Argument(help="An event store.")]) -> None:
-    """Say what a store holds."""
+def info(store: Store) -> None:
+    """Say what a store holds: process, pile-up, elements, classes, and how it was made."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+
     from mlpf_hpo.events.store import EventStore
+    from mlpf_hpo.events.summary import summarise
 
     opened = EventStore.open(store)
-    counts = opened.element_counts
-    manifest = opened.manifest
-    console.out.print(f"{store}: {len(opened)} events, {int(counts.sum())} elements, digest {opened.digest}")
-    console.out.print(f"elements per event: mean {counts.mean():.1f}, {counts.min()} to {counts.max()}")
-    for name, value in sorted(manifest["settings"].items()):
-        console.out.print(f"{name}: {value}", markup=False)
+    manifest, told = opened.manifest, summarise(opened)
+    console.out.print(
+        f"{store}: {len(opened)} {manifest['process']} events at PU {manifest['pileup']:g}, "
+        f"{told.n_bytes / 1e6:.1f} MB, digest {opened.digest}",
+        markup=False,
+    )
+    low, high = told.elements_range
+    console.out.print(
+        f"elements: {told.elements_mean:.1f} ± {told.elements_width:.1f} an event ({low} to {high})"
+    )
+    shares = ", ".join(f"{name}s {share:.1%}" for name, share in told.kinds.items())
+    console.out.print(f"{shares}; without a target {told.without_target:.1%}")
+    jets = "not known" if told.jets_mean is None else f"{told.jets_mean:.1f} an event"
+    console.out.print(f"generator jets and missing momentum: {jets}")
+    table = Table("particles an event", "targets", "rule-based candidates", box=SIMPLE)
+    for name, number in told.targets.items():
+        table.add_row(name, f"{number:.1f}", f"{told.candidates[name]:.1f}" if told.candidates else "none")
+    console.out.print(table)
+    if told.n_looked_at < len(opened):
+        console.out.print(f"shares and particles: of {told.n_looked_at} events spread over the store")
+    console.out.print("how it was made:")
+    for name, value in manifest["settings"].items():
+        console.out.print(f"  {name}: {_short(value)}", markup=False)
 
 
 @app.command("verify", epilog=examples("mlpf-hpo events verify data/events/validation"))
-def events_verify(store: Annotated[Path, typer.Argument(help="An event store.")]) -> None:
+def verify(store: Store) -> None:
     """Compare every file of a store with its checksum."""
     from mlpf_hpo.events.store import EventStore
 
     opened = EventStore.open(store)
     opened.verify()
     console.out.print(f"{store}: whole ({len(opened.manifest['files'])} files)")
+
+
+@app.command("show", epilog=examples("mlpf-hpo events show data/events/train --event 3 --out event.png"))
+def show(
+    store: Store,
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    event: Annotated[int, typer.Option(help="Position in the store; negative ones count from its end.")] = 0,
+) -> None:
+    """Draw an event in the plane of pseudorapidity and azimuth: elements, truth, candidates."""
+    from mlpf_hpo.errors import ConfigurationError
+    from mlpf_hpo.events.store import EventStore
+    from mlpf_hpo.files import written_whole
+    from mlpf_hpo.reporting.event_display import event_display
+    from mlpf_hpo.reporting.style import png
+
+    opened = EventStore.open(store)
+    if not -len(opened) <= event < len(opened):
+        raise ConfigurationError(f"--event {event}: {store} holds {len(opened)} events, from 0")
+    drawn = png(event_display(opened[event]))
+    with written_whole(out) as temporary:
+        temporary.write_bytes(drawn)
+    console.out.print(f"{out}: event {opened[event].number} of {store}")
+
+
+@app.command(
+    "import-zenodo",
+    epilog=examples("mlpf-hpo events import-zenodo downloads/ --out data/published/train --workers 4"),
+)
+def import_zenodo(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="DIR_OR_FILES...", help="Files, or folders of them.")
+    ],
+    out: Annotated[Path, typer.Option(help="Store to write; what was there is replaced.")],
+    process: Annotated[str, typer.Option(help="ttbar or qcd; else what the file names say.")] = "",
+    pileup: Annotated[float, typer.Option(min=0.0, help="Of the published files: 200.")] = 200.0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: as many as there are processors.")] = 0,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Leave bad files out.")] = False,
+    correct_charge: Annotated[
+        bool,
+        typer.Option(
+            "--correct-charge",
+            help="Make the targets' charge the electric one: published files have the sign of the PDG code, "
+            "+1 for an electron.",
+        ),
+    ] = False,
+    max_megabytes: Annotated[int, typer.Option(min=1, help="Most that a file may hold, decompressed.")] = 512,
+) -> None:
+    """Read files of the published data set (Zenodo 4559324) into a store.
+
+    Nothing that a pickle asks for is run: arrays are read, all else is refused. An import that was stopped
+    goes on where it was.
+    """
+    from mlpf_hpo.events.importing import ReadOptions, import_zenodo, process_of, zenodo_files
+    from mlpf_hpo.hardware.host import usable_cpus
+
+    files = zenodo_files(sources)
+    options = ReadOptions(process or process_of(files), pileup, correct_charge, max_megabytes * 2**20)
+    with console.progress_bar("reading files", len(files)) as progress:
+        store = import_zenodo(files, out, options, workers or usable_cpus(), keep_going, progress)
+    skipped = store.manifest["settings"]["skipped"]
+    for entry in skipped:
+        console.err.print(f"left out: {entry['name']}: {entry['reason']}", style="yellow", markup=False)
+    console.out.print(
+        f"{out}: {len(store)} {options.process} events of {len(files) - len(skipped)} files"
+        + (f"; {len(skipped)} left out" if skipped else "")
+    )
+
+
+@app.command("export-zenodo", epilog=examples("mlpf-hpo events export-zenodo data/events/train --out files"))
+def export_zenodo(
+    store: Store, out: Annotated[Path, typer.Option(help="Folder for the files; new, or empty.")]
+) -> None:
+    """Write a store's events in the published format, 100 a file, for programs that read that."""
+    from mlpf_hpo.events.store import EventStore
+    from mlpf_hpo.events.zenodo import write_zenodo
+
+    with console.progress_bar("writing files") as progress:
+        files = write_zenodo(EventStore.open(store), out, progress)
+    console.out.print(f"{out}: {len(files)} files, {files[0].name} to {files[-1].name}")
+
+
+def _short(value: Any) -> str:
+    """Return a setting in one line."""
+    if isinstance(value, list) and len(value) > 3:
+        return f"{value[0]}, ... ({len(value)})"
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value) or "none"
+    return str(value)

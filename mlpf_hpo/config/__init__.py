@@ -82,6 +82,7 @@ class TrainingParams(Section):
     """How every trial is trained. All of it is part of a trial's identity."""
 
     batch_events: Positive = 8
+    batch_elements: Positive | None = None
     threads: Positive = 1
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
 

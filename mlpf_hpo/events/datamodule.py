@@ -1,19 +1,17 @@
-"""Batches of events for Lightning: PyG graphs without edges, in an order that follows from seed and epoch."""
+"""Event stores as Lightning sees them: batches of PyG graphs without edges."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, SequentialSampler
 from torch_geometric.data import Data
-from torch_geometric.loader import DataLoader
 
+from mlpf_hpo.events.batches import ElementBatches, EpochSampler, joined
 from mlpf_hpo.events.store import EventStore
-from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import stable_hash
 
 
@@ -34,26 +32,12 @@ class EventDataset(Dataset[Data]):
         return Data(x=x, y=y, num_nodes=len(event))
 
 
-class EpochSampler(Sampler[int]):
-    """A permutation of n events that depends on seed and epoch alone, never on what was drawn before."""
+def event_loader(store: EventStore, **batching: Any) -> DataLoader[Any]:
+    """Return batches of a store's events, see `joined`; `batching` as PyTorch's `DataLoader` takes it.
 
-    def __init__(self, n: int, seed: int) -> None:
-        self.n = n
-        self.seed = seed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; Lightning calls this."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        """Yield event numbers."""
-        generator = np.random.default_rng(derive_seed(self.seed, "order", self.epoch))
-        return iter(generator.permutation(self.n).tolist())
-
-    def __len__(self) -> int:
-        """Return the number of events."""
-        return self.n
+    Without worker processes: to read a batch takes less time than to receive it (`benchmarks/events.py`).
+    """
+    return DataLoader(store, collate_fn=joined, **batching)  # type: ignore[arg-type] # has what a Dataset has
 
 
 class EventDataModule(pl.LightningDataModule):
@@ -67,12 +51,16 @@ class EventDataModule(pl.LightningDataModule):
         Events per batch.
     seed : int
         Decides the order of the training events.
+    batch_elements : int, optional
+        Most elements of a batch, instead of a number of events; see `ElementBatches`.
     """
 
-    def __init__(self, train: Path, validation: Path, batch_events: int, seed: int) -> None:
+    def __init__(
+        self, train: Path, validation: Path, batch_events: int, seed: int, batch_elements: int | None = None
+    ) -> None:
         super().__init__()
         self.train_path, self.validation_path = train, validation
-        self.batch_events = batch_events
+        self.batch_events, self.batch_elements = batch_events, batch_elements
         self.seed = seed
 
     def setup(self, stage: str | None = None) -> None:
@@ -80,15 +68,20 @@ class EventDataModule(pl.LightningDataModule):
         self.train_store = EventStore.open(self.train_path)
         self.validation_store = EventStore.open(self.validation_path)
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Return the shuffled training batches."""
-        dataset = EventDataset(self.train_store)
-        sampler = EpochSampler(len(dataset), self.seed)
-        return DataLoader(dataset, batch_size=self.batch_events, sampler=sampler)
+        return self._loader(self.train_store, EpochSampler(len(self.train_store), self.seed))
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation batches, always in the same order."""
-        return DataLoader(EventDataset(self.validation_store), batch_size=self.batch_events)
+        return self._loader(self.validation_store, SequentialSampler(self.validation_store))
+
+    def _loader(self, store: EventStore, order: EpochSampler | SequentialSampler) -> DataLoader[Any]:
+        if self.batch_elements is None:
+            return event_loader(store, batch_size=self.batch_events, sampler=order)
+        rank, n_ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        batches = ElementBatches(order, store.element_counts, self.batch_elements, rank, n_ranks)
+        return event_loader(store, batch_sampler=batches)
 
 
 def sample_digest(train: Path, validation: Path) -> str:

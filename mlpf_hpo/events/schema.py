@@ -62,10 +62,10 @@ class Event:
         ``"ttbar"`` or ``"qcd"``.
     pileup : float
         Mean number of overlaid minimum-bias collisions.
-    generator_jets : array [J, 4], float32
-        (pt, eta, phi, mass) of generator jets; J may be 0.
-    generator_met : array [2], float32
-        (px, py) of the generator's missing transverse momentum.
+    generator_jets : array [J, 4], float32, or None
+        (pt, eta, phi, mass) of generator jets; J may be 0. None where nobody knows them: published files.
+    generator_met : array [2], float32, or None
+        (px, py) of the generator's missing transverse momentum; None together with the jets.
     """
 
     features: FloatArray
@@ -74,8 +74,8 @@ class Event:
     number: int
     process: str
     pileup: float
-    generator_jets: FloatArray
-    generator_met: FloatArray
+    generator_jets: FloatArray | None
+    generator_met: FloatArray | None
 
     def __len__(self) -> int:
         """Return the number of elements."""

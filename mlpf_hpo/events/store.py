@@ -19,7 +19,8 @@ from mlpf_hpo.events.arrays import AGAIN, GrowingArray, map_array
 from mlpf_hpo.events.schema import N_FEATURES, N_TARGETS, Event
 from mlpf_hpo.files import SEAL, is_sealed, sealed, sha256, written_whole
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: a store may be without generator jets."""
 
 ARRAYS: dict[str, tuple[type, tuple[int, ...]]] = {
     "features": (np.float32, (N_FEATURES,)),
@@ -32,6 +33,9 @@ ARRAYS: dict[str, tuple[type, tuple[int, ...]]] = {
     "jet_offsets": (np.int64, ()),
 }
 """Arrays of a store: type and shape of a row. Offsets say where the rows of each event begin and end."""
+
+OFFSETS = {"offsets": "features", "jet_offsets": "generator_jets"}
+"""Offsets, and an array whose rows they part."""
 
 MANIFEST = "manifest.json"
 
@@ -46,8 +50,8 @@ class EventStore:
     path : path
         Its folder.
     manifest : dict
-        schema_version, process, pileup, n_events, n_elements, has_candidates, settings (how the events were
-        made), files (name -> sha256, bytes) and digest.
+        schema_version, process, pileup, n_events, n_elements, has_candidates, has_generator_jets, settings
+        (how the events were made), files (name -> sha256, bytes) and digest.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
@@ -57,7 +61,9 @@ class EventStore:
 
     @staticmethod
     def open(path: Path | str) -> EventStore:
-        """Open a store; a damaged manifest, or a file of another size than recorded, is noticed here.
+        """Open a store, in a time that does not depend on the number of events.
+
+        A damaged manifest, or a file of another size than recorded, is noticed here.
 
         Raises
         ------
@@ -75,28 +81,48 @@ class EventStore:
         _check_offsets(path, manifest, arrays)
         return EventStore(path, manifest, arrays)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to other processes as a path: they map the same pages."""
+        return EventStore.open, (self.path,)
+
     def __len__(self) -> int:
         """Return the number of events."""
         return int(self.manifest["n_events"])
 
     def __getitem__(self, index: int) -> Event:
-        """Return an event; its arrays are views of the mapped files."""
+        """Return an event; its arrays are views of the mapped files.
+
+        Raises
+        ------
+        IndexError
+            If there is no such event.
+        DataError
+            If the offsets are damaged.
+        """
         if not -len(self) <= index < len(self):
             raise IndexError(f"event {index} of {len(self)}")
         i = index % len(self)
-        a = self._arrays
-        rows = slice(int(a["offsets"][i]), int(a["offsets"][i + 1]))
-        jets = slice(int(a["jet_offsets"][i]), int(a["jet_offsets"][i + 1]))
+        a, manifest = self._arrays, self.manifest
+        rows = self._rows("offsets", i)
+        has_jets = manifest["has_generator_jets"]
         return Event(
             features=a["features"][rows],
             targets=a["targets"][rows],
-            candidates=a["candidates"][rows] if self.manifest["has_candidates"] else None,
+            candidates=a["candidates"][rows] if manifest["has_candidates"] else None,
             number=int(a["numbers"][i]),
-            process=self.manifest["process"],
-            pileup=self.manifest["pileup"],
-            generator_jets=a["generator_jets"][jets],
-            generator_met=a["generator_met"][i],
+            process=manifest["process"],
+            pileup=manifest["pileup"],
+            generator_jets=a["generator_jets"][self._rows("jet_offsets", i)] if has_jets else None,
+            generator_met=a["generator_met"][i] if has_jets else None,
         )
+
+    def _rows(self, name: str, i: int) -> slice:
+        """Return the rows of an event. Offsets are looked at here, not all of them on opening."""
+        offsets = self._arrays[name]
+        begin, end = int(offsets[i]), int(offsets[i + 1])
+        if not 0 <= begin <= end <= len(self._arrays[OFFSETS[name]]):
+            raise DataError(f"{_file(self.path, name)}: damaged: not the offsets of {OFFSETS[name]}; {AGAIN}")
+        return slice(begin, end)
 
     @property
     def element_counts(self) -> NDArray[np.int64]:
@@ -130,7 +156,7 @@ def write_store(path: Path | str, events: Iterable[Event], settings: Mapping[str
     path : path
         Folder of the store; what was there is replaced.
     events : iterable of Event
-        All of one process and pile-up, and all with candidates or all without.
+        All of one process and pile-up; all with candidates or all without, and the same for generator jets.
     settings : mapping
         How they were made, for the manifest; JSON values.
 
@@ -169,6 +195,7 @@ def _append_all(arrays: dict[str, GrowingArray], events: Iterable[Event], path: 
             "process": event.process,
             "pileup": event.pileup,
             "has_candidates": event.candidates is not None,
+            "has_generator_jets": event.generator_jets is not None,
         }
         kind = kind or found
         if found != kind:
@@ -177,8 +204,9 @@ def _append_all(arrays: dict[str, GrowingArray], events: Iterable[Event], path: 
         arrays["targets"].append(event.targets)
         if event.candidates is not None:
             arrays["candidates"].append(event.candidates)
-        arrays["generator_jets"].append(event.generator_jets)
-        arrays["generator_met"].append(event.generator_met[None])
+        if event.generator_jets is not None and event.generator_met is not None:
+            arrays["generator_jets"].append(event.generator_jets)
+            arrays["generator_met"].append(event.generator_met[None])
         arrays["numbers"].append(np.array([event.number]))
         arrays["offsets"].append(np.array([arrays["features"].rows]))
         arrays["jet_offsets"].append(np.array([arrays["generator_jets"].rows]))
@@ -218,13 +246,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _check_offsets(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse offsets that would lead events beyond the arrays' ends."""
-    for name, of in (("offsets", "features"), ("jet_offsets", "generator_jets")):
+    """Refuse offsets that do not span the arrays; those in between are looked at when an event is."""
+    for name, of in OFFSETS.items():
         offsets = arrays[name]
-        whole = (
-            len(offsets) == manifest["n_events"] + 1 and offsets[0] == 0 and offsets[-1] == len(arrays[of])
-        )
-        if not whole or (np.diff(offsets) < 0).any():
+        if len(offsets) != manifest["n_events"] + 1 or offsets[0] != 0 or offsets[-1] != len(arrays[of]):
             raise DataError(f"{_file(path, name)}: damaged: not the offsets of {of}; {AGAIN}")
 
 

@@ -78,11 +78,15 @@ def train_trial(
         return TrialEnd("finished", max_epochs)
     throughput = ThroughputCallback()
     reporter = _Reporter(spec, history, checkpoint_dir, throughput, on_epoch)
+    training = spec.training
+    events = EventDataModule(
+        spec.train, spec.validation, training.batch_events, spec.seed, training.batch_elements
+    )
     with _quiet(), _keyboard_interrupts():
         trainer = _trainer(spec, max_epochs, [throughput, reporter])
         trainer.fit(
             MLPFModule(spec.configuration, spec.network, seed=spec.seed),
-            datamodule=EventDataModule(spec.train, spec.validation, spec.training.batch_events, spec.seed),
+            datamodule=events,
             ckpt_path=None if checkpoint is None else str(checkpoint.path),
             weights_only=True,
         )

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from torch_geometric.loader import DataLoader
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
-from mlpf_hpo.events.datamodule import EventDataset
+from mlpf_hpo.events.datamodule import event_loader
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.hardware.roofline import measure_roofline
 from mlpf_hpo.mlpf.module import MLPFModule
@@ -77,7 +76,7 @@ def flop_per_event(spec: TrialSpec) -> float:
     Matrix products of forward and backward as PyTorch's counter sees them in the real network: the same
     operations that a GEMM peak counts. Element-wise work is not among them.
     """
-    loader = DataLoader(EventDataset(EventStore.open(spec.train)), batch_size=spec.training.batch_events)
+    loader = event_loader(EventStore.open(spec.train), batch_size=spec.training.batch_events)
     with torch.random.fork_rng(devices=[]):
         module = MLPFModule(spec.configuration, spec.network, seed=spec.seed).train()
         flop = events = 0

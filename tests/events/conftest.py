@@ -75,3 +75,18 @@ def make_event() -> MakeEvent:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_physical_event(make_event) -> MakeEvent:
+    """Return a maker of events whose types and classes are possible ones."""
+
+    def make(n: int, number: int = 0, **options) -> Event:
+        event = make_event(n, number, **options)
+        generator = np.random.default_rng(number)
+        event.features[:, 0] = generator.integers(1, 3, n)
+        for rows in (event.targets, event.candidates):
+            rows[:, 0] = generator.integers(0, 6, n)
+        return event
+
+    return make

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mlpf_hpo.errors import MissingInputError
-from mlpf_hpo.events.datamodule import EpochSampler, EventDataModule, EventDataset, sample_digest
+from mlpf_hpo.events.batches import EpochSampler
+from mlpf_hpo.events.datamodule import EventDataModule, EventDataset, sample_digest
 from mlpf_hpo.events.store import write_store
 
 SIZES = (5, 1, 7, 3, 2, 6, 4, 8, 1, 9)
@@ -34,33 +34,6 @@ def module(paths) -> EventDataModule:
     made = EventDataModule(*paths, batch_events=4, seed=1)
     made.setup()
     return made
-
-
-@given(n=st.integers(1, 60), seed=st.integers(0, 2**31 - 1), epoch=st.integers(0, 500))
-def test_an_epoch_s_order_is_a_permutation_that_seed_and_epoch_decide(n: int, seed: int, epoch: int) -> None:
-    sampler, other = EpochSampler(n, seed), EpochSampler(n, seed)
-    sampler.set_epoch(epoch)
-    order = list(sampler)
-    assert sorted(order) == list(range(n))
-    assert list(sampler) == order
-    for earlier in range(3):  # what was drawn before does not matter
-        other.set_epoch(earlier)
-        list(other)
-    torch.rand(1)
-    np.random.rand()  # noqa: NPY002
-    other.set_epoch(epoch)
-    assert list(other) == order
-    assert len(sampler) == n
-
-
-def test_orders_of_epochs_and_seeds_differ() -> None:
-    orders = set()
-    for seed in range(3):
-        sampler = EpochSampler(30, seed)
-        for epoch in range(5):
-            sampler.set_epoch(epoch)
-            orders.add(tuple(sampler))
-    assert len(orders) == 15
 
 
 def test_a_batch_is_its_events_one_after_the_other(module, make_event) -> None:
@@ -100,6 +73,27 @@ def test_nothing_is_copied_before_batching_and_nobody_warns(module) -> None:
     assert data.num_nodes == 7
 
 
+def test_a_budget_of_elements_instead_of_events(paths) -> None:
+    made = EventDataModule(*paths, batch_events=1, seed=1, batch_elements=20)
+    made.setup()
+    train, validation = made.train_dataloader(), made.val_dataloader()
+    assert sorted(size for batch in train for size in np.diff(batch.ptr)) == sorted(SIZES)
+    assert len(train) == len(list(train)) > 2
+    assert all(batch.num_nodes <= 20 for batch in train)
+    (batch,) = validation
+    assert batch.ptr.tolist() == [0, 3, 4]
+
+
+def test_the_ranks_of_a_trainer_share_the_events(paths) -> None:
+    sizes: list[int] = []
+    for rank in range(2):
+        made = EventDataModule(*paths, batch_events=1, seed=1, batch_elements=20)
+        made.trainer = SimpleNamespace(global_rank=rank, world_size=2)  # type: ignore[assignment]
+        made.setup()
+        sizes.extend(size for batch in made.train_dataloader() for size in np.diff(batch.ptr))
+    assert sorted(sizes) == sorted(SIZES)
+
+
 def test_an_event_of_one_element(paths) -> None:
     made = EventDataModule(*paths, batch_events=1, seed=0)
     made.setup()
@@ -128,7 +122,11 @@ class Recorder(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def test_a_resumed_training_sees_the_order_of_an_uninterrupted_one(paths, tmp_path) -> None:
+@pytest.mark.parametrize("batch_elements", [None, 20])
+def test_a_resumed_training_sees_the_order_of_an_uninterrupted_one(paths, tmp_path, batch_elements) -> None:
+    def events() -> EventDataModule:
+        return EventDataModule(*paths, batch_events=4, seed=7, batch_elements=batch_elements)
+
     def trainer(epochs: int) -> pl.Trainer:
         return pl.Trainer(
             accelerator="cpu",
@@ -140,18 +138,19 @@ def test_a_resumed_training_sees_the_order_of_an_uninterrupted_one(paths, tmp_pa
         )
 
     whole, begun, resumed = Recorder(), Recorder(), Recorder()
-    trainer(4).fit(whole, datamodule=EventDataModule(*paths, batch_events=4, seed=7))
+    trainer(4).fit(whole, datamodule=events())
     first = trainer(2)
-    first.fit(begun, datamodule=EventDataModule(*paths, batch_events=4, seed=7))
+    first.fit(begun, datamodule=events())
     first.save_checkpoint(tmp_path / "last.ckpt")
     torch.manual_seed(99)
     trainer(4).fit(
         resumed,
-        datamodule=EventDataModule(*paths, batch_events=4, seed=7),
+        datamodule=events(),
         ckpt_path=str(tmp_path / "last.ckpt"),
         weights_only=True,
     )
     assert sorted(whole.seen) == [0, 1, 2, 3]
+    assert all(len(seen) == len(SIZES) for seen in whole.seen.values())
     assert len({tuple(order) for order in whole.seen.values()}) == 4
     assert {**begun.seen, **resumed.seen} == whole.seen
     assert sorted(resumed.seen) == [2, 3]

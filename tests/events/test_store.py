@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -158,12 +159,33 @@ def test_another_schema_version_is_refused(store) -> None:
         EventStore.open(store.path)
 
 
-def test_offsets_that_lead_astray_are_noticed_on_opening(store) -> None:
+@pytest.mark.parametrize(("name", "value"), [("offsets", 9), ("offsets", -1), ("jet_offsets", 4)])
+def test_offsets_that_lead_astray_are_noticed_with_their_event(store, name: str, value: int) -> None:
+    offsets = np.load(store.path / f"{name}.npy")
+    offsets[1] = value
+    np.save(store.path / f"{name}.npy", offsets)
+    opened = EventStore.open(store.path)
+    with pytest.raises(DataError, match=rf"\b{name}\.npy: damaged"):
+        list(opened)
+    assert equal(opened[2], store[2])
+
+
+@pytest.mark.parametrize("position", [0, -1])
+def test_offsets_that_do_not_span_the_store_are_noticed_on_opening(store, position: int) -> None:
     offsets = np.load(store.path / "offsets.npy")
-    offsets[1] = 9
+    offsets[position] += 1
     np.save(store.path / "offsets.npy", offsets)
     with pytest.raises(DataError, match=r"offsets\.npy: damaged"):
         EventStore.open(store.path)
+
+
+def test_a_store_without_generator_jets_says_so(make_event, tmp_path) -> None:
+    event = dataclasses.replace(make_event(3), generator_jets=None, generator_met=None)
+    store = write_store(tmp_path / "store", [event, event], {})
+    assert not store.manifest["has_generator_jets"]
+    assert [(e.generator_jets, e.generator_met) for e in store] == [(None, None)] * 2
+    with pytest.raises(DataError, match="several kinds"):
+        write_store(tmp_path / "store", [event, make_event(3)], {})
 
 
 def test_no_store_says_which_stage_makes_it(tmp_path: Path) -> None:

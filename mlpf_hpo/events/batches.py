@@ -1,0 +1,140 @@
+"""Which events make a batch, in an order that follows from seed and epoch, and what a batch is."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
+from torch_geometric.data import Batch
+
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.events.schema import Event
+from mlpf_hpo.seeds import derive_seed
+
+
+def joined(events: Sequence[Event]) -> Batch:
+    """Return events as one PyG batch: x [sum N, 12], y [sum N, 7], and which event each row is of.
+
+    `Batch.from_data_list` would make the same of a `Data` an event, in three times the time.
+    """
+    sizes = np.array([len(event) for event in events])
+    return Batch(
+        x=torch.from_numpy(np.concatenate([event.features for event in events])),
+        y=torch.from_numpy(np.concatenate([event.targets for event in events])),
+        batch=torch.from_numpy(np.repeat(np.arange(len(events)), sizes)),
+        ptr=torch.from_numpy(np.cumsum([0, *sizes])),
+    )
+
+
+class EpochSampler(Sampler[int]):
+    """A permutation of n events that depends on seed and epoch alone, never on what was drawn before."""
+
+    def __init__(self, n: int, seed: int) -> None:
+        self.n = n
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order comes next; Lightning calls this."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield event numbers."""
+        generator = np.random.default_rng(derive_seed(self.seed, "order", self.epoch))
+        return iter(generator.permutation(self.n).tolist())
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return self.n
+
+
+class ElementBatches(Sampler[list[int]]):
+    """Batches that hold a budget of elements, with equal work for every rank.
+
+    Each event goes, in the sampler's order, to the batch with the fewest elements so far; those that come
+    last go by size, so that small ones level the batches. Every event is in one batch of one rank, no batch
+    exceeds the budget, and their number is the same in every epoch (Lightning asks for it once).
+
+    Parameters
+    ----------
+    sampler : Sampler of int
+        The order of the events; a Lightning trainer sets its epoch.
+    counts : array [n], int
+        Number of elements of each event.
+    budget : int
+        Most elements of a batch.
+    rank, n_ranks : int
+        Which of the processes that train together this is. Their trainer is made with
+        ``use_distributed_sampler=False``.
+
+    Raises
+    ------
+    ConfigurationError
+        If the budget cannot be kept.
+    """
+
+    def __init__(
+        self, sampler: Sampler[int], counts: NDArray[np.int64], budget: int, rank: int = 0, n_ranks: int = 1
+    ) -> None:
+        self.sampler = sampler
+        self.rank, self.n_ranks = rank, n_ranks
+        # An event without elements counts as one: else a single batch would take all of them.
+        self._counts = np.maximum(counts, 1).tolist()
+        self._n_batches = number_of_batches(self._counts, budget, n_ranks)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the event numbers of each batch of this rank."""
+        # A generator, which asks for the order with the first batch: Lightning makes iterators before it sets
+        # the epoch.
+        yield from self.of_all_ranks()[self.rank :: self.n_ranks]
+
+    def __len__(self) -> int:
+        """Return the number of batches of a rank."""
+        return self._n_batches // self.n_ranks
+
+    def of_all_ranks(self) -> list[list[int]]:
+        """Return all batches of the sampler's epoch; those of a step stand together."""
+        order = list(self.sampler)
+        levelling = order[-self._n_batches :]
+        levelling.sort(key=lambda event: -self._counts[event])
+        batches: list[list[int]] = [[] for _ in range(self._n_batches)]
+        loads = [(0, i) for i in range(self._n_batches)]
+        for event in [*order[: -self._n_batches], *levelling]:
+            load, i = loads[0]
+            batches[i].append(event)
+            heapq.heapreplace(loads, (load + self._counts[event], i))
+        return batches
+
+
+def number_of_batches(counts: Sequence[int], budget: int, n_ranks: int = 1) -> int:
+    """Return the smallest number of batches that keeps the budget whatever the order of the events.
+
+    An event lands on the batch with the fewest elements, at most the mean of what was there: with B batches,
+    none exceeds (total - largest) / B + largest.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is none that gives every rank as many.
+    """
+    n, largest = len(counts), max(counts)
+    others = sum(counts) - largest
+    most = n // n_ranks * n_ranks
+    if most == 0:
+        raise ConfigurationError(f"{n} events for {n_ranks} ranks: each needs at least one")
+    if budget > largest:
+        steps = math.ceil(others / (budget - largest) / n_ranks)
+        if max(steps, 1) * n_ranks <= most:
+            return max(steps, 1) * n_ranks
+    if most == n and budget >= largest:
+        return n  # every event is a batch
+    enough = largest if most == n else math.ceil(others / most) + largest
+    raise ConfigurationError(
+        f"training.batch_elements: {budget} elements are too few for events of up to {largest} and {n_ranks} "
+        f"rank(s); at least {enough} are needed"
+    )
