@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mlpf_hpo import console
+from mlpf_hpo import cli_physics, console
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +22,8 @@ events_app = typer.Typer(no_args_is_help=True, help="Generate and check collisio
 curves_app = typer.Typer(no_args_is_help=True, help="Learning-curve data sets.")
 app.add_typer(events_app, name="events")
 app.add_typer(curves_app, name="curves")
+
+app.command(epilog=cli_physics.EXAMPLES)(cli_physics.physics)
 
 ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 

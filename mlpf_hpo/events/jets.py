@@ -1,4 +1,4 @@
-"""Generator jets and missing momentum: what a reconstruction is compared with.
+"""Jets, and the generator's missing momentum: what a reconstruction is compared with.
 
 Jets are found by FastJet (M. Cacciari, G. P. Salam, G. Soyez, EPJC 72 1896, arXiv:1111.6097) with the anti-kt
 algorithm (JHEP 04 063, arXiv:0802.1189).
@@ -27,7 +27,17 @@ def visible(particles: Particles) -> NDArray[np.bool_]:
 
 
 def generator_jets(particles: Particles) -> NDArray[np.float32]:
-    """Return anti-kt jets of the visible particles, [J, 4]: pt, eta, phi, mass; hardest first.
+    """Return the jets of the visible particles, as `anti_kt` does."""
+    return anti_kt(particles.momentum[visible(particles)])
+
+
+def anti_kt(momenta: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return anti-kt jets of particles, [J, 4]: pt, eta, phi, mass; hardest first.
+
+    Parameters
+    ----------
+    momenta : array [n, 4]
+        px, py, pz, E of the particles, GeV.
 
     Raises
     ------
@@ -35,7 +45,7 @@ def generator_jets(particles: Particles) -> NDArray[np.float32]:
         If FastJet is not installed.
     """
     fastjet = load_fastjet()
-    inputs = [fastjet.PseudoJet(*row) for row in particles.momentum[visible(particles)].tolist()]
+    inputs = [fastjet.PseudoJet(*row) for row in momenta.tolist()]
     cluster = fastjet.ClusterSequence(inputs, fastjet.JetDefinition(fastjet.antikt_algorithm, RADIUS))
     jets = fastjet.sorted_by_pt(cluster.inclusive_jets(MIN_PT))
     rows = [(jet.pt(), jet.eta(), jet.phi_std(), jet.m()) for jet in jets]
@@ -60,6 +70,6 @@ def load_fastjet() -> Any:
     try:
         import fastjet
     except ImportError:
-        raise ConfigurationError("generator jets need FastJet: pip install 'mlpf_hpo[generate]'") from None
+        raise ConfigurationError("jets need FastJet: pip install 'mlpf_hpo[generate]'") from None
     fastjet._swig.ClusterSequence.set_fastjet_banner_stream(None)
     return fastjet

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas
+from mlpf_hpo.tuning.best import best_trial
 
 COLOURS = {"persistence": GREY, "svr": BLUE, "qsvr": ORANGE, "random_bits": RED, "qsvr_ensemble": GREEN}
 NAMES = {
@@ -52,7 +53,7 @@ def figure_1(inputs: ReportInput) -> Panel:
     finished = np.flatnonzero(np.isfinite(curves.final))
     order = finished[np.argsort(curves.final[finished])]
     median = int(order[(len(order) - 1) // 2])
-    best = best_trial(inputs)
+    best = best_trial(inputs.search)
     before = (curves.metrics["train/loss"][median], curves.values[median])
     after = (best["train_curve"], best["curve"])
     with canvas(2) as (figure, axes):
@@ -253,17 +254,6 @@ FIGURES: tuple[Callable[[ReportInput], Panel], ...] = (
     figure_7,
     figure_search,
 )
-
-
-def best_trial(inputs: ReportInput) -> dict[str, Any]:
-    """Return the search's trial with the lowest validation loss, with its policy's label."""
-    trials = [
-        {**trial, "policy": policy["label"]}
-        for policy in inputs.search["policies"].values()
-        for trial in policy["trials"]
-        if trial["curve"] and trial["train_curve"]
-    ]
-    return min(trials, key=lambda trial: min(trial["curve"]))
 
 
 def benchmark_stats(inputs: ReportInput) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from mlpf_hpo.config import Params, load_params
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.files import read_json
+from mlpf_hpo.mlpf.evaluation.judgement import Judgement
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class ReportInput:
         Manifests of the event stores.
     campaign, campaign_runs, predictors, registered, search, benchmark : mapping
         What the stages of those names left.
+    physics : Judgement
+        Of the search's best trial.
     curves : LearningCurves
         The data set.
     """
@@ -37,6 +40,7 @@ class ReportInput:
     predictors: dict[str, Any]
     registered: dict[str, Any]
     search: dict[str, Any]
+    physics: Judgement
     benchmark: dict[str, Any]
 
     @staticmethod
@@ -58,6 +62,7 @@ class ReportInput:
             predictors=read_json(root / "results/predictors.json", "predictors"),
             registered=read_json(root / "results/register.json", "register"),
             search=read_json(root / "results/search.json", "search"),
+            physics=Judgement.read(root / "results/physics"),
             benchmark=read_json(root / "results/benchmark/mlpf_summary.json", "benchmark"),
         )
 

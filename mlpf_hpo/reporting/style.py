@@ -48,6 +48,26 @@ def canvas(
         yield figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
+@contextmanager
+def ratio_canvas(
+    rows: int, columns: int, width: float = 6.6, height: float = 2.9
+) -> Iterator[tuple[Figure, list[tuple[mpl.axes.Axes, mpl.axes.Axes]]]]:
+    """Yield a figure with pairs of axes, row by row: a panel, and below it a narrow one for a ratio.
+
+    `height` is that of one row of panels.
+    """
+    with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
+        figure = Figure(figsize=(width, height * rows + 0.5), layout="constrained")
+        outer = figure.add_gridspec(rows, columns)
+        pairs = []
+        for place in (outer[i, j] for i in range(rows) for j in range(columns)):
+            inner = place.subgridspec(2, 1, height_ratios=(2.4, 1), hspace=0.04)
+            above = figure.add_subplot(inner[0])
+            pairs.append((above, figure.add_subplot(inner[1], sharex=above)))
+            above.tick_params(labelbottom=False)
+        yield figure, pairs
+
+
 def svg(figure: Figure, name: str, title: str) -> str:
     """Return a figure as inline SVG that takes the page's text colour.
 

@@ -7,8 +7,10 @@ from html import escape
 from typing import Any
 
 from mlpf_hpo.config import ChoiceParams
+from mlpf_hpo.mlpf.evaluation.judgement import Judgement
 from mlpf_hpo.reporting.figures import NAMES, benchmark_stats
 from mlpf_hpo.reporting.inputs import ReportInput
+from mlpf_hpo.reporting.physics_table import HEADER, about_told, table_rows
 from mlpf_hpo.space import TABLE_1
 
 
@@ -108,6 +110,16 @@ def table_search(inputs: ReportInput) -> str:
         "seconds",
     )
     return html_table(caption, header, rows)
+
+
+def table_physics(judgement: Judgement) -> str:
+    """Return the headline numbers of the best trial's reconstruction."""
+    caption = (
+        f"{about_told(judgement)} Efficiency and fake rate count elements; momenta are those where the class "
+        "is right, relative to the true ones. Differences are on the same events. All numbers, by pt, eta "
+        "and kind of element, are in results/physics/table.csv."
+    )
+    return html_table(caption, HEADER, table_rows(judgement))
 
 
 def table_benchmark(inputs: ReportInput) -> str:

@@ -186,7 +186,7 @@ def _run_policy(
     )
     spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
     trials = reader.trials(writer.client, "search", run_ids=[outcome.run_id for outcome in outcomes])
-    found = _found(policy, parent, spent, outcomes, {trial.run_id: trial for trial in trials})
+    found = _found(policy, identity, parent, spent, outcomes, {trial.run_id: trial for trial in trials})
     writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
     writer.close(parent, "finished")
     return found
@@ -194,6 +194,7 @@ def _run_policy(
 
 def _found(
     policy: Policy,
+    identity: str,
     parent: str,
     wall_seconds: float,
     outcomes: Sequence[TrialOutcome],
@@ -209,6 +210,7 @@ def _found(
     statuses = Counter(row["status"] for row in rows)
     return {
         "label": policy.label,
+        "campaign_id": identity,
         "parent_run_id": parent,
         "epochs": sum(trial.epochs for trial in trials.values()),
         "wall_seconds": wall_seconds,
@@ -229,6 +231,7 @@ def _found(
 def _trial_row(outcome: TrialOutcome, trial: TrialSummary) -> dict[str, Any]:
     return {
         "trial_id": outcome.trial_id,
+        "trial_key": outcome.key,
         "run_id": outcome.run_id,
         "status": outcome.status,
         "reason": outcome.reason,
