@@ -31,6 +31,7 @@ def physics(
 
     Prints the headline numbers with 68 % intervals; table and figures go to the trial's MLflow run.
     """
+    from rich.box import SIMPLE
     from rich.table import Table
 
     from mlpf_hpo.events.store import EventStore
@@ -41,8 +42,8 @@ def physics(
     store = EventStore.open(events)
     trained, run = find_trained(trial, state)
     judgement = judge_trained(trained, store, run)
-    table = Table(*HEADER, title=about_told(judgement), title_justify="left")
+    table = Table(*HEADER, box=SIMPLE)
     for row in table_rows(judgement):
         table.add_row(*row)
-    console.out.print(table)
+    console.out.print(about_told(judgement), table)
     console.out.print(record_judgement(judgement, run, out), markup=False)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import torch
+
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.files import written_whole
 from mlpf_hpo.mlpf.evaluation.judge import judge
@@ -26,6 +28,8 @@ ARTIFACTS = "physics"
 
 def judge_trained(trained: TrainedTrial, store: EventStore, run: TrialRun | None = None) -> Judgement:
     """Judge a trained network on a store's events beside their rule-based candidates.
+
+    Sets the process's number of PyTorch threads to that of the training.
 
     Parameters
     ----------
@@ -53,6 +57,7 @@ def judge_trained(trained: TrainedTrial, store: EventStore, run: TrialRun | None
         "configuration": dict(trained.configuration),
         "trained_on": dict(trained.trained_on),
     }
+    torch.set_num_threads(trained.training.threads)  # more would only be in each other's way, as in training
     predicted = reconstruct(trained.network, store, trained.training.batch_events)
     return judge(Sample.collect(store, predicted), about)
 

@@ -58,7 +58,7 @@ def legend(figure: Figure, judgement: Judgement, *others: Artist) -> None:
     ]
     figure.legend(
         handles=[*shown, *others],
-        loc="outside upper center",
+        loc="upper center",
         ncols=len(shown) + len(others),
         title=sample_told(judgement),
         title_fontsize=10,
@@ -90,10 +90,11 @@ def compared(above: Axes, below: Axes, rows: Sequence[Row], variable: str, of_ra
 
 
 def as_fraction(axis: Axes, rows: Sequence[Row]) -> None:
-    """Let the axis begin at 0 and end above the largest fraction, at 1.1 at most; bars may leave it."""
+    """Let the axis begin at 0 and end above the largest fraction; bars may leave it."""
     values = np.array([[row.mlpf.value, row.ycand.value] for row in rows])
-    largest = np.nanmax(values, initial=0.05, where=np.isfinite(values))
-    axis.set_ylim(-0.03 * largest, min(1.1, 1.6 * float(largest)))
+    largest = float(np.nanmax(values, initial=0.06, where=np.isfinite(values)))
+    top = 1.1 if largest > 0.5 or not np.nanmax(values, initial=0) else 1.6 * largest
+    axis.set_ylim(-0.03 * top, top)
 
 
 def points(
