@@ -5,12 +5,13 @@ All intervals are central and hold 68.27 %, one standard deviation of a Gaussian
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
+
+from mlpf_hpo.mlpf.evaluation.resampled import Resampled
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -26,9 +27,6 @@ NORMAL_IQR = 1.349
 
 TAIL = 3.0
 """What lies further than so many widths from the median is in the tails; 0.27 % of a Gaussian do."""
-
-BLOCK = 4_000_000
-"""Weights handled at once, so that memory does not grow with the sample."""
 
 
 class Estimate(NamedTuple):
@@ -118,67 +116,12 @@ class EventBootstrap:
             The median; the interquartile range over 1.349; the share of values further than three such widths
             from the median. NaN for a replica without any value.
         """
-        order = np.argsort(values, kind="stable")
-        ordered, event = values[order], event[order]
         out = np.full((len(self.weights), 3), np.nan)
-        for rows in self._blocks(len(values)):
-            repeated = np.cumsum(self.weights[rows][:, event], axis=1)
-            out[rows] = _spread(ordered, repeated)
+        drawn = (self.weights @ np.bincount(event, minlength=self.weights.shape[1])) > 0
+        if drawn.any():
+            resampled = Resampled(values, event, self.weights[drawn])
+            low, median, high = resampled.quantiles((0.25, 0.5, 0.75)).T
+            width = (high - low) / NORMAL_IQR
+            inside = resampled.between(median - TAIL * width, median + TAIL * width)
+            out[drawn] = np.stack([median, width, 1 - inside / resampled.total], axis=1)
         return out
-
-    def _blocks(self, n: int) -> Iterator[slice]:
-        size = max(1, BLOCK // max(n, 1))
-        for start in range(0, len(self.weights), size):
-            yield slice(start, start + size)
-
-
-def _spread(ordered: FloatArray, repeated: IntArray) -> FloatArray:
-    """Return median, width and tails for each row of cumulated weights [rows, n] of ordered values [n]."""
-    total = repeated[:, -1] if len(ordered) else np.zeros(len(repeated), dtype=np.int64)
-    some = total > 0
-    out = np.full((len(total), 3), np.nan)
-    if not some.any():
-        return out
-    repeated, total = repeated[some], total[some]
-    low, median, high = quantiles(ordered, repeated, (0.25, 0.5, 0.75)).T
-    width = (high - low) / NORMAL_IQR
-    first = np.searchsorted(ordered, median - TAIL * width, side="left")
-    last = np.searchsorted(ordered, median + TAIL * width, side="right")
-    upto = np.pad(repeated, ((0, 0), (1, 0)))
-    rows = np.arange(len(total))
-    inside = upto[rows, last] - upto[rows, first]
-    out[some] = np.stack([median, width, 1 - inside / total], axis=1)
-    return out
-
-
-def quantiles(ordered: FloatArray, repeated: IntArray, q: Sequence[float]) -> FloatArray:
-    """Return quantiles of values that occur several times each.
-
-    Parameters
-    ----------
-    ordered : array [n]
-        Values, ascending.
-    repeated : array [rows, n], int64
-        Cumulated numbers of occurrences, one set per row; no row may end at 0.
-    q : sequence of float
-        Levels.
-
-    Returns
-    -------
-    array [rows, len(q)]
-        `np.quantile` of the values written out as often as they occur.
-    """
-    rows, total = len(repeated), repeated[:, -1:]
-    # Rows put one after the other ascend as a whole once each begins above the end of the one before:
-    # a single search then answers for all of them.
-    stride = int(total.max()) + 1
-    start = np.arange(rows)[:, None]
-    flat = (repeated + start * stride).ravel()
-    position = (total - 1) * np.asarray(q)
-    below = np.floor(position).astype(np.int64)
-    above = np.minimum(below + 1, total - 1)
-    found = [
-        ordered[np.searchsorted(flat, rank + start * stride, side="right") - start * repeated.shape[1]]
-        for rank in (below, above)
-    ]
-    return np.asarray(found[0] + (position - below) * (found[1] - found[0]), dtype=np.float64)

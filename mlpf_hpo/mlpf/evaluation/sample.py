@@ -100,10 +100,13 @@ class Sample:
 
 def unique(rows: FloatArray, event: IntArray) -> NDArray[np.bool_]:
     """Tell which rows [N, 7] are particles, each counted once where it stands at several elements."""
-    first = np.zeros(len(rows), dtype=bool)
-    # Rows that are equal bit by bit, in the same event, are one particle.
     keys = np.column_stack([event, rows])
-    first[np.unique(keys, axis=0, return_index=True)[1]] = True
+    order = np.lexsort(keys.T)
+    differs = np.ones(len(rows), dtype=bool)
+    # Rows that are equal bit by bit, in the same event, are one particle; the first of them stands for all.
+    differs[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    first = np.zeros(len(rows), dtype=bool)
+    first[order] = differs
     return np.asarray(first & (rows[:, PID] > 0))
 
 

@@ -14,8 +14,8 @@ from mlpf_hpo.mlpf.evaluation.intervals import (
     EventBootstrap,
     clopper_pearson,
     percentile_interval,
-    quantiles,
 )
+from mlpf_hpo.mlpf.evaluation.resampled import Resampled
 
 
 def binomial(k: int, n: int, p: float) -> float:
@@ -51,18 +51,28 @@ def test_percentiles_of_the_replicas() -> None:
     assert all(math.isnan(bound) for bound in percentile_interval(few)[1:])
 
 
-@settings(max_examples=60, deadline=None)
-@given(data=st.data(), n=st.integers(1, 12), rows=st.integers(1, 5))
-def test_quantiles_are_those_of_values_written_out(data: st.DataObject, n: int, rows: int) -> None:
-    floats = st.floats(-5, 5, allow_nan=False, width=32)
-    ordered = np.sort(np.array(data.draw(st.lists(floats, min_size=n, max_size=n))))
-    weights = np.array(
-        data.draw(st.lists(st.lists(st.integers(0, 4), min_size=n, max_size=n), min_size=rows, max_size=rows))
-    )
-    weights[:, 0] += weights.sum(axis=1) == 0
-    found = quantiles(ordered, np.cumsum(weights, axis=1), (0.1, 0.25, 0.5, 0.75))
-    for row, times in zip(found, weights, strict=True):
-        assert row == pytest.approx(np.quantile(np.repeat(ordered, times), [0.1, 0.25, 0.5, 0.75]))
+@settings(max_examples=80, deadline=None)
+@given(
+    values=st.lists(st.tuples(st.floats(-5, 5, width=16), st.integers(0, 3)), min_size=1, max_size=40),
+    weights=st.lists(st.tuples(*[st.integers(0, 3)] * 4), min_size=1, max_size=5),
+)
+def test_every_row_is_its_values_written_out(
+    values: list[tuple[float, int]], weights: list[tuple[int, ...]]
+) -> None:
+    """Also with equal values, with events that are not drawn, and with blocks that are not full."""
+    table, event = np.array([v for v, _ in values], dtype=float), np.array([e for _, e in values])
+    drawing = np.array([row for row in weights if sum(row[e] for e in event)]).reshape(-1, 4)
+    if not len(drawing):
+        return
+    resampled = Resampled(table, event, drawing)
+    written = [np.repeat(table, row[event]) for row in drawing]
+    q = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
+    for row, drawn in zip(resampled.quantiles(q), written, strict=True):
+        assert row == pytest.approx(np.quantile(drawn, q))
+    low, high = np.full(len(drawing), table[0]), np.full(len(drawing), table.max())
+    counted = [((drawn >= table[0]) & (drawn <= table.max())).sum() for drawn in written]
+    assert resampled.between(low, high).tolist() == counted
+    assert resampled.total.tolist() == [len(drawn) for drawn in written]
 
 
 def test_resamples_draw_whole_events() -> None:
@@ -91,14 +101,6 @@ def test_each_replica_is_its_events_written_out() -> None:
         width = (high - low) / 1.349
         tails = (np.abs(all_values - median) > 3 * width).mean()
         assert spread[i] == pytest.approx([median, width, tails])
-
-
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = np.random.default_rng(1)
-    values, event = generator.normal(size=50), np.sort(generator.integers(0, 5, 50))
-    whole = EventBootstrap(5, seed=0, replicas=30).spread(values, event)
-    monkeypatch.setattr("mlpf_hpo.mlpf.evaluation.intervals.BLOCK", 120)
-    assert (EventBootstrap(5, seed=0, replicas=30).spread(values, event) == whole).all()
 
 
 def test_a_gaussian_has_its_width_and_tails() -> None:
