@@ -9,8 +9,8 @@ from typing import Any
 from mlpf_hpo.config import Params, load_params
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.files import read_json
-from mlpf_hpo.mlpf.evaluation.judgement import Judgement
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
+from mlpf_hpo.evaluation.collection import collect
+from mlpf_hpo.evaluation.judge import judge
+from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.reconstruction import reconstruct
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.files import written_whole
-from mlpf_hpo.mlpf.evaluation.judge import judge
-from mlpf_hpo.mlpf.evaluation.judgement import Judgement
-from mlpf_hpo.mlpf.evaluation.reconstruction import reconstruct
-from mlpf_hpo.mlpf.evaluation.sample import Sample
 from mlpf_hpo.reporting.physics_figures import FIGURES
 from mlpf_hpo.reporting.physics_table import summary_metrics
 from mlpf_hpo.reporting.style import png
@@ -59,7 +59,7 @@ def judge_trained(trained: TrainedTrial, store: EventStore, run: TrialRun | None
     }
     torch.set_num_threads(trained.training.threads)  # more would only be in each other's way, as in training
     predicted = reconstruct(trained.network, store, trained.training.batch_events)
-    return judge(Sample.collect(store, predicted), about)
+    return judge(collect(store, predicted), about)
 
 
 def write_judgement(judgement: Judgement, folder: Path) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from matplotlib.figure import Figure
 
+from mlpf_hpo.evaluation.intervals import Estimate
+from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.multiplicity import GROUPS
 from mlpf_hpo.events.schema import CLASSES
-from mlpf_hpo.mlpf.evaluation.intervals import Estimate
-from mlpf_hpo.mlpf.evaluation.judgement import Judgement
-from mlpf_hpo.mlpf.evaluation.multiplicity import GROUPS
 from mlpf_hpo.reporting.figures import Panel
 from mlpf_hpo.reporting.physics_panels import (
     NAMES,

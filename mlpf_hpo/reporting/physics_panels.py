@@ -17,10 +17,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FormatStrFormatter, NullLocator
 from numpy.typing import NDArray
 
+from mlpf_hpo.evaluation.intervals import Estimate
+from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.table import Row
 from mlpf_hpo.events.schema import CLASSES
-from mlpf_hpo.mlpf.evaluation.intervals import Estimate
-from mlpf_hpo.mlpf.evaluation.judgement import Judgement
-from mlpf_hpo.mlpf.evaluation.table import Row
 from mlpf_hpo.reporting.style import BLUE, GREY, INK, ORANGE
 
 FloatArray = NDArray[np.float64]

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mlpf_hpo.evaluation.intervals import Estimate
+from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.table import Row
 from mlpf_hpo.events.schema import CLASSES
-from mlpf_hpo.mlpf.evaluation.intervals import Estimate
-from mlpf_hpo.mlpf.evaluation.judgement import Judgement
-from mlpf_hpo.mlpf.evaluation.table import Row
 
 HEADER = ("", "counted", "truth", "MLPF", "ycand", "MLPF - ycand")
 
@@ -91,10 +91,15 @@ def about_told(judgement: Judgement) -> str:
         if trained_on["n_events"] < FEW_TRAINING_EVENTS
         else ""
     )
+    published = (
+        " Jets and missing momentum are compared with those of the targets: the generator's are not known."
+        if about["reference"] == "targets"
+        else ""
+    )
     return (
         f"{about['n_events']} {about['process']} events at 14 TeV, PU {about['pileup']:g}. MLPF: trial "
         f"{about['trial']} after {about['epoch']} epochs on {trained_on['n_events']} {trained_on['process']} "
-        f"events, PU {trained_on['pileup']:g}{short}. Intervals hold 68 %."
+        f"events, PU {trained_on['pileup']:g}{short}. Intervals hold 68 %.{published}"
     )
 
 

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from mlpf_hpo.config import ChoiceParams
-from mlpf_hpo.mlpf.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.reporting.figures import NAMES, benchmark_stats
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.physics_table import HEADER, about_told, table_rows

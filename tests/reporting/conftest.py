@@ -8,9 +8,9 @@ import pytest
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.mlpf.evaluation.judge import judge
-from mlpf_hpo.mlpf.evaluation.judgement import Judgement
-from mlpf_hpo.mlpf.evaluation.sample import Sample
+from mlpf_hpo.evaluation.judge import judge
+from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.sample import Sample
 from mlpf_hpo.reporting.inputs import ReportInput
 
 METRICS = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")

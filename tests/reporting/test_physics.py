@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
+from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
-from mlpf_hpo.mlpf.evaluation.judgement import Judgement
 from mlpf_hpo.mlpf.network import MLPF
 from mlpf_hpo.reporting.physics import judge_trained, record_judgement
 from mlpf_hpo.reporting.physics_figures import FIGURES, SHOWN
@@ -120,6 +120,9 @@ def test_what_to_expect_depends_on_the_training(judgement: Judgement) -> None:
     trained_on = {"process": "ttbar", "n_events": 40_000, "pileup": 200.0}
     many = dataclasses.replace(judgement, about={**judgement.about, "trained_on": trained_on})
     assert "on 40000 ttbar events, PU 200. Intervals" in about_told(many)
+    published = dataclasses.replace(judgement, about={**judgement.about, "reference": "targets"})
+    assert "compared with those of the targets" in about_told(published)
+    assert "compared with" not in about_told(judgement)
 
 
 def test_every_figure_says_what_it_shows(judgement: Judgement) -> None:

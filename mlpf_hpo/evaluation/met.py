@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpf_hpo.mlpf.evaluation.intervals import EventBootstrap
-from mlpf_hpo.mlpf.evaluation.sample import Sample, visible_momenta
-from mlpf_hpo.mlpf.evaluation.table import (
+from mlpf_hpo.evaluation.intervals import EventBootstrap
+from mlpf_hpo.evaluation.sample import Sample, visible_momenta
+from mlpf_hpo.evaluation.table import (
     EVERYTHING,
     MET_EDGES,
     Cell,

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpf_hpo.events.schema import CLASSES
-from mlpf_hpo.mlpf.evaluation.classification import inside
-from mlpf_hpo.mlpf.evaluation.intervals import EventBootstrap
-from mlpf_hpo.mlpf.evaluation.sample import COS_PHI, ENERGY, ETA, PID, PT, SIN_PHI, Sample
-from mlpf_hpo.mlpf.evaluation.table import (
+from mlpf_hpo.evaluation.classification import inside
+from mlpf_hpo.evaluation.intervals import EventBootstrap
+from mlpf_hpo.evaluation.sample import COS_PHI, ENERGY, ETA, PID, PT, SIN_PHI, Sample
+from mlpf_hpo.evaluation.table import (
     PARTICLE_EDGES,
     Measured,
     Row,
@@ -20,6 +19,7 @@ from mlpf_hpo.mlpf.evaluation.table import (
     measured_spread,
     side_by_side,
 )
+from mlpf_hpo.events.schema import CLASSES
 from mlpf_hpo.mlpf.physics import RESIDUALS
 
 FloatArray = NDArray[np.float64]

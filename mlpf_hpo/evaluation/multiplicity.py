@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mlpf_hpo.evaluation.intervals import EventBootstrap
+from mlpf_hpo.evaluation.sample import PID, Sample, unique
+from mlpf_hpo.evaluation.table import EVERYTHING, Measured, Row, compare
 from mlpf_hpo.events.schema import CLASSES
-from mlpf_hpo.mlpf.evaluation.intervals import EventBootstrap
-from mlpf_hpo.mlpf.evaluation.sample import PID, Sample, unique
-from mlpf_hpo.mlpf.evaluation.table import EVERYTHING, Measured, Row, compare
 
 GROUPS = {
     "particle": tuple(range(1, len(CLASSES))),

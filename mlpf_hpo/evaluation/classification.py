@@ -12,10 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpf_hpo.events.schema import CLASSES, N_CLASSES
-from mlpf_hpo.mlpf.evaluation.intervals import EventBootstrap
-from mlpf_hpo.mlpf.evaluation.sample import ETA, PID, PT, Sample
-from mlpf_hpo.mlpf.evaluation.table import (
+from mlpf_hpo.evaluation.intervals import EventBootstrap
+from mlpf_hpo.evaluation.sample import ETA, PID, PT, Sample
+from mlpf_hpo.evaluation.table import (
     EVERYTHING,
     PARTICLE_EDGES,
     Cell,
@@ -24,6 +23,7 @@ from mlpf_hpo.mlpf.evaluation.table import (
     compare,
     measured_fraction,
 )
+from mlpf_hpo.events.schema import CLASSES, N_CLASSES
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpf_hpo.mlpf.evaluation.intervals import (
+from mlpf_hpo.evaluation.intervals import (
     LEVEL,
     EventBootstrap,
     clopper_pearson,
     percentile_interval,
 )
-from mlpf_hpo.mlpf.evaluation.resampled import Resampled
+from mlpf_hpo.evaluation.resampled import Resampled
 
 
 def binomial(k: int, n: int, p: float) -> float:

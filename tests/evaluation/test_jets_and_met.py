@@ -8,10 +8,10 @@ import math
 import numpy as np
 import pytest
 
-from mlpf_hpo.mlpf.evaluation.intervals import EventBootstrap
-from mlpf_hpo.mlpf.evaluation.jets import MATCH, find_jets, jet_rows, match
-from mlpf_hpo.mlpf.evaluation.met import along_and_across, met_rows, missing_momentum
-from mlpf_hpo.mlpf.evaluation.table import Row
+from mlpf_hpo.evaluation.intervals import EventBootstrap
+from mlpf_hpo.evaluation.jets import MATCH, find_jets, jet_rows, match
+from mlpf_hpo.evaluation.met import along_and_across, met_rows, missing_momentum
+from mlpf_hpo.evaluation.table import Row
 
 pytest.importorskip("fastjet")
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpf_hpo.mlpf.evaluation.intervals import Estimate, EventBootstrap, clopper_pearson, percentile_interval
+from mlpf_hpo.evaluation.intervals import Estimate, EventBootstrap, clopper_pearson, percentile_interval
 
 FloatArray = NDArray[np.float64]
 

@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
+from mlpf_hpo.evaluation.classification import classification_rows, confusion
+from mlpf_hpo.evaluation.intervals import EventBootstrap, clopper_pearson
+from mlpf_hpo.evaluation.multiplicity import multiplicity_rows
+from mlpf_hpo.evaluation.residuals import residual_rows, residuals
+from mlpf_hpo.evaluation.sample import Sample, momenta, unique, visible_momenta
+from mlpf_hpo.evaluation.table import FEWEST, PARTICLE_EDGES, Cell, Row, cells
 from mlpf_hpo.events.schema import CLASSES
-from mlpf_hpo.mlpf.evaluation.classification import classification_rows, confusion
-from mlpf_hpo.mlpf.evaluation.intervals import EventBootstrap, clopper_pearson
-from mlpf_hpo.mlpf.evaluation.multiplicity import multiplicity_rows
-from mlpf_hpo.mlpf.evaluation.residuals import residual_rows, residuals
-from mlpf_hpo.mlpf.evaluation.sample import Sample, momenta, unique, visible_momenta
-from mlpf_hpo.mlpf.evaluation.table import FEWEST, PARTICLE_EDGES, Cell, Row, cells
-from tests.mlpf.evaluation.conftest import NOTHING, rows
+from tests.evaluation.conftest import NOTHING, rows
 
 CHARGED, NEUTRAL, PHOTON = "charged hadron", "neutral hadron", "photon"
 

@@ -13,10 +13,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpf_hpo.events.jets import anti_kt
-from mlpf_hpo.mlpf.evaluation.intervals import EventBootstrap
-from mlpf_hpo.mlpf.evaluation.sample import ACCEPTANCE, Sample, visible_momenta
-from mlpf_hpo.mlpf.evaluation.table import (
+from mlpf_hpo.evaluation.intervals import EventBootstrap
+from mlpf_hpo.evaluation.sample import ACCEPTANCE, Sample, visible_momenta
+from mlpf_hpo.evaluation.table import (
     EVERYTHING,
     JET_EDGES,
     Cell,
@@ -28,6 +27,7 @@ from mlpf_hpo.mlpf.evaluation.table import (
     measured_spread,
     side_by_side,
 )
+from mlpf_hpo.events.jets import anti_kt
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from mlpf_hpo.mlpf.evaluation.resampled import Resampled
+from mlpf_hpo.evaluation.resampled import Resampled
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

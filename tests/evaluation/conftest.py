@@ -7,8 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
+from mlpf_hpo.evaluation.sample import Sample
 from mlpf_hpo.events.schema import CLASSES
-from mlpf_hpo.mlpf.evaluation.sample import Sample
+from tests.mlpf.conftest import make_batch, make_network
+
+__all__ = ["make_batch", "make_network", "make_sample", "random_sample"]
 
 Particle = tuple[str, float, float, float]
 """Class, pt, eta, phi; its energy is that of a massless particle."""

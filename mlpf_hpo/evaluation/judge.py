@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpf_hpo.evaluation.classification import classification_rows, confusion
+from mlpf_hpo.evaluation.intervals import REPLICAS, EventBootstrap
+from mlpf_hpo.evaluation.jets import Jets, find_jets, jet_rows
+from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.met import met_rows, missing_momentum
+from mlpf_hpo.evaluation.multiplicity import multiplicity_rows
+from mlpf_hpo.evaluation.residuals import residual_rows, residuals
+from mlpf_hpo.evaluation.sample import PID, Sample
+from mlpf_hpo.evaluation.table import Row
 from mlpf_hpo.events.schema import CLASSES
-from mlpf_hpo.mlpf.evaluation.classification import classification_rows, confusion
-from mlpf_hpo.mlpf.evaluation.intervals import REPLICAS, EventBootstrap
-from mlpf_hpo.mlpf.evaluation.jets import Jets, find_jets, jet_rows
-from mlpf_hpo.mlpf.evaluation.judgement import Judgement
-from mlpf_hpo.mlpf.evaluation.met import met_rows, missing_momentum
-from mlpf_hpo.mlpf.evaluation.multiplicity import multiplicity_rows
-from mlpf_hpo.mlpf.evaluation.residuals import residual_rows, residuals
-from mlpf_hpo.mlpf.evaluation.sample import PID, Sample
-from mlpf_hpo.mlpf.evaluation.table import Row
 
 
 def judge(sample: Sample, about: Mapping[str, Any], seed: int = 0, replicas: int = REPLICAS) -> Judgement:
@@ -28,7 +28,7 @@ def judge(sample: Sample, about: Mapping[str, Any], seed: int = 0, replicas: int
     sample : Sample
         The events.
     about : mapping
-        What is judged, for captions; JSON values.
+        What is judged, for captions; JSON values. What stands for the truth of jets is added.
     seed, replicas : int
         Of the resampling of events, which gives the intervals.
 
@@ -49,7 +49,7 @@ def judge(sample: Sample, about: Mapping[str, Any], seed: int = 0, replicas: int
             for name, rows in sample.reconstructions.items()
         },
         distributions=_distributions(sample, jets),
-        about=dict(about),
+        about={**about, "reference": sample.reference, "replicas": replicas},
     )
 
 

@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.evaluation.collection import collect
+from mlpf_hpo.evaluation.jets import find_jets
+from mlpf_hpo.evaluation.judge import judge
+from mlpf_hpo.evaluation.judgement import ESTIMATES, Judgement
+from mlpf_hpo.evaluation.met import missing_momentum
+from mlpf_hpo.evaluation.reconstruction import reconstruct
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
-from mlpf_hpo.mlpf.evaluation.judge import judge
-from mlpf_hpo.mlpf.evaluation.judgement import ESTIMATES, Judgement
-from mlpf_hpo.mlpf.evaluation.reconstruction import reconstruct
-from mlpf_hpo.mlpf.evaluation.sample import Sample
 from mlpf_hpo.mlpf.network import MLPF
 
 pytest.importorskip("fastjet")
@@ -49,7 +51,7 @@ def judgement(store: EventStore) -> Judgement:
     """The rules against themselves."""
     truth = np.concatenate([event.targets for event in (store[i] for i in range(len(store)))]).astype(float)
     about = {"process": "qcd", "n_events": 5, "pileup": 0.0}
-    return judge(Sample.collect(store, truth), about, replicas=20)
+    return judge(collect(store, truth), about, replicas=20)
 
 
 def test_a_network_reconstructs_event_by_event(store: EventStore, network: MLPF) -> None:
@@ -76,7 +78,7 @@ def test_a_diverged_network_is_refused(store: EventStore, network: MLPF) -> None
 
 
 def test_elements_keep_their_events(store: EventStore, events: list[Event]) -> None:
-    sample = Sample.collect(store, np.zeros((80, 7)))
+    sample = collect(store, np.zeros((80, 7)))
     assert sample.event.tolist() == [n for n, event in enumerate(events) for _ in range(len(event))]
     assert sample.jet_event.tolist() == [1, 2, 2, 4]
     assert sample.met.tolist() == [[n, 1.0] for n in range(5)]
@@ -87,7 +89,32 @@ def test_a_store_without_candidates_is_refused(tmp_path: Path, events: list[Even
     bare = [Event(**{**vars(event), "candidates": None}) for event in events]
     store = write_store(tmp_path / "bare", bare, {})
     with pytest.raises(DataError, match=r"bare: has no rule-based candidates \(ycand\)"):
-        Sample.collect(store, np.zeros((80, 7)))
+        collect(store, np.zeros((80, 7)))
+
+
+class Published:
+    """A store that knows no generator jets."""
+
+    path, manifest = Path("published"), {"has_candidates": True}
+
+    def __init__(self, events: list[Event]) -> None:
+        unknown = {"generator_jets": None, "generator_met": None}
+        self.events = [Event(**{**vars(event), **unknown}) for event in events]
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __getitem__(self, i: int) -> Event:
+        return self.events[i]
+
+
+def test_without_generator_jets_those_of_the_targets_count(events: list[Event], judgement: Judgement) -> None:
+    sample = collect(Published(events), np.zeros((80, 7)))  # type: ignore[arg-type]
+    perfect = find_jets(sample, sample.truth)
+    assert len(perfect.matched_true) == len(sample.jets) > 0
+    assert perfect.response == pytest.approx(1.0)
+    assert sample.met == pytest.approx(missing_momentum(sample, sample.truth))
+    assert (sample.reference, judgement.about["reference"]) == ("targets", "generator")
 
 
 def test_the_rules_judged_as_the_network_are_as_good_as_themselves(judgement: Judgement) -> None:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpf_hpo.errors import DataError
-from mlpf_hpo.events.schema import TARGETS, TRACK
-from mlpf_hpo.events.store import EventStore
+from mlpf_hpo.events.schema import TARGETS
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -40,11 +38,13 @@ class Sample:
     reconstructions : mapping of str to array [N, 7], float64
         "mlpf" and "ycand", columns as in `TARGETS`.
     jets : array [J, 4], float64
-        Generator jets: pt, eta, phi, mass.
+        True jets: pt, eta, phi, mass.
     jet_event : array [J], int64
-        Event of each generator jet.
+        Event of each true jet.
     met : array [n_events, 2], float64
-        (px, py) of the generator's missing momentum, GeV.
+        (px, py) of the true missing momentum, GeV.
+    reference : str
+        What jets and missing momentum are of: all particles of the "generator", or the "targets".
     """
 
     n_events: int
@@ -55,39 +55,7 @@ class Sample:
     jets: FloatArray
     jet_event: IntArray
     met: FloatArray
-
-    @staticmethod
-    def collect(store: EventStore, predicted: FloatArray) -> Sample:
-        """Put a store's events and the network's particles [N, 7] side by side.
-
-        Raises
-        ------
-        DataError
-            If the store has no rule-based candidates to compare with.
-        """
-        if not store.manifest["has_candidates"]:
-            raise DataError(
-                f"{store.path}: has no rule-based candidates (ycand), which MLPF is judged beside; use a "
-                "store made by the stage `events`, or one imported with its candidates"
-            )
-        events = [store[i] for i in range(len(store))]
-        numbers = np.arange(len(events))
-        jets = np.concatenate([event.generator_jets for event in events]).astype(np.float64)
-        return Sample(
-            n_events=len(events),
-            event=np.repeat(numbers, [len(event) for event in events]),
-            is_track=np.concatenate([event.features[:, 0] == TRACK for event in events]),
-            truth=np.concatenate([event.targets for event in events]).astype(np.float64),
-            reconstructions={
-                "mlpf": predicted,
-                "ycand": np.concatenate([e.candidates for e in events if e.candidates is not None]).astype(
-                    np.float64
-                ),
-            },
-            jets=jets,
-            jet_event=np.repeat(numbers, [len(event.generator_jets) for event in events]),
-            met=np.stack([event.generator_met for event in events]).astype(np.float64),
-        )
+    reference: str = "generator"
 
     def per_event(self, mask: NDArray[np.bool_]) -> IntArray:
         """Return how many of the chosen elements each event has, [n_events]."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import DataError
+from mlpf_hpo.evaluation.intervals import Estimate
+from mlpf_hpo.evaluation.table import Cell, Row
 from mlpf_hpo.files import read_json, write_json, written_whole
-from mlpf_hpo.mlpf.evaluation.intervals import Estimate
-from mlpf_hpo.mlpf.evaluation.table import Cell, Row
 
 VERSION = 1
 
