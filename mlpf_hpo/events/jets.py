@@ -1,4 +1,4 @@
-"""Generator jets and missing momentum: what a reconstruction is compared with.
+"""Jets, and the generator's missing momentum: what a reconstruction is compared with.
 
 Jets are found by FastJet (M. Cacciari, G. P. Salam, G. Soyez, EPJC 72 1896, arXiv:1111.6097) with the anti-kt
 algorithm (JHEP 04 063, arXiv:0802.1189).
@@ -31,6 +31,12 @@ def visible(particles: Particles) -> NDArray[np.bool_]:
     for code in NEUTRINOS:
         seen &= absolute != code
     return seen
+
+
+def anti_kt(momenta: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the anti-kt jets of the particles of one event, as `generator_jets` does."""
+    (jets,) = generator_jets(momenta, np.zeros(len(momenta), dtype=np.int64), 1)
+    return jets
 
 
 def generator_jets(
@@ -92,6 +98,6 @@ def load_fastjet() -> Any:
     try:
         import fastjet
     except ImportError:
-        raise ConfigurationError("generator jets need FastJet: pip install 'mlpf_hpo[generate]'") from None
+        raise ConfigurationError("jets need FastJet: pip install 'mlpf_hpo[generate]'") from None
     fastjet._swig.ClusterSequence.set_fastjet_banner_stream(None)
     return fastjet

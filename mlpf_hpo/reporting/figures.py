@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log
 from mlpf_hpo.reporting.throughput import figure_7
+from mlpf_hpo.tuning.best import best_trial
 
 COLOURS = {"persistence": GREY, "svr": BLUE, "qsvr": ORANGE, "random_bits": RED, "qsvr_ensemble": GREEN}
 OTHERS = ("#7b5ea7", "#8c6d31", "#17889c")
@@ -40,7 +40,7 @@ def figure_1(inputs: ReportInput) -> Panel:
     finished = np.flatnonzero(np.isfinite(curves.final))
     order = finished[np.argsort(curves.final[finished])]
     median = int(order[(len(order) - 1) // 2])
-    best = best_trial(inputs)
+    best = best_trial(inputs.search)
     before = (curves.metrics["train/loss"][median], curves.values[median])
     after = (best["train_curve"], best["curve"])
     with canvas(2) as (figure, axes):
@@ -208,17 +208,6 @@ FIGURES: tuple[Callable[[ReportInput], Panel], ...] = (
     figure_7,
     figure_search,
 )
-
-
-def best_trial(inputs: ReportInput) -> dict[str, Any]:
-    """Return the search's trial with the lowest validation loss, with its policy's label."""
-    trials = [
-        {**trial, "policy": policy["label"]}
-        for policy in inputs.search["policies"].values()
-        for trial in policy["trials"]
-        if trial["curve"] and trial["train_curve"]
-    ]
-    return min(trials, key=lambda trial: min(trial["curve"]))
 
 
 def _predicted_against_true(axis: Axes, inputs: ReportInput, name: str) -> None:

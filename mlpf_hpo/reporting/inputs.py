@@ -9,6 +9,7 @@ from typing import Any
 from mlpf_hpo.config import Params, load_params
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.files import read_json, read_record
 
 
@@ -24,6 +25,8 @@ class ReportInput:
         Manifests of the event stores.
     campaign, campaign_runs, predictors, registered, search, benchmark : mapping
         What the stages of those names left.
+    physics : Judgement
+        Of the search's best trial.
     curves : LearningCurves
         The data set.
     """
@@ -37,6 +40,7 @@ class ReportInput:
     predictors: dict[str, Any]
     registered: dict[str, Any]
     search: dict[str, Any]
+    physics: Judgement
     benchmark: dict[str, Any]
 
     @staticmethod
@@ -58,6 +62,7 @@ class ReportInput:
             predictors=read_record(root / "results/predictors.json", "predictors"),
             registered=read_record(root / "results/register.json", "register"),
             search=read_record(root / "results/search.json", "search"),
+            physics=Judgement.read(root / "results/physics"),
             benchmark=read_json(root / "results/benchmark/mlpf_summary.json", "benchmark"),
         )
 

@@ -14,12 +14,15 @@ from mlpf_hpo.files import write_json, write_text, written_whole
 from mlpf_hpo.reporting.figures import FIGURES
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
+from mlpf_hpo.reporting.physics_figures import SHOWN
+from mlpf_hpo.reporting.physics_table import summary_metrics
 from mlpf_hpo.reporting.style import Panel, png, svg
 from mlpf_hpo.reporting.tables import (
     table_1,
     table_2,
     table_benchmark,
     table_machines,
+    table_physics,
     table_scores,
     table_search,
 )
@@ -71,7 +74,7 @@ def build_report(inputs: ReportInput, out: Path) -> Path:
     path
         The page.
     """
-    panels = [make(inputs) for make in FIGURES]
+    panels = [make(inputs) for make in FIGURES] + [make(inputs.physics) for make in SHOWN]
     drawn = {panel.name: svg(panel.figure, panel.name, panel.title) for panel in panels}
     with written_whole(out / "figures") as folder:
         folder.mkdir(parents=True)
@@ -95,6 +98,7 @@ def metrics(inputs: ReportInput) -> dict[str, float]:
     for name, scores in inputs.predictors["predictors"].items():
         for key in ("spearman", "r2_quantile", "coverage"):
             out[f"predictors.{name}.{key}"] = scores[key]["mean"]
+    out |= {name.replace("_", ".", 1): value for name, value in summary_metrics(inputs.physics).items()}
     ((key, score),) = inputs.benchmark["report"]["wl-scores"].items()
     out[f"benchmark.{key}"] = score
     return out
@@ -118,6 +122,9 @@ def _page(inputs: ReportInput, panels: list[Panel], drawn: dict[str, str]) -> st
         show("figure-search"),
         table_search(inputs),
         show("figure-1"),
+        "<h2>What the best trial reconstructs</h2>",
+        table_physics(inputs.physics),
+        *(show(panel.name) for panel in panels if panel.name.startswith("physics-")),
         "<h2>The search space</h2>",
         table_1(inputs),
         show("figure-3"),

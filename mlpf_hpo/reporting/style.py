@@ -78,6 +78,41 @@ def plain_log(axis: Axes) -> None:
             one.set_minor_formatter(NullFormatter())
 
 
+@contextmanager
+def ratio_canvas(
+    rows: int, columns: int, width: float = 6.6, height: float = 2.9
+) -> Iterator[tuple[Figure, list[tuple[mpl.axes.Axes, mpl.axes.Axes]]]]:
+    """Yield a figure with pairs of axes, row by row: a panel, and below it a narrow one for a ratio.
+
+    `height` is that of one row; the legend has half an inch above all rows. The places are fixed: what solves
+    for them with so many axes does not find the same last digits every time.
+    """
+    with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
+        total = height * rows + LEGEND_HEIGHT
+        figure = Figure(figsize=(width, total))
+        outer = figure.add_gridspec(
+            rows,
+            columns,
+            left=0.68 / width,
+            right=1 - 0.12 / width,
+            bottom=0.5 / total,
+            top=1 - (LEGEND_HEIGHT + 0.3) / total,
+            hspace=0.85 / (height - 0.8),
+            wspace=0.3,
+        )
+        pairs = []
+        for place in (outer[i, j] for i in range(rows) for j in range(columns)):
+            inner = place.subgridspec(2, 1, height_ratios=(2.4, 1), hspace=0.12)
+            above = figure.add_subplot(inner[0])
+            pairs.append((above, figure.add_subplot(inner[1], sharex=above)))
+            above.tick_params(labelbottom=False)
+        yield figure, pairs
+
+
+LEGEND_HEIGHT = 0.5
+"""Inches above the panels of `ratio_canvas`."""
+
+
 def svg(figure: Figure, name: str, title: str) -> str:
     """Return a figure as inline SVG that takes the page's text colour.
 

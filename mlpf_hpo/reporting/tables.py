@@ -8,9 +8,11 @@ from html import escape
 from typing import Any
 
 from mlpf_hpo.config.space import ChoiceParams
+from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.reporting.figures import name_of
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
+from mlpf_hpo.reporting.physics_table import HEADER, about_told, table_rows
 from mlpf_hpo.reporting.throughput import benchmark_stats
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tracking.hosts import host_told, versions_told
@@ -161,6 +163,16 @@ def table_machines(inputs: ReportInput) -> str:
     )
     header = ("machine", "trials", "events/s", "elements/s", "at equal configuration", "hardware", "software")
     return html_table(caption, header, rows)
+
+
+def table_physics(judgement: Judgement) -> str:
+    """Return the headline numbers of the best trial's reconstruction."""
+    caption = (
+        f"{about_told(judgement)} Efficiency and fake rate count elements; momenta are those where the class "
+        "is right, relative to the true ones. Differences are on the same events. All numbers, by pt, eta "
+        "and kind of element, are in results/physics/table.csv."
+    )
+    return html_table(caption, HEADER, table_rows(judgement))
 
 
 def table_benchmark(inputs: ReportInput) -> str:

@@ -48,6 +48,12 @@ def tracking_uri(explicit: str | None = None) -> str:
     return explicit or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{project_folder() / DATABASE}"
 
 
+def is_there(uri: str | None = None) -> bool:
+    """Tell whether anything may be on record: a server, or a database file that exists."""
+    uri = tracking_uri(uri)
+    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).is_file()
+
+
 def artifact_root(uri: str) -> str | None:
     """Return where new experiments keep files: beside a SQLite database, or as the server says (None)."""
     if not uri.startswith(SQLITE):

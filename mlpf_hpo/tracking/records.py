@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlpf_hpo.space import Configuration, stable_hash
 
@@ -55,6 +55,25 @@ class TrialSummary:
     def epochs(self) -> int:
         """Number of epochs on record."""
         return max((len(values) for values in self.metrics.values()), default=0)
+
+
+class TrialRun(NamedTuple):
+    """Where a trial is on record.
+
+    Attributes
+    ----------
+    run_id, experiment_id, name : str
+        Its run.
+    trial_id, trial_key, campaign_id : str
+        The trial, and the campaign or search that it belongs to.
+    """
+
+    run_id: str
+    experiment_id: str
+    name: str
+    trial_id: str
+    trial_key: str
+    campaign_id: str
 
 
 def trial_key(

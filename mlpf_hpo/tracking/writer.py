@@ -175,6 +175,10 @@ class RunWriter:
         self.summary(run_id, {name: total})
         return total
 
+    def keep_files(self, run_id: str, folder: Path, at: str) -> None:
+        """Store the files of a folder with a run, below the path `at`."""
+        self.client.log_artifacts(run_id, str(folder), at)
+
     def close_orphans(self, campaign_id: str) -> int:
         """Close as killed the runs that a driver left behind when it died; return how many.
 

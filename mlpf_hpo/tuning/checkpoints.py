@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from mlpf_hpo.errors import DataError
 from mlpf_hpo.files import sha256, storage_error
 
 log = logging.getLogger(__name__)
@@ -92,15 +93,30 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
     """Return the newest checkpoint that is whole, or None; damaged ones are passed over with a warning."""
     for path in _checkpoints(folder):
         try:
-            whole = _checksum(path) == path.stem.rpartition("-")[2]
-            content = torch.load(path, map_location="cpu", weights_only=True) if whole else None
-        except Exception as error:  # what isn't a checkpoint fails to load in many ways; nothing of it runs
-            log.warning("%s: %s", path, str(error).partition("\n")[0])
-            content = None
-        if content is not None:
-            return Checkpoint(path, _epoch(path), content)
-        log.warning("%s is damaged; the checkpoint before it is used", path)
+            return read_checkpoint(path)
+        except DataError as error:
+            log.warning("%s; the checkpoint before it is used", error)
     return None
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint file.
+
+    Raises
+    ------
+    DataError
+        If it is not one of ours, or damaged.
+    """
+    if not _NAME.fullmatch(path.name):
+        raise DataError(f"{path}: not a checkpoint of ours (epoch-NUMBER-CHECKSUM.ckpt)")
+    try:
+        whole = _checksum(path) == path.stem.rpartition("-")[2]
+        content = torch.load(path, map_location="cpu", weights_only=True) if whole else None
+    except Exception as error:  # what isn't a checkpoint fails to load in many ways; nothing of it runs
+        raise DataError(f"{path}: damaged: {str(error).partition(chr(10))[0]}") from None
+    if content is None:
+        raise DataError(f"{path}: damaged: its content is not what its name says")
+    return Checkpoint(path, _epoch(path), content)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

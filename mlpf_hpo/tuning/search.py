@@ -202,7 +202,7 @@ def _run_policy(
     spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
     run_ids = [outcome.run_id for outcome in outcomes]
     trials = reader.trials(writer.client, "search", run_ids=run_ids, metrics=CURVES)
-    found = _found(policy, parent, spent, outcomes, {trial.run_id: trial for trial in trials})
+    found = _found(policy, identity, parent, spent, outcomes, {trial.run_id: trial for trial in trials})
     found["reused"] = len(finished)
     writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
     writer.close(parent, "finished")
@@ -211,6 +211,7 @@ def _run_policy(
 
 def _found(
     policy: Policy,
+    identity: str,
     parent: str,
     wall_seconds: float,
     outcomes: Sequence[TrialOutcome],
@@ -226,6 +227,7 @@ def _found(
     statuses = Counter(row["status"] for row in rows)
     return {
         "label": policy.label,
+        "campaign_id": identity,
         "parent_run_id": parent,
         "epochs": sum(trial.epochs for trial in trials.values()),
         "wall_seconds": wall_seconds,
@@ -248,6 +250,7 @@ def _trial_row(outcome: TrialOutcome, trial: TrialSummary) -> dict[str, Any]:
     epochs = list(itertools.takewhile(lambda losses: all(map(math.isfinite, losses)), together))
     return {
         "trial_id": outcome.trial_id,
+        "trial_key": outcome.key,
         "run_id": outcome.run_id,
         "status": outcome.status,
         "reason": outcome.reason,

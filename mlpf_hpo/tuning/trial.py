@@ -21,6 +21,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.events.datamodule import EventDataModule
+from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.hardware.throughput import ThroughputCallback
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.seeds import derive_seed
@@ -117,6 +118,7 @@ class _Reporter(pl.callbacks.Checkpoint):
         on_epoch: Callable[[EpochReport], None],
     ) -> None:
         self.spec = spec
+        self.trained_on = _sample(spec)
         self.history = list(history)
         self.folder = folder
         self.throughput = throughput
@@ -129,6 +131,12 @@ class _Reporter(pl.callbacks.Checkpoint):
     def state_dict(self) -> dict[str, Any]:
         return {
             "trial_key": self.spec.key,
+            # All that `trained.py` needs to build the network again.
+            "configuration": dict(self.spec.configuration),
+            "network": self.spec.network.model_dump(mode="json"),
+            "training": self.spec.training.model_dump(mode="json"),
+            "seed": self.spec.seed,
+            "trained_on": self.trained_on,
             "history": [dataclasses.asdict(report) for report in self.history],
         }
 
@@ -156,7 +164,7 @@ class _Reporter(pl.callbacks.Checkpoint):
 
 
 STATE_KEY = "mlpf_hpo.trial"
-"""Under which a checkpoint keeps the trial's key and history."""
+"""Under which a checkpoint keeps what was trained, and its history."""
 
 
 def _history(checkpoint: Checkpoint, spec: TrialSpec) -> list[EpochReport]:
@@ -171,6 +179,12 @@ def _history(checkpoint: Checkpoint, spec: TrialSpec) -> list[EpochReport]:
             "folder, or remove it"
         )
     return history
+
+
+def _sample(spec: TrialSpec) -> dict[str, Any]:
+    """Return what there is to say of the training events."""
+    manifest = EventStore.open(spec.train).manifest
+    return {name: manifest[name] for name in ("process", "n_events", "pileup")}
 
 
 def _trainer(spec: TrialSpec, max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:

@@ -21,10 +21,21 @@ from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.registry import load_champion
+from mlpf_hpo.tuning.best import best_trial
 
 pytestmark = pytest.mark.pipeline
 
-STAGES = ["events", "campaign", "curves", "predictors", "register", "search", "benchmark", "report"]
+STAGES = [
+    "events",
+    "campaign",
+    "curves",
+    "predictors",
+    "register",
+    "search",
+    "physics",
+    "benchmark",
+    "report",
+]
 
 
 def ran(output: str) -> list[str]:
@@ -93,6 +104,21 @@ def test_the_benchmark_and_every_predictor_are_on_record(clone) -> None:
     }
 
 
+def test_the_best_trial_is_judged(clone) -> None:
+    search = json.loads((clone.folder / "results/search.json").read_text())
+    judged = json.loads((clone.folder / "results/physics/judgement.json").read_text())["about"]
+    best = best_trial(search)
+    assert (judged["trial"], judged["trial_key"]) == (best["trial_id"], best["trial_key"])
+    assert judged["trained_on"] == {"process": "ttbar", "n_events": 8, "pileup": 0.0}
+    client = connect(f"sqlite:///{clone.folder / 'mlflow.db'}")
+    run = client.get_run(best["run_id"])
+    assert "summary/physics_photon_efficiency" in run.data.metrics
+    kept = {file.path for file in client.list_artifacts(best["run_id"], "physics")}
+    assert kept == {"physics/figures", "physics/judgement.json", "physics/table.csv"}
+    output = clone.run("mlpf-hpo", "physics", best["run_id"], "--events", "data/events/validation")
+    assert "jets: efficiency" in output
+
+
 def test_policies_saw_the_same_configurations(clone) -> None:
     policies = json.loads((clone.folder / "results/search.json").read_text())["policies"]
     seen = [[trial["configuration"] for trial in policy["trials"]] for policy in policies.values()]
@@ -117,7 +143,7 @@ def test_a_second_run_does_nothing(clone) -> None:
 def test_a_change_runs_what_depends_on_it(clone) -> None:
     clone.write_params({"search": {"reduction_factor": 2.0}})
     try:
-        assert ran(clone.run("dvc", "repro")) == ["search", "report"]
+        assert ran(clone.run("dvc", "repro")) == ["search", "physics", "report"]
     finally:
         clone.write_params({})
 

@@ -8,6 +8,9 @@ import pytest
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.evaluation.judge import judge
+from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.sample import Sample
 from mlpf_hpo.reporting.inputs import ReportInput
 
 METRICS = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
@@ -29,7 +32,42 @@ def _score(value: float) -> dict[str, float]:
 
 
 @pytest.fixture(scope="session")
-def inputs() -> ReportInput:
+def judgement() -> Judgement:
+    """Six events of random particles, judged; there are no muons, and few electrons."""
+    generator = np.random.default_rng(4)
+    n, n_events = 360, 6
+    pid = generator.choice(5, n, p=(0.1, 0.4, 0.2, 0.28, 0.02))
+    pt, eta, phi = generator.lognormal(1, 1, n), generator.normal(0, 2, n), generator.uniform(-3, 3, n)
+    truth = np.column_stack([pid, pid % 2, pt, eta, np.sin(phi), np.cos(phi), pt * np.cosh(eta)])
+    truth[pid == 0] = 0
+    said = {}
+    for name, share in (("mlpf", 0.2), ("ycand", 0.1)):
+        table = truth * np.exp(0.1 * generator.normal(size=truth.shape))
+        table[:, 0] = np.where(generator.random(n) < share, 0, pid)
+        said[name] = table
+    sample = Sample(
+        n_events=n_events,
+        event=np.repeat(np.arange(n_events), n // n_events),
+        is_track=pid % 2 == 1,
+        truth=truth,
+        reconstructions=said,
+        jets=np.array([[20.0, 0.1, 0.2, 1.0]] * n_events),
+        jet_event=np.arange(n_events),
+        met=generator.normal(0, 10, (n_events, 2)),
+    )
+    about = {
+        "process": "qcd",
+        "n_events": n_events,
+        "pileup": 0.0,
+        "trial": "t000",
+        "epoch": 4,
+        "trained_on": {"process": "ttbar", "n_events": 64, "pileup": 0.0},
+    }
+    return judge(sample, about, replicas=20)
+
+
+@pytest.fixture(scope="session")
+def inputs(judgement: Judgement) -> ReportInput:
     generator = np.random.default_rng(0)
     values = np.sort(generator.uniform(1, 9, (N, T)))[:, ::-1].copy()
     values[3, 4:] = np.nan
@@ -96,6 +134,7 @@ def inputs() -> ReportInput:
         "train_curve": [4.0, 3.0],
     }
     policy = {
+        "campaign_id": "s",
         "parent_run_id": "p",
         "epochs": 20,
         "wall_seconds": 3.0,
@@ -139,6 +178,7 @@ def inputs() -> ReportInput:
                 "asha+prediction": {**policy, "label": "ASHA + prediction", "epochs": 15},
             },
         },
+        physics=judgement,
         benchmark={
             "run_info": {"copies": 2, "threads_per_copy": 1, "events_per_thread": 8},
             "report": {

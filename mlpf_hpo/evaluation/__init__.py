@@ -1,0 +1,1 @@
+"""Judging reconstruction: particles, jets, missing momentum, beside the rule-based particle flow."""

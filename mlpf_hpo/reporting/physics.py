@@ -1,0 +1,103 @@
+"""A trained trial judged: table, figures, and both with the trial's run in MLflow."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+from mlpf_hpo.evaluation.collection import collect
+from mlpf_hpo.evaluation.judge import judge
+from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.reconstruction import reconstruct
+from mlpf_hpo.events.store import EventStore
+from mlpf_hpo.files import written_whole
+from mlpf_hpo.reporting.physics_figures import FIGURES
+from mlpf_hpo.reporting.physics_table import summary_metrics
+from mlpf_hpo.reporting.style import png
+from mlpf_hpo.tracking import links
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.records import TrialRun
+from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning.trained import TrainedTrial
+
+ARTIFACTS = "physics"
+"""Path of the files below a run's artifacts."""
+
+
+def judge_trained(trained: TrainedTrial, store: EventStore, run: TrialRun | None = None) -> Judgement:
+    """Judge a trained network on a store's events beside their rule-based candidates.
+
+    Sets the process's number of PyTorch threads to that of the training.
+
+    Parameters
+    ----------
+    trained : TrainedTrial
+        The network.
+    store : EventStore
+        The events; they need candidates.
+    run : TrialRun, optional
+        Names the trial in captions.
+
+    Raises
+    ------
+    DataError
+        If the store has no candidates, or the network predicts no numbers.
+    ConfigurationError
+        If FastJet is not installed.
+    """
+    manifest = store.manifest
+    about = {
+        **{name: manifest[name] for name in ("process", "n_events", "pileup")},
+        "events_digest": store.digest,
+        "trial": run.trial_id if run is not None else trained.trial_key,
+        "trial_key": trained.trial_key,
+        "epoch": trained.epoch,
+        "configuration": dict(trained.configuration),
+        "trained_on": dict(trained.trained_on),
+    }
+    torch.set_num_threads(trained.training.threads)  # more would only be in each other's way, as in training
+    predicted = reconstruct(trained.network, store, trained.training.batch_events)
+    return judge(collect(store, predicted), about)
+
+
+def write_judgement(judgement: Judgement, folder: Path) -> None:
+    """Write judgement.json, table.csv and the figures into a folder, in the place of what was there."""
+    with written_whole(folder) as temporary:
+        temporary.mkdir()
+        judgement.write(temporary)
+        (temporary / "figures").mkdir()
+        for make in FIGURES:
+            panel = make(judgement)
+            (temporary / "figures" / f"{panel.name}.png").write_bytes(png(panel.figure))
+
+
+def log_judgement(judgement: Judgement, run: TrialRun, folder: Path) -> str:
+    """Keep what `write_judgement` left with the trial's run, with the headline numbers; return its link."""
+    writer = RunWriter(connect())
+    writer.keep_files(run.run_id, folder, ARTIFACTS)
+    writer.summary(run.run_id, summary_metrics(judgement))
+    return links.run_link(run.experiment_id, run.run_id)
+
+
+def record_judgement(judgement: Judgement, run: TrialRun | None, out: Path | None) -> str:
+    """Write the files to `out`, and log them to the run, as far as there are an `out` and a run.
+
+    Returns
+    -------
+    str
+        Where to look, or why there is nowhere.
+    """
+    lines = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = out if out is not None else Path(temporary) / ARTIFACTS
+        if out is not None or run is not None:
+            write_judgement(judgement, folder)
+        if out is not None:
+            lines.append(f"  files:   {out}")
+        if run is not None:
+            lines.append(f"  MLflow:  {log_judgement(judgement, run, folder)} (artifacts: {ARTIFACTS}/)")
+        else:
+            lines.append("  MLflow:  this trial is not on record, nothing was logged")
+    return "\n".join(lines)

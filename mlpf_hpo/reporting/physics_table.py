@@ -1,0 +1,124 @@
+"""The numbers of a judgement that people ask for first: for the terminal, for MLflow, for the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mlpf_hpo.evaluation.intervals import Estimate
+from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.table import Row
+from mlpf_hpo.events.schema import CLASSES
+
+HEADER = ("", "counted", "truth", "MLPF", "ycand", "MLPF - ycand")
+
+PARTICLES = {
+    "efficiency": "efficiency",
+    "fake_rate": "fake rate",
+    "pt_median": "pt bias",
+    "pt_width": "pt resolution",
+}
+OTHERS = {
+    ("jets_per_event", "jet"): "jets per event",
+    ("efficiency", "jet"): "jets: efficiency",
+    ("fake_rate", "jet"): "jets: fake rate",
+    ("response_median", "jet"): "jets: median response",
+    ("response_resolution", "jet"): "jets: resolution",
+    ("component_width", "met"): "missing momentum: resolution, GeV",
+    ("per_event", "charged"): "charged particles per event",
+    ("per_event", "neutral"): "neutral particles per event",
+}
+
+
+FEW_TRAINING_EVENTS = 10_000
+"""Published MLPF trainings begin above; with fewer, rules that know the detector have the advantage."""
+
+
+class Line(NamedTuple):
+    """A headline number: what it is called, for people and for MLflow, and its row of the table."""
+
+    told: str
+    key: str
+    row: Row
+
+
+def headlines(judgement: Judgement) -> Iterator[Line]:
+    """Yield the headline numbers, over all elements, jets and events."""
+    wanted = {
+        **{
+            (quantity, name): f"{name}: {told}"
+            for name in CLASSES[1:]
+            for quantity, told in PARTICLES.items()
+        },
+        **OTHERS,
+    }
+    for (quantity, of), told in wanted.items():
+        for row in judgement.find(quantity, of):
+            yield Line(told, f"{of}_{quantity}".replace(" ", "_"), row)
+
+
+def table_rows(judgement: Judgement) -> list[tuple[str, ...]]:
+    """Return the headline numbers as text, columns as in `HEADER`."""
+    return [
+        (
+            line.told,
+            _counted(line.row),
+            "" if math.isnan(line.row.truth) else f"{line.row.truth:.3g}",
+            told(line.row.mlpf),
+            told(line.row.ycand),
+            told(line.row.difference),
+        )
+        for line in headlines(judgement)
+    ]
+
+
+def summary_metrics(judgement: Judgement) -> dict[str, float]:
+    """Return the headline numbers that there are, by name; those of `ycand` beside MLPF's."""
+    out = {}
+    for line in headlines(judgement):
+        for suffix, estimate in (("", line.row.mlpf), ("_ycand", line.row.ycand)):
+            if math.isfinite(estimate.value):
+                out[f"physics_{line.key}{suffix}"] = estimate.value
+    return out
+
+
+def about_told(judgement: Judgement) -> str:
+    """Say which network was judged on which events, and what to expect of it."""
+    about, trained_on = judgement.about, judgement.about["trained_on"]
+    short = (
+        ": with so few, it is expected to lose against the rules"
+        if trained_on["n_events"] < FEW_TRAINING_EVENTS
+        else ""
+    )
+    published = (
+        " Jets and missing momentum are compared with those of the targets: the generator's are not known."
+        if about["reference"] == "targets"
+        else ""
+    )
+    return (
+        f"{about['n_events']} {about['process']} events at 14 TeV, PU {about['pileup']:g}. MLPF: trial "
+        f"{about['trial']} after {about['epoch']} epochs on {trained_on['n_events']} {trained_on['process']} "
+        f"events, PU {trained_on['pileup']:g}{short}. Intervals hold 68 %.{published}"
+    )
+
+
+def told(estimate: Estimate) -> str:
+    """Return an estimate with its interval.
+
+    Examples
+    --------
+    >>> told(Estimate(0.98312, 0.979, 0.9861))
+    '0.983 [0.979, 0.986]'
+    >>> told(Estimate(math.nan, math.nan, math.nan))
+    '-'
+    """
+    if not math.isfinite(estimate.value):
+        return "-"
+    if not math.isfinite(estimate.low):
+        return f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def _counted(row: Row) -> str:
+    return str(row.n_mlpf) if row.n_mlpf == row.n_ycand else f"{row.n_mlpf} / {row.n_ycand}"
