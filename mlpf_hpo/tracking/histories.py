@@ -12,6 +12,7 @@ from mlflow.store.tracking.dbmodels.models import SqlMetric
 from mlflow.store.tracking.rest_store import RestStore
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.rest_utils import http_request_safe
+from sqlalchemy import select
 
 RUNS_PER_QUERY, POINTS_PER_REQUEST = 100, 25_000
 """What a server gives at once, for one metric; it cuts off what is beyond, without a word."""
@@ -63,12 +64,13 @@ def histories(client: MlflowClient, run_ids: Sequence[str], names: Collection[st
 def _from_database(
     store: SqlAlchemyStore, run_ids: Sequence[str], names: Collection[str]
 ) -> Iterator[tuple[str, str, Point]]:
-    """Select plain columns: MLflow's own queries make an object of each point, eight times as slow."""
+    """Select plain columns: MLflow's own queries make an object of each point, which takes far longer."""
     metric = SqlMetric
     columns = (metric.run_uuid, metric.key, metric.timestamp, metric.step, metric.value, metric.is_nan)
     with store.ManagedSessionMaker() as session:
         for runs in _chunks(run_ids):
-            rows = session.query(*columns).filter(metric.run_uuid.in_(runs), metric.key.in_(names))
+            wanted = select(*columns).where(metric.run_uuid.in_(runs), metric.key.in_(names))
+            rows = session.connection().execute(wanted)
             for run_id, name, moment, step, value, is_nan in rows:
                 yield run_id, name, Point(moment, step, float("nan") if is_nan else value)
 

@@ -47,7 +47,8 @@ def toy(curve, faults=(), pace=0.0):
                 time.sleep(60)
             if epoch > done:
                 time.sleep(pace)
-                kept.write_text(str(epoch))
+                (folder / "next").write_text(str(epoch))
+                (folder / "next").replace(kept)  # whole, also when the worker is killed
                 with (folder / "trained").open("a") as file:
                     file.write(f"{epoch}\n")
             value = curve(number, epoch)
