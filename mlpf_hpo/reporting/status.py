@@ -10,6 +10,7 @@ from typing import Any
 
 from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.reporting.stages import stage_states
+from mlpf_hpo.tracking import replay
 from mlpf_hpo.tracking.client import connect, has_store, tracking_uri
 from mlpf_hpo.tracking.overview import Overview, overview
 
@@ -32,6 +33,8 @@ class Status:
         What could not be found out, and why.
     report : str
         The report page; empty if there is none.
+    spooled : tuple of str
+        What waits for an MLflow that was away, a line for each file.
     """
 
     tracking_uri: str
@@ -39,6 +42,7 @@ class Status:
     stages: dict[str, str]
     problems: tuple[str, ...]
     report: str
+    spooled: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """Return everything, as JSON can hold it."""
@@ -70,6 +74,7 @@ def gather(root: Path) -> Status:
         stages=stages.result(),
         problems=tuple(problems),
         report=report.resolve().as_uri() if report.is_file() else "",
+        spooled=tuple(replay.show(replay.spool_folder())),
     )
 
 
@@ -88,6 +93,10 @@ def _runs(status: Status) -> list[str]:
     return lines if len(lines) > 1 else [*lines, "  none yet: run `make repro`"]
 
 
+def _spooled(status: Status) -> list[str]:
+    return [f"waits for MLflow: {told}" for told in status.spooled]
+
+
 def _champions(status: Status) -> list[str]:
     return [
         f"{one.alias}: version {one.version}, {one.predictor}, fitted on {one.source}"
@@ -104,5 +113,12 @@ def _problems(status: Status) -> list[str]:
     return [f"not known: {told}" for told in status.problems]
 
 
-SECTIONS: tuple[Callable[[Status], list[str]], ...] = (_stages, _runs, _champions, _where_to_look, _problems)
+SECTIONS: tuple[Callable[[Status], list[str]], ...] = (
+    _stages,
+    _runs,
+    _spooled,
+    _champions,
+    _where_to_look,
+    _problems,
+)
 """Parts of the text in order: whoever knows something more about how things stand adds one."""

@@ -13,6 +13,9 @@ from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.reporting.stages import stage_states
 from mlpf_hpo.reporting.status import gather
 from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.operations import LogMetrics
+from mlpf_hpo.tracking.replay import spool_folder
+from mlpf_hpo.tracking.spool import own_spool
 from mlpf_hpo.tracking.writer import RunWriter
 
 PIPELINE = """
@@ -68,3 +71,12 @@ def test_runs_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "campaign-abc: no trials" in status.text()
     assert "running, driven by process" in status.text()
     assert json.loads(json.dumps(status.record()))["on_record"]["work"][0]["alive"] is True
+
+
+def test_what_waits_for_mlflow_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with own_spool(spool_folder(), "http://tracking:5000") as spool:
+        spool.append(LogMetrics("run", "t003", 4, {"val/loss": 1.0}, 0))
+    (line,) = (line for line in gather(tmp_path).text().splitlines() if "waits for MLflow" in line)
+    assert "1 epoch of 1 run (t003: 4) for http://tracking:5000; send with: mlpf-hpo spool replay" in line
