@@ -19,9 +19,9 @@ import pytest
 from PIL import Image
 
 from tests.browser.store import fill
-from tests.reporting.conftest import inputs
+from tests.reporting.conftest import inputs, judgement
 
-__all__ = ["inputs"]
+__all__ = ["inputs", "judgement"]
 
 ROOT = Path(__file__).parents[2]
 

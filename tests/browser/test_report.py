@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlpf_hpo.reporting.figures import FIGURES
+from mlpf_hpo.reporting.physics_figures import SHOWN
 from mlpf_hpo.reporting.site import build_report
 from tests.reporting.conftest import HOST
 
@@ -38,7 +40,7 @@ def open_report(open_tab, report: Path):
 @pytest.mark.parametrize("width", [1200, PHONE])
 def test_it_is_whole_without_a_network(open_report, report: Path, width: int) -> None:
     tab = open_report(width=width)
-    assert tab.page.locator("svg").count() == 7
+    assert tab.page.locator("svg").count() == len(FIGURES) + len(SHOWN)
     assert tab.requests == [report.as_uri()]
     assert not tab.errors
 

@@ -191,7 +191,7 @@ def has_open(process: psutil.Process, name: str) -> bool:
 
 
 AT_WORK = {
-    "events": lambda process: len(process.children()) > 2,  # two workers beside the tracker of resources
+    "events": lambda process: any("spawn_main" in " ".join(child.cmdline()) for child in process.children()),
     "curves": lambda process: has_open(process, "mlflow.db"),
     "predictors": lambda process: loaded(process, "_libsvm"),
     "register": lambda process: has_open(process, "mlflow.db"),
