@@ -1,7 +1,7 @@
 """Processes that read all of a store at once, and the memory that this takes.
 
-``python -m benchmarks.readers STORE N`` prints by how many bytes each of N processes grew. A module of its own,
-because processes import the one that starts them: this one is small.
+``python -m benchmarks.readers STORE N`` prints by how many bytes each of N processes grew. A module of its
+own, because processes import the one that starts them: this one is small.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def memory_of_readers(store: Path, n: int) -> list[int]:
-    """Return by how many bytes the proportional set size of each of n processes grows when all read a store."""
+    """Return by how many bytes each of n processes grows (proportional set size) when all read a store."""
     command = [sys.executable, "-m", "benchmarks.readers", str(store.resolve()), str(n)]
     end = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     grown: list[int] = json.loads(end.stdout)

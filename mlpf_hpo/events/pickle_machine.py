@@ -206,6 +206,8 @@ class _Machine:
 
     def _stack_global(self, _: None) -> None:
         module, name = self._last(2)
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise PickleRefusal("a global whose name is no text")
         self._global(f"{module} {name}")
 
     def _reduce(self, _: None) -> None:

@@ -47,7 +47,9 @@ class PickledDtype:
         # Version, byte order, then what only structured types have.
         order, *structure = ("=", None) if self.state is None else self.state[1:5]
         if self.code not in FLOATS or order not in BYTE_ORDERS or any(part is not None for part in structure):
-            raise ValueError(f"elements of type {self.code!r:.20}, not float32 or float64")
+            # Only text is shown: of a nested list, that would take for ever.
+            told = repr(self.code)[:20] if isinstance(self.code, str) else "that is no text"
+            raise ValueError(f"elements of type {told}, not float32 or float64")
         return np.dtype(order + self.code)
 
 
@@ -116,9 +118,9 @@ def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> PickledArray:
     return PickledArray(shape, dtype, order == "F", data)
 
 
-def _encode(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise PickleRefusal(f"_codecs.encode to {encoding!r}")
+def _encode(text: Any, encoding: Any) -> bytes:
+    if not isinstance(text, str) or encoding != "latin1":
+        raise PickleRefusal("_codecs.encode to something else than latin1")
     return text.encode("latin-1")
 
 

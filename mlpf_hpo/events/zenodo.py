@@ -133,7 +133,8 @@ def _lists(file: Path, max_bytes: int) -> list[list[Any]]:
     if told[0] == 0:
         raise DataError(f"{file}: no events")
     # A list may name an array again and again, for a few bytes each.
-    n_bytes = sum(len(a.data) for values in lists for a in values if isinstance(a, PickledArray) and a.data)
+    arrays = (array for values in lists for array in values if isinstance(array, PickledArray))
+    n_bytes = sum(len(array.data) for array in arrays if isinstance(array.data, str | bytes | bytearray))
     if n_bytes > max_bytes:
         raise DataError(f"{file}: its events take {n_bytes} bytes, more than a file may hold ({max_bytes})")
     return lists

@@ -163,6 +163,9 @@ def test_what_is_not_data_is_refused_by_name(
 
 RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n"
 ARRAY = RECONSTRUCT + b"(cnumpy\nndarray\n(I0\ntNtR"
+LAUGHS = b"N" + b"q\x00h\x00\x86" * 60 + b"q\x00"
+"""A tuple that takes a few bytes, and 2**60 words to write out."""
+
 BY_HAND = {
     "instance": (b"(ios\nsystem\n.", r"an instance of os\.system"),
     "object": (b"(cnumpy\nndarray\no.", "an instance of a class"),
@@ -184,13 +187,18 @@ BY_HAND = {
         "an array of a class that",
     ),
     "a memmap": (RECONSTRUCT + b"(cnumpy\nmemmap\n(I0\ntVb\ntR.", r"the global numpy\.memmap"),
-    "another encoding": (b"c_codecs\nencode\n(Vx\nVrot13\ntR.", "_codecs.encode to 'rot13'"),
+    "another encoding": (b"c_codecs\nencode\n(Vx\nVrot13\ntR.", "_codecs.encode to something else"),
     "decoding": (b"c_codecs\ndecode\n(Vx\nVrot13\ntR.", r"the global _codecs\.decode"),
     "a dotted name": (
         b"\x80\x04\x8c\x05numpy\x8c\x0dndarray.dumps\x93.",
         r"the global numpy\.ndarray\.dumps",
     ),
-    "a name of numbers": (b"\x80\x04K\x01K\x02\x93.", r"the global 1\.2"),
+    "a name of numbers": (b"\x80\x04K\x01K\x02\x93.", "a global whose name is no text"),
+    "a name that grows": (LAUGHS + b"h\x00\x93.", "a global whose name is no text"),
+    "an encoding that grows": (
+        LAUGHS + b"0c_codecs\nencode\n(Vx\nh\x00tR.",
+        "_codecs.encode to something else",
+    ),
     "a state for a function": (RECONSTRUCT + b"(N}Vx\nI1\nstb.", "a state for an object of type Global"),
     "a state for a list": (b"](NNtb.", "a state for an object of type list"),
     "more after the end": (pickle.dumps(1) + b"x", "more after the pickle's end"),
@@ -409,6 +417,13 @@ def test_descriptions_with_anything_in_them_make_no_array() -> None:
         if state != (3, "<"):
             with pytest.raises(ValueError, match=r"."):
                 array.to_numpy()
+
+
+def test_nobody_writes_out_what_a_description_holds(tmp_path) -> None:
+    array = _described()
+    array.dtype.code = loaded(tmp_path, LAUGHS + b".")
+    with pytest.raises(ValueError, match="elements of type that is no text"):
+        array.to_numpy()
 
 
 def _described() -> PickledArray:

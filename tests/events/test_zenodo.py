@@ -140,6 +140,17 @@ def test_a_wrong_event_is_named(tmp_path, change: Any, message: str) -> None:
         read(tmp_path, change(content_of([4, 3, 5])))
 
 
+def test_an_array_without_bytes_is_named(tmp_path) -> None:
+    """No pickle of NumPy's: a state whose data is a number."""
+    by_hand = (
+        b"}(VX\n(lp0\ncnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntNtR"
+        b"(I1\n(I1\nI12\ntcnumpy\ndtype\n(Vf4\ntRI00\nI5\ntbaVygen\ng0\nVycand\ng0\nu."
+    )
+    (tmp_path / "f.pkl.bz2").write_bytes(bz2.compress(by_hand))
+    with pytest.raises(DataError, match=r"f\.pkl\.bz2: event 0: X: an array without bytes"):
+        list(read_zenodo(tmp_path / "f.pkl.bz2", "ttbar", 200.0))
+
+
 BAD_FILES = [
     ([], r"no dictionary with X, ygen, ycand"),
     ({"X": [], "ygen": []}, r"no dictionary with X, ygen, ycand"),

@@ -34,7 +34,7 @@ def points(axis) -> dict[str, np.ndarray]:
     labels = [text.get_text() for text in axis.get_legend().get_texts()]
     drawn = [c for c in axis.collections if len(c.get_offsets())]
     return {
-        label: np.column_stack([c.get_offsets(), c.get_sizes()])
+        label: np.column_stack([np.asarray(c.get_offsets()), c.get_sizes()])
         for label, c in zip(labels, drawn, strict=False)
     }
 
