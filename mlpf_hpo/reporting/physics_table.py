@@ -11,7 +11,7 @@ from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.evaluation.table import Row
 from mlpf_hpo.events.schema import CLASSES
 
-HEADER = ("", "counted", "truth", "MLPF", "ycand", "MLPF - ycand")
+HEADER = ("quantity", "counted", "truth", "MLPF", "ycand", "MLPF - ycand")
 
 PARTICLES = {
     "efficiency": "efficiency",
