@@ -32,9 +32,6 @@ def physics(
 
     Prints the headline numbers with 68 % intervals; table and figures go to the trial's MLflow run.
     """
-    from rich.box import SIMPLE
-    from rich.table import Table
-
     from mlpf_hpo.events.store import EventStore
     from mlpf_hpo.reporting.physics import judge_trained, record_judgement
     from mlpf_hpo.reporting.physics_table import HEADER, about_told, table_rows
@@ -43,8 +40,6 @@ def physics(
     store = EventStore.open(events)
     trained, run = find_trained(trial, state)
     judgement = judge_trained(trained, store, run)
-    table = Table(*HEADER, box=SIMPLE)
-    for row in table_rows(judgement):
-        table.add_row(*row)
-    console.out.print(about_told(judgement), table)
+    console.out.print(about_told(judgement), markup=False)
+    console.out.print(console.columns(HEADER, table_rows(judgement)), markup=False)
     console.out.print(record_judgement(judgement, run, out), markup=False)
