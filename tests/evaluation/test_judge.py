@@ -72,7 +72,7 @@ def test_a_network_reconstructs_event_by_event(store: EventStore, network: MLPF)
 
 
 def test_a_diverged_network_is_refused(store: EventStore, network: MLPF) -> None:
-    torch.nn.init.constant_(network.class_head[0].weight, float("nan"))
+    torch.nn.init.constant_(network.heads.class_head[0].weight, float("nan"))
     with pytest.raises(DataError, match="diverged"):
         reconstruct(network, store)
 

@@ -81,7 +81,7 @@ def test_structure_for_readers_without_eyes(text: str) -> None:
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     tables = sum(tag == "table" for tag, _ in page.tags)
-    assert tables == sum(tag == "caption" for tag, _ in page.tags) == 6
+    assert tables == sum(tag == "caption" for tag, _ in page.tags) == 7
     assert all(attributes.get("scope") for tag, attributes in page.tags if tag == "th")
     assert ("html", {"lang": "en"}) in page.tags
 
