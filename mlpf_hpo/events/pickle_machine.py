@@ -2,7 +2,7 @@
 
 A pickle is a program for a stack machine. Python's own can be kept from most globals, but not from being
 crashed by a megabyte of nested tuples; this one executes the opcodes that data needs.
-docs/decisions/0008-a-machine-for-pickles.md says more.
+docs/decisions/0013-a-machine-for-pickles.md says more.
 """
 
 from __future__ import annotations

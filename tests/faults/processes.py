@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -49,8 +49,11 @@ def workers(folder: Path) -> list[psutil.Process]:
 
 def stage_process(folder: Path, stage: str) -> psutil.Process | None:
     """Return the process of a running stage."""
-    found = [p for p in processes(folder, f"pipelines/{stage}.py") if "python" in Path(p.exe()).name]
-    return found[0] if found else None
+    for process in processes(folder, f"pipelines/{stage}.py"):
+        with suppress(psutil.Error):
+            if "python" in Path(process.exe()).name:  # and not the shell that DVC begins it with
+                return process
+    return None
 
 
 def nobody_left(folder: Path) -> float:

@@ -64,6 +64,7 @@ def test_a_stage_that_outlives_dvc(clone: Clone, measured) -> None:
     wait_until(lambda: first.poll() is not None or processes(clone.folder, "ray::"), "the campaign")
     campaign = stage_process(clone.folder, "campaign")
     first.kill()
+    first.wait()  # DVC takes a zombie for alive
     output = clone.run("dvc", "repro", status=255)
     assert "Traceback" not in output
     assert re.search(rf"PID {campaign.pid}, since [-\d]+ [:\d]+, trains here; wait", output), output

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import sqlite3
-import time
-from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -165,43 +158,3 @@ def test_curves_travel_by_push_and_pull(clone, make_clone, tmp_path: Path) -> No
     assert read[0] == read[1]
     output = other.run("dvc", "repro", "--single-item", "curves", status=255)
     assert "Traceback" not in output
-
-
-def trained_epochs(folder: Path) -> Counter[tuple[str, int]]:
-    """Return how often MLflow holds each (run, epoch) of the validation loss."""
-    with closing(sqlite3.connect(folder / "mlflow.db", timeout=30)) as database:
-        rows = database.execute("select run_uuid, step from metrics where key = 'val/loss'").fetchall()
-    return Counter(rows)
-
-
-def test_ctrl_c_fails_the_stage_and_nothing_is_trained_twice(make_clone: Callable) -> None:
-    clone = make_clone()
-    clone.run("dvc", "repro", "events")
-    process = clone.start("dvc", "repro", "campaign")
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        time.sleep(0.2)
-        try:
-            before = trained_epochs(clone.folder)
-        except sqlite3.Error:
-            continue
-        if len(before) >= 9:
-            break
-    os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode != 0, output
-    assert "Traceback" not in output
-    assert not (clone.folder / "data/campaign.json").exists()
-    before = trained_epochs(clone.folder)
-    assert 9 <= len(before) < 14 * 4, "interrupted in the middle"
-
-    output = clone.run("dvc", "repro", "curves")
-    after = trained_epochs(clone.folder)
-    assert set(after.values()) == {1}, "no epoch twice"
-    assert set(before) <= set(after), "no epoch lost"
-    statuses = [
-        trial["status"] for trial in json.loads((clone.folder / "data/campaign.json").read_text())["trials"]
-    ]
-    assert len(statuses) == 14
-    assert set(statuses) <= {"finished", "diverged"}
-    assert "on record already" in output

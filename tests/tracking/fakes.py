@@ -57,7 +57,11 @@ class FakeMlflow:
 
     def get_experiment_by_name(self, name: str):
         def action():
-            return SimpleNamespace(experiment_id=name, lifecycle_stage="active") if name in self.experiments else None
+            return (
+                SimpleNamespace(experiment_id=name, lifecycle_stage="active")
+                if name in self.experiments
+                else None
+            )
 
         return self._obey(action)
 
