@@ -25,6 +25,7 @@ TINY = {
 
 
 @pytest.mark.ray
+@pytest.mark.pipeline
 def test_each_trial_leads_to_its_own_machine(
     stores, empty_database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
