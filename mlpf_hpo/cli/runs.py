@@ -38,10 +38,10 @@ def best(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Show the best trials by a metric's best epoch, with their configuration, machine and link."""
-    from mlpf_hpo.tracking.client import connect, has_store
+    from mlpf_hpo.tracking.client import connect, is_there
     from mlpf_hpo.tracking.ranking import best_trials
 
-    trials = best_trials(connect(), kind, metric, n) if has_store() else []
+    trials = best_trials(connect(), kind, metric, n) if is_there() else []
     if as_json:
         typer.echo(json.dumps([asdict(trial) for trial in trials], indent=1))
     elif not trials:

@@ -17,13 +17,13 @@ from typing import Any
 import filelock
 import numpy as np
 
-from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, StorageError, did_you_mean
+from mlpf_hpo.errors import ConfigurationError, StorageError, did_you_mean
 from mlpf_hpo.events.blocks import SAMPLES, Recipe, make_block
 from mlpf_hpo.events.jets import load_fastjet
 from mlpf_hpo.events.minimum_bias import make_pool
 from mlpf_hpo.events.pileup import check_pool_size
 from mlpf_hpo.events.schema import Event
-from mlpf_hpo.events.store import EventStore, write_store
+from mlpf_hpo.events.store import EventStore, whole_store, write_store
 from mlpf_hpo.events.workers import Workers
 from mlpf_hpo.space import stable_hash
 
@@ -148,7 +148,7 @@ def _make_blocks(
     pool: tuple[Path, ...],
     tell: Progress,
 ) -> None:
-    missing = [block for block in blocks if not _is_whole(_block_path(work, block))]
+    missing = [block for block in blocks if whole_store(_block_path(work, block)) is None]
     total = sum(map(len, blocks))
     done = already = total - sum(map(len, missing))
     tell(done, total, "")
@@ -157,14 +157,6 @@ def _make_blocks(
     for block, _ in zip(missing, crew.map(make_block, jobs), strict=True):
         done += len(block)
         tell(done, total, f"{(done - already) / (time.monotonic() - begin):.3g} events/s")
-
-
-def _is_whole(path: Path) -> bool:
-    try:
-        EventStore.open(path).verify()
-    except (MissingInputError, DataError):
-        return False
-    return True
 
 
 def _block_path(work: Path, block: range) -> Path:

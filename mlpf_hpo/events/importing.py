@@ -17,7 +17,7 @@ from typing import Any
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, StorageError
 from mlpf_hpo.events.pickle_machine import MAX_BYTES
 from mlpf_hpo.events.schema import Event
-from mlpf_hpo.events.store import EventStore, write_store
+from mlpf_hpo.events.store import EventStore, whole_store, write_store
 from mlpf_hpo.events.workers import Workers
 from mlpf_hpo.events.zenodo import SUFFIX, read_zenodo
 from mlpf_hpo.files import sha256
@@ -186,7 +186,7 @@ def _read_part(file: Path, folder: Path, options: ReadOptions) -> _Part:
         digest = sha256(file)
         settings = {"file": str(file.resolve()), "sha256": digest, **dataclasses.asdict(options)}
         path = folder / stable_hash(settings, length=32)
-        store = _taken_up(path)
+        store = whole_store(path)  # that an earlier call left
         is_new = store is None
         if store is None:
             store = write_store(path, read_zenodo(file, **dataclasses.asdict(options)), settings)
@@ -196,16 +196,6 @@ def _read_part(file: Path, folder: Path, options: ReadOptions) -> _Part:
         # The part's name would tell nobody anything.
         return _Part(file, problem=str(error).removeprefix(f"{file}: "))
     return _Part(file, digest, path, len(store), is_new)
-
-
-def _taken_up(path: Path) -> EventStore | None:
-    """Return a part that an earlier call left, if it is whole."""
-    try:
-        store = EventStore.open(path)
-        store.verify()
-    except (MissingInputError, DataError):
-        return None
-    return store
 
 
 def _joined(parts: Collection[_Part]) -> Iterator[Event]:

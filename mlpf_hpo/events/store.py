@@ -148,6 +148,16 @@ class EventStore:
                 raise DataError(f"{file}: damaged: its checksum is not that of the manifest; {AGAIN}")
 
 
+def whole_store(path: Path) -> EventStore | None:
+    """Return a store whose files are all as they were written, or None."""
+    try:
+        store = EventStore.open(path)
+        store.verify()
+    except (MissingInputError, DataError):
+        return None
+    return store
+
+
 def write_store(path: Path | str, events: Iterable[Event], settings: Mapping[str, Any]) -> EventStore:
     """Write events to a new store as they come, whole or not at all, and open it.
 

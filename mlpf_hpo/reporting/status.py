@@ -11,7 +11,7 @@ from typing import Any
 from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.reporting.stages import stage_states
 from mlpf_hpo.tracking import replay
-from mlpf_hpo.tracking.client import connect, has_store, tracking_uri
+from mlpf_hpo.tracking.client import connect, is_there, tracking_uri
 from mlpf_hpo.tracking.overview import Overview, overview
 
 REPORT = Path("report/index.html")
@@ -66,7 +66,7 @@ def gather(root: Path) -> Status:
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         stages = pool.submit(asked, lambda: stage_states(root), {})
-        on_record = asked(lambda: overview(connect()) if has_store() else Overview(), Overview())
+        on_record = asked(lambda: overview(connect()) if is_there() else Overview(), Overview())
     report = root / REPORT
     return Status(
         tracking_uri=tracking_uri(),

@@ -50,9 +50,12 @@ def tracking_uri(explicit: str | None = None) -> str:
 
 
 def is_there(uri: str | None = None) -> bool:
-    """Tell whether anything may be on record: a server, or a database file that exists."""
+    """Tell whether anything may be on record: a server, or a database file that exists.
+
+    A SQLite database that is not there would be made by asking it.
+    """
     uri = tracking_uri(uri)
-    return not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).is_file()
+    return not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).is_file()
 
 
 def artifact_root(uri: str) -> str | None:
@@ -85,7 +88,7 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
         If the disk is full, or the database may not be written to.
     """
     uri = tracking_uri(uri)
-    if not make and uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
+    if not make and not is_there(uri):
         raise MissingInputError(
             f"{uri.removeprefix(SQLITE)}: no runs are tracked here yet; run this in the project folder, "
             "after `make repro`"
@@ -121,9 +124,3 @@ def _first_use(uri: str) -> AbstractContextManager[object]:
         return nullcontext()
     path = Path(uri.removeprefix(SQLITE))
     return filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=120)
-
-
-def has_store(uri: str | None = None) -> bool:
-    """Tell whether there is anything to read: a SQLite database that is not there would be made by asking."""
-    path = tracking_uri(uri)
-    return not path.startswith("sqlite:///") or Path(path.removeprefix("sqlite:///")).is_file()

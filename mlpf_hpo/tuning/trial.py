@@ -24,7 +24,6 @@ from mlpf_hpo.events.datamodule import EventDataModule
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.hardware.throughput import ThroughputCallback
 from mlpf_hpo.mlpf.module import MLPFModule
-from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.tuning.checkpoints import Checkpoint, PlainFiles, newest_checkpoint, save_checkpoint
 from mlpf_hpo.tuning.messages import EpochReport, TrialEnd, TrialSpec
 
@@ -139,18 +138,6 @@ class _Reporter(pl.callbacks.Checkpoint):
             "trained_on": self.trained_on,
             "history": [dataclasses.asdict(report) for report in self.history],
         }
-
-    def on_train_batch_start(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        # Between the start of the epoch, when the module seeds the generator for its dropout masks, and the
-        # first batch, iterators of data loaders draw from it, and a resumed training makes fewer of them.
-        if batch_idx == 0:
-            torch.manual_seed(derive_seed(self.spec.seed, "epoch", trainer.current_epoch))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         metrics = {**pl_module.epoch_metrics, **self.throughput.epoch_metrics()}  # type: ignore[dict-item]
