@@ -1,4 +1,4 @@
-"""How fast events are imported and read, what memory readers share: ``python -m benchmarks.events``."""
+"""What events cost to make, judge, import, read and share: ``python -m benchmarks.events``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.generation import generation
+from benchmarks.judging import judging
 from benchmarks.readers import memory_of_readers
 from mlpf_hpo.config import Params
 from mlpf_hpo.events.batches import EpochSampler
@@ -137,21 +139,31 @@ def memory(folder: Path, quick: bool) -> dict[str, float]:
     return {"store.pss_ratio_8_readers": sum(grown) / size, "store.megabytes": size / 1e6}
 
 
-PARTS: tuple[Callable[[Path, bool], dict[str, float]], ...] = (zenodo, reading, access, memory)
+PARTS: dict[str, Callable[[Path, bool], dict[str, float]]] = {
+    "generation": generation,
+    "judging": judging,
+    "zenodo": zenodo,
+    "reading": reading,
+    "access": access,
+    "memory": memory,
+}
 """What is measured: each part gets a folder of its own and whether to be quick, and returns named numbers."""
 
 
 def main() -> None:
     """Measure, print, and keep the numbers if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one or more of {', '.join(PARTS)}; or all")
     parser.add_argument("--quick", action="store_true", help="a minute instead of several")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     numbers: dict[str, float] = {}
-    for part in PARTS:
+    for name in options.parts or PARTS:
         folder = Path(tempfile.mkdtemp())
         try:
-            numbers.update(part(folder, options.quick))
+            numbers.update(PARTS[name](folder, options.quick))
         finally:
             shutil.rmtree(folder)
     for name, value in numbers.items():

@@ -1,14 +1,11 @@
-"""What the parametrised detector costs, and what its events are made of.
-
-    python -m benchmarks.generation [--quick] [--json FILE]
+"""What the parametrised detector costs, and what its events are made of: a part of `benchmarks.events`.
 
 Times are processor times of one process, so that what else the machine does counts little. Pile-up comes
-from a pool that is made before, kept in `.state/pools`, and not counted.
+from a pool that is made before and not counted.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,23 +21,23 @@ from mlpf_hpo.events.pileup import PileUpPool
 from mlpf_hpo.events.pythia import generate_particles
 from mlpf_hpo.events.schema import CLASSES, TRACK, Event
 from mlpf_hpo.events.workers import Workers
-from mlpf_hpo.files import write_json
 
-SEED, POOLS = 42, Path(".state/pools")
+SEED = 42
 
 
-def measure(quick: bool) -> dict[str, dict[str, float]]:
-    """Return all numbers, by sample and name."""
+def generation(folder: Path, quick: bool) -> dict[str, float]:
+    """Measure the detector at no pile-up and at 200, and count what the events are made of."""
     n_busy, n_quiet, pool_size = (12, 100, 400) if quick else (100, 400, 2000)
     seconds, hard = _timed(lambda: list(generate_particles("ttbar", SEED, range(max(n_busy, n_quiet)))))
     start, _ = _timed(lambda: list(generate_particles("ttbar", SEED, range(1))))
     pythia = (seconds - start) / (len(hard) - 1)
     with Workers(1) as crew:
-        files = make_pool(crew, pool_size, SEED, POOLS, lambda *_: None)
-    return {
+        files = make_pool(crew, pool_size, SEED, folder, lambda *_: None)
+    samples = {
         "ttbar_pu0": _without_pileup(hard[:n_quiet], pythia),
         "ttbar_pu200": _with_pileup(hard[:n_busy], PileUpPool.load(*files)),
     }
+    return {f"{name}.{key}": value for name, numbers in samples.items() for key, value in numbers.items()}
 
 
 def _without_pileup(hard: list[Particles], pythia: float) -> dict[str, float]:
@@ -134,23 +131,3 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
     begin = time.process_time()
     made = work()
     return time.process_time() - begin, made
-
-
-def main() -> None:
-    """Measure, print, and keep the numbers where asked."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="12 events at PU 200 instead of 100")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
-    options = parser.parse_args()
-    found = measure(options.quick)
-    for sample, numbers in found.items():
-        for name, value in numbers.items():
-            print(f"{sample + '.' + name:<55} {value:10.4g}")
-    if options.json:
-        write_json(options.json, found)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mlpf_hpo import console
 from mlpf_hpo.cli import generate
 from mlpf_hpo.cli.style import examples, group
+
+if TYPE_CHECKING:
+    from mlpf_hpo.events.summary import StoreSummary
 
 Store = Annotated[Path, typer.Argument(help="An event store.")]
 
@@ -23,9 +27,6 @@ app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
 @app.command("info", epilog=examples("mlpf-hpo events info data/events/train"))
 def info(store: Store) -> None:
     """Say what a store holds: process, pile-up, elements, classes, and how it was made."""
-    from rich.box import SIMPLE
-    from rich.table import Table
-
     from mlpf_hpo.events.store import EventStore
     from mlpf_hpo.events.summary import summarise
 
@@ -44,10 +45,20 @@ def info(store: Store) -> None:
     console.out.print(f"{shares}; without a target {told.without_target:.1%}")
     jets = "not known" if told.jets_mean is None else f"{told.jets_mean:.1f} an event"
     console.out.print(f"generator jets and missing momentum: {jets}")
-    table = Table("particles an event", "targets", "rule-based candidates", box=SIMPLE)
-    for name, number in told.targets.items():
-        table.add_row(name, f"{number:.1f}", f"{told.candidates[name]:.1f}" if told.candidates else "none")
-    console.out.print(table)
+    console.out.print(
+        console.columns(
+            (
+                "particles an event",
+                "targets",
+                "their pt, GeV",
+                "candidates",
+                "their pt, GeV",
+                "pt over the target's",
+            ),
+            [_particles_told(told, name) for name in told.targets],
+        )
+    )
+    console.out.print("medians, with the range that holds 90 %; candidates are those of the rules")
     if told.n_looked_at < len(opened):
         console.out.print(f"shares and particles: of {told.n_looked_at} events spread over the store")
     console.out.print("how it was made:")
@@ -142,6 +153,21 @@ def export_zenodo(
     with console.progress_bar("writing files") as progress:
         files = write_zenodo(EventStore.open(store), out, progress)
     console.out.print(f"{out}: {len(files)} files, {files[0].name} to {files[-1].name}")
+
+
+def _particles_told(told: StoreSummary, name: str) -> tuple[str, ...]:
+    """Return a class of particles as a row."""
+    target, candidate = told.targets[name], told.candidates.get(name)
+    row = (name, f"{target.per_event:.1f}", _range_told(target.pt))
+    if candidate is None:
+        return (*row, "none", "-", "-")
+    said = (f"{candidate.per_event:.1f}", _range_told(candidate.pt), _range_told(told.responses[name]))
+    return row + said
+
+
+def _range_told(parts: tuple[float, ...]) -> str:
+    low, median, high = parts
+    return "-" if math.isnan(median) else f"{median:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def _short(value: Any) -> str:

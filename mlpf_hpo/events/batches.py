@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,19 +13,22 @@ from torch.utils.data import Sampler
 from torch_geometric.data import Batch
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.events.schema import Event
+from mlpf_hpo.events.schema import N_FEATURES, N_TARGETS, Event
 from mlpf_hpo.seeds import derive_seed
+
+_NO_FEATURES, _NO_TARGETS = np.empty((0, N_FEATURES), np.float32), np.empty((0, N_TARGETS), np.float32)
 
 
 def joined(events: Sequence[Event]) -> Batch:
     """Return events as one PyG batch: x [sum N, 12], y [sum N, 7], and which event each row is of.
 
-    `Batch.from_data_list` would make the same of a `Data` an event, in three times the time.
+    `Batch.from_data_list` would make the same of a `Data` an event, in three times the time. Of no events it
+    would make none; a rank gets such a batch where there are fewer events than ranks.
     """
-    sizes = np.array([len(event) for event in events])
+    sizes = np.array([len(event) for event in events], dtype=np.int64)
     return Batch(
-        x=torch.from_numpy(np.concatenate([event.features for event in events])),
-        y=torch.from_numpy(np.concatenate([event.targets for event in events])),
+        x=torch.from_numpy(np.concatenate([_NO_FEATURES, *(event.features for event in events)])),
+        y=torch.from_numpy(np.concatenate([_NO_TARGETS, *(event.targets for event in events)])),
         batch=torch.from_numpy(np.repeat(np.arange(len(events)), sizes)),
         ptr=torch.from_numpy(np.cumsum([0, *sizes])),
     )
@@ -51,6 +54,45 @@ class EpochSampler(Sampler[int]):
     def __len__(self) -> int:
         """Return the number of events."""
         return self.n
+
+
+class EventBatches(Sampler[list[int]]):
+    """Batches of a number of events, each shared out among the ranks so that they have equal work.
+
+    A batch is the same whatever the number of ranks. Where it has fewer events than there are ranks, some
+    ranks get none of them, but a step all the same: all ranks have as many.
+
+    Parameters
+    ----------
+    sampler : Sampler of int
+        The order of the events; a Lightning trainer sets its epoch.
+    counts : array [n], int
+        Number of elements of each event.
+    n_events : int
+        Events of a batch, over all ranks.
+    rank, n_ranks : int
+        As for `ElementBatches`.
+    """
+
+    def __init__(
+        self, sampler: Sampler[int], counts: NDArray[np.int64], n_events: int, rank: int = 0, n_ranks: int = 1
+    ) -> None:
+        self.sampler = sampler
+        self.n_events, self.rank, self.n_ranks = n_events, rank, n_ranks
+        self._counts = counts.tolist()
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield the event numbers of this rank's share of each batch."""
+        order = list(self.sampler)
+        for first in range(0, len(order), self.n_events):
+            batch = order[first : first + self.n_events]
+            largest_first = sorted(batch, key=lambda event: -self._counts[event])
+            share = dealt(largest_first, self._counts, self.n_ranks)[self.rank]
+            yield [event for event in batch if event in share]
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return math.ceil(len(self._counts) / self.n_events)
 
 
 class ElementBatches(Sampler[list[int]]):
@@ -102,13 +144,24 @@ class ElementBatches(Sampler[list[int]]):
         order = list(self.sampler)
         levelling = order[-self._n_batches :]
         levelling.sort(key=lambda event: -self._counts[event])
-        batches: list[list[int]] = [[] for _ in range(self._n_batches)]
-        loads = [(0, i) for i in range(self._n_batches)]
-        for event in [*order[: -self._n_batches], *levelling]:
-            load, i = loads[0]
-            batches[i].append(event)
-            heapq.heapreplace(loads, (load + self._counts[event], i))
-        return batches
+        return dealt([*order[: -self._n_batches], *levelling], self._counts, self._n_batches)
+
+
+def dealt(events: Iterable[int], counts: Sequence[int], n_shares: int) -> list[list[int]]:
+    """Return events in shares: each event, in turn, goes to the share with the fewest elements so far.
+
+    Examples
+    --------
+    >>> dealt([0, 1, 2, 3], counts=[9, 5, 3, 2], n_shares=2)
+    [[0], [1, 2, 3]]
+    """
+    shares: list[list[int]] = [[] for _ in range(n_shares)]
+    loads = [(0, i) for i in range(n_shares)]
+    for event in events:
+        load, i = loads[0]
+        shares[i].append(event)
+        heapq.heapreplace(loads, (load + counts[event], i))
+    return shares
 
 
 def number_of_batches(counts: Sequence[int], budget: int, n_ranks: int = 1) -> int:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, Dataset, SequentialSampler
+from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 from torch_geometric.data import Data
 
-from mlpf_hpo.events.batches import ElementBatches, EpochSampler, joined
+from mlpf_hpo.events.accumulation import AccumulatedBatches
+from mlpf_hpo.events.batches import ElementBatches, EpochSampler, EventBatches, joined
 from mlpf_hpo.events.store import EventStore
-from mlpf_hpo.space import stable_hash
 
 
 class EventDataset(Dataset[Data]):
@@ -43,16 +43,20 @@ def event_loader(store: EventStore, **batching: Any) -> DataLoader[Any]:
 class EventDataModule(pl.LightningDataModule):
     """Training and validation events.
 
+    The processes of a trainer share the events; it is made with ``use_distributed_sampler=False``, because
+    Lightning's own sampler would give some events twice. With `batch_events` the batches, and so the curve,
+    do not depend on the number of processes.
+
     Parameters
     ----------
     train, validation : path
         Event stores.
     batch_events : int
-        Events per batch.
+        Events per batch, over all processes.
     seed : int
         Decides the order of the training events.
     batch_elements : int, optional
-        Most elements of a batch, instead of a number of events; see `ElementBatches`.
+        Most elements of a batch in one process, instead of a number of events; see `ElementBatches`.
     """
 
     def __init__(
@@ -68,33 +72,21 @@ class EventDataModule(pl.LightningDataModule):
         self.train_store = EventStore.open(self.train_path)
         self.validation_store = EventStore.open(self.validation_path)
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> DataLoader[Any] | AccumulatedBatches:
         """Return the shuffled training batches."""
-        return self._loader(self.train_store, EpochSampler(len(self.train_store), self.seed))
+        loader = self._loader(self.train_store, EpochSampler(len(self.train_store), self.seed))
+        accumulated = self.trainer.accumulate_grad_batches if self.trainer else 1
+        return loader if accumulated == 1 else AccumulatedBatches(loader, accumulated)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation batches, always in the same order."""
         return self._loader(self.validation_store, SequentialSampler(self.validation_store))
 
-    def _loader(self, store: EventStore, order: EpochSampler | SequentialSampler) -> DataLoader[Any]:
+    def _loader(self, store: EventStore, order: Sampler[int]) -> DataLoader[Any]:
+        ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        batches: Sampler[list[int]]
         if self.batch_elements is None:
-            return event_loader(store, batch_size=self.batch_events, sampler=order)
-        rank, n_ranks = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        batches = ElementBatches(order, store.element_counts, self.batch_elements, rank, n_ranks)
+            batches = EventBatches(order, store.element_counts, self.batch_events, *ranks)
+        else:
+            batches = ElementBatches(order, store.element_counts, self.batch_elements, *ranks)
         return event_loader(store, batch_sampler=batches)
-
-
-def sample_digest(train: Path, validation: Path) -> str:
-    """Compare both stores with their checksums; return one digest of them: the data of a training.
-
-    Whoever starts trainings calls this once: the trainings open the stores without reading them through.
-
-    Raises
-    ------
-    MissingInputError, DataError
-        If a store is not there, or damaged; the message names the file.
-    """
-    stores = [EventStore.open(train), EventStore.open(validation)]
-    for store in stores:
-        store.verify()
-    return stable_hash([store.digest for store in stores], length=16)

@@ -10,20 +10,19 @@ import functools
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 
-from mlpf_hpo.errors import ConfigurationError, StorageError, did_you_mean
+from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.events.blocks import SAMPLES, Recipe, make_block
 from mlpf_hpo.events.jets import load_fastjet
 from mlpf_hpo.events.minimum_bias import make_pool
 from mlpf_hpo.events.pileup import check_pool_size
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, whole_store, write_store
+from mlpf_hpo.events.work_folder import work_folder
 from mlpf_hpo.events.workers import Workers
 from mlpf_hpo.space import stable_hash
 
@@ -74,8 +73,9 @@ def generate_store(
     Raises
     ------
     ConfigurationError
-        If a parameter cannot be used, Pythia or FastJet is not installed, or another process is making this
-        store.
+        If a parameter cannot be used, or Pythia or FastJet is not installed.
+    BusyError
+        If another process is making this store.
     DataError
         If the store cannot be written.
     """
@@ -84,7 +84,8 @@ def generate_store(
     path, tell = Path(path), progress or (lambda *_: None)
     recipe = Recipe(process, pileup, seed, pool_size if pileup else 0)
     settings = recipe.settings()
-    with Workers(workers) as crew, _work_folder(path, settings) as work:
+    with Workers(workers) as crew, work_folder(path, "work") as folder:
+        work = _begin_work(folder, settings)
         pool = _make_pool(crew, recipe, pools or work / "pools", functools.partial(tell, 0, n_events))
         starts = range(0, n_events, BLOCK)
         blocks = [range(start, min(start + BLOCK, n_events)) for start in starts]
@@ -108,24 +109,14 @@ def _check(process: str, n_events: int, pileup: float, pool_size: int) -> None:
         check_pool_size(pool_size, pileup)
 
 
-@contextmanager
-def _work_folder(path: Path, settings: dict[str, Any]) -> Iterator[Path]:
-    """Yield a folder for what is under way; it goes when the block ends well, and stays otherwise."""
-    folder = path.with_name(f".{path.name}.work")
+def _begin_work(folder: Path, settings: dict[str, Any]) -> Path:
+    """Make the folder of these settings' blocks; those of others go."""
     work = folder / stable_hash([settings, BLOCK])
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
-    try:
-        with filelock.FileLock(folder / "lock", timeout=0):
-            for other in folder.iterdir():
-                if other.is_dir() and other != work:
-                    shutil.rmtree(other)
-            yield work
-            shutil.rmtree(folder)
-    except filelock.Timeout:
-        raise ConfigurationError(f"{path}: another process is making this store; wait for it") from None
+    for other in folder.iterdir():
+        if other.is_dir() and other != work:
+            shutil.rmtree(other)
+    work.mkdir(exist_ok=True)
+    return work
 
 
 def _make_pool(crew: Workers, recipe: Recipe, folder: Path, tell: Callable[[str], Any]) -> tuple[Path, ...]:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, St
 from mlpf_hpo.events.pickle_machine import MAX_BYTES
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, whole_store, write_store
+from mlpf_hpo.events.work_folder import work_folder
 from mlpf_hpo.events.workers import Workers
 from mlpf_hpo.events.zenodo import SUFFIX, read_zenodo
 from mlpf_hpo.files import sha256
@@ -138,34 +138,43 @@ def import_zenodo(
     ------
     DataError
         If a file cannot be used, or none can.
+    BusyError
+        If another process is making this store.
     StorageError
         If the file system refuses to take the store.
     """
-    parts_folder = path.with_name(f".{path.name}.parts")
+    tell = progress or (lambda *_: None)
+    with work_folder(path, "parts") as folder:
+        with Workers(workers) as crew:
+            parts = crew.map(_read_part, ((file, folder, options) for file in files))
+            good, skipped = _sorted_out(parts, len(files), keep_going, tell)
+        if not good:
+            raise DataError(
+                f"{path}: none of {len(files)} files could be read; {files[0]}: {skipped[0].problem}"
+            )
+        tell(len(files), len(files), "writing the store")
+        return write_store(path, _joined(good), _settings(good, skipped, options))
+
+
+def _sorted_out(
+    parts: Iterable[_Part], n_files: int, keep_going: bool, tell: Callable[[int, int, str], Any]
+) -> tuple[list[_Part], list[_Part]]:
+    """Return the parts that make the store, and those of files that are left out."""
     good: dict[str, _Part] = {}
     skipped: list[_Part] = []
     note = _Rate()
-    with Workers(workers) as crew:
-        parts = crew.map(_read_part, ((file, parts_folder, options) for file in files))
-        for done, found in enumerate(parts, start=1):
-            part = found
-            if not part.problem and part.sha256 in good:
-                part = dataclasses.replace(part, problem=f"the same content as {good[part.sha256].file.name}")
-            if not part.problem:
-                good[part.sha256] = part
-            elif keep_going:
-                skipped.append(part)
-            else:
-                raise DataError(f"{part.file}: {part.problem}")
-            if progress is not None:
-                progress(done, len(files), note(part))
-    if not good:
-        raise DataError(f"{path}: none of {len(files)} files could be read; {files[0]}: {skipped[0].problem}")
-    if progress is not None:
-        progress(len(files), len(files), "writing the store")
-    store = write_store(path, _joined(good.values()), _settings(good.values(), skipped, options))
-    shutil.rmtree(parts_folder)
-    return store
+    for done, found in enumerate(parts, start=1):
+        part = found
+        if not part.problem and part.sha256 in good:
+            part = dataclasses.replace(part, problem=f"the same content as {good[part.sha256].file.name}")
+        if not part.problem:
+            good[part.sha256] = part
+        elif keep_going:
+            skipped.append(part)
+        else:
+            raise DataError(f"{part.file}: {part.problem}")
+        tell(done, n_files, note(part))
+    return list(good.values()), skipped
 
 
 class _Rate:
@@ -198,7 +207,7 @@ def _read_part(file: Path, folder: Path, options: ReadOptions) -> _Part:
     return _Part(file, digest, path, len(store), is_new)
 
 
-def _joined(parts: Collection[_Part]) -> Iterator[Event]:
+def _joined(parts: Sequence[_Part]) -> Iterator[Event]:
     number = 0
     for part in parts:
         store = EventStore.open(part.store)
@@ -207,7 +216,7 @@ def _joined(parts: Collection[_Part]) -> Iterator[Event]:
             number += 1
 
 
-def _settings(parts: Collection[_Part], skipped: Sequence[_Part], options: ReadOptions) -> dict[str, Any]:
+def _settings(parts: Sequence[_Part], skipped: Sequence[_Part], options: ReadOptions) -> dict[str, Any]:
     """Return what the manifest says of the origin: content, not places."""
     return {
         "source": "files in the format of Zenodo 4559324",

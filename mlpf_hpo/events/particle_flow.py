@@ -29,7 +29,7 @@ MASSES = {CHARGED_HADRON: 0.13957, ELECTRON: 0.000511, MUON: 0.10566}
 
 def track_energies(tracks: Tracks) -> FloatArray:
     """Return the energy [n_tracks] of each track as measured, GeV."""
-    return np.hypot(tracks.features[:, 5], _masses(_classes(tracks)))
+    return track_particles(tracks.features)[:, 6]
 
 
 def track_candidates(tracks: Tracks, factor: FloatArray) -> FloatArray:
@@ -37,8 +37,18 @@ def track_candidates(tracks: Tracks, factor: FloatArray) -> FloatArray:
 
     `factor` [n_tracks], from `energy_flow`, multiplies their momenta.
     """
-    pid, features = _classes(tracks), tracks.features
-    energy = np.hypot(features[:, 5] * factor, _masses(pid))
+    return track_particles(tracks.features, factor)
+
+
+def track_particles(features: FloatArray, factor: FloatArray | float = 1.0) -> FloatArray:
+    """Return particles [n, 7], columns as in `TARGETS`, of tracks' features [n, 12].
+
+    `factor`, one for all or [n], multiplies their momenta.
+    """
+    is_muon, is_electron = features[:, 10] > 0, features[:, 11] > 0
+    pid = np.select([is_electron, is_muon], [ELECTRON, MUON], CHARGED_HADRON)
+    mass = np.select([pid == code for code in MASSES], list(MASSES.values()))
+    energy = np.hypot(features[:, 5] * factor, mass)
     return np.column_stack([pid, features[:, 9], features[:, 1] * factor, features[:, 2:5], energy])
 
 
@@ -87,12 +97,3 @@ def energy_flow(
     neutral[:, 3:6] = towers.features[:, 2:5]
     neutral[excess == 0.0] = 0.0
     return neutral, factor
-
-
-def _classes(tracks: Tracks) -> NDArray[np.int64]:
-    is_muon, is_electron = tracks.features[:, 10] > 0, tracks.features[:, 11] > 0
-    return np.select([is_electron, is_muon], [ELECTRON, MUON], CHARGED_HADRON)
-
-
-def _masses(pid: NDArray[np.int64]) -> FloatArray:
-    return np.select([pid == code for code in MASSES], list(MASSES.values()))

@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mlpf_hpo.events.schema import CLASSES, N_CLASSES, TRACK, Event
+from mlpf_hpo.events.schema import CLASSES, TARGETS, TOWER_FEATURES, TRACK
 from mlpf_hpo.events.store import EventStore
+
+FloatArray = NDArray[np.floating]
 
 KINDS = ("track", "ECAL tower", "HCAL tower")
 """Kinds of elements. A tower is of the calorimeter in which it has more energy."""
 
-ENERGY_EM, ENERGY_HAD = 6, 7
-"""Feature columns of a tower."""
+ENERGY_EM, ENERGY_HAD = (TOWER_FEATURES.index(name) for name in ("energy_em", "energy_had"))
+
+PID_AND_PT = [TARGETS.index("pid"), TARGETS.index("pt")]
+"""Columns of targets and candidates."""
 
 MAX_EVENTS = 1000
 """Events that are looked at, spread over the store: enough for shares, and seconds at any size."""
+
+PARTS = (0.05, 0.5, 0.95)
+"""Quantiles that stand for a distribution."""
+
+
+@dataclass(frozen=True)
+class Particles:
+    """Particles of one class.
+
+    Attributes
+    ----------
+    per_event : float
+        Their mean number.
+    pt : tuple of float
+        The `PARTS` of their transverse momenta, GeV; NaN if there are none.
+    """
+
+    per_event: float
+    pt: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +62,9 @@ class StoreSummary:
     without_target : float
         Share of elements without a target.
     targets, candidates : dict
-        Class -> mean number an event, of classes other than "none"; candidates are empty if there are none.
+        Class -> particles, of classes other than "none"; candidates are empty if there are none.
+    responses : dict
+        Class -> `PARTS` of the candidate's pt over the target's, where both have the class.
     jets_mean : float or None
         Mean number of generator jets, if these are known.
     n_bytes : int
@@ -50,15 +77,15 @@ class StoreSummary:
     elements_range: tuple[int, int]
     kinds: dict[str, float]
     without_target: float
-    targets: dict[str, float]
-    candidates: dict[str, float]
+    targets: dict[str, Particles]
+    candidates: dict[str, Particles]
+    responses: dict[str, tuple[float, ...]]
     jets_mean: float | None
     n_bytes: int
 
 
-def element_kinds(event: Event) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Return the index into `KINDS` of each element, [N]."""
-    features = event.features
+def element_kinds(features: FloatArray) -> NDArray[np.intp]:
+    """Return the index into `KINDS` of each element, [N], by its features [N, 12]."""
     towers = np.where(features[:, ENERGY_EM] > features[:, ENERGY_HAD], 1, 2)
     return np.where(features[:, 0] == TRACK, 0, towers)
 
@@ -67,16 +94,17 @@ def summarise(store: EventStore, max_events: int = MAX_EVENTS) -> StoreSummary:
     """Return the summary of a store; of more than `max_events` events, of so many spread over it."""
     chosen = np.unique(np.linspace(0, len(store) - 1, max_events).astype(int))
     kinds = np.zeros(len(KINDS))
-    targets, candidates = np.zeros(N_CLASSES), np.zeros(N_CLASSES)
+    targets, candidates = [], []
     jets = 0
     for i in chosen:
         event = store[int(i)]
-        kinds += np.bincount(element_kinds(event), minlength=len(KINDS))
-        targets += np.bincount(event.targets[:, 0].astype(int), minlength=N_CLASSES)
+        kinds += np.bincount(element_kinds(event.features), minlength=len(KINDS))
+        targets.append(event.targets[:, PID_AND_PT])
         if event.candidates is not None:
-            candidates += np.bincount(event.candidates[:, 0].astype(int), minlength=N_CLASSES)
+            candidates.append(event.candidates[:, PID_AND_PT])
         if event.generator_jets is not None:
             jets += len(event.generator_jets)
+    truth, said = np.concatenate(targets), np.concatenate(candidates) if candidates else None
     counts, n, elements = store.element_counts, len(chosen), max(kinds.sum(), 1.0)
     return StoreSummary(
         n_looked_at=n,
@@ -84,11 +112,31 @@ def summarise(store: EventStore, max_events: int = MAX_EVENTS) -> StoreSummary:
         elements_width=float(counts.std()),
         elements_range=(int(counts.min()), int(counts.max())),
         kinds=dict(zip(KINDS, (kinds / elements).tolist(), strict=True)),
-        without_target=float(targets[0] / elements),
-        targets=dict(zip(CLASSES[1:], (targets[1:] / n).tolist(), strict=True)),
-        candidates=dict(zip(CLASSES[1:], (candidates[1:] / n).tolist(), strict=True))
-        if store.manifest["has_candidates"]
-        else {},
+        without_target=float(np.sum(truth[:, 0] == 0) / elements),
+        targets=_by_class(truth, n),
+        candidates={} if said is None else _by_class(said, n),
+        responses={} if said is None else _responses(truth, said),
         jets_mean=jets / n if store.manifest["has_generator_jets"] else None,
         n_bytes=sum(Path(store.path / name).stat().st_size for name in store.manifest["files"]),
     )
+
+
+def _by_class(particles: FloatArray, n_events: int) -> dict[str, Particles]:
+    """Return the particles [n, 2], class and pt, of each class."""
+    out = {}
+    for code, name in enumerate(CLASSES[1:], start=1):
+        pt = particles[particles[:, 0] == code, 1]
+        out[name] = Particles(len(pt) / n_events, _parts(pt))
+    return out
+
+
+def _responses(truth: FloatArray, said: FloatArray) -> dict[str, tuple[float, ...]]:
+    out = {}
+    for code, name in enumerate(CLASSES[1:], start=1):
+        both = (truth[:, 0] == code) & (said[:, 0] == code) & (truth[:, 1] > 0)
+        out[name] = _parts(said[both, 1] / truth[both, 1])
+    return out
+
+
+def _parts(values: FloatArray) -> tuple[float, ...]:
+    return tuple(np.quantile(values, PARTS).tolist()) if len(values) else (math.nan,) * len(PARTS)

@@ -11,7 +11,7 @@ from torch.utils.data import SequentialSampler
 from torch_geometric.data import Batch
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.events.batches import ElementBatches, EpochSampler, joined
+from mlpf_hpo.events.batches import ElementBatches, EpochSampler, EventBatches, joined
 from mlpf_hpo.events.datamodule import EventDataset
 from mlpf_hpo.events.store import write_store
 
@@ -76,6 +76,27 @@ def test_every_event_once_within_the_budget_and_as_many_batches_for_all(
         everything = [batch for of_rank in batches for batch in of_rank]
         assert sorted(event for batch in everything for event in batch) == list(range(len(counts)))
         assert all(batch and sum(counts[event] for event in batch) <= budget for batch in everything)
+
+
+@given(counts=COUNTS, n_events=st.integers(1, 20), seed=st.integers(0, 99), n_ranks=st.integers(1, 5))
+def test_batches_of_events_are_the_same_for_any_number_of_ranks(
+    counts: list[int], n_events: int, seed: int, n_ranks: int
+) -> None:
+    order = list(EpochSampler(len(counts), seed))
+    ranks = [
+        EventBatches(EpochSampler(len(counts), seed), np.array(counts), n_events, rank, n_ranks)
+        for rank in range(n_ranks)
+    ]
+    steps = list(zip(*ranks, strict=True))
+    assert {len(rank) for rank in ranks} == {len(steps)}
+    for number, shares in enumerate(steps):
+        batch = order[number * n_events : (number + 1) * n_events]
+        assert sorted(event for share in shares for event in share) == sorted(batch)
+        assert all(share == [event for event in batch if event in share] for share in shares)
+        loads = [sum(counts[event] for event in share) for share in shares]
+        # Dealt one by one to the rank with least: no two differ by more than the largest event.
+        assert max(loads) - min(loads) <= max(counts[event] for event in batch)
+    assert sum(len(share) for shares in steps for share in shares) == len(counts)
 
 
 def sizes(n: int, mean: float, width: float) -> list[int]:
@@ -146,3 +167,7 @@ def test_joined_events_are_what_pyg_would_make(make_event, tmp_path) -> None:
         assert ours[name].dtype == theirs[name].dtype
     moved = ours.to("cpu")
     assert moved.num_graphs == 4
+    nothing = joined([])
+    assert (nothing.num_graphs, nothing.num_nodes) == (0, 0)
+    assert (nothing.x.shape, nothing.y.shape, nothing.ptr.tolist()) == ((0, 12), (0, 7), [0])
+    assert all(nothing[name].dtype == ours[name].dtype for name in ("x", "y", "batch", "ptr"))

@@ -13,7 +13,8 @@ import torch
 
 from mlpf_hpo.errors import MissingInputError
 from mlpf_hpo.events.batches import EpochSampler
-from mlpf_hpo.events.datamodule import EventDataModule, EventDataset, sample_digest
+from mlpf_hpo.events.datamodule import EventDataModule, EventDataset
+from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.events.store import write_store
 
 SIZES = (5, 1, 7, 3, 2, 6, 4, 8, 1, 9)
@@ -84,14 +85,33 @@ def test_a_budget_of_elements_instead_of_events(paths) -> None:
     assert batch.ptr.tolist() == [0, 3, 4]
 
 
-def test_the_ranks_of_a_trainer_share_the_events(paths) -> None:
+@pytest.mark.parametrize("batch_elements", [None, 20])
+def test_the_ranks_of_a_trainer_share_the_events(paths, batch_elements) -> None:
     sizes: list[int] = []
     for rank in range(2):
-        made = EventDataModule(*paths, batch_events=1, seed=1, batch_elements=20)
-        made.trainer = SimpleNamespace(global_rank=rank, world_size=2)  # type: ignore[assignment]
+        made = EventDataModule(*paths, batch_events=3, seed=1, batch_elements=batch_elements)
+        trainer = SimpleNamespace(global_rank=rank, world_size=2, accumulate_grad_batches=1)
+        made.trainer = trainer  # type: ignore[assignment]
         made.setup()
         sizes.extend(size for batch in made.train_dataloader() for size in np.diff(batch.ptr))
     assert sorted(sizes) == sorted(SIZES)
+
+
+def test_accumulated_batches_know_the_classes_of_their_step(paths) -> None:
+    made = EventDataModule(*paths, batch_events=3, seed=1)
+    made.setup()
+    expected = list(made.train_dataloader())
+    made.trainer = SimpleNamespace(global_rank=0, world_size=1, accumulate_grad_batches=3)  # type: ignore[assignment]
+    loader = made.train_dataloader()
+    assert isinstance(loader.batch_sampler.sampler, EpochSampler)  # of which Lightning sets the epoch
+    batches = list(loader)
+    assert len(loader) == len(batches) == len(expected) == 4
+    for batch, plain in zip(batches, expected, strict=True):
+        assert torch.equal(batch.x, plain.x)
+    whole, rest = torch.cat([batch.y[:, 0] for batch in expected[:3]]), expected[3].y[:, 0]
+    for batch, pid in zip(batches, [whole] * 3 + [rest], strict=True):
+        assert torch.equal(batch.step_pid, pid)
+        assert batch.accumulated == 3
 
 
 def test_an_event_of_one_element(paths) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.errors import BusyError, ConfigurationError
 from mlpf_hpo.events import blocks, generation, minimum_bias
 from mlpf_hpo.events.generation import generate_store
 from mlpf_hpo.events.pythia import PROCESSES
@@ -147,7 +147,7 @@ def test_blocks_that_are_damaged_or_of_other_settings_are_made_again(store, smal
 
 def test_only_one_process_makes_a_store(small_blocks, tmp_path) -> None:
     def make_too(*_: object) -> None:
-        with pytest.raises(ConfigurationError, match="another process is making this store"):
+        with pytest.raises(BusyError, match="another process is making this store"):
             make(tmp_path / "events")
 
     make(tmp_path / "events", n_events=1, progress=make_too)

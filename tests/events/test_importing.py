@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, StorageError
+from mlpf_hpo.errors import BusyError, ConfigurationError, DataError, MissingInputError, StorageError
 from mlpf_hpo.events import importing
 from mlpf_hpo.events.importing import ReadOptions, import_zenodo, process_of, zenodo_files
 from mlpf_hpo.events.store import EventStore, write_store
@@ -150,6 +150,14 @@ def test_an_import_goes_on_where_it_stopped(files, tmp_path, read_files, origina
     assert (path / "features.npy").read_bytes() == (original.path / "features.npy").read_bytes()
     whole = import_zenodo(files, tmp_path / "whole", OPTIONS, workers=1)
     assert store.digest == whole.digest
+
+
+def test_only_one_process_makes_a_store(files, tmp_path) -> None:
+    def import_too(*_: object) -> None:
+        with pytest.raises(BusyError, match="store: another process is making this store"):
+            import_zenodo(files, tmp_path / "store", OPTIONS, workers=1)
+
+    import_zenodo(files, tmp_path / "store", OPTIONS, workers=1, progress=import_too)
 
 
 @pytest.fixture

@@ -1,0 +1,46 @@
+"""The folder beside a store under way: what is done of it, for a call that takes it up after a kill."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+from mlpf_hpo.errors import BusyError, StorageError
+
+
+@contextmanager
+def work_folder(path: Path, suffix: str) -> Iterator[Path]:
+    """Yield the folder of the work on a store; it goes when the block ends well, and stays otherwise.
+
+    One process at a time has it. The kernel gives it back when the process ends, however it ends.
+
+    Parameters
+    ----------
+    path : path
+        Folder of the store.
+    suffix : str
+        Of the kind of work: the folder is `.NAME.SUFFIX` beside the store.
+
+    Raises
+    ------
+    BusyError
+        If another process is making this store.
+    StorageError
+        If the folder cannot be written.
+    """
+    folder = path.with_name(f".{path.name}.{suffix}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / "lock")
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise BusyError(f"{path}: another process is making this store; wait until it has ended") from None
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {error.strerror or error}") from error
+    with lock:
+        yield folder
+        shutil.rmtree(folder)
