@@ -6,14 +6,23 @@ from a nominal power.
 
 from __future__ import annotations
 
+import os
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pynvml
 
+if TYPE_CHECKING:
+    import torch
+
 POWERCAP = Path("/sys/class/powercap")
+
+FOLLOW_SECONDS = 60.0
+"""Counters wrap around after minutes."""
 
 _PACKAGE_DOMAIN = re.compile(r"intel-rapl:\d+")
 """Top-level domains; AMD's carry the same name. Sub-domains (``intel-rapl:0:0``) are contained in them."""
@@ -126,6 +135,66 @@ class NvmlMeter:
         """Return the energy since the meter was made."""
         joules = (self._millijoules() - self._start) / 1e3
         return Energy(None if self._reason is not None else joules, self._reason, self.source)
+
+
+class TrainingEnergy:
+    """Energy of the machine's CPU packages, and of the GPU that this process trains on, from now on.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the process trains.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._meters: list[RaplMeter | NvmlMeter] = [RaplMeter()]
+        if device.type == "cuda":
+            own = nvml_index(device.index or 0, os.environ.get("CUDA_VISIBLE_DEVICES"))
+            self._meters.append(NvmlMeter([] if own is None else [own]))
+        self._followed = time.monotonic()
+
+    def follow(self) -> None:
+        """Read the counters if that was long ago; call this often."""
+        now = time.monotonic()
+        if now - self._followed > FOLLOW_SECONDS:
+            self._followed = now
+            for meter in self._meters:
+                meter.sample()
+
+    def joules(self) -> float | None:
+        """Return the energy, None where a part of it cannot be had."""
+        parts = [meter.read().joules for meter in self._meters]
+        known = [joules for joules in parts if joules is not None]
+        return sum(known) if len(known) == len(parts) else None
+
+
+def energy_sources(n_gpus: int) -> str:
+    """Return which counters tell the energy of this machine, or why there are none."""
+    meters: list[RaplMeter | NvmlMeter] = [RaplMeter()]
+    if n_gpus:
+        meters.append(NvmlMeter(range(n_gpus)))
+    return "; ".join(energy.reason or energy.source for energy in (meter.read() for meter in meters))
+
+
+def nvml_index(index: int, visible: str | None) -> int | None:
+    """Return the driver's number of PyTorch's GPU `index`, None if `visible` does not give numbers.
+
+    Parameters
+    ----------
+    index : int
+        Number among the visible GPUs.
+    visible : str or None
+        Value of ``CUDA_VISIBLE_DEVICES``.
+
+    Examples
+    --------
+    >>> nvml_index(1, None), nvml_index(1, "2,5"), nvml_index(0, "GPU-4f2a")
+    (1, 5, None)
+    """
+    if visible is None:
+        return index
+    name = visible.split(",")[index].strip()
+    return int(name) if name.isdecimal() else None
 
 
 def counter_difference(before: int, after: int, span: int) -> int:

@@ -9,6 +9,7 @@ import platform
 import re
 import socket
 import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import torch
 from threadpoolctl import threadpool_info
 
+from mlpf_hpo.hardware.energy import energy_sources
 from mlpf_hpo.space import stable_hash
 
 LABEL_VARIABLE = "MLPF_HPO_HARDWARE_LABEL"
@@ -62,7 +63,9 @@ class HostInfo:
     gpus : tuple of Gpu
         Accelerators that the driver shows.
     versions, threads : mapping
-        Versions of the libraries that matter for speed; thread pools and their sizes.
+        Versions of the libraries that matter for speed; thread pools of those in use, and their sizes.
+    energy : str
+        Which counters tell the energy that is spent, or why there are none.
     """
 
     hostname: str
@@ -75,6 +78,7 @@ class HostInfo:
     gpus: tuple[Gpu, ...]
     versions: dict[str, str]
     threads: dict[str, int]
+    energy: str
 
     @property
     def hardware_id(self) -> str:
@@ -107,6 +111,7 @@ class HostInfo:
             "cpus_usable": str(self.usable_cpus),
             "memory_gib": f"{self.memory_bytes / 2**30:.0f}",
             "gpu": self.gpus[0].name if self.gpus else "none",
+            "energy": self.energy,
         }
 
     def record(self) -> dict[str, Any]:
@@ -117,6 +122,7 @@ class HostInfo:
 @functools.cache
 def describe_host() -> HostInfo:
     """Look this machine over; the result is kept for the process."""
+    gpus = _gpus()
     return HostInfo(
         hostname=socket.gethostname(),
         system=f"{platform.system()} {platform.release()}",
@@ -125,12 +131,10 @@ def describe_host() -> HostInfo:
         logical_cores=psutil.cpu_count() or 1,
         usable_cpus=usable_cpus(),
         memory_bytes=psutil.virtual_memory().total,
-        gpus=_gpus(),
+        gpus=gpus,
         versions=_versions(),
-        threads={
-            "torch": torch.get_num_threads(),
-            **{f"{pool['prefix']}": pool["num_threads"] for pool in threadpool_info()},
-        },
+        threads=_threads(),
+        energy=energy_sources(len(gpus)),
     )
 
 
@@ -178,6 +182,12 @@ def _gpus() -> tuple[Gpu, ...]:
         )
     finally:
         pynvml.nvmlShutdown()
+
+
+def _threads() -> dict[str, int]:
+    """Return the thread pools; PyTorch is only asked where it is in use, as loading it takes seconds."""
+    own = {"torch": sys.modules["torch"].get_num_threads()} if "torch" in sys.modules else {}
+    return own | {str(pool["prefix"]): pool["num_threads"] for pool in threadpool_info()}
 
 
 def _versions() -> dict[str, str]:

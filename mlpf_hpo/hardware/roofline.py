@@ -21,12 +21,18 @@ TRIAD_MIB = (64, 128)
 GEMM_SIZES = {"cpu": (256, 512, 1024, 2048), "cuda": (4096, 8192)}
 """Orders of the square matrices tried; small ones suit one core, large ones many cores or a GPU."""
 
+SHORT_GEMM_SIZES, SHORT_SECONDS = {"cpu": (512, 1024), "cuda": (4096,)}, 0.05
+"""For a measurement that every trial makes: a tenth of a second on one core."""
+
 GEMM_DTYPES = {"32": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """Lightning's name of a precision -> type of its matrix products."""
 
 _MINIMUM_REPETITIONS = 3
 _PATIENCE = 4.0
 """A larger product is tried only if its repetitions promise to take less than this many budgets."""
+
+_measured_peaks: dict[tuple[str, str, int], float] = {}
+"""Device, precision, threads -> FLOP/s."""
 
 _LAST_LEVEL_CACHE = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")
 
@@ -118,6 +124,23 @@ def gemm_peak(
         rates[order] = 2.0 * order**3 / _best_time(product, target, seconds / len(orders))
     best = max(rates, key=rates.__getitem__)
     return rates[best], best
+
+
+def process_gemm_peak(device: str, precision: str) -> float:
+    """Return the best rate of a square matrix product in FLOP/s, measured once in this process, and shortly.
+
+    Parameters
+    ----------
+    device : str
+        ``"cpu"`` or ``"cuda"``.
+    precision : str
+        Key of `GEMM_DTYPES`.
+    """
+    case = (device, precision, torch.get_num_threads())
+    if case not in _measured_peaks:
+        sizes = SHORT_GEMM_SIZES[device]
+        _measured_peaks[case], _ = gemm_peak(device, GEMM_DTYPES[precision], SHORT_SECONDS, sizes)
+    return _measured_peaks[case]
 
 
 def memory_triad(device: str, array_bytes: int, seconds: float = 0.5) -> float:

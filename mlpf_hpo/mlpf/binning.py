@@ -30,7 +30,7 @@ class EventSizes:
     n_bins : int
         Number of bins of the batch.
     n_hyperplanes : tensor [B], int64
-        Hash columns that each event uses; 0 for an event of one bin, which needs no hashing.
+        Hash columns that each event uses, half as many as bins; an event of one bin needs none.
     bin_size : int
         Slots in a bin.
     """
@@ -53,8 +53,8 @@ class EventSizes:
             event=event,
             position=torch.arange(len(event), device=ptr.device) - ptr[:-1][event],
             first_bin=last - bins,
-            n_bins=int(last[-1]),
-            n_hyperplanes=torch.where(bins > 1, (bins // 2).clamp(min=1), 0),
+            n_bins=int(bins.sum()),
+            n_hyperplanes=bins // 2,
             bin_size=bin_size,
         )
 
@@ -133,7 +133,7 @@ def hash_codes(embedding: Tensor, hyperplanes: Tensor, sizes: EventSizes) -> Ten
     DataError
         If an event needs more hyperplanes than there are.
     """
-    most = int(sizes.n_hyperplanes.max())
+    most = max(sizes.n_hyperplanes.tolist(), default=0)
     if most == 0:
         return torch.zeros_like(sizes.event)
     if most > hyperplanes.shape[1]:

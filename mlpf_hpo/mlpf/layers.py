@@ -6,8 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mlpf_hpo.mlpf.activation import elu
 from mlpf_hpo.mlpf.binning import EventSizes, assign_bins
 from mlpf_hpo.mlpf.dropout import Dropout
+from mlpf_hpo.mlpf.gate import gated
+from mlpf_hpo.mlpf.precision import at_least_single, exact_products
 
 HYPERPLANE_WIDTH = 0.05
 """Standard deviation of the frozen random directions."""
@@ -58,14 +61,14 @@ class GraphLayer(nn.Module):
         weight = torch.cat([self.embed_in.weight, self.message.weight])
         parts = functional.linear(x, weight).split_with_sizes(self.widths, dim=1)
         hidden, homogeneous, heterogeneous, gate = parts
-        embedding = self.embed_out(functional.elu(hidden + self.embed_in.bias))
-        bins = assign_bins(embedding, self.hyperplanes, sizes)
-        kernel = neighbourhood(bins.gather(embedding), bins.mask)
+        embedding = at_least_single(self.embed_out(elu(hidden + self.embed_in.bias)))
+        with exact_products(x.device):
+            bins = assign_bins(embedding, self.hyperplanes, sizes)
+            kernel = neighbourhood(bins.gather(embedding), bins.mask)
         degree = (kernel.sum(dim=2, keepdim=True) + DEGREE_FLOOR).rsqrt()
         exchanged = bins.scatter(degree * torch.bmm(kernel, degree * bins.gather(homogeneous)))
-        g = torch.sigmoid(gate + self.gate_bias)
-        # g hom + (1 - g) het, in one pass
-        out: Tensor = self.dropout(functional.elu(torch.lerp(heterogeneous, exchanged, g)))
+        mixed = gated(at_least_single(heterogeneous), exchanged, gate + self.gate_bias)
+        out: Tensor = self.dropout(elu(mixed))
         return out
 
 

@@ -1,7 +1,7 @@
 """The loss of MLPF, term by term, as sums and counts.
 
-A term is only divided by its count when an optimiser step or an epoch is complete: so the loss depends
-neither on padding nor on how events are put into batches.
+A term is divided by its count over a whole optimiser step, all ranks and accumulated batches, or over a whole
+epoch: so the loss depends neither on padding nor on how events are put into batches.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from mlpf_hpo.events.schema import TARGETS
 from mlpf_hpo.mlpf.network import Predictions
+from mlpf_hpo.mlpf.precision import exact_products
 
 WEIGHTS = {
     "class": 1.0,
@@ -61,7 +62,8 @@ class LossTerms:
     @property
     def total(self) -> Tensor:
         """The weighted sum of the means: a scalar."""
-        return self.means @ self.sums.new_tensor(list(WEIGHTS.values()))
+        with exact_products(self.sums.device):
+            return self.means @ self.sums.new_tensor(list(WEIGHTS.values()))
 
 
 def mlpf_loss(predictions: Predictions, y: Tensor) -> LossTerms:
@@ -83,7 +85,13 @@ def mlpf_loss(predictions: Predictions, y: Tensor) -> LossTerms:
             each = (predicted - true).square()
         else:
             each = functional.huber_loss(predicted, true, reduction="none", delta=HUBER_DELTA[name])
-        sums.append(each @ has_target)
-    counted = has_target.sum()
-    n_elements = counted.new_tensor(float(len(y)))
-    return LossTerms(torch.stack(sums), torch.stack([n_elements, *[counted] * (len(TERMS) - 1)]))
+        with exact_products(y.device):
+            sums.append(each @ has_target)
+    return LossTerms(torch.stack(sums), loss_counts(y[:, 0]))
+
+
+def loss_counts(pid: Tensor) -> Tensor:
+    """Return how much counts in each term, [7], of elements whose targets have classes `pid` [N]."""
+    counted = (pid > 0).to(pid.dtype).sum()
+    n_elements = counted.new_tensor(float(len(pid)))
+    return torch.stack([n_elements, *[counted] * (len(TERMS) - 1)])

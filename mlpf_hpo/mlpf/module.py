@@ -10,9 +10,11 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from mlpf_hpo.config import NetworkParams
-from mlpf_hpo.mlpf.loss import TERMS, LossTerms, mlpf_loss
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.mlpf.loss import TERMS, LossTerms, loss_counts, mlpf_loss
 from mlpf_hpo.mlpf.network import MLPF, Predictions
 from mlpf_hpo.mlpf.physics import PhysicsCounts, physics_counts
+from mlpf_hpo.mlpf.ranks import n_ranks, summed, summed_fields
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import Configuration
 
@@ -22,6 +24,9 @@ class MLPFModule(pl.LightningModule):
 
     Everything random is a function of (seed, epoch): the weights of the seed, the dropout masks of seed and
     epoch. A training that is resumed at the edge of an epoch therefore goes on to the same numbers.
+
+    A step's loss is that of all its events together, sum of sums over sum of counts, whichever of the ranks
+    and of the accumulated batches has them. Each rank draws dropout masks of its own.
 
     Parameters
     ----------
@@ -36,7 +41,7 @@ class MLPFModule(pl.LightningModule):
     ----------
     epoch_metrics : dict
         Numbers of the epoch that ended last: `train/loss`, `val/loss`, their terms, and physics metrics of
-        the validation events. An epoch's loss is sum of sums over sum of counts.
+        the validation events. An epoch's loss is sum of sums over sum of counts, over all ranks.
     """
 
     def __init__(self, configuration: Configuration, network: NetworkParams, seed: int) -> None:
@@ -48,6 +53,7 @@ class MLPFModule(pl.LightningModule):
             torch.manual_seed(derive_seed(seed, "weights"))
             self.network = MLPF.configured(configuration, network)
         self.epoch_metrics: dict[str, float] = {}
+        self._accumulated = 1
         self._train: LossTerms | None = None
         self._validation: LossTerms | None = None
         self._physics: PhysicsCounts | None = None
@@ -66,16 +72,37 @@ class MLPFModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums."""
         self._train = self._validation = self._physics = None
+        self._accumulated = self.trainer.accumulate_grad_batches
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch."""
+        """Return a batch's part of the loss of its step, times the number of parts.
+
+        Lightning takes the mean over accumulated batches, DDP over ranks: that is then the step's gradient.
+
+        Raises
+        ------
+        ConfigurationError
+            If batches are accumulated that do not tell what a step of so many counts.
+        """
         if batch_idx == 0:
             # Here and not when the epoch starts: data loaders draw from the generator in between, and a
             # resumed training makes fewer of them.
-            torch.manual_seed(derive_seed(self.seed, "epoch", self.current_epoch))
+            of_rank = [self.global_rank] if self.global_rank else []
+            torch.manual_seed(derive_seed(self.seed, "epoch", self.current_epoch, *of_rank))
         terms = mlpf_loss(self(batch), batch.y)
         self._train = _plus(self._train, terms.detach())
-        return terms.total
+        part = LossTerms(terms.sums, summed(self._step_counts(batch, terms)))
+        return part.total * (n_ranks() * self._accumulated)
+
+    def _step_counts(self, batch: Batch, terms: LossTerms) -> Tensor:
+        """Return what this rank's part of the optimiser step counts, [7]."""
+        if getattr(batch, "accumulated", 1) != self._accumulated:
+            raise ConfigurationError(
+                f"accumulate_grad_batches={self._accumulated}: the loss of a step is over what all its "
+                "batches count, and these do not tell; take them from an EventDataModule, and let the number "
+                "be the same in every epoch"
+            )
+        return terms.counts if self._accumulated == 1 else loss_counts(batch.step_pid)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a batch of validation events."""
@@ -86,14 +113,16 @@ class MLPFModule(pl.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Fill `epoch_metrics`; Lightning has validated by now."""
         metrics: dict[str, float] = {}
-        for section, terms in (("train", self._train), ("val", self._validation)):
-            if terms is not None:
+        for section, of_rank in (("train", self._train), ("val", self._validation)):
+            if of_rank is not None:
+                terms = summed_fields(of_rank)
                 metrics[f"{section}/loss"] = float(terms.total)
                 metrics.update(
                     {f"{section}/loss_{n}": float(v) for n, v in zip(TERMS, terms.means, strict=True)}
                 )
         if self._physics is not None:
-            metrics.update({f"val/{name}": value for name, value in self._physics.metrics().items()})
+            physics = summed_fields(self._physics).metrics()
+            metrics.update({f"val/{name}": value for name, value in physics.items()})
         self.epoch_metrics = metrics
 
 

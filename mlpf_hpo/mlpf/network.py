@@ -12,8 +12,9 @@ from torch.nn import functional
 from mlpf_hpo.config import NetworkParams
 from mlpf_hpo.events.schema import N_FEATURES, TRACK_FEATURES
 from mlpf_hpo.mlpf.binning import EventSizes
-from mlpf_hpo.mlpf.heads import Heads
+from mlpf_hpo.mlpf.heads import HeadOutputs, Heads, aligned
 from mlpf_hpo.mlpf.layers import GraphLayer
+from mlpf_hpo.mlpf.precision import at_least_single
 
 N_TYPES = 3
 """Padding, tower, track."""
@@ -120,9 +121,10 @@ class MLPF(nn.Module):
         """
         inputs = encode(x)
         sizes = EventSizes.of(ptr, self.bin_size)
-        id_input = self.norm(torch.cat([inputs, *run(self.id_layers, inputs, sizes)], dim=1))
-        reg_input = torch.cat([inputs, *run(self.reg_layers, inputs, sizes)], dim=1)
-        found = self.heads(id_input, reg_input)
+        normed = self.norm(torch.cat([inputs, *run(self.id_layers, inputs, sizes)], dim=1))
+        id_input = _side_by_side([normed])
+        reg_input = _side_by_side([inputs, *run(self.reg_layers, inputs, sizes)])
+        found = HeadOutputs(*map(at_least_single, self.heads(id_input, reg_input)))
         return Predictions(
             logits=found.logits,
             charge=found.charge,
@@ -138,6 +140,12 @@ def encode(x: Tensor) -> Tensor:
     """Return the 14 inputs [N, 14]: one-hot type, then the other columns, unscaled."""
     types = functional.one_hot(x[:, 0].long(), N_TYPES).to(x.dtype)
     return torch.cat([types, x[:, 1:]], dim=1)
+
+
+def _side_by_side(parts: Sequence[Tensor]) -> Tensor:
+    """Return the columns of all parts, and zeros up to an aligned width."""
+    width = sum(part.shape[1] for part in parts)
+    return torch.cat([*parts, parts[0].new_zeros(len(parts[0]), aligned(width) - width)], dim=1)
 
 
 def run(layers: nn.ModuleList, x: Tensor, sizes: EventSizes) -> list[Tensor]:

@@ -2,10 +2,19 @@ from pathlib import Path
 
 import pynvml
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpf_hpo.hardware.energy import NvmlMeter, RaplMeter, counter_difference
+from mlpf_hpo.hardware import energy
+from mlpf_hpo.hardware.energy import (
+    FOLLOW_SECONDS,
+    NvmlMeter,
+    RaplMeter,
+    TrainingEnergy,
+    counter_difference,
+    energy_sources,
+)
 
 
 def domain(root: Path, name: str, kind: str, microjoules: int, span: int = 1_000_000) -> Path:
@@ -49,6 +58,37 @@ def test_difference_undoes_a_move_of_the_counter(span: int, data: st.DataObject)
     before = data.draw(st.integers(0, span))
     moved = data.draw(st.integers(0, span))
     assert counter_difference(before, (before + moved) % (span + 1), span) == moved
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(energy.time, "monotonic", lambda: self.now)
+
+
+def test_a_training_follows_counters_that_wrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = domain(tmp_path, "intel-rapl:0", "package-0", 900_000, span=999_999)
+    monkeypatch.setattr(energy, "RaplMeter", lambda: RaplMeter(tmp_path))
+    clock = Clock(monkeypatch)
+    training = TrainingEnergy(torch.device("cpu"))
+    for microjoules in (300_000, 800_000, 200_000):
+        move(folder, microjoules)
+        clock.now += FOLLOW_SECONDS + 1
+        training.follow()
+    assert training.joules() == pytest.approx((400_000 + 500_000 + 400_000) / 1e6)
+
+
+def test_a_training_that_misses_a_part_tells_no_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain(tmp_path, "intel-rapl:0", "package-0", 100)
+    monkeypatch.setattr(energy, "RaplMeter", lambda: RaplMeter(tmp_path))
+    assert TrainingEnergy(torch.device("cpu")).joules() == 0
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-4f2a")
+    assert TrainingEnergy(torch.device("cuda")).joules() is None
+    assert energy_sources(0) == "RAPL package domains"
 
 
 def test_no_counters_give_no_number_but_a_reason(tmp_path: Path) -> None:

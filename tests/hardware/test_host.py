@@ -19,9 +19,9 @@ def test_the_record_is_json_and_names_the_machine() -> None:
     assert 1 <= host.usable_cpus <= host.logical_cores
     assert host.memory_bytes > 2**28
     assert host.versions["torch"]
-    assert {"hardware_id", "hardware_label", "host", "cpu", "cpus_usable", "memory_gib", "gpu"} == set(
-        host.tags()
-    )
+    tags = host.tags()
+    assert {"hardware_id", "hardware_label", "host", "cpu", "cpus_usable", "memory_gib", "gpu"} < set(tags)
+    assert "RAPL" in tags["energy"]  # the counters that are read, or why there are none
 
 
 def test_the_label_fits_into_run_names(monkeypatch) -> None:

@@ -2,7 +2,13 @@ import pytest
 import torch
 
 from mlpf_hpo.hardware import roofline
-from mlpf_hpo.hardware.roofline import GEMM_DTYPES, gemm_peak, measure_roofline, memory_triad
+from mlpf_hpo.hardware.roofline import (
+    GEMM_DTYPES,
+    gemm_peak,
+    measure_roofline,
+    memory_triad,
+    process_gemm_peak,
+)
 
 
 def test_rates_are_operations_and_bytes_over_the_best_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,3 +56,11 @@ def test_measuring_leaves_the_global_generator_alone() -> None:
     before = torch.get_rng_state()
     gemm_peak("cpu", seconds=0.0, sizes=(16,))
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_process_measures_its_peak_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(roofline.SHORT_GEMM_SIZES, "cpu", (64,))
+    monkeypatch.setattr(roofline, "_measured_peaks", {})
+    first = process_gemm_peak("cpu", "32")
+    assert first == process_gemm_peak("cpu", "32") > 0
+    assert process_gemm_peak("cpu", "16-mixed") != first

@@ -146,6 +146,18 @@ def test_epochs_have_dropout_masks_of_their_own(loader) -> None:
     assert first["train/loss"] != second["train/loss"]
 
 
+def test_ranks_have_dropout_masks_of_their_own(loader) -> None:
+    class OnRankOne(MLPFModule):
+        global_rank = 1
+
+    def loss(module: MLPFModule) -> float:
+        with torch.random.fork_rng(devices=[]):
+            return float(module.training_step(next(iter(loader)), 0).detach())
+
+    of_rank_one = loss(OnRankOne(POINT, NETWORK, 5))
+    assert loss(made()) == loss(made()) != of_rank_one == loss(OnRankOne(POINT, NETWORK, 5))
+
+
 def test_training_lowers_the_loss(loader) -> None:
     epochs = trained(made(dropout=0.0, lr=3e-3), loader, epochs=8)
     assert epochs[-1]["val/loss"] < 0.9 * epochs[0]["val/loss"]

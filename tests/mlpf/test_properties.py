@@ -264,3 +264,20 @@ def test_the_kernel_is_symmetric_and_empty_in_padding() -> None:
     assert not kernel[~real].any()
     assert (kernel[real] > 0).all()
     close(kernel.diagonal(dim1=1, dim2=2)[mask], torch.full((14,), -1e-4, dtype=torch.float64).exp())
+
+
+def test_events_of_one_to_thousands_of_elements_in_one_batch(make_batch, make_network) -> None:
+    """Each says the same alone, in every bin size's own number of hash codes."""
+    sizes = [1, 6000, 33, 2, 3400, 128]
+    x, ptr, y = make_batch(sizes, no_target=[3])
+    for bin_size in (8, 128):
+        network = make_network(1, 1, bin_size, hash_columns=400)
+        with torch.no_grad():
+            together = network(x, ptr)
+            for event, (size, start) in enumerate(zip(sizes, ptr.tolist(), strict=False)):
+                rows = torch.arange(start, start + size)
+                alone = network(x[rows], boundaries([size]))
+                torch.testing.assert_close(
+                    list(alone), chosen(together, rows), rtol=1e-6, atol=1e-6, msg=f"event {event}"
+                )
+            assert mlpf_loss(together, y).counts[0] == sum(sizes)
