@@ -1,4 +1,4 @@
-"""Stage `register`: the chosen predictor becomes a version in the Model Registry, with its alias."""
+"""Stage `register`: the chosen predictor becomes a version in the Model Registry, champion or challenger."""
 
 from pathlib import Path
 
@@ -9,16 +9,13 @@ def main() -> None:
     """Write results/register.json."""
     from mlpf_hpo.config import load_params
     from mlpf_hpo.files import write_record
-    from mlpf_hpo.predictors.registration import register_winner
+    from mlpf_hpo.predictors.registration import register_winner, summary
 
     record = register_winner(
         load_params(), Path("results/predictors.json"), Path("models/predictors"), Path("data/curves.parquet")
     )
     write_record(Path("results/register.json"), record)
-    console.out.print(
-        f"register: {record['predictor']} is {record['model']} version {record['version']}, "
-        f"@{record['alias']}\n  {record['link']}"
-    )
+    console.out.print(summary(record), markup=False)
 
 
 if __name__ == "__main__":

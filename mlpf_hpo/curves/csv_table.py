@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.features import LOSS
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import BOOKKEEPING, LearningCurves
@@ -61,6 +63,24 @@ def import_csv(
         run_ids=np.full(n, ""),
         hardware=np.full(n, ""),
     )
+
+
+def read_table(path: Path, loss_prefix: str = "loss_", mode: Literal["min", "max"] = "min") -> LearningCurves:
+    """Read curves from Parquet as `write_curves` wrote it, or from a CSV table.
+
+    Every column of a CSV table that is not part of the curve is taken for a hyperparameter.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If there is no such file, or its content cannot be used.
+    """
+    if path.suffix == ".parquet":
+        return read_curves(path)
+    columns = [str(name) for name in _read_csv(path).columns]
+    losses = re.compile(re.escape(loss_prefix) + r"\d+")
+    names = [name for name in columns if not losses.fullmatch(name) and name not in BOOKKEEPING]
+    return import_csv(path, names, loss_prefix, path.stem, mode)
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Features of a partly seen curve: hyperparameters, and the losses so far."""
+"""Features of a partly seen curve: hyperparameters, and what the values so far show."""
 
 from __future__ import annotations
 
@@ -12,13 +12,19 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from mlpf_hpo.errors import DataError
+from mlpf_hpo.curves.shapes import SHAPES, shape_features
+from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
+
+FloatArray = NDArray[np.float64]
 
 LOSS = re.compile(r"loss_(\d+)")
 """Columns of `LearningCurves.frame` that hold the curve; the number is the epoch, from 0."""
 
 LOG_HYPERPARAMETERS = ("lr", "weight_decay")
 """Those of table 1 that are sampled on a log scale."""
+
+DECADES = 1.5
+"""A positive hyperparameter of a foreign table that spans more decades than this is logarithmic."""
 
 
 def split_columns(columns: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -28,7 +34,7 @@ def split_columns(columns: Sequence[str]) -> tuple[list[str], list[str]]:
     return [name for name in columns if not LOSS.fullmatch(name)], losses
 
 
-def known_lengths(curves: NDArray[np.float64]) -> NDArray[np.int64]:
+def known_lengths(curves: FloatArray) -> NDArray[np.int64]:
     """Return how many epochs of each curve [n, T] are known: those before the first that isn't finite."""
     unknown = ~np.isfinite(curves)
     return np.where(unknown.any(axis=1), unknown.argmax(axis=1), curves.shape[1]).astype(np.int64)
@@ -42,9 +48,13 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
     known_epochs : int
         Number of epochs that the regressor may see; with 0, hyperparameters alone.
     log_columns : sequence of str
-        Hyperparameters to take the logarithm of, where all values are positive.
+        Hyperparameters to take the logarithm of, where all values are positive. Others are logarithmic too
+        when they are positive and span more than one and a half decades.
     hyperparameters : bool
-        Whether they are features beside the losses. Without any loss they always are.
+        Whether they are features beside the curve. Without any known epoch they always are.
+    curve : sequence of str
+        What to tell of the curve, in this order: names in `mlpf_hpo.curves.shapes.SHAPES`. "prefix" and
+        "last" end with the last value seen, in units of the metric.
     """
 
     def __init__(
@@ -52,36 +62,67 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         known_epochs: int = 0,
         log_columns: Sequence[str] = LOG_HYPERPARAMETERS,
         hyperparameters: bool = True,
+        curve: Sequence[str] = ("prefix",),
     ) -> None:
         self.known_epochs = known_epochs
         self.log_columns = log_columns
         self.hyperparameters = hyperparameters
+        self.curve = curve
 
     def fit(self, X: pd.DataFrame, y: Any = None) -> Self:
-        """Learn the columns, and which hyperparameters are positive throughout."""
+        """Learn the columns, and which of them are positive throughout.
+
+        Raises
+        ------
+        ConfigurationError, DataError
+            If there are no such features, or fewer epochs than are to be known.
+        """
+        for name in self.curve:
+            if name not in SHAPES:
+                hint = did_you_mean(name, SHAPES)
+                raise ConfigurationError(f"no features {name!r}{hint}; there are: {', '.join(SHAPES)}")
         names, losses = split_columns([str(name) for name in X.columns])
         if self.known_epochs > len(losses):
             raise DataError(f"{self.known_epochs} known epochs of curves that have {len(losses)}")
         used = names if self.hyperparameters or self.known_epochs == 0 else []
-        self.columns_ = [*used, *losses[: self.known_epochs]]
-        self.log_columns_ = [c for c in self.log_columns if c in used and (X[c] > 0).all()]
+        self.losses_ = losses[: self.known_epochs]
+        self.columns_ = [*used, *self.losses_]
+        self.log_columns_ = [name for name in used if self._is_logarithmic(name, X[name])]
+        self.log_curve_ = bool((X[self.losses_].to_numpy(dtype=float) > 0).all())
         self.n_features_in_ = X.shape[1]
         return self
 
-    def transform(self, X: pd.DataFrame) -> NDArray[np.float64]:
+    def transform(self, X: pd.DataFrame) -> FloatArray:
         """Return features [n, d]; rows must know at least `known_epochs` epochs."""
         check_is_fitted(self)
         missing = [name for name in self.columns_ if name not in X.columns]
         if missing:
             raise DataError(f"the table of curves lacks the columns {', '.join(missing)}")
-        table = X[self.columns_].astype(float)
-        for name in self.log_columns_:
-            table[name] = np.log(table[name].clip(lower=np.finfo(float).tiny))
-        matrix: NDArray[np.float64] = table.to_numpy()
-        return matrix
+        table = X[self._hyperparameters()].to_numpy(dtype=float, copy=True)
+        for i, name in enumerate(self._hyperparameters()):
+            if name in self.log_columns_:
+                table[:, i] = np.log(table[:, i].clip(min=np.finfo(float).tiny))
+        _, values = self._shapes(X[self.losses_].to_numpy(dtype=float))
+        return np.hstack([table, values])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the name of each feature."""
         check_is_fitted(self)
-        told = [f"log_{name}" if name in self.log_columns_ else name for name in self.columns_]
-        return np.array(told, dtype=object)
+        told = [f"log_{name}" if name in self.log_columns_ else name for name in self._hyperparameters()]
+        names, _ = self._shapes(np.ones((1, len(self.losses_))))
+        return np.array([*told, *names], dtype=object)
+
+    def _hyperparameters(self) -> list[str]:
+        return self.columns_[: len(self.columns_) - len(self.losses_)]
+
+    def _is_logarithmic(self, name: str, column: pd.Series) -> bool:
+        values = column.to_numpy(dtype=float)
+        if not (values > 0).all():
+            return False
+        return name in self.log_columns or bool(values.max() > values.min() * 10**DECADES)
+
+    def _shapes(self, curves: FloatArray) -> tuple[list[str], FloatArray]:
+        """Return names and values of the curve's features."""
+        if not self.losses_:
+            return [], np.zeros((len(curves), 0))
+        return shape_features(curves, self.curve, self.log_curve_)

@@ -14,6 +14,9 @@ from mlpf_hpo.config import Params
 from mlpf_hpo.curves.dataset import curves_file_digest, read_curves
 from mlpf_hpo.files import written_whole
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.predictors.protocol import METRICS
+from mlpf_hpo.predictors.recipe import Recipe
+from mlpf_hpo.predictors.sampling_log import sampling_log
 from mlpf_hpo.predictors.selection import OutOfFold, SelectionResult, select
 from mlpf_hpo.predictors.table_2 import table_2
 from mlpf_hpo.seeds import derive_seed
@@ -21,8 +24,6 @@ from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
-
-TRACKED = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
 
 
 def compare_predictors(
@@ -73,6 +74,7 @@ def compare_predictors(
         "settings": stable_hash(params.predictors.model_dump(mode="json"), 8),
         "winner": result.winner,
         "inner": result.inner,
+        "tied": list(result.tied),
         "predictors": {name: scores for name, scores in result.scores.items() if name != "selected"},
         "selected": result.scores["selected"],
         "out_of_fold": {name: _told(out, result) for name, out in result.out_of_fold.items()},
@@ -80,6 +82,7 @@ def compare_predictors(
         "table_2": table_2(curves, params.predictors, seed),
         "dataset_digest": curves_file_digest(curves_file),
         "models": checksums,
+        "sampling": {name: sampling_log(predictor) for name, predictor in result.fitted.items()},
     }
     content["link"] = _track(content, params, curves_file)
     return content
@@ -94,6 +97,7 @@ def run_identity(content: dict[str, Any], name: str) -> str:
 def open_run(writer: RunWriter, content: dict[str, Any], name: str, params: Params, curves_file: Path) -> str:
     """Return the MLflow run of a predictor, made or opened again."""
     identity = run_identity(content, name)
+    _, sampler_words = content["sampling"].get(name, ({}, {}))
     return writer.open_parent(
         "predictors",
         identity,
@@ -103,7 +107,12 @@ def open_run(writer: RunWriter, content: dict[str, Any], name: str, params: Para
             "predictor": name,
             "selected": str(name == content["winner"]).lower(),
         },
-        params={"criterion": content["criterion"], "seed": content["seed"], **_settings(name, params)},
+        params={
+            "criterion": content["criterion"],
+            "seed": content["seed"],
+            **sampler_words,
+            **_settings(name, params),
+        },
         note=(
             f"{name} on {content['rows']} curves, "
             f"{content['known_epochs']} of {content['n_epochs']} epochs seen."
@@ -144,14 +153,17 @@ def _told(out: OutOfFold, result: SelectionResult) -> dict[str, list[float | Non
 
 
 def _settings(name: str, params: Params) -> dict[str, Any]:
-    section = getattr(params.predictors, name, None)
-    return {} if section is None else {f"{name}.{key}": value for key, value in section.model_dump().items()}
+    sections = Recipe.of(name, params.predictors).settings
+    return {f"{name}.{key}": value for section in sections.values() for key, value in section.items()}
 
 
 def _track(content: dict[str, Any], params: Params, curves_file: Path) -> str:
     writer = RunWriter(connect())
     for name, scores in content["predictors"].items():
         run_id = open_run(writer, content, name, params, curves_file)
-        writer.summary(run_id, {metric: scores[metric]["mean"] for metric in TRACKED})
+        writer.summary(run_id, {metric: scores[metric]["mean"] for metric in METRICS})
+        sampler_numbers, _ = content["sampling"].get(name, ({}, {}))
+        if sampler_numbers:
+            writer.summary(run_id, sampler_numbers)
         writer.close(run_id, "finished")
     return links.experiment_link(writer.experiment_id("predictors"))

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,6 +23,9 @@ from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.intervals import Prediction, conformal_bounds
 
 FloatArray = NDArray[np.float64]
+
+HORIZON = "regressor__n_epochs"
+"""Parameter of models that continue a curve: how far."""
 
 LEAST_ROWS = 3
 """Fewer training curves than this teach nothing."""
@@ -126,7 +130,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
                     )
                 part, part_target = frame.iloc[rows], target[rows]
                 self.models_.append(self._template(known).fit(part, part_target))
-                self.residuals_.append(self._out_of_fold(known, part, part_target, labels[rows]))
+                self.residuals_.append(self._errors(known, part, part_target, labels[rows]))
         return self
 
     def predict(self, X: pd.DataFrame) -> FloatArray:
@@ -157,14 +161,21 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     def _template(self, known: int) -> Any:
         if known == 0 and self.blind_model is not None:
             return clone(self.blind_model)
-        return clone(self.model).set_params(features__known_epochs=known)
+        template = clone(self.model).set_params(features__known_epochs=known)
+        if HORIZON in template.get_params():
+            template.set_params(**{HORIZON: self.n_epochs_})
+        return template
 
-    def _out_of_fold(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> FloatArray:
+    def _errors(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> FloatArray:
+        """Return the errors on curves that a model did not see: out of bag for forests, else by folds."""
         n_groups = len(np.unique(groups))
         folds = min(self.folds, n_groups)
         if folds < 2 or len(y) * (folds - 1) // folds < LEAST_ROWS:
             return np.zeros(0)
         distinct = n_groups == len(y)
+        out_of_bag = _out_of_bag(self.models_[-1][-1])
+        if distinct and out_of_bag is not None:  # a bag may hold another row of the same group
+            return self._scaled(y) - self._scaled(out_of_bag)
         splits = KFold(folds).split(y) if distinct else GroupKFold(folds).split(y, groups=groups)
         predicted = np.full(len(y), np.nan)
         for train, test in splits:
@@ -194,6 +205,14 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         if self.log_scale_:
             predicted = np.maximum(predicted, np.finfo(float).tiny)
         return predicted, which
+
+
+def _out_of_bag(regressor: Any) -> FloatArray | None:
+    """Return what a forest says of each training row by the trees that did not see it; None of others."""
+    if isinstance(regressor, TransformedTargetRegressor):
+        found = _out_of_bag(regressor.regressor_)
+        return None if found is None else regressor.transformer_.inverse_transform(found[:, np.newaxis])[:, 0]
+    return getattr(regressor, "oob_prediction_", None)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,30 @@ def halves(groups: NDArray[Any], points: int, seed: int) -> tuple[IntArray, IntA
     return shuffled[:points], test
 
 
+def held_out(groups: NDArray[Any], points: int, seed: int) -> tuple[IntArray, IntArray]:
+    """Return `points` rows to train on, and rows of other configurations to test on.
+
+    Half of the configurations are tested, as by `halves`; fewer where the other half has too few rows.
+
+    Raises
+    ------
+    DataError
+        If less than a tenth of the configurations would be left to test on.
+    """
+    distinct, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order = np.random.default_rng(seed).permutation(len(distinct))
+    needed = int(np.searchsorted(np.cumsum(sizes[order]), points)) + 1
+    training = max(needed, len(distinct) - len(distinct) // 2)
+    if len(distinct) - training < max(2, len(distinct) // 10):
+        raise DataError(
+            f"{points} training curves asked for: of {len(groups)} curves of {len(distinct)} configurations "
+            "too few would be left to test on; ask for fewer"
+        )
+    outside = np.isin(member, order[training:])
+    rows = np.random.default_rng(derive_seed(seed, "training rows")).permutation(np.flatnonzero(~outside))
+    return rows[:points], np.flatnonzero(outside)
+
+
 def quantile_space(train: FloatArray) -> Callable[[FloatArray], FloatArray]:
     """Return the map from losses to quantiles of the training losses, [0, 1]."""
     transformer = QuantileTransformer(n_quantiles=min(50, len(train)), random_state=0)
@@ -73,7 +97,13 @@ def quantile_space(train: FloatArray) -> Callable[[FloatArray], FloatArray]:
     return transform
 
 
-def score(true: FloatArray, predicted: FloatArray, true_quantile: FloatArray, quantile: FloatArray) -> Scores:
+def score(
+    true: FloatArray,
+    predicted: FloatArray,
+    true_quantile: FloatArray,
+    quantile: FloatArray,
+    mode: Literal["min", "max"] = "min",
+) -> Scores:
     """Return the scores of point predictions.
 
     `r2_loss` and `r2_quantile` are R2(true, predicted) in units of the loss and in quantiles of the training
@@ -86,11 +116,12 @@ def score(true: FloatArray, predicted: FloatArray, true_quantile: FloatArray, qu
         Final losses.
     true_quantile, quantile : array [n]
         The same in quantiles of the training losses.
+    mode : {"min", "max"}
+        Whether small or large values are best.
     """
+    sign = 1.0 if mode == "min" else -1.0
     top = max(1, min(10, len(true) // 4))
-    best, chosen = set(np.argsort(true)[:top]), set(np.argsort(predicted)[:top])
-    positive = min(true.min(), predicted.min()) > 0
-    errors = np.log(predicted / true) if positive else predicted - true
+    best, chosen = set(np.argsort(sign * true)[:top]), set(np.argsort(sign * predicted)[:top])
     varied = np.ptp(predicted) > 0 and np.ptp(true) > 0
     return {
         "r2_loss": float(r2_score(true, predicted)),
@@ -98,8 +129,15 @@ def score(true: FloatArray, predicted: FloatArray, true_quantile: FloatArray, qu
         "spearman": float(stats.spearmanr(true, predicted).statistic) if varied else 0.0,
         "kendall": float(stats.kendalltau(true, predicted).statistic) if varied else 0.0,
         "top_recall": len(best & chosen) / top,
-        "log_mae": float(np.abs(errors).mean()),
+        "log_mae": float(np.abs(log_errors(true, predicted)).mean()),
     }
+
+
+def log_errors(true: FloatArray, predicted: FloatArray) -> FloatArray:
+    """Return log(true / predicted), or the differences where some values are not positive."""
+    if min(true.min(), predicted.min()) > 0:
+        return np.asarray(np.log(true / predicted))
+    return true - predicted
 
 
 def coverage(true: FloatArray, prediction: Prediction) -> float:

@@ -10,7 +10,7 @@ bits, so that the bits alone keep it within its box.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import dimod
 import numpy as np
@@ -128,6 +128,30 @@ class Qubo:
         return model
 
 
+@dataclass(frozen=True, eq=False)
+class DualQubo(Qubo):
+    """The QUBO of a regression, with what it was made of: for samplers that leave the lattice of its bits.
+
+    Attributes
+    ----------
+    kernel : array [n_points, n_points]
+    y : array [n_points]
+    epsilon, xi : float
+    encoding : Encoding
+        Parameters of `dual_qubo`.
+    """
+
+    kernel: FloatArray = field(kw_only=True)
+    y: FloatArray = field(kw_only=True)
+    epsilon: float = field(kw_only=True)
+    xi: float = field(kw_only=True)
+    encoding: Encoding = field(kw_only=True)
+
+    def objective(self, multipliers: ArrayLike) -> FloatArray:
+        """Return `dual_objective` of multipliers [..., 2, n_points]: on the lattice, the bits' energy."""
+        return dual_objective(multipliers, self.kernel, self.y, self.epsilon, self.xi)
+
+
 def dual_objective(
     multipliers: ArrayLike, kernel: FloatArray, y: FloatArray, epsilon: float, xi: float
 ) -> FloatArray:
@@ -139,7 +163,7 @@ def dual_objective(
     return np.asarray(quadratic + linear + xi * difference.sum(axis=-1) ** 2)
 
 
-def dual_qubo(kernel: FloatArray, y: FloatArray, epsilon: float, xi: float, encoding: Encoding) -> Qubo:
+def dual_qubo(kernel: FloatArray, y: FloatArray, epsilon: float, xi: float, encoding: Encoding) -> DualQubo:
     """Return the QUBO whose energies are the penalised dual objective of the decoded bits.
 
     Parameters
@@ -157,7 +181,7 @@ def dual_qubo(kernel: FloatArray, y: FloatArray, epsilon: float, xi: float, enco
 
     Returns
     -------
-    Qubo
+    DualQubo
         On 2 · n_points · n_bits bits, fully connected.
     """
     weights, signs = encoding.weights, np.array([1.0, -1.0])
@@ -165,4 +189,4 @@ def dual_qubo(kernel: FloatArray, y: FloatArray, epsilon: float, xi: float, enco
     matrix = np.kron(np.outer(signs, signs), pairs)
     linear = epsilon * np.tile(weights, 2 * len(y)) - np.kron(signs, np.kron(y, weights))
     matrix[np.diag_indices_from(matrix)] += linear
-    return Qubo(matrix)
+    return DualQubo(matrix, kernel=kernel, y=y, epsilon=epsilon, xi=xi, encoding=encoding)

@@ -17,8 +17,9 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.config.conflicts import least_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.predictors import make_predictor
+from mlpf_hpo.predictors.choice import Choice, choose
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.predictors.protocol import Scores, bootstrap, coverage, grouped_folds, quantile_space, score
 from mlpf_hpo.seeds import derive_seed
@@ -64,6 +65,8 @@ class SelectionResult:
         Epochs that the predictors saw when they were scored.
     inner : mapping
         Inner criterion of each candidate on all rows.
+    tied : tuple of str
+        Candidates that the inner folds cannot tell from the best; the interval score decided among them.
     scores : mapping
         Candidate (and "selected") -> metric -> mean, std, low, high, from the outer folds.
     shares : mapping
@@ -81,6 +84,7 @@ class SelectionResult:
     winner: str
     known_epochs: int
     inner: dict[str, float]
+    tied: tuple[str, ...]
     scores: dict[str, dict[str, dict[str, float]]]
     shares: dict[str, list[Scores]]
     out_of_fold: dict[str, OutOfFold]
@@ -143,25 +147,26 @@ def select(
             progress(done, steps)
 
     for fold, (train, test) in enumerate(comparison.outer()):
-        choice = comparison.choose(train, derive_seed(seed, "inner", fold))[0]
+        chosen = comparison.choose(train, derive_seed(seed, "inner", fold)).winner
         for name in params.candidates:
-            comparison.score_fold(name, train, test, chosen=name == choice)
+            comparison.score_fold(name, train, test, chosen=name == chosen)
             step()
     everything = np.arange(len(comparison.curves))
-    winner, inner = comparison.choose(everything, derive_seed(seed, "inner", "all"))
+    choice = comparison.choose(everything, derive_seed(seed, "inner", "all"))
     fitted: dict[str, CurvePredictor] = {}
     for name in params.candidates:
         # The winner is asked after every epoch of the search; the others are kept for comparison.
-        known = range(curves.n_epochs) if name == winner else comparison.grid
+        known = range(curves.n_epochs) if name == choice.winner else comparison.grid
         fitted[name] = comparison.fit(name, everything, known)
         step()
     scores, shares = comparison.summarise()
     for _ in params.candidates:
         step()
     return SelectionResult(
-        winner=winner,
+        winner=choice.winner,
         known_epochs=comparison.known,
-        inner=inner,
+        inner=choice.criterion,
+        tied=choice.tied,
         scores=scores,
         shares=shares,
         out_of_fold={name: comparison.out[name][comparison.known] for name in params.candidates},
@@ -200,26 +205,16 @@ class _Comparison:
         predictor = make_predictor(name, self.params, derive_seed(self.seed, name), known, folds)
         return predictor.fit(self.frame.iloc[rows], self.y[rows], self.groups[rows])
 
-    def choose(self, rows: NDArray[np.int64], seed: int) -> tuple[str, dict[str, float]]:
-        """Return the best candidate by cross-validation within `rows`, and everybody's criterion."""
-        found: dict[str, float] = {}
-        for name in self.params.candidates:
-            predicted = np.full(len(rows), np.nan)
-            quantiles, true_quantiles = predicted.copy(), predicted.copy()
-            for train, test in grouped_folds(self.groups[rows], self.params.inner_folds, seed):
-                model = self.fit(name, rows[train], [self.known], folds=0)
-                to_quantile = quantile_space(self.y[rows[train]])
-                predicted[test] = model.predict(self._seen(rows[test], self.known))
-                quantiles[test], true_quantiles[test] = (
-                    to_quantile(predicted[test]),
-                    to_quantile(self.y[rows[test]]),
-                )
-            found[name] = self._criterion(score(self.y[rows], predicted, true_quantiles, quantiles))
-        return max(found, key=lambda name: found[name]), found
+    def choose(self, rows: NDArray[np.int64], seed: int) -> Choice:
+        """Return the choice by cross-validation within `rows`."""
+        seen = self._seen(rows, self.known)
+        return choose(
+            self.frame.iloc[rows], seen, self.y[rows], self.groups[rows], self.known, self.params, seed
+        )
 
     def score_fold(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64], chosen: bool) -> None:
         """Fit a candidate on the training rows of an outer fold and keep what it says of the test rows."""
-        points = self.fit(name, train, self.grid, folds=0)
+        points = self.fit(name, train, [known for known in self.grid if known != self.known], folds=0)
         calibrated = self.fit(name, train, [self.known])
         to_quantile = quantile_space(self.y[train])
         self.true_quantile[test] = to_quantile(self.y[test])
@@ -254,15 +249,9 @@ class _Comparison:
 
     def _scores(self, out: OutOfFold, rows: NDArray[np.int64]) -> Scores:
         true = self.y[rows]
-        found = score(true, out.mean[rows], self.true_quantile[rows], out.quantile[rows])
+        found = score(true, out.mean[rows], self.true_quantile[rows], out.quantile[rows], self.curves.mode)
         interval = Prediction(out.mean[rows], out.lower[rows], out.upper[rows], self.params.coverage)
         return {**found, "coverage": coverage(true, interval)}
 
     def _seen(self, rows: NDArray[np.int64], known: int) -> Any:
         return self.curves.frame(known).iloc[rows]
-
-    def _criterion(self, scores: Scores) -> float:
-        """Return the declared criterion, larger is better."""
-        if self.params.criterion == "log_mae":
-            return -scores["log_mae"]
-        return scores["r2_loss" if self.params.criterion == "r2" else "spearman"]

@@ -13,8 +13,10 @@ from sklearn.pipeline import Pipeline
 from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.features import CurveFeatures
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.predictors import make_predictor, trusted_types
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.predictors.factory import make_predictor
+from mlpf_hpo.predictors.model_file import trusted_types
+from mlpf_hpo.predictors.regressors import REGRESSORS
 
 EPOCHS = 10
 FAST = PredictorsParams.model_validate(
@@ -50,7 +52,10 @@ def fitted(name: str, n: int = 40, known: tuple[int, ...] = (0, 2, 5), seed: int
     return make_predictor(name, FAST, 0, known).fit(train, final(train))
 
 
-@pytest.fixture(scope="module", params=["persistence", "svr", "qsvr"])
+NAMES = ["persistence", "svr", "qsvr", "parametric", "gaussian_process", "cautious_svr", "residual_trees"]
+
+
+@pytest.fixture(scope="module", params=NAMES)
 def predictor(request) -> CurvePredictor:
     return fitted(request.param)
 
@@ -99,7 +104,7 @@ def test_persistence_is_the_last_known_value_and_the_median_before_there_is_one(
     np.testing.assert_array_equal(made.predict(seen(frame, 0)), np.median(final(curves(40, seed=1))))
 
 
-@pytest.mark.parametrize("name", ["persistence", "svr"])
+@pytest.mark.parametrize("name", ["persistence", "svr", "cautious_svr", "residual_trees", "extra_trees"])
 @pytest.mark.parametrize("known", [0, 2, 5])
 def test_intervals_cover_new_curves(name, known) -> None:
     new = curves(200, seed=99)
@@ -135,6 +140,44 @@ def test_values_below_zero_are_predicted_on_their_own_scale() -> None:
     told = make_predictor("svr", FAST, 0, (5,)).fit(train, final(train)).predict_interval(seen(new, 5))
     assert (told.lower <= told.mean).all()
     assert np.corrcoef(told.mean, final(new))[0, 1] > 0.8
+
+
+def test_forests_are_calibrated_out_of_bag_where_no_configuration_stands_twice() -> None:
+    train = curves(30, seed=1)
+    made = make_predictor("residual_trees", FAST, 0, (2,)).fit(train, final(train))
+    out_of_bag = made.models_[0][-1].oob_prediction_
+    np.testing.assert_allclose(made.residuals_[0], np.log(final(train) / out_of_bag))
+    twice = pd.concat([train, train], ignore_index=True)
+    grouped = clone(made).fit(twice, final(twice), np.tile(np.arange(30), 2))
+    assert np.abs(grouped.residuals_[0]).mean() > np.abs(made.residuals_[0]).mean() / 2
+
+
+def test_so_are_forests_that_learn_ranks() -> None:
+    train = curves(30, seed=1)
+    made = make_predictor("extra_trees", FAST, 0, (2,)).fit(train, final(train))
+    features, scale, regressor = (step for _, step in made.models_[0].steps)
+    rows = scale.transform(features.transform(train)).astype(np.float32)
+    forest = regressor.regressor_
+    said = np.full((len(forest.estimators_), len(train)), np.nan)
+    for tree, bag, out in zip(forest.estimators_, forest.estimators_samples_, said, strict=True):
+        outside = np.setdiff1d(np.arange(len(train)), bag)
+        out[outside] = tree.predict(rows[outside])
+    expected = regressor.transformer_.inverse_transform(np.nanmean(said, axis=0)[:, None])[:, 0]
+    np.testing.assert_allclose(made.residuals_[0], np.log(final(train) / expected))
+
+
+@pytest.mark.parametrize("name", ["cautious_svr", "residual_trees", "parametric"])
+@pytest.mark.parametrize(("epochs", "unit"), [(16, 1e-6), (1000, 1e6)])
+def test_any_length_and_unit(name, epochs, unit) -> None:
+    generator = np.random.default_rng(0)
+    t, drop = np.arange(epochs) / epochs, generator.uniform(1, 3, (30, 1))
+    values = unit * (1 + drop * np.exp(-5 * t))
+    columns = [f"loss_{epoch}" for epoch in range(epochs)]
+    table = pd.concat([pd.DataFrame({"x": drop[:, 0]}), pd.DataFrame(values, columns=columns)], axis=1)
+    known = epochs // 4
+    made = make_predictor(name, FAST, 0, (known,), folds=0).fit(table, values[:, -1])
+    error = np.abs(made.predict(table) - values[:, -1])
+    assert error.mean() < np.abs(values[:, known - 1] - values[:, -1]).mean() * 0.7
 
 
 def test_duplicates_of_a_configuration_do_not_narrow_the_interval() -> None:
@@ -183,7 +226,7 @@ def test_a_row_before_the_first_grid_epoch() -> None:
         fitted("svr", known=(2,)).predict(seen(curves(2, seed=2), np.array([2, 1])))
 
 
-@pytest.mark.parametrize("name", ["persistence", "svr", "qsvr"])
+@pytest.mark.parametrize("name", REGRESSORS)
 def test_targets_that_are_all_the_same(name) -> None:
     train = curves(20, seed=1)
     made = make_predictor(name, FAST, 0, (0, 2)).fit(train, np.full(20, 2.0))

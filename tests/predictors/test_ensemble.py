@@ -11,6 +11,7 @@ from mlpf_hpo.predictors.regressors.ensemble import (
     QSVREnsemble,
     coefficient_of_determination,
     out_of_bag_weights,
+    published_weights,
 )
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 
@@ -19,6 +20,7 @@ from mlpf_hpo.predictors.regressors.qsvr import QSVR
     [
         QSVREnsemble(SVR()),
         QSVREnsemble(QSVR(sampler="steepest_descent", reads=5), weighting="out_of_bag"),
+        QSVREnsemble(SVR(), weighting="paper"),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -107,7 +109,7 @@ def test_published_r2_of_the_ensembles_comes_back(published):
             ]
             chosen.append(max(ways, key=lambda way: their_r2(y_train[others], way.predict(X_train[others]))))
         predictions = np.stack([member.predict(X_train) for member in chosen])
-        weights = out_of_bag_weights(predictions, y_train, blocks, their_r2)
+        weights = published_weights(predictions, y_train, blocks)
         mean = weights @ np.stack([member.predict(X_test) for member in chosen])
         assert r2_score(mean, y_test) == pytest.approx(ensemble["r2_pred_true"], abs=1e-10)
 

@@ -17,7 +17,7 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.csv_table import import_csv
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.predictors import make_predictor
+from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.predictors.protocol import (
     bootstrap,

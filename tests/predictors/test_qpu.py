@@ -1,6 +1,7 @@
 """The QPU sampler on Ocean's offline device: a real graph and real embeddings, classical samples."""
 
 import copy
+import re
 
 import dimod
 import dwave.embedding
@@ -100,11 +101,14 @@ def test_the_papers_problem_fits_on_a_full_pegasus_graph():
     assert sum(map(len, chains)) <= 1418
 
 
-def test_a_problem_too_large_for_the_graph_is_refused():
-    with pytest.raises(
-        ConfigurationError, match="120 fully connected variables do not fit on MockDWaveSampler"
-    ):
+def test_a_problem_too_large_for_the_graph_is_refused_and_told_what_fits():
+    told = r"120 fully connected variables do not fit on MockDWaveSampler.*qubits take (\d+);"
+    with pytest.raises(ConfigurationError, match=told) as refused:
         QuantumAnnealer(device=RecordingDevice()).sample(problem(20), seed=0)
+    fits = int(re.search(told, str(refused.value))[1])
+    assert len(clique_embedding(RecordingDevice(), fits)) == fits
+    with pytest.raises(ConfigurationError, match=f"qubits take {fits};"):
+        clique_embedding(RecordingDevice(), fits + 1)
 
 
 def test_more_reads_than_the_device_takes_are_refused():
@@ -124,6 +128,7 @@ def test_a_refused_problem_names_the_solver_and_the_reason():
 @pytest.fixture
 def ocean_configuration(monkeypatch, tmp_path):
     """Return a function that makes a file Ocean's only configuration."""
+    monkeypatch.chdir(tmp_path)  # where answers on record lie
     for name in ("DWAVE_API_TOKEN", "DWAVE_API_ENDPOINT", "DWAVE_PROFILE", "DWAVE_METADATA_API_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
 

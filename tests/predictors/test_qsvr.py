@@ -11,6 +11,7 @@ from mlpf_hpo.predictors.qubo import Encoding, dual_objective
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.samplers import SampleResult
 from mlpf_hpo.predictors.samplers.classical import SimulatedAnnealing, SteepestDescent
+from mlpf_hpo.predictors.samplers.zoom import Zoom
 
 PUBLISHED = ("gamma", "epsilon", "n_bits", "base", "k0")
 
@@ -19,7 +20,9 @@ PUBLISHED = ("gamma", "epsilon", "n_bits", "base", "k0")
     [
         QSVR(sampler=SteepestDescent(reads=4)),
         QSVR(sampler=SteepestDescent(reads=4), bias="paper", combination="log_cosh_softmax"),
-        QSVR(reads=2, sweeps=5),
+        QSVR(sampler="simulated_annealing", reads=2, sweeps=5),
+        QSVR(sampler=Zoom(reads=4, rounds=4), combination="mean"),
+        QSVR(sampler="exact"),
     ]
 )
 def test_scikit_learn_checks(estimator, check):
@@ -64,7 +67,7 @@ def test_published_simple_mean_and_min_energy_follow_from_the_kept_samples(publi
 
 def test_fit_keeps_the_lowest_samples_and_combines_them(twenty_points):
     X, y = twenty_points
-    model = QSVR(combination="mse", reads=30, sweeps=20).fit(X, y)
+    model = QSVR(sampler="simulated_annealing", combination="mse", reads=30, sweeps=20).fit(X, y)
     assert model.kept_alphas_.shape == (4, 2, 20)
     assert (np.diff(model.kept_energies_) >= 0).all()
     kernel = rbf_kernel(X, gamma=0.1)
@@ -153,12 +156,26 @@ def test_a_fitted_model_is_stored_by_skops(twenty_points):
         ({"kept": 0}, "kept = 0"),
         ({"epsilon": -0.1}, "epsilon = -0.1"),
         ({"gamma": float("nan")}, "gamma = nan"),
+        ({"gamma": float("inf")}, "gamma = inf: must be finite"),
         ({"n_bits": 0}, "n_bits = 0"),
     ],
 )
 def test_parameters_without_sense_are_refused(twenty_points, parameters, message):
     with pytest.raises(ConfigurationError, match=message):
         QSVR(**parameters).fit(*twenty_points)
+
+
+def test_a_kernel_that_is_not_finite_is_refused(twenty_points):
+    X, y = twenty_points
+    with pytest.raises(DataError, match=r"kernel is not finite.*scale the features"):
+        QSVR().fit(X * 1e200, y)
+
+
+def test_constant_targets_and_equal_points_are_learnt():
+    X = np.ones((5, 2))
+    np.testing.assert_allclose(QSVR().fit(X, np.full(5, 3.0)).predict(X), 3.0, atol=0.03)
+    spread = np.linspace(0, 1, 5)
+    assert QSVR().fit(X, spread).predict(X) == pytest.approx(np.full(5, 0.5), abs=0.05)
 
 
 def test_multipliers_of_another_size_are_refused(twenty_points):

@@ -9,9 +9,12 @@ from mlpf_hpo.predictors.qubo import Encoding, Qubo, dual_qubo
 from mlpf_hpo.predictors.samplers import SAMPLERS, Sampler, SampleResult, make_sampler
 from mlpf_hpo.predictors.samplers.base import from_sample_set
 from mlpf_hpo.predictors.samplers.classical import default_beta_range
+from mlpf_hpo.predictors.samplers.mock import MockAnnealer
 
-CLASSICAL = [name for name in SAMPLERS if name != "qpu"]
-SEEKERS = [name for name in CLASSICAL if name != "random"]
+PAID = ("qpu", "leap_hybrid")
+OFF_LATTICE = ("zoom", "exact")  # tests/predictors/test_zoom_and_exact.py
+BITS = [name for name in SAMPLERS if name not in PAID + OFF_LATTICE]
+SEEKERS = [name for name in BITS if name != "random" and not name.startswith("mock")]
 
 
 def problem(n_points: int) -> Qubo:
@@ -20,7 +23,7 @@ def problem(n_points: int) -> Qubo:
     return dual_qubo(kernel, generator.uniform(size=n_points), 0.02, 0.01, Encoding())
 
 
-@pytest.mark.parametrize("name", CLASSICAL)
+@pytest.mark.parametrize("name", BITS)
 def test_samples_come_with_their_energies(name):
     qubo = problem(5)
     sampler = make_sampler(name, reads=9, sweeps=20)
@@ -35,7 +38,7 @@ def test_samples_come_with_their_energies(name):
     assert all(type(value) in (int, float, str) for value in result.info.values())
 
 
-@pytest.mark.parametrize("name", CLASSICAL)
+@pytest.mark.parametrize("name", BITS)
 def test_a_seed_fixes_the_samples_and_nothing_global_does(name):
     qubo = problem(6)
     sampler = make_sampler(name, reads=8, sweeps=10)
@@ -88,12 +91,12 @@ def test_lowest_distinct_drops_repetitions_and_settles_ties_by_the_bits():
     samples = np.array([[1, 1], [0, 1], [1, 1], [0, 0], [1, 0]], dtype=np.uint8)
     energies = np.array([-1.0, -2.0, -1.0, 0.0, -1.0])
     result = SampleResult(samples, energies, 0.0)
-    kept, kept_energies = result.lowest_distinct(3)
-    np.testing.assert_array_equal(kept, [[0, 1], [1, 0], [1, 1]])
-    np.testing.assert_array_equal(kept_energies, [-2.0, -1.0, -1.0])
-    assert len(result.lowest_distinct(10)[0]) == 4
-    backwards, _ = SampleResult(samples[::-1], energies[::-1], 0.0).lowest_distinct(3)
-    np.testing.assert_array_equal(backwards, kept)
+    kept = result.lowest_distinct(3)
+    np.testing.assert_array_equal(kept.samples, [[0, 1], [1, 0], [1, 1]])
+    np.testing.assert_array_equal(kept.energies, [-2.0, -1.0, -1.0])
+    assert len(result.lowest_distinct(10).samples) == 4
+    backwards = SampleResult(samples[::-1], energies[::-1], 0.0).lowest_distinct(3)
+    np.testing.assert_array_equal(backwards.samples, kept.samples)
 
 
 def test_columns_follow_the_labels_and_not_the_order_of_the_sample_set():
@@ -131,3 +134,18 @@ def test_no_reads_are_refused(name):
 def test_no_sweeps_are_refused():
     with pytest.raises(ConfigurationError, match="sweeps = 0"):
         make_sampler("tabu", sweeps=0)
+
+
+@pytest.mark.parametrize(("topology", "longest"), [("pegasus", 12), ("zephyr", 9)])
+def test_the_offline_devices_embed_the_papers_problem(topology, longest):
+    result = make_sampler(f"mock_{topology}", reads=4, sweeps=20).sample(problem(20), seed=0)
+    assert result.info["topology"].startswith(topology)
+    assert result.info["chain_length"] <= longest
+    assert result.info["qubits"] >= 120
+    assert 0 <= result.info["chain_break_fraction"] <= 1
+    assert not any("time" in name or "seconds" in name for name in result.info), "its timings are invented"
+
+
+def test_only_known_topologies_are_mocked():
+    with pytest.raises(ConfigurationError, match=r"did you mean zephyr\?"):
+        MockAnnealer(topology="zefyr")

@@ -20,7 +20,7 @@ from mlpf_hpo.predictors.selection import SELECTED, SelectionResult, known_epoch
 
 EPOCHS = 8
 PARAMS = PredictorsParams.model_validate(
-    {"candidates": ["persistence", "svr"], "outer_folds": 4, "inner_folds": 2}
+    {"candidates": ["persistence", "svr"], "outer_folds": 3, "inner_folds": 2}
 )
 
 
@@ -49,9 +49,10 @@ def with_values(curves: LearningCurves, values: np.ndarray) -> LearningCurves:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def few_draws() -> Iterator[None]:
-    """Draw 20 bootstrap samples instead of 500: they are most of the time and nothing here depends on it."""
+def little_work() -> Iterator[None]:
+    """Draw 20 bootstrap samples instead of 500, score at two shares: nothing here depends on more."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(selection, "SHARES", (0.0, 0.25))
         patch.setattr(selection, "bootstrap", partial(bootstrap, draws=20))
         yield
 
@@ -96,8 +97,9 @@ def test_trials_of_one_configuration_stay_together() -> None:
     assert changed.out_of_fold["svr"].mean[0] < values[1, -1] / 2
 
 
-def test_the_winner_has_the_best_inner_criterion(result) -> None:
-    assert result.inner[result.winner] == max(result.inner.values())
+def test_the_winner_is_the_best_or_tied_with_it(result) -> None:
+    assert result.winner in result.tied
+    assert max(result.inner, key=lambda name: result.inner[name]) in result.tied
     assert set(result.scores) == {"persistence", "svr", SELECTED}
     for scores in result.scores.values():
         assert {"spearman", "r2_loss", "r2_quantile", "kendall", "top_recall", "log_mae", "coverage"} <= set(

@@ -10,25 +10,18 @@ from collections.abc import Callable
 from typing import Any
 
 from sklearn.base import BaseEstimator
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.dummy import DummyRegressor
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import QuantileTransformer
 from sklearn.svm import SVR
 
 from mlpf_hpo.config import PredictorsParams
-from mlpf_hpo.curves.features import CurveFeatures
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
+from mlpf_hpo.predictors.regressors import recipes as r
 from mlpf_hpo.predictors.regressors.ensemble import QSVREnsemble
-from mlpf_hpo.predictors.regressors.persistence import Persistence
+from mlpf_hpo.predictors.regressors.gaussian_process import GaussianProcess
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.regressors.subsampled import Subsampled
 
-QUANTILES = 50
-"""Of the quantile transformers of the paper; fewer where there are fewer rows."""
 
-
-def paper_svr(params: PredictorsParams, _seed: int) -> SVR:
+def paper_svr(params: PredictorsParams) -> SVR:
     """Return the support vector regression of the paper."""
     return SVR(C=params.svr.C, gamma=params.svr.gamma, epsilon=params.svr.epsilon)
 
@@ -50,38 +43,40 @@ def disjoint_members(params: PredictorsParams, seed: int) -> BaseEstimator:
     return QSVREnsemble(few_points(params, seed), members=2, random_state=seed)
 
 
-def in_quantile_space(regressor: BaseEstimator) -> Pipeline:
-    """Return the paper's model: features and target quantile-transformed, fitted on training rows only."""
-    target = QuantileTransformer(n_quantiles=QUANTILES, random_state=0)
-    return Pipeline(
-        [
-            ("features", CurveFeatures()),
-            ("scale", QuantileTransformer(n_quantiles=QUANTILES, random_state=0)),
-            ("regressor", TransformedTargetRegressor(regressor, transformer=target)),
-        ]
-    )
-
-
-def last_seen() -> Pipeline:
-    """Return persistence."""
-    return Pipeline([("features", CurveFeatures(hyperparameters=False)), ("regressor", Persistence())])
-
-
-def median() -> Pipeline:
-    """Return what persistence becomes before the first epoch: the median of the training curves."""
-    return Pipeline([("features", CurveFeatures()), ("regressor", DummyRegressor(strategy="median"))])
-
-
 Build = Callable[[PredictorsParams, int], tuple[Any, Any]]
 """From (params, seed) to the model, and the one to use before the first epoch (None: the same)."""
 
 REGRESSORS: dict[str, Build] = {
-    "persistence": lambda _params, _seed: (last_seen(), median()),
-    "svr": lambda params, seed: (in_quantile_space(paper_svr(params, seed)), None),
-    "qsvr": lambda params, seed: (in_quantile_space(few_points(params, seed)), None),
-    "qsvr_ensemble": lambda params, seed: (in_quantile_space(disjoint_members(params, seed)), None),
-    "random_bits": lambda params, seed: (in_quantile_space(few_points(params, seed, "random")), None),
+    "persistence": lambda _params, _seed: (r.last_seen(), r.median()),
+    "power_law": lambda _params, _seed: (r.continuation("power_law"), r.median()),
+    "exponential": lambda _params, _seed: (r.continuation("exponential"), r.median()),
+    "mmf": lambda _params, _seed: (r.continuation("mmf"), r.median()),
+    "parametric": lambda _params, _seed: (r.continuation("combined"), r.median()),
+    "svr": lambda params, _seed: (r.in_quantile_space(paper_svr(params)), None),
+    "nu_svr": lambda _params, _seed: (r.on_ranks(r.nu_svr()), None),
+    "ridge": lambda _params, _seed: (r.on_ranks(r.ridge()), None),
+    "forest": lambda _params, seed: (r.on_ranks(r.forest(seed)), None),
+    "extra_trees": lambda _params, seed: (r.on_ranks(r.extra_trees(seed)), None),
+    "gaussian_process": lambda _params, _seed: (r.on_ranks(GaussianProcess()), None),
+    "residual_svr": lambda _params, _seed: (r.over_last_seen(r.svr()), r.prior()),
+    "residual_nu_svr": lambda _params, _seed: (r.over_last_seen(r.nu_svr()), r.prior()),
+    "residual_ridge": lambda _params, _seed: (r.over_last_seen(r.ridge()), r.prior()),
+    "residual_forest": lambda _params, seed: (r.over_last_seen(r.forest(seed)), r.prior()),
+    "residual_trees": lambda _params, seed: (r.over_last_seen(r.extra_trees(seed)), r.prior()),
+    "cautious_svr": lambda _params, _seed: (r.cautious(r.svr()), r.prior()),
+    "cautious_trees": lambda _params, seed: (r.cautious(r.extra_trees(seed)), r.prior()),
+    "qsvr": lambda params, seed: (r.in_quantile_space(few_points(params, seed)), None),
+    "qsvr_ensemble": lambda params, seed: (r.in_quantile_space(disjoint_members(params, seed)), None),
+    "random_bits": lambda params, seed: (r.in_quantile_space(few_points(params, seed, "random")), None),
 }
+
+
+SAMPLED = ("qsvr", "qsvr_ensemble", "random_bits")
+CLASSICAL = tuple(name for name in REGRESSORS if name not in SAMPLED)
+"""Those that no sampler of bits has a part in: they take milliseconds to fit."""
+
+SECTIONS = {"svr": "svr", **dict.fromkeys(SAMPLED, "qsvr")}
+"""From a regressor to the section of the params with its settings; the others have none."""
 
 
 def make_models(name: str, params: PredictorsParams, seed: int) -> tuple[Any, Any]:

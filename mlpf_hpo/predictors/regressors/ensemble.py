@@ -64,9 +64,20 @@ def equal_weights(predictions: FloatArray, y: FloatArray, subsets: Sequence[Inde
     return np.full(len(subsets), 1.0 / len(subsets))
 
 
+def published_r2(truth: FloatArray, prediction: FloatArray) -> float:
+    """Return R² as the paper's code called it: the prediction in the place of the truth."""
+    return coefficient_of_determination(prediction, truth)
+
+
+def published_weights(predictions: FloatArray, y: FloatArray, subsets: Sequence[IndexArray]) -> FloatArray:
+    """Return the weights of the paper's code, for its numbers: `out_of_bag_weights` by `published_r2`."""
+    return out_of_bag_weights(predictions, y, subsets, published_r2)
+
+
 WEIGHTINGS: dict[str, Callable[[FloatArray, FloatArray, Sequence[IndexArray]], FloatArray]] = {
     "mean": equal_weights,
     "out_of_bag": out_of_bag_weights,
+    "paper": published_weights,
 }
 
 
@@ -79,8 +90,9 @@ class QSVREnsemble(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         What each member is a clone of; None stands for `QSVR()`. Any scikit-learn regressor will do.
     members : int, default=4
         Number of subsets; with fewer rows than that, one row each.
-    weighting : {"mean", "out_of_bag"}, default="mean"
-        "mean" is the plain mean. "out_of_bag" weights a member by its R² on the other members' rows.
+    weighting : {"mean", "out_of_bag", "paper"}, default="mean"
+        "mean" is the plain mean: the paper's text. "out_of_bag" weights a member by its R² on the other
+        members' rows. "paper" does too, with the arguments of R² exchanged: the paper's code.
     shuffle : bool, default=True
         Whether rows are dealt to the members at random; otherwise as consecutive blocks.
     random_state : int, RandomState instance or None, default=0

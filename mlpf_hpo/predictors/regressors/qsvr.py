@@ -36,10 +36,12 @@ class QSVR(RegressorMixin, BaseEstimator):
         Encoding of the multipliers, see `mlpf_hpo.predictors.qubo.Encoding`.
     xi : float, default=0.01
         Weight of the penalty (Σ(α − α̂))².
-    sampler : str or Sampler, default="simulated_annealing"
+    sampler : str or Sampler, default="zoom"
         A name in `mlpf_hpo.predictors.samplers.SAMPLERS`, or an object with its `sample` method.
     reads, sweeps : int, default=100
         Passed to a sampler given by name.
+    solver, annealing_time, chain_strength, device_seconds : str, float, float, float
+        Passed to a device of D-Wave given by name, see `mlpf_hpo.predictors.samplers.Settings`.
     kept : int, default=4
         How many distinct samples of lowest energy are combined.
     combination : str, default="best"
@@ -75,9 +77,13 @@ class QSVR(RegressorMixin, BaseEstimator):
         base: float = 0.5,
         k0: float = 0.005,
         xi: float = 0.01,
-        sampler: str | Sampler = "simulated_annealing",
+        sampler: str | Sampler = "zoom",
         reads: int = 100,
         sweeps: int = 100,
+        solver: str = "",
+        annealing_time: float = 20.0,
+        chain_strength: float = 10.0,
+        device_seconds: float = 60.0,
         kept: int = 4,
         combination: str = "best",
         bias: str = "loss",
@@ -92,6 +98,10 @@ class QSVR(RegressorMixin, BaseEstimator):
         self.sampler = sampler
         self.reads = reads
         self.sweeps = sweeps
+        self.solver = solver
+        self.annealing_time = annealing_time
+        self.chain_strength = chain_strength
+        self.device_seconds = device_seconds
         self.kept = kept
         self.combination = combination
         self.bias = bias
@@ -104,6 +114,8 @@ class QSVR(RegressorMixin, BaseEstimator):
         ------
         ConfigurationError
             If a parameter has no meaning, or the sampler cannot run.
+        DataError
+            If the kernel of the points is not finite.
         """
         self._check_parameters()
         points, targets, kernel = self._training_data(X, y)
@@ -112,9 +124,9 @@ class QSVR(RegressorMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         result = self._sampler().sample(qubo, seed)
 
-        samples, energies = result.lowest_distinct(self.kept)
-        self.kept_energies_ = energies
-        self.kept_alphas_ = encoding.decode(samples)
+        lowest = result.lowest_distinct(self.kept)
+        self.kept_energies_ = lowest.energies
+        self.kept_alphas_ = lowest.multipliers(encoding)
         residuals = targets - (self.kept_alphas_[:, 0] - self.kept_alphas_[:, 1]) @ kernel
         biases = BIASES[self.bias](residuals, self.kept_alphas_, self.epsilon)
         errors = residuals - biases[:, np.newaxis]
@@ -157,12 +169,20 @@ class QSVR(RegressorMixin, BaseEstimator):
 
     def _training_data(self, X: ArrayLike, y: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
         points, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        kernel = np.asarray(rbf_kernel(points, gamma=self.gamma))
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is told below
+            kernel = np.asarray(rbf_kernel(points, gamma=self.gamma))
+        if not np.isfinite(kernel).all():
+            raise DataError(
+                f"the kernel is not finite: gamma = {self.gamma}, features up to {np.abs(points).max():.3g}; "
+                "scale the features first"
+            )
         return points, np.asarray(targets, dtype=np.float64), kernel
 
     def _sampler(self) -> Sampler:
         if isinstance(self.sampler, str):
-            return make_sampler(self.sampler, self.reads, self.sweeps)
+            device = ("solver", "annealing_time", "chain_strength", "device_seconds")
+            settings = {name: getattr(self, name) for name in device}
+            return make_sampler(self.sampler, self.reads, self.sweeps, **settings)
         return self.sampler
 
     def _set_solution(self, X: FloatArray, y: FloatArray, kernel: FloatArray, alphas: FloatArray) -> Self:
@@ -182,5 +202,7 @@ class QSVR(RegressorMixin, BaseEstimator):
         if self.kept < 1:
             raise ConfigurationError(f"kept = {self.kept}: at least one sample is needed")
         for name, lowest in {"gamma": 0.0, "epsilon": 0.0, "xi": 0.0}.items():
-            if not getattr(self, name) >= lowest:
-                raise ConfigurationError(f"{name} = {getattr(self, name)}: must not be below {lowest:g}")
+            if not lowest <= getattr(self, name) < np.inf:
+                raise ConfigurationError(
+                    f"{name} = {getattr(self, name)}: must be finite and not below {lowest:g}"
+                )

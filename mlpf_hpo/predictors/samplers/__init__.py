@@ -3,31 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
-from mlpf_hpo.predictors.samplers.base import Sampler, SampleResult
-from mlpf_hpo.predictors.samplers.classical import RandomBits, SimulatedAnnealing, SteepestDescent, Tabu
+from mlpf_hpo.predictors.samplers.base import Sampler, SampleResult, require_at_least_one
+from mlpf_hpo.predictors.samplers.classical import (
+    PathIntegralAnnealing,
+    RandomBits,
+    SimulatedAnnealing,
+    SteepestDescent,
+    Tabu,
+)
+from mlpf_hpo.predictors.samplers.exact import Exact
+from mlpf_hpo.predictors.samplers.recorded import Recorded
+from mlpf_hpo.predictors.samplers.zoom import Zoom
 
 
-def _quantum_annealer(reads: int, _: int) -> Sampler:
-    # D-Wave's client takes seconds to import; only those who ask for hardware wait for it.
+@dataclass(frozen=True)
+class Settings:
+    """Settings of samplers; each takes those that it has a use for.
+
+    Attributes
+    ----------
+    reads, sweeps : int
+        Samples, and updates of every bit per sample.
+    solver : str
+        Of D-Wave's service: a name, or a topology; empty takes what Ocean's configuration names.
+    annealing_time : float
+        Duration of a QPU's anneal, µs.
+    chain_strength : float
+        Of embedded problems, in units of the largest coefficient, rounded up.
+    device_seconds : float
+        Budget of a paid device's time, over all that is on record in `RECORDS`.
+    """
+
+    reads: int = 100
+    sweeps: int = 100
+    solver: str = ""
+    annealing_time: float = 20.0
+    chain_strength: float = 10.0
+    device_seconds: float = 60.0
+
+
+# D-Wave's client takes seconds to import; only those who ask for its devices wait for it.
+def _quantum_annealer(asked: Settings) -> Sampler:
     from mlpf_hpo.predictors.samplers.qpu import QuantumAnnealer
 
-    return QuantumAnnealer(reads)
+    device = QuantumAnnealer(asked.reads, asked.annealing_time, asked.chain_strength, asked.solver)
+    settings = f"{asked.reads} {asked.annealing_time} {asked.chain_strength} {asked.solver}"
+    return Recorded(device, asked.device_seconds, RECORDS, settings)
 
 
-SAMPLERS: dict[str, Callable[[int, int], Sampler]] = {
-    "random": lambda reads, _: RandomBits(reads),
-    "steepest_descent": lambda reads, _: SteepestDescent(reads),
-    "simulated_annealing": SimulatedAnnealing,
-    "tabu": Tabu,
+def _leap_hybrid(asked: Settings) -> Sampler:
+    from mlpf_hpo.predictors.samplers.leap import LeapHybrid
+
+    return Recorded(LeapHybrid(), asked.device_seconds, RECORDS)
+
+
+def _mock(asked: Settings, topology: str) -> Sampler:
+    from mlpf_hpo.predictors.samplers.mock import MockAnnealer
+
+    return MockAnnealer(asked.reads, asked.sweeps, topology, asked.chain_strength)
+
+
+RECORDS = ".state/qpu"
+"""Folder of paid devices' answers, in the project's folder."""
+
+SAMPLERS: dict[str, Callable[[Settings], Sampler]] = {
+    "random": lambda asked: RandomBits(asked.reads),
+    "steepest_descent": lambda asked: SteepestDescent(asked.reads),
+    "simulated_annealing": lambda asked: SimulatedAnnealing(asked.reads, asked.sweeps),
+    "path_integral": lambda asked: PathIntegralAnnealing(asked.reads, asked.sweeps),
+    "tabu": lambda asked: Tabu(asked.reads, asked.sweeps),
+    "zoom": lambda asked: Zoom(asked.reads),
+    "exact": lambda _: Exact(),
+    "mock_pegasus": lambda asked: _mock(asked, "pegasus"),
+    "mock_zephyr": lambda asked: _mock(asked, "zephyr"),
     "qpu": _quantum_annealer,
+    "leap_hybrid": _leap_hybrid,
 }
-"""From a name to a function of (reads, sweeps)."""
+"""From a name to a function of settings."""
 
 
-def make_sampler(name: str, reads: int = 100, sweeps: int = 100) -> Sampler:
-    """Return the sampler called `name`; `sweeps` matters to those that sweep.
+def make_sampler(name: str, reads: int = 100, sweeps: int = 100, **device: Any) -> Sampler:
+    """Return the sampler called `name`; `sweeps` matters to those that sweep, `device` to D-Wave's.
 
     Raises
     ------
@@ -44,7 +104,27 @@ def make_sampler(name: str, reads: int = 100, sweeps: int = 100) -> Sampler:
         raise ConfigurationError(
             f"sampler = {name!r}: no such sampler{did_you_mean(name, SAMPLERS)}; known: {known}"
         )
-    return SAMPLERS[name](reads, sweeps)
+    require_at_least_one(reads=reads, sweeps=sweeps)
+    return SAMPLERS[name](Settings(reads, sweeps, **device))
 
 
-__all__ = ["SAMPLERS", "SampleResult", "Sampler", "make_sampler"]
+def sampler_told(name: str, reads: int, sweeps: int) -> str:
+    """Return a sampler with its settings in words, for captions.
+
+    Examples
+    --------
+    >>> sampler_told("simulated_annealing", 100, 1000)
+    'simulated annealing, 100 reads x 1000 sweeps'
+    >>> sampler_told("exact", 100, 1000)
+    'exact'
+    """
+    sampler = make_sampler(name, reads, sweeps)
+    asked: Any = sampler.device if isinstance(sampler, Recorded) else sampler
+    settings = {field.name for field in fields(asked)}
+    words = name.replace("_", " ")
+    if "sweeps" in settings:
+        return f"{words}, {reads} reads x {sweeps} sweeps"
+    return f"{words}, {reads} reads" if "reads" in settings else words
+
+
+__all__ = ["SAMPLERS", "SampleResult", "Sampler", "Settings", "make_sampler", "sampler_told"]

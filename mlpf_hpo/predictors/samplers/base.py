@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import dimod
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.predictors.qubo import BitArray, Qubo
+from mlpf_hpo.predictors.qubo import BitArray, DualQubo, Encoding, Qubo
 
 FloatArray = NDArray[np.float64]
 Info = Mapping[str, float | int | str]
@@ -24,29 +24,39 @@ class SampleResult:
     Attributes
     ----------
     samples : array [n_reads, n_variables], uint8
-        Bit strings, in the QUBO's order of variables.
+        Bit strings, in the QUBO's order of variables. Of a sampler that leaves the lattice of the bits: the
+        multipliers themselves, float64, all α and then all α̂ of a read.
     energies : array [n_reads], float64
         Their energies.
     seconds : float
         Wall time of the sampling itself.
     info : mapping
         What else is worth a record: settings, and a device's own timings. Numbers and strings only.
+    on_lattice : bool
+        Whether samples are bits.
     """
 
-    samples: BitArray
+    samples: BitArray | FloatArray
     energies: FloatArray
     seconds: float
     info: Info = field(default_factory=dict)
+    on_lattice: bool = True
 
-    def lowest_distinct(self, kept: int) -> tuple[BitArray, FloatArray]:
-        """Return the `kept` distinct samples of lowest energy with their energies, lowest first.
+    def lowest_distinct(self, kept: int) -> SampleResult:
+        """Return the `kept` distinct samples of lowest energy, lowest first.
 
         Fewer are returned when there are fewer. Samples of equal energy come in lexicographic order, so that
         the choice does not depend on the order of the reads.
         """
-        samples, first = np.unique(self.samples, axis=0, return_index=True)
-        order = np.argsort(self.energies[first], kind="stable")[:kept]
-        return samples[order], self.energies[first][order]
+        _, first = np.unique(self.samples, axis=0, return_index=True)
+        lowest = first[np.argsort(self.energies[first], kind="stable")[:kept]]
+        return replace(self, samples=self.samples[lowest], energies=self.energies[lowest])
+
+    def multipliers(self, encoding: Encoding) -> FloatArray:
+        """Return α and α̂ of every sample, [n_reads, 2, n_points]."""
+        if self.on_lattice:
+            return encoding.decode(self.samples)
+        return np.asarray(self.samples.reshape(len(self.samples), 2, -1), dtype=np.float64)
 
 
 @runtime_checkable
@@ -70,3 +80,28 @@ def require_at_least_one(**numbers: int) -> None:
     for name, number in numbers.items():
         if number < 1:
             raise ConfigurationError(f"{name} = {number}: a sampler needs at least one")
+
+
+def signs_apart(differences: FloatArray) -> FloatArray:
+    """Return multipliers [..., 2, n_points] of d = α − α̂ [..., n_points]; no α stands against its α̂."""
+    return np.stack([np.maximum(differences, 0.0), np.maximum(-differences, 0.0)], axis=-2)
+
+
+def off_lattice(qubo: DualQubo, differences: FloatArray, seconds: float, info: Info) -> SampleResult:
+    """Return solutions d = α − α̂ [n_reads, n_points] as a `SampleResult`."""
+    multipliers = signs_apart(differences)
+    samples = multipliers.reshape(len(differences), -1)
+    return SampleResult(samples, qubo.objective(multipliers), seconds, dict(info), on_lattice=False)
+
+
+def regression_of(qubo: Qubo, sampler: str) -> DualQubo:
+    """Return `qubo` as the QUBO of a regression, which some samplers need.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is any other.
+    """
+    if not isinstance(qubo, DualQubo):
+        raise ConfigurationError(f"sampler = {sampler!r}: works on regressions only; choose another")
+    return qubo

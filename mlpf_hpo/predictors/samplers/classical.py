@@ -1,9 +1,9 @@
-"""Samplers that run on this machine: the null, a greedy descent and two classical heuristics."""
+"""Samplers of bits that run on this machine: the null, a greedy descent and three heuristics that sweep."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import dwave.samplers
@@ -59,7 +59,18 @@ class SteepestDescent:
 
 
 @dataclass(frozen=True)
-class SimulatedAnnealing:
+class _Sweeping:
+    """What samplers that sweep are told."""
+
+    reads: int = 100
+    sweeps: int = 100
+
+    def __post_init__(self) -> None:
+        require_at_least_one(reads=self.reads, sweeps=self.sweeps)
+
+
+@dataclass(frozen=True)
+class SimulatedAnnealing(_Sweeping):
     """Metropolis updates on one core at falling temperature, over the range that Ocean chooses by default.
 
     Attributes
@@ -70,18 +81,12 @@ class SimulatedAnnealing:
         Updates of every bit per anneal.
     """
 
-    reads: int = 100
-    sweeps: int = 100
-
-    def __post_init__(self) -> None:
-        require_at_least_one(reads=self.reads, sweeps=self.sweeps)
-
     def sample(self, qubo: Qubo, seed: int) -> SampleResult:
         """Anneal `reads` times."""
         return _timed(
             dwave.samplers.SimulatedAnnealingSampler(),
             qubo,
-            {"reads": self.reads, "sweeps": self.sweeps},
+            asdict(self),
             num_reads=self.reads,
             num_sweeps=self.sweeps,
             beta_range=default_beta_range(qubo),
@@ -90,7 +95,33 @@ class SimulatedAnnealing:
 
 
 @dataclass(frozen=True)
-class Tabu:
+class PathIntegralAnnealing(_Sweeping):
+    """Simulated quantum annealing: updates of the imaginary-time paths of a transverse-field model.
+
+    The field falls and the temperature stays, as Ocean chooses by default.
+
+    Attributes
+    ----------
+    reads : int
+        Number of anneals.
+    sweeps : int
+        Updates of every path per anneal.
+    """
+
+    def sample(self, qubo: Qubo, seed: int) -> SampleResult:
+        """Anneal `reads` times."""
+        return _timed(
+            dwave.samplers.PathIntegralAnnealingSampler(),
+            qubo,
+            asdict(self),
+            num_reads=self.reads,
+            num_sweeps=self.sweeps,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True)
+class Tabu(_Sweeping):
     """Tabu search without restarts, stopped by its number of updates and not by the clock.
 
     Attributes
@@ -101,18 +132,12 @@ class Tabu:
         Updates per bit and search.
     """
 
-    reads: int = 100
-    sweeps: int = 100
-
-    def __post_init__(self) -> None:
-        require_at_least_one(reads=self.reads, sweeps=self.sweeps)
-
     def sample(self, qubo: Qubo, seed: int) -> SampleResult:
         """Search from `reads` random starts."""
         return _timed(
             dwave.samplers.TabuSampler(),
             qubo,
-            {"reads": self.reads, "sweeps": self.sweeps},
+            asdict(self),
             num_reads=self.reads,
             coefficient_z_first=self.sweeps,
             lower_bound_z=0,

@@ -15,7 +15,12 @@ from typing import Any
 import dwave.system
 import numpy as np
 from dwave.cloud.config.exceptions import ConfigFileError
-from dwave.cloud.exceptions import CanceledFutureError, PollingTimeout, ProblemUploadError
+from dwave.cloud.exceptions import (
+    CanceledFutureError,
+    PollingTimeout,
+    ProblemUploadError,
+    SolverNotFoundError,
+)
 from minorminer import busclique
 
 from mlpf_hpo.errors import ConfigurationError
@@ -24,8 +29,10 @@ from mlpf_hpo.predictors.samplers.base import SampleResult, from_sample_set, req
 
 Embedding = dict[int, tuple[int, ...]]
 
-_REMEDY = "set DWAVE_API_TOKEN or run `dwave config create`, and see `dwave ping`; or choose another sampler"
-_FAILURES = (ValueError, OSError, ConfigFileError, PollingTimeout, CanceledFutureError, ProblemUploadError)
+TOPOLOGIES = ("pegasus", "zephyr")
+
+REMEDY = "set DWAVE_API_TOKEN or run `dwave config create`, and see `dwave ping`; or choose another sampler"
+FAILURES = (ValueError, OSError, ConfigFileError, PollingTimeout, CanceledFutureError, ProblemUploadError)
 
 _embeddings: dict[tuple[str, int], Embedding] = {}
 
@@ -42,13 +49,17 @@ class QuantumAnnealer:
         Duration of an anneal, µs.
     chain_strength_factor : float
         Chain strength in units of the largest coefficient, rounded up.
+    solver : str
+        Name of a solver, or a topology ("pegasus", "zephyr") of which the largest is taken. Empty takes what
+        Ocean's configuration (environment, or file) names.
     device : dimod.Structured sampler or None
-        The solver. None takes what Ocean's configuration (environment, or file) names, once per process.
+        A connected solver. None connects to `solver`, once per process.
     """
 
     reads: int = 1000
     annealing_time: float = 20.0
     chain_strength_factor: float = 10.0
+    solver: str = ""
     device: Any = None
 
     def __post_init__(self) -> None:
@@ -62,7 +73,7 @@ class QuantumAnnealer:
         """Anneal `reads` times.
 
         `info` holds the settings, the solver, the embedding's size, the share of broken chains and the QPU's
-        own timings (`timing.qpu_access_time` and others, µs).
+        own timings (`timing.qpu_access_time` and others, µs; `device_seconds` is what is charged).
 
         Raises
         ------
@@ -71,7 +82,7 @@ class QuantumAnnealer:
             or if the solver refuses it.
         """
         del seed
-        device = _connect() if self.device is None else self.device
+        device = self._connected()
         self._check_reads(device)
         embedding = clique_embedding(device, qubo.n_variables)
         strength = self.chain_strength_factor * math.ceil(qubo.largest_coefficient)
@@ -87,9 +98,9 @@ class QuantumAnnealer:
                 answer_mode="raw",
             )
             sample_set.resolve()
-        except _FAILURES as error:
+        except FAILURES as error:
             raise ConfigurationError(
-                f"qpu: {_solver_name(device)} did not answer: {error}; {_REMEDY}"
+                f"qpu: {_solver_name(device)} did not answer: {error}; {REMEDY}"
             ) from error
         seconds = time.perf_counter() - start
         info: dict[str, float | int | str] = {
@@ -100,6 +111,31 @@ class QuantumAnnealer:
             **_measured(sample_set),
         }
         return from_sample_set(sample_set, seconds, info)
+
+    def expected_seconds(self, qubo: Qubo) -> float:
+        """Return the QPU access time that D-Wave's model of the solver foresees for `sample`, in seconds.
+
+        Raises
+        ------
+        ConfigurationError
+            As `sample`; also if the solver has no such model.
+        """
+        device = self._connected()
+        self._check_reads(device)
+        qubits = sum(map(len, clique_embedding(device, qubo.n_variables).values()))
+        try:
+            microseconds = device.solver.estimate_qpu_access_time(
+                qubits, num_reads=self.reads, annealing_time=self.annealing_time
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"qpu: {_solver_name(device)} does not tell what {self.reads} reads will take ({error!r}): "
+                "no budget can be kept; choose another solver"
+            ) from error
+        return float(microseconds) / 1e6
+
+    def _connected(self) -> Any:
+        return _connect(self.solver) if self.device is None else self.device
 
     def _check_reads(self, device: Any) -> None:
         most = device.properties.get("num_reads_range", [1, math.inf])[1]
@@ -122,26 +158,48 @@ def clique_embedding(device: Any, n_variables: int) -> Embedding:
     couplers = np.asarray(sorted(device.edgelist), dtype=np.int64)
     key = (hashlib.sha256(couplers.tobytes()).hexdigest(), n_variables)
     if key not in _embeddings:
-        found = busclique.find_clique_embedding(
-            n_variables, device.to_networkx_graph(), seed=0, use_cache=False
-        )
+        graph = device.to_networkx_graph()
+        found = busclique.find_clique_embedding(n_variables, graph, seed=0, use_cache=False)
         if not found:
+            largest = _largest_clique(graph, n_variables)
             raise ConfigurationError(
-                f"qpu: {n_variables} fully connected variables do not fit on {_solver_name(device)} "
-                f"({len(device.nodelist)} qubits); train on fewer points, or with fewer bits"
+                f"qpu: {n_variables} fully connected variables do not fit on {_solver_name(device)}: its "
+                f"{len(device.nodelist)} qubits take {largest}; train on fewer points, or with fewer bits"
             )
         _embeddings[key] = {int(variable): tuple(chain) for variable, chain in found.items()}
     return _embeddings[key]
 
 
-@functools.lru_cache(maxsize=1)
-def _connect() -> Any:
-    """Open the configured solver once per process; a failure is not remembered."""
+def _largest_clique(graph: Any, too_many: int) -> int:
+    """Return how many fully connected variables fit on a graph, found by bisection below `too_many`."""
+    fits = 0
+    while too_many - fits > 1:
+        middle = (fits + too_many) // 2
+        if busclique.find_clique_embedding(middle, graph, seed=0, use_cache=False):
+            fits = middle
+        else:
+            too_many = middle
+    return fits
+
+
+@functools.lru_cache(maxsize=4)
+def _connect(solver: str) -> Any:
+    """Open a solver once per process; a failure is not remembered."""
+    asked: dict[str, Any] = {}
+    if solver in TOPOLOGIES:
+        asked["solver"] = {"topology__type": solver, "order_by": "-num_active_qubits"}
+    elif solver:
+        asked["solver"] = {"name": solver}
     try:
-        return dwave.system.DWaveSampler()
-    except _FAILURES as error:
+        return dwave.system.DWaveSampler(**asked)
+    except SolverNotFoundError as error:
+        wanted = solver or "as configured"
+        raise ConfigurationError(
+            f"qpu: this account has no solver {wanted} online; `dwave solvers` lists those that it has"
+        ) from error
+    except FAILURES as error:
         reason = str(error) or type(error).__name__
-        raise ConfigurationError(f"qpu: no D-Wave solver can be reached ({reason}): {_REMEDY}") from error
+        raise ConfigurationError(f"qpu: no D-Wave solver can be reached ({reason}): {REMEDY}") from error
 
 
 def _solver_name(device: Any) -> str:
@@ -169,4 +227,6 @@ def _measured(sample_set: Any) -> dict[str, float | int | str]:
         measured["problem_id"] = str(sample_set.info["problem_id"])
     for name, microseconds in sample_set.info.get("timing", {}).items():
         measured[f"timing.{name}"] = float(microseconds)
+    if "timing.qpu_access_time" in measured:
+        measured["device_seconds"] = float(measured["timing.qpu_access_time"]) / 1e6
     return measured

@@ -1,0 +1,165 @@
+"""`mlpf-hpo predictors`: from partly trained models to their final losses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mlpf_hpo import console
+from mlpf_hpo.cli.style import ParamsFile, examples, group
+
+EXAMPLES = examples(
+    "mlpf-hpo predictors evaluate --curves table.csv --known-fraction 0.25 --train 20 --splits 100",
+    "mlpf-hpo predictors fit --curves data/curves.parquet --out predictor.skops",
+    "mlpf-hpo predictors predict --curves running.csv --model predictor.skops",
+    "mlpf-hpo predictors register",
+)
+app = group("From partly trained models to their final losses.", epilog=EXAMPLES)
+
+FEW_SPLITS = 10
+"""A process of its own pays for so many splits."""
+
+Curves = Annotated[Path, typer.Option(help="Curves: CSV with a row per trial, or Parquet of ours.")]
+Prefix = Annotated[str, typer.Option(help="CSV columns PREFIX0, PREFIX1, ... are the curve.")]
+Mode = Annotated[str, typer.Option(help="min or max: whether small or large values are good (CSV).")]
+Share = Annotated[float, typer.Option(min=0.0, help="Share of the curve that is seen, from 0 to below 1.")]
+
+
+@app.command(epilog=EXAMPLES)
+def evaluate(
+    curves: Curves,
+    known_fraction: Share = 0.25,
+    train: Annotated[int, typer.Option(min=3, help="Training curves of a split.")] = 20,
+    splits: Annotated[int, typer.Option(min=1, help="Random splits by configuration.")] = 100,
+    json: Annotated[Path | None, typer.Option(help="File for the scores.")] = None,
+    predictors: Annotated[str, typer.Option(help="Names, separated by commas; selected: chosen anew.")] = "",
+    loss_prefix: Prefix = "loss_",
+    mode: Mode = "min",
+    seed: Annotated[int, typer.Option(min=0, help="Of splits, folds and predictors.")] = 42,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Score predictors on a table of curves: fitted on some configurations, judged on others.
+
+    Prints means over splits with 95 % intervals, persistence (the last value seen) beside them. A curve that
+    ended early is left out; one of several with the same configuration stays on their side of a split.
+    """
+    from mlpf_hpo.files import write_json
+    from mlpf_hpo.hardware.host import usable_cpus
+    from mlpf_hpo.predictors.evaluation import evaluate as score_all
+    from mlpf_hpo.predictors.selection import known_epochs_at
+    from mlpf_hpo.reporting.evaluation import HEADER, about, as_json, names_of, score_rows
+
+    settings, told = _settings(params), _usable(curves, loss_prefix, mode)
+    known = known_epochs_at(_share(known_fraction), told.n_epochs)
+    with console.progress_bar("evaluate") as progress:
+        names, jobs = names_of(predictors), max(1, min(usable_cpus(), splits // FEW_SPLITS))
+        found = score_all(told, names, known, train, splits, settings, seed, progress, jobs)
+    console.out.print(about(found, told), markup=False)
+    console.out.print(console.columns(HEADER, score_rows(found)), markup=False)
+    if json is not None:
+        write_json(json, as_json(found, told, known_fraction, seed))
+
+
+@app.command(epilog=EXAMPLES)
+def fit(
+    curves: Curves,
+    out: Annotated[Path, typer.Option(help="Model file to write (skops: data, no code).")],
+    predictor: Annotated[str, typer.Option(help="Name; empty: chosen by cross-validation.")] = "",
+    known_fraction: Share = 0.25,
+    loss_prefix: Prefix = "loss_",
+    mode: Mode = "min",
+    seed: Annotated[int, typer.Option(min=0, help="Of folds and predictors.")] = 42,
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Fit a predictor that answers at any epoch, and write it to a file."""
+    import skops.io
+
+    from mlpf_hpo.files import write_bytes
+    from mlpf_hpo.predictors.choice import fit_chosen
+    from mlpf_hpo.predictors.selection import known_epochs_at
+
+    told = _usable(curves, loss_prefix, mode)
+    known = known_epochs_at(_share(known_fraction), told.n_epochs)
+    names = (predictor,) if predictor else None
+    made, why = fit_chosen(told, known, _settings(params), seed, names)
+    write_bytes(out, skops.io.dumps(made))
+    console.out.print(f"{out}: {made.name}, fitted on {len(told)} curves of {told.n_epochs} epochs{why}")
+
+
+@app.command(epilog=EXAMPLES)
+def predict(
+    curves: Curves,
+    model: Annotated[
+        Path | None, typer.Option(help="Model file; by default the registered champion.")
+    ] = None,
+    coverage: Annotated[float, typer.Option(help="Of the intervals, within (0, 1).")] = 0.9,
+    loss_prefix: Prefix = "loss_",
+    mode: Mode = "min",
+) -> None:
+    """Predict the final value of each curve, wherever it stands, with an interval."""
+    from mlpf_hpo.curves.csv_table import read_table
+    from mlpf_hpo.errors import ConfigurationError
+    from mlpf_hpo.predictors.model_file import load_champion, load_predictor
+    from mlpf_hpo.reporting.evaluation import PREDICTED, predicted_rows
+
+    if not 0 < coverage < 1:
+        raise ConfigurationError(f"--coverage {coverage:g}: must lie between 0 and 1")
+    told = read_table(curves, loss_prefix, _mode(mode))
+    if model is None:
+        made, _ = load_champion()
+    else:
+        made = load_predictor(model)
+    console.out.print(console.columns(PREDICTED, predicted_rows(made, told, coverage)), markup=False)
+    console.out.print(f"final: after {made.n_epochs} epochs; intervals at {coverage:.0%} coverage")
+
+
+@app.command(epilog=EXAMPLES)
+def register(
+    comparison: Annotated[Path, typer.Option(help="Of the stage `predictors`.")] = Path(
+        "results/predictors.json"
+    ),
+    models: Annotated[Path, typer.Option(help="Its model files.")] = Path("models/predictors"),
+    curves: Annotated[Path, typer.Option(help="The curves it learnt from.")] = Path("data/curves.parquet"),
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Register the predictor that the stage `predictors` chose, as the stage `register` does.
+
+    It becomes the champion where there is none, or where its recipe is better than the champion's, both
+    fitted on the same folds of these curves; else the challenger. What was decided is printed, and why.
+    """
+    from mlpf_hpo.config import load_params
+    from mlpf_hpo.predictors.registration import register_winner, summary
+
+    record = register_winner(load_params(params), comparison, models, curves)
+    console.out.print(summary(record), markup=False)
+
+
+def _settings(params: Path) -> Any:
+    from mlpf_hpo.config import PredictorsParams, load_params
+
+    return load_params(params).predictors if params.is_file() else PredictorsParams()
+
+
+def _usable(curves: Path, loss_prefix: str, mode: str) -> Any:
+    from mlpf_hpo.curves.csv_table import read_table
+    from mlpf_hpo.predictors.evaluation import usable
+
+    return usable(read_table(curves, loss_prefix, _mode(mode)))
+
+
+def _mode(mode: str) -> Any:
+    from mlpf_hpo.errors import ConfigurationError
+
+    if mode not in ("min", "max"):
+        raise ConfigurationError(f"--mode {mode}: min or max")
+    return mode
+
+
+def _share(share: float) -> float:
+    from mlpf_hpo.errors import ConfigurationError
+
+    if not 0 <= share < 1:
+        raise ConfigurationError(f"--known-fraction {share:g}: from 0 to below 1, of which nothing is left")
+    return share

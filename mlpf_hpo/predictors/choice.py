@@ -1,0 +1,195 @@
+"""The choice of a predictor within the rows that it may learn from: the declared criterion, and its ties.
+
+Candidates are ranked by a criterion on curves that no model of theirs was fitted on. Whoever is not worse
+than the best by more than one standard error is tied with it; of those the one with the best interval score
+is chosen. Persistence is a candidate like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from mlpf_hpo.config import PredictorsParams
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.predictors.factory import make_predictor
+from mlpf_hpo.predictors.intervals import interval_score
+from mlpf_hpo.predictors.protocol import grouped_folds, log_errors
+from mlpf_hpo.predictors.regressors.ensemble import coefficient_of_determination
+from mlpf_hpo.seeds import derive_seed
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+BLOCKS = 50
+"""Most blocks of configurations that the jackknife leaves out in turn."""
+
+
+def _spearman(true: FloatArray, predicted: FloatArray) -> float:
+    if np.ptp(true) == 0 or np.ptp(predicted) == 0:
+        return 0.0
+    return float(np.corrcoef(stats.rankdata(true), stats.rankdata(predicted))[0, 1])
+
+
+def _accuracy(true: FloatArray, predicted: FloatArray) -> float:
+    return -float(np.abs(log_errors(true, predicted)).mean())
+
+
+CRITERIA: dict[str, Callable[[FloatArray, FloatArray], float]] = {
+    "spearman": _spearman,
+    "r2": coefficient_of_determination,
+    "log_mae": _accuracy,
+}
+"""From true and predicted final values to a number, the larger the better."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A predictor chosen, and what that rests on.
+
+    Attributes
+    ----------
+    winner : str
+    criterion, interval_scores : mapping
+        Of each candidate, on curves that its models did not see.
+    tied : tuple of str
+        Candidates not worse than the best by more than one standard error.
+    """
+
+    winner: str
+    criterion: dict[str, float]
+    interval_scores: dict[str, float]
+    tied: tuple[str, ...]
+
+
+def choose(
+    frame: pd.DataFrame,
+    seen: pd.DataFrame,
+    y: FloatArray,
+    groups: NDArray[Any],
+    known_epochs: int,
+    params: PredictorsParams,
+    seed: int,
+    candidates: Sequence[str] | None = None,
+) -> Choice:
+    """Choose among candidates by cross-validation within the given rows.
+
+    Parameters
+    ----------
+    frame, seen : DataFrame [n]
+        Full curves to fit on, and the same curves as they stand at the decision.
+    y : array [n]
+        Final values.
+    groups : array [n]
+        Configuration of each row.
+    known_epochs : int
+        The decision point.
+    params : PredictorsParams
+        Inner folds, criterion, coverage and the candidates' settings.
+    seed : int
+        Of folds and regressors.
+    candidates : sequence of str, optional
+        By default those of `params`.
+    """
+    names = tuple(candidates or params.candidates)
+    folds = list(grouped_folds(groups, min(params.inner_folds, len(np.unique(groups))), seed))
+    predicted = {
+        name: out_of_fold(
+            partial(make_predictor, name, params, derive_seed(seed, name), [known_epochs], folds=0),
+            *(frame, seen, y, groups, folds),
+        )
+        for name in names
+    }
+    return choose_by_predictions(predicted, y, groups, params.criterion, params.coverage)
+
+
+def out_of_fold(
+    make: Callable[[], CurvePredictor],
+    frame: pd.DataFrame,
+    seen: pd.DataFrame,
+    y: FloatArray,
+    groups: NDArray[Any],
+    folds: Iterable[tuple[IntArray, IntArray]],
+) -> FloatArray:
+    """Return what predictors say of rows that they were not fitted on, [n].
+
+    Parameters
+    ----------
+    make : callable
+        Gives an unfitted predictor, for every fold a new one.
+    frame, seen, y, groups
+        As for `choose`.
+    folds : iterable of (train, test)
+        Positions of rows; every row is tested once.
+    """
+    predicted = np.full(len(y), np.nan)
+    for train, test in folds:
+        model = make().fit(frame.iloc[train], y[train], groups[train])
+        predicted[test] = model.predict(seen.iloc[test])
+    return predicted
+
+
+def fit_chosen(
+    curves: LearningCurves,
+    known_epochs: int,
+    params: PredictorsParams,
+    seed: int,
+    candidates: Sequence[str] | None = None,
+) -> tuple[CurvePredictor, str]:
+    """Return the chosen predictor, fitted on all curves to answer at every epoch, and why it was chosen."""
+    names = tuple(candidates or params.candidates)
+    frame, seen = curves.frame(), curves.frame(known_epochs)
+    winner, why = names[0], ""
+    if len(names) > 1:
+        choice = choose(frame, seen, curves.final, curves.groups, known_epochs, params, seed, names)
+        winner = choice.winner
+        why = f"; chosen at {known_epochs} epochs by {params.criterion}, tied: {', '.join(choice.tied)}"
+    predictor = make_predictor(winner, params, derive_seed(seed, winner), range(curves.n_epochs))
+    return predictor.fit(frame, curves.final, curves.groups), why
+
+
+def choose_by_predictions(
+    predicted: Mapping[str, FloatArray],
+    y: FloatArray,
+    groups: NDArray[Any],
+    criterion: str,
+    coverage: float,
+) -> Choice:
+    """Choose by out-of-fold predictions, candidate -> [n]."""
+    measure = CRITERIA[criterion]
+    found = {name: measure(y, values) for name, values in predicted.items()}
+    best = max(found, key=lambda name: found[name])
+    scores = {name: interval_score(log_errors(y, values), coverage) for name, values in predicted.items()}
+
+    blocks = _blocks(groups)
+
+    def is_tied(name: str) -> bool:
+        def behind(rows: IntArray) -> float:
+            return measure(y[rows], predicted[best][rows]) - measure(y[rows], predicted[name][rows])
+
+        return name == best or found[best] - found[name] <= _standard_error(behind, blocks)
+
+    tied = tuple(name for name in predicted if is_tied(name))
+    return Choice(min(tied, key=lambda name: scores[name]), found, scores, tied)
+
+
+def _blocks(groups: NDArray[Any]) -> list[IntArray]:
+    """Return for each block of configurations the rows outside of it."""
+    distinct, member = np.unique(groups, return_inverse=True)
+    block = np.arange(len(distinct)) % min(BLOCKS, len(distinct))
+    return [np.flatnonzero(block[member] != b) for b in range(block.max() + 1)]
+
+
+def _standard_error(measure: Callable[[IntArray], float], blocks: Sequence[IntArray]) -> float:
+    """Return the jackknife's standard error of a measure of rows."""
+    values = np.array([measure(rows) for rows in blocks])
+    n = len(values)
+    return float(np.sqrt((n - 1) / n * np.square(values - values.mean()).sum()))

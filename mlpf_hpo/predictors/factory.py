@@ -1,0 +1,42 @@
+"""Predictors by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlpf_hpo.config import PredictorsParams
+from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.predictors.regressors import make_models
+
+
+def make_predictor(
+    name: str,
+    params: PredictorsParams,
+    seed: int,
+    known_epochs: Sequence[int],
+    folds: int | None = None,
+) -> CurvePredictor:
+    """Return an unfitted predictor by the name of its regressor.
+
+    Parameters
+    ----------
+    name : str
+        A key of `regressors.REGRESSORS`.
+    params : PredictorsParams
+        Settings of the regressors, and coverage.
+    seed : int
+        Of whatever is random in it.
+    known_epochs : sequence of int
+        Numbers of known epochs to fit models for.
+    folds : int, optional
+        Cross-validation folds for the intervals; `params.outer_folds` by default, 0 for none.
+    """
+    model, blind_model = make_models(name, params, seed)
+    return CurvePredictor(
+        model=model,
+        blind_model=blind_model,
+        known_epochs=tuple(known_epochs),
+        coverage=params.coverage,
+        folds=params.outer_folds if folds is None else folds,
+        name=name,
+    )

@@ -1,0 +1,99 @@
+"""The same methods without the flaws: grouped splits, scalers on training rows, the true last loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import QuantileTransformer
+
+from mlpf_hpo.predictors.protocol import halves, quantile_space, score
+from mlpf_hpo.predictors.published.data import QUANTILES, PublishedCurves
+from mlpf_hpo.predictors.published.methods import Method
+from mlpf_hpo.predictors.published.solutions import BLOCK, MEMBERS
+from mlpf_hpo.predictors.regressors.ensemble import QSVREnsemble
+from mlpf_hpo.seeds import derive_seed
+
+IntArray = NDArray[np.int64]
+
+ROW_SETS: dict[str, tuple[str, Callable[[PublishedCurves], NDArray[np.bool_]]]] = {
+    "clean": (
+        "one row per configuration, no restart",
+        lambda curves: curves.clean(np.arange(len(curves.curves))),
+    ),
+    "distinct": ("one row per configuration, restarts included", lambda curves: ~curves.curves.duplicated),
+    "all": ("all rows, split by configuration", lambda curves: np.ones(len(curves.curves), bool)),
+}
+"""From a name to what it means and the mask of its rows."""
+
+SIZES = {"single": BLOCK, "ensemble": BLOCK * MEMBERS}
+"""Training rows: of one regressor, and of an ensemble of four."""
+
+
+def possible(curves: PublishedCurves, rows: str, size: str) -> bool:
+    """Tell whether half of the configurations of a row set have enough rows to learn from."""
+    groups = curves.curves.groups[ROW_SETS[rows][1](curves)]
+    distinct = len(np.unique(groups))
+    return distinct // 2 >= SIZES[size]
+
+
+def honest_scores(
+    curves: PublishedCurves,
+    method: Method | None,
+    rows: str,
+    size: str,
+    splits: Sequence[int],
+    seed: int,
+) -> dict[str, list[float]]:
+    """Return the scores of `protocol.score` of every split.
+
+    Half of the configurations are tested, 20 or 80 rows of the others learnt from. Features are the paper's
+    13 losses, the target is the last loss of all. Members of an ensemble are weighted by their scores on the
+    other members' training rows.
+
+    Parameters
+    ----------
+    curves : PublishedCurves
+    method : Method or None
+        None is persistence.
+    rows, size : str
+        Keys of `ROW_SETS` and `SIZES`.
+    splits : sequence of int
+        Numbers of the splits: all methods meet the same ones.
+    seed : int
+        Of the splits and of what is random in a method.
+    """
+    at = np.flatnonzero(ROW_SETS[rows][1](curves))
+    groups, X, y = curves.curves.groups[at], curves.seen[at], curves.curves.final[at]
+    found: dict[str, list[float]] = {}
+    for number in splits:
+        train, test = halves(groups, SIZES[size], derive_seed(seed, "published", rows, size, number))
+        if method is None:
+            predicted = X[test, -1]
+        else:
+            model = _model(method, size, derive_seed(seed, "published", number))
+            predicted = model.fit(X[train], y[train]).predict(X[test])
+        to_quantile = quantile_space(y[train])
+        told = score(y[test], predicted, to_quantile(y[test]), to_quantile(predicted))
+        for metric, value in told.items():
+            found.setdefault(metric, []).append(value)
+    return found
+
+
+def _model(method: Method, size: str, seed: int) -> Any:
+    regressor: BaseEstimator = method.regressor(seed)
+    if size == "ensemble":
+        regressor = QSVREnsemble(regressor, members=MEMBERS, weighting="out_of_bag", random_state=seed)
+    n_quantiles = min(QUANTILES, SIZES[size])
+    target = QuantileTransformer(n_quantiles=n_quantiles, random_state=0)
+    return Pipeline(
+        [
+            ("scale", QuantileTransformer(n_quantiles=n_quantiles, random_state=0)),
+            ("regressor", TransformedTargetRegressor(regressor, transformer=target)),
+        ]
+    )

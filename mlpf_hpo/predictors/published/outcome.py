@@ -1,0 +1,126 @@
+"""Scores of the study in a few numbers: spreads over splits, and paired differences with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from mlpf_hpo.predictors.paired import paired_difference
+from mlpf_hpo.predictors.published.methods import PERSISTENCE, QPU
+from mlpf_hpo.predictors.published.paper import spread
+from mlpf_hpo.seeds import derive_seed
+
+SCORES = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall")
+"""Honest scores that tables show."""
+
+NULL, CEILING = "random_bits", "exact"
+
+
+def outcome(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the study's numbers, without the scores of single splits.
+
+    Returns
+    -------
+    dict
+        ``paper.SIZE.METHOD.{best,worst,mean,std,splits}``, ``honest.ROWS.SIZE.METHOD.SCORE.{mean,std}``,
+        ``same_rows.SIZE.ROWS.METHOD.SCORE``, ``differences.PLACE.A_minus_B.SCORE.{mean,low,high}``,
+        ``energies.METHOD`` and ``reproduced.largest_error``.
+    """
+    differences: dict[str, Any] = {}
+    for place, ours, others, metric, told in differences_told(content):
+        pair = differences.setdefault(place, {}).setdefault(f"{ours}_minus_{others}", {})
+        pair[metric] = told
+    return {
+        "paper": {
+            size: {name: _without_scores(spread(scores)) for name, scores in methods.items()}
+            for size, methods in content["paper"].items()
+        },
+        "honest": {
+            rows: {
+                size: {name: _summary(scores) for name, scores in methods.items()}
+                for size, methods in sizes.items()
+            }
+            for rows, sizes in content["honest"].items()
+        },
+        "same_rows": {
+            size: {
+                rows: {
+                    name: {metric: float(np.mean(values)) for metric, values in scores.items()}
+                    for name, scores in methods.items()
+                }
+                for rows, methods in row_sets.items()
+            }
+            for size, row_sets in content["same_rows"].items()
+        },
+        "differences": differences,
+        "energies": {name: float(np.mean(values)) for name, values in content["energies"].items()},
+        "reproduced": {"largest_error": content["reproduced"]["largest_error"]},
+    }
+
+
+def headline(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the few numbers of an outcome that `dvc metrics` compares."""
+    differences = numbers["differences"]
+    return {
+        "paper": numbers["paper"],
+        "honest": {
+            rows: {
+                size: {
+                    name: {metric: scores[metric]["mean"] for metric in ("r2_quantile", "spearman")}
+                    for name, scores in methods.items()
+                }
+                for size, methods in sizes.items()
+            }
+            for rows, sizes in numbers["honest"].items()
+        },
+        "annealer": {
+            size: {pair: told["r2_quantile"] for pair, told in differences[f"annealer new {size}"].items()}
+            for size in numbers["same_rows"]
+        },
+        "energies": numbers["energies"],
+        "reproduced": numbers["reproduced"],
+    }
+
+
+def differences_told(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str, dict[str, float]]]:
+    """Yield (place, ours, others, score, paired difference).
+
+    On the honest splits every method minus persistence, minus the null and minus the ceiling; on the rows of
+    the stored solutions the annealer minus each other method.
+    """
+    settings = content["settings"]
+    for rows, sizes in content["honest"].items():
+        for size, methods in sizes.items():
+            for others in (PERSISTENCE, NULL, CEILING):
+                for ours in methods:
+                    if ours != others:
+                        yield from _differences(f"honest {rows} {size}", methods, ours, others, settings)
+    for size, row_sets in content["same_rows"].items():
+        for rows, methods in row_sets.items():
+            for others in methods:
+                if others != QPU:
+                    yield from _differences(f"annealer {rows} {size}", methods, QPU, others, settings)
+
+
+def _differences(
+    place: str, methods: Mapping[str, Any], ours: str, others: str, settings: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str, str, dict[str, float]]]:
+    for metric in SCORES:
+        seed = derive_seed(settings["seed"], "difference", place, ours, others, metric)
+        told = paired_difference(
+            methods[ours][metric], methods[others][metric], seed, draws=settings["draws"]
+        )
+        yield place, ours, others, metric, told
+
+
+def _summary(scores: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
+    return {
+        metric: {"mean": float(np.mean(values)), "std": float(np.std(values))}
+        for metric, values in scores.items()
+    }
+
+
+def _without_scores(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in told.items() if name != "r2_scores"}

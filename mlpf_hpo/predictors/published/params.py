@@ -1,0 +1,44 @@
+"""Settings of the study, studies/published/params.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from mlpf_hpo.config.validation import Section, validated
+from mlpf_hpo.config.yaml_file import read_mapping
+
+Positive = Annotated[int, Field(ge=1, le=10**9)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class PublishedParams(Section):
+    """How many splits, and how the annealer samples.
+
+    `paper_seed` and `ensemble_seed` are the seeds of the paper's first split: split i has seed + i.
+    """
+
+    seed: Seed = 42
+    paper_seed: Seed = 123
+    ensemble_seed: Seed = 202831532
+    svr_splits: Positive = 1000
+    qsvr_splits: Positive = 100
+    ensemble_splits: Positive = 10
+    honest_splits: Positive = 100
+    reads: Positive = 100
+    sweeps: Positive = 100
+    draws: Positive = 2000
+
+
+def load_published_params(path: Path) -> PublishedParams:
+    """Read and check the study's parameter file.
+
+    Raises
+    ------
+    MissingInputError, ConfigurationError
+        If there is no such file, or it cannot be used.
+    """
+    content = read_mapping(path, "parameter file; run this in studies/published")
+    return validated(PublishedParams, content, str(path))

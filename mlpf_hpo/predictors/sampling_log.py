@@ -1,0 +1,56 @@
+"""What the samplers of a fitted predictor tell of their runs, for its record in MLflow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from mlpf_hpo.predictors.regressors.qsvr import QSVR
+
+TOTALS = ("seconds", "device_seconds", "timing.qpu_access_time")
+"""Numbers that add up over fits; of the others the mean is kept."""
+
+
+def sampling_log(predictor: Any) -> tuple[dict[str, float], dict[str, str]]:
+    """Return numbers and words of all fitted QSVRs within a predictor; empty where it has none.
+
+    Returns
+    -------
+    numbers : dict
+        ``sampling/fits``, ``sampling/seconds`` and what the sampler's `info` holds: device time, share of
+        broken chains, qubits, lengths of chains.
+    words : dict
+        ``sampling.solver``, ``sampling.topology`` and others.
+    """
+    fits = [{"seconds": model.sampling_seconds_, **model.sampling_info_} for model in _fitted(predictor)]
+    if not fits:
+        return {}, {}
+    names = sorted({name for told in fits for name in told})
+    numbers, words = {"sampling/fits": float(len(fits))}, {}
+    for name in names:
+        values = [told[name] for told in fits if name in told]
+        measured = [float(value) for value in values if not isinstance(value, str)]
+        if len(measured) < len(values):
+            words[f"sampling.{name}"] = ", ".join(sorted({str(value) for value in values}))
+        else:
+            numbers[f"sampling/{name}"] = math.fsum(measured) / (1 if name in TOTALS else len(measured))
+    words.pop("sampling.problem_id", None)  # a list of names that nobody reads
+    return numbers, words
+
+
+def _fitted(value: Any) -> Iterator[QSVR]:
+    """Yield the QSVRs that were fitted by sampling, wherever they stand within estimators and containers."""
+    if isinstance(value, QSVR):
+        if hasattr(value, "sampling_info_"):
+            yield value
+    elif isinstance(value, BaseEstimator):
+        yield from _fitted(vars(value))
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _fitted(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _fitted(inner)

@@ -1,0 +1,20 @@
+"""Stage `report`: one page with the paper's table and figures, and honest numbers beside."""
+
+from pathlib import Path
+
+from mlpf_hpo import console
+
+
+def main() -> None:
+    """Write results/index.html and results/metrics.json."""
+    from mlpf_hpo.files import read_record
+    from mlpf_hpo.predictors.published import PublishedCurves, reference_folder
+    from mlpf_hpo.reporting.published import build_published_report
+
+    curves = PublishedCurves.load(reference_folder())
+    page = build_published_report(read_record(Path("results/study.json"), "study"), curves, Path("results"))
+    console.out.print(f"published study: file://{page.resolve()}")
+
+
+if __name__ == "__main__":
+    console.run(main)

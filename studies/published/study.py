@@ -1,0 +1,22 @@
+"""Stage `study`: the paper's protocol and an honest one on the published curves; goes on where it was."""
+
+from pathlib import Path
+
+from mlpf_hpo import console
+
+
+def main() -> None:
+    """Write results/study.json."""
+    from mlpf_hpo.files import write_record
+    from mlpf_hpo.predictors.published import reference_folder
+    from mlpf_hpo.predictors.published.params import load_published_params
+    from mlpf_hpo.predictors.published.study import run_study
+
+    folder, params = reference_folder(), load_published_params(Path("params.yaml"))
+    with console.progress_bar("published study") as progress:
+        content = run_study(folder, params, Path(".state"), progress)
+    write_record(Path("results/study.json"), content)
+
+
+if __name__ == "__main__":
+    console.run(main)

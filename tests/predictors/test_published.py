@@ -1,0 +1,238 @@
+"""The published study: numbers on record as the oracle; needs the published files."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import r2_score
+from sklearn.preprocessing import QuantileTransformer
+from sklearn.svm import SVR
+
+from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
+from mlpf_hpo.predictors.protocol import halves
+from mlpf_hpo.predictors.published import (
+    PublishedCurves,
+    PublishedSolutions,
+    annealer,
+    paper,
+    reference_folder,
+)
+from mlpf_hpo.predictors.published.honest import honest_scores
+from mlpf_hpo.predictors.published.methods import methods
+from mlpf_hpo.predictors.published.outcome import headline, outcome
+from mlpf_hpo.predictors.published.params import PublishedParams, load_published_params
+from mlpf_hpo.predictors.published.solutions import ways_of_samples
+from mlpf_hpo.predictors.published.study import run_study
+from mlpf_hpo.predictors.regressors.qsvr import QSVR
+from mlpf_hpo.reporting.published import build_published_report
+from mlpf_hpo.seeds import derive_seed
+
+STUDY = Path(__file__).parents[2] / "studies" / "published"
+TINY = PublishedParams(
+    svr_splits=30, qsvr_splits=2, ensemble_splits=1, honest_splits=2, reads=5, sweeps=5, draws=50
+)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    if not os.environ.get("MLPF_HPO_REFERENCE_DIR"):
+        pytest.skip("MLPF_HPO_REFERENCE_DIR is not set: the published curves and solutions are not at hand")
+    return reference_folder()
+
+
+@pytest.fixture(scope="module")
+def curves(folder) -> PublishedCurves:
+    return PublishedCurves.load(folder)
+
+
+@pytest.fixture(scope="module")
+def stored(folder) -> PublishedSolutions:
+    return PublishedSolutions.load(folder)
+
+
+@pytest.fixture(scope="module")
+def content(folder, tmp_path_factory):
+    return run_study(folder, TINY, tmp_path_factory.mktemp("state"))
+
+
+def rounded(told):
+    return tuple(round(told[key], 3) for key in ("best", "worst", "mean", "std"))
+
+
+def test_a_thousand_splits_of_the_svr_come_back_to_three_digits(curves):
+    seeds = range(123, 1123)
+    assert rounded(paper.spread(paper.single_r2(curves, methods(TINY)["svr"], seeds))) == (
+        0.957,
+        0.437,
+        0.890,
+        0.048,
+    )
+
+
+def test_ensembles_of_exact_regressions_come_back_on_the_papers_ten_splits(curves):
+    seeds = range(202831532, 202831542)
+    told = rounded(paper.spread(paper.ensemble_r2(curves, methods(TINY)["svr"], seeds)))
+    assert told == pytest.approx((0.950, 0.910, 0.927, 0.012), abs=0.0011)
+
+
+def test_every_published_r2_that_can_be_recomputed_comes_back(curves, stored):
+    told = annealer.reproduced(curves, stored)
+    assert len(told["values"]) == 5 * 7 + 5
+    assert told["largest_error"] < 1e-10
+    assert any(".742" in reason for reason in told["not_possible"])
+
+
+def test_the_seven_ways_of_samples_are_the_published_ones(stored):
+    for ensemble in stored.ensembles:
+        for member in ensemble["members"]:
+            X, y = np.array(member["X_train"]), np.array(member["y_train"])
+            model = QSVR.from_solution(X, y, member["combined_alphas"][0], epsilon=member["epsilon"])
+            model.kept_alphas_ = np.reshape(member["kept_samples"], (4, 2, 20))
+            model.kept_energies_ = np.arange(4.0)
+            for way, alphas in zip(
+                ways_of_samples(model, y).values(), member["combined_alphas"], strict=True
+            ):
+                np.testing.assert_allclose(way.alphas_, alphas, atol=1e-10)
+
+
+def test_zoom_ensembles_on_the_papers_ten_splits(curves):
+    seeds = range(202831532, 202831542)
+    told = paper.spread(paper.ensemble_r2(curves, methods(TINY)["zoom"], seeds))
+    assert told["mean"] >= 0.92
+    assert told["worst"] >= 0.90
+
+
+@pytest.mark.pipeline
+def test_the_annealers_energies_are_those_of_random_bits(stored):
+    fitted = {name: method for name, method in methods(TINY).items() if name in ("random_bits", "zoom")}
+    energies = {name: np.mean(values) for name, values in annealer.energies(stored, fitted).items()}
+    assert energies["qpu"] == pytest.approx(-0.229, abs=5e-4)
+    assert energies["random_bits"] == pytest.approx(energies["qpu"], abs=0.05)
+    assert energies["optimum"] < energies["zoom"] < -1.4
+
+
+def test_new_test_rows_share_no_configuration_with_training_and_never_restart(curves):
+    split = curves.split(123, 80)
+    new = split.test[annealer.new_rows(curves, split)]
+    groups = curves.curves.groups
+    assert len(new) > 20
+    assert not set(groups[new]) & set(groups[split.train])
+    assert len(set(groups[new])) == len(new)
+    assert (curves.curves.restart_epoch[new] < 0).all()
+    old = [row for row in split.test if row not in new and groups[row] not in set(groups[new])]
+    assert all(
+        groups[row] in set(groups[split.train]) or curves.curves.restart_epoch[row] >= 0 for row in old
+    )
+
+
+def test_honest_scores_are_those_of_a_fit_by_hand(curves):
+    found = honest_scores(curves, methods(TINY)["svr"], "distinct", "single", [3], seed=7)
+    kept = np.flatnonzero(~curves.curves.duplicated)
+    groups, losses = curves.curves.groups[kept], curves.curves.values[kept]
+    train, test = halves(groups, 20, derive_seed(7, "published", "distinct", "single", 3))
+    assert not set(groups[train]) & set(groups[test])
+    x_scale = QuantileTransformer(n_quantiles=20, random_state=0).fit(losses[train][:, :25:2])
+    y_scale = QuantileTransformer(n_quantiles=20, random_state=0).fit(losses[train, 99:])
+    svr = SVR(C=67.61, gamma=0.1, epsilon=0.02)
+    svr.fit(x_scale.transform(losses[train][:, :25:2]), y_scale.transform(losses[train, 99:]).ravel())
+    quantile = svr.predict(x_scale.transform(losses[test][:, :25:2]))
+    predicted = y_scale.inverse_transform(quantile[:, np.newaxis]).ravel()
+    assert found["r2_loss"] == [pytest.approx(r2_score(losses[test, 99], predicted))]
+    in_quantiles = (y_scale.transform(values[:, np.newaxis]) for values in (losses[test, 99], predicted))
+    assert found["r2_quantile"] == [pytest.approx(r2_score(*in_quantiles))]
+    assert found["spearman"] == [pytest.approx(spearmanr(losses[test, 99], predicted).statistic)]
+
+
+def test_persistence_needs_no_fit(curves):
+    found = honest_scores(curves, None, "clean", "single", range(5), seed=0)
+    assert np.mean(found["spearman"]) > 0.97  # .982 on the clean rows
+
+
+@pytest.mark.pipeline
+def test_an_interrupted_study_goes_on_and_ends_the_same(folder, content, tmp_path, monkeypatch):
+    def interrupt(done, total):
+        if done > total / 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_study(folder, TINY, tmp_path, interrupt)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json")}
+    again = run_study(folder, TINY, tmp_path)
+    assert again == content
+    assert kept
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+
+
+@pytest.mark.pipeline
+def test_what_other_settings_left_is_not_used(folder, content, tmp_path):
+    few = PublishedParams(**{**TINY.model_dump(), "svr_splits": 2})
+    with pytest.raises(KeyboardInterrupt):
+        run_study(folder, few, tmp_path, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run_study(folder, TINY, tmp_path, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.pipeline
+def test_the_page_stands_alone_and_tells_every_method(content, curves, tmp_path):
+    page = build_published_report(content, curves, tmp_path).read_text(encoding="utf-8")
+    for label in content["labels"].values():
+        assert label in page
+    for heading in ("Table 2", "Figure 3", "Figure 4", "Figure 5", "Figure 6", "contributed"):
+        assert heading in page
+    assert "<script" not in page
+    assert 'src="http' not in page
+    assert ".959/.318/.889/.050" in page
+
+
+@pytest.mark.pipeline
+def test_numbers_for_dvc_hold_differences_with_intervals(content):
+    numbers = outcome(content)
+    told = numbers["differences"]["annealer new ensemble"]["qpu_minus_random_bits"]["r2_quantile"]
+    assert told["low"] <= told["mean"] <= told["high"]
+    singles = content["same_rows"]["ensemble"]["new"]
+    expected = np.mean(singles["qpu"]["r2_quantile"]) - np.mean(singles["random_bits"]["r2_quantile"])
+    assert told["mean"] == pytest.approx(expected)
+    assert set(numbers["honest"]) == {"clean", "distinct", "all"}
+    assert "ensemble" not in numbers["honest"]["clean"], "fewer than 160 clean configurations"
+    assert numbers["paper"]["single"]["svr"]["splits"] == 30
+    few = headline(numbers)
+    assert few["annealer"]["ensemble"]["qpu_minus_random_bits"] == told
+    honest = numbers["honest"]["clean"]["single"]["persistence"]["spearman"]["mean"]
+    assert few["honest"]["clean"]["single"]["persistence"]["spearman"] == honest
+
+
+def test_without_the_published_files_the_study_says_what_it_needs(monkeypatch, tmp_path):
+    monkeypatch.delenv("MLPF_HPO_REFERENCE_DIR", raising=False)
+    with pytest.raises(MissingInputError, match="MLPF_HPO_REFERENCE_DIR is not set"):
+        reference_folder()
+    end = subprocess.run([sys.executable, "study.py"], cwd=STUDY, capture_output=True, text=True)
+    assert end.returncode == 1
+    assert "MLPF_HPO_REFERENCE_DIR" in end.stderr
+    assert "Traceback" not in end.stderr
+    monkeypatch.setenv("MLPF_HPO_REFERENCE_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(MissingInputError, match="no such folder"):
+        reference_folder()
+    with pytest.raises(MissingInputError, match="mlpf_learning_curves"):
+        PublishedCurves.load(tmp_path)
+
+
+def test_another_table_is_refused(folder, tmp_path):
+    table = (folder / "mlpf_learning_curves.csv").read_text().splitlines()
+    (tmp_path / "mlpf_learning_curves.csv").write_text("\n".join(table[:-1]))
+    with pytest.raises(DataError, match="not the published table"):
+        PublishedCurves.load(tmp_path)
+
+
+def test_the_studys_settings_are_the_defaults_and_wrong_ones_are_told(tmp_path):
+    assert load_published_params(STUDY / "params.yaml") == PublishedParams()
+    wrong = tmp_path / "params.yaml"
+    wrong.write_text("svr_split: 3\n")
+    with pytest.raises(ConfigurationError, match=r"svr_split.*did you mean svr_splits\?"):
+        load_published_params(wrong)
