@@ -8,10 +8,34 @@ import typer
 from typer.core import TyperGroup
 
 from mlpf_hpo import console
-from mlpf_hpo.cli import benchmark, curves, events, physics, runs, spool, status, train, ui
+from mlpf_hpo.cli import (
+    benchmark,
+    curves,
+    events,
+    physics,
+    predictors,
+    reconstruct,
+    runs,
+    spool,
+    status,
+    train,
+    ui,
+)
 from mlpf_hpo.cli.style import examples, group
 
-ORDER = ("events", "train", "curves", "physics", "benchmark", "status", "runs", "ui", "spool")
+ORDER = (
+    "events",
+    "train",
+    "curves",
+    "predictors",
+    "physics",
+    "reconstruct",
+    "benchmark",
+    "status",
+    "runs",
+    "ui",
+    "spool",
+)
 
 
 class InOrder(TyperGroup):
@@ -37,7 +61,9 @@ LOOKING = "Looking"
 app.add_typer(events.app, name="events", rich_help_panel=CIRCLE)
 app.command(epilog=train.EXAMPLES, rich_help_panel=CIRCLE)(train.train)
 app.add_typer(curves.app, name="curves", rich_help_panel=CIRCLE)
+app.add_typer(predictors.app, name="predictors", rich_help_panel=CIRCLE)
 app.command(epilog=physics.EXAMPLES, rich_help_panel=CIRCLE)(physics.physics)
+app.command(epilog=reconstruct.EXAMPLES, rich_help_panel=CIRCLE)(reconstruct.reconstruct)
 app.command(epilog=benchmark.EXAMPLES, rich_help_panel=CIRCLE)(benchmark.benchmark)
 app.command(epilog=status.EXAMPLES, rich_help_panel=LOOKING)(status.status)
 app.add_typer(runs.app, name="runs", rich_help_panel=LOOKING)

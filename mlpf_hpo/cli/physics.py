@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import examples
+from mlpf_hpo.cli.style import StateFolder, examples
 
 EXAMPLES = examples(
     "mlpf-hpo physics 3f2a --events data/events/validation",
     "mlpf-hpo physics models/best_trial --events data/events/validation --out physics",
+    "mlpf-hpo physics mlpf@champion --events data/busy",
 )
 
 
@@ -21,12 +22,13 @@ def physics(
         str,
         typer.Argument(
             metavar="RUN_OR_CHECKPOINT",
-            help="Run id, trial key or its beginning; or a checkpoint or a folder with those of one trial.",
+            help="Run id, trial key or its beginning; a checkpoint or a folder with those of one trial; or a "
+            "registered version like mlpf@champion or mlpf/3.",
         ),
     ],
     events: Annotated[Path, typer.Option(help="Event store with rule-based candidates.")],
     out: Annotated[Path | None, typer.Option(help="Folder for judgement.json, table.csv, figures.")] = None,
-    state: Annotated[Path, typer.Option(help="Folder that keeps the checkpoints of runs.")] = Path(".state"),
+    state: StateFolder = Path(".state"),
 ) -> None:
     """Judge a trained trial: efficiencies, fakes, momenta, jets and missing momentum beside the rules'.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
+StateFolder = Annotated[Path, typer.Option("--state", help="Folder that keeps the checkpoints of runs.")]
 ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 
 

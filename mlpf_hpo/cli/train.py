@@ -35,7 +35,7 @@ def train(
 ) -> None:
     """Train one configuration on this machine, without Ray and without MLflow."""
     from mlpf_hpo.config import load_params
-    from mlpf_hpo.events.datamodule import sample_digest
+    from mlpf_hpo.events.digest import sample_digest
     from mlpf_hpo.files import write_json
     from mlpf_hpo.tuning.trial import EpochReport, TrialSpec, train_trial
 

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, model_validator
 from mlpf_hpo.config.space import SpaceParams
 from mlpf_hpo.config.validation import Section, shown, validated
 from mlpf_hpo.config.yaml_file import read_mapping
-from mlpf_hpo.errors import ConfigurationError, MissingInputError
+from mlpf_hpo.errors import ConfigurationError
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -28,8 +28,42 @@ Epochs = Annotated[int, Field(ge=2, le=10**6)]
 Folds = Annotated[int, Field(ge=2, le=1000)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
-CandidateName = Literal["persistence", "svr", "qsvr", "qsvr_ensemble", "random_bits"]
-SamplerName = Literal["random", "steepest_descent", "simulated_annealing", "tabu", "qpu"]
+CandidateName = Literal[
+    "persistence",
+    "power_law",
+    "exponential",
+    "mmf",
+    "parametric",
+    "svr",
+    "nu_svr",
+    "ridge",
+    "forest",
+    "extra_trees",
+    "gaussian_process",
+    "residual_svr",
+    "residual_nu_svr",
+    "residual_ridge",
+    "residual_forest",
+    "residual_trees",
+    "cautious_svr",
+    "cautious_trees",
+    "qsvr",
+    "qsvr_ensemble",
+    "random_bits",
+]
+SamplerName = Literal[
+    "random",
+    "steepest_descent",
+    "simulated_annealing",
+    "path_integral",
+    "tabu",
+    "zoom",
+    "exact",
+    "mock_pegasus",
+    "mock_zephyr",
+    "qpu",
+    "leap_hybrid",
+]
 CombinationName = Literal["mse", "mse_softmax", "log_cosh", "log_cosh_softmax", "best", "mean", "min_energy"]
 """Names that the registries of `predictors` know, so that a wrong one is refused when params are read."""
 
@@ -58,7 +92,7 @@ class SampleParams(Section):
 class EventsParams(Section):
     """The `events` stage: what Pythia 8 generates and the parametrised detector records."""
 
-    train: SampleParams = SampleParams(process="ttbar", events=64)
+    train: SampleParams = SampleParams(process="ttbar", events=48)
     validation: SampleParams = SampleParams(process="qcd", events=48)
     pileup: Annotated[float, Field(ge=0.0, le=200.0)] = 0.0
     minimum_bias_pool: Positive = 2000
@@ -135,9 +169,13 @@ class QsvrParams(Section):
     xi: PositiveFloat = 0.01
     epsilon: Annotated[float, Field(ge=0.0)] = 0.02
     gamma: PositiveFloat = 0.1
-    sampler: SamplerName = "simulated_annealing"
+    sampler: SamplerName = "zoom"
     reads: Positive = 100
     sweeps: Positive = 100
+    solver: str = ""
+    annealing_time: PositiveFloat = 20.0
+    chain_strength: PositiveFloat = 10.0
+    device_seconds: Annotated[float, Field(ge=0.0)] = 60.0
     kept: Positive = 4
     combination: CombinationName = "best"
     points: Annotated[int, Field(ge=2, le=10**6)] = 20
@@ -163,7 +201,14 @@ Candidates = Annotated[tuple[CandidateName, ...], Field(min_length=1), AfterVali
 class PredictorsParams(Section):
     """The `predictors` stage: who competes, at which share of the curve, and how they are scored."""
 
-    candidates: Candidates = ("persistence", "svr", "qsvr")
+    candidates: Candidates = (
+        "persistence",
+        "svr",
+        "ridge",
+        "cautious_svr",
+        "cautious_trees",
+        "qsvr",
+    )
     known_fraction: OpenFraction = 0.25
     outer_folds: Folds = 5
     inner_folds: Folds = 3
@@ -211,7 +256,7 @@ class BenchmarkParams(Section):
 
     copies: AutoOrPositive = "auto"
     threads: Positive = 1
-    events_per_thread: Positive = 64
+    events_per_thread: Positive = 48
     epochs: Epochs = 4
     batch_size: Positive = 8
     minimum_overlap: Fraction = 0.5
@@ -245,10 +290,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
         line with the key's path.
     """
     path = Path(path)
-    try:
-        content = read_mapping(path)
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: no such parameter file; run this in the project folder") from None
+    content = read_mapping(path, "parameter file; run this in the project folder")
     return parse_params(content, source=str(path))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.errors import ConfigurationError, MissingInputError
 
 
 class _Loader(yaml.SafeLoader):
@@ -34,12 +34,19 @@ def _problem(told: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, told, node.start_mark)
 
 
-def read_mapping(path: Path) -> dict[Any, Any]:
+def read_mapping(path: Path, what: str) -> dict[Any, Any]:
     """Return the mapping that a YAML file holds; an empty file holds an empty one.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    what : str
+        What it is, and how to come by it, for the message where there is none.
 
     Raises
     ------
-    FileNotFoundError
+    MissingInputError
         If there is no such file.
     ConfigurationError
         If it cannot be read, is not YAML, has a key twice, or holds something else than a mapping.
@@ -47,7 +54,7 @@ def read_mapping(path: Path) -> dict[Any, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
-        raise
+        raise MissingInputError(f"{path}: no such {what}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from None
     except yaml.MarkedYAMLError as error:

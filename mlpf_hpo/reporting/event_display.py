@@ -79,7 +79,7 @@ def _area_per_gev(momenta: list[FloatArray]) -> float:
 
 
 def _draw_elements(axis: Axes, event: Event, scale: float) -> None:
-    kinds, seen = element_kinds(event), event.features
+    kinds, seen = element_kinds(event.features), event.features
     eta, sin, cos = (np.where(kinds == 0, seen[:, OUTER_ETA + i], seen[:, 2 + i]) for i in range(3))
     for i in (2, 1, 0):  # tracks on top
         label = f"{KINDS[i]} ({int((kinds == i).sum())})"

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from mlpf_hpo.predictors.samplers import sampler_told
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log
 from mlpf_hpo.reporting.throughput import figure_7
@@ -157,7 +158,7 @@ def figure_6(inputs: ReportInput) -> Panel:
         "figure-6",
         "Figure 6: QSVR, and what seeing more of the curve brings",
         f"Left: QSVR, trained as a QUBO of at most {sampler.points} curves by "
-        f"{sampler.sampler.replace('_', ' ')}, {sampler.reads} reads x {sampler.sweeps} sweeps. Right: "
+        f"{sampler_told(sampler.sampler, sampler.reads, sampler.sweeps)}. Right: "
         "rank correlation with the final loss against the share of the curve seen; at 0 from the "
         f"hyperparameters alone. {_out_of_fold_told(inputs)}",
         figure,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from mlpf_hpo.evaluation.collection import collect
+from mlpf_hpo.evaluation.copied import beside_copy
 from mlpf_hpo.evaluation.judge import judge
 from mlpf_hpo.evaluation.judgement import Judgement
-from mlpf_hpo.evaluation.reconstruction import reconstruct
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.files import written_whole
 from mlpf_hpo.reporting.physics_figures import FIGURES
@@ -20,7 +19,7 @@ from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.records import TrialRun
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning.trained import TrainedTrial
+from mlpf_hpo.tuning.trained import TrainedTrial, reconstructed
 
 ARTIFACTS = "physics"
 """Path of the files below a run's artifacts."""
@@ -47,8 +46,24 @@ def judge_trained(trained: TrainedTrial, store: EventStore, run: TrialRun | None
     ConfigurationError
         If FastJet is not installed.
     """
+    return judge(collect(store, reconstructed(trained, store)), _about(trained, store, run))
+
+
+def judge_beside_copy(
+    trained: TrainedTrial, store: EventStore, run: TrialRun | None = None
+) -> tuple[Judgement, Judgement]:
+    """Judge a trained network beside the rules, as `judge_trained` does, and beside the copied input.
+
+    In the second judgement the copied input stands where the rules did, as `ycand`.
+    """
+    sample = collect(store, reconstructed(trained, store))
+    about = _about(trained, store, run)
+    return judge(sample, about), judge(beside_copy(sample, store), {**about, "beside": "copied input"})
+
+
+def _about(trained: TrainedTrial, store: EventStore, run: TrialRun | None) -> dict[str, Any]:
     manifest = store.manifest
-    about = {
+    return {
         **{name: manifest[name] for name in ("process", "n_events", "pileup")},
         "events_digest": store.digest,
         "trial": run.trial_id if run is not None else trained.trial_key,
@@ -57,9 +72,6 @@ def judge_trained(trained: TrainedTrial, store: EventStore, run: TrialRun | None
         "configuration": dict(trained.configuration),
         "trained_on": dict(trained.trained_on),
     }
-    torch.set_num_threads(trained.training.threads)  # more would only be in each other's way, as in training
-    predicted = reconstruct(trained.network, store, trained.training.batch_events)
-    return judge(collect(store, predicted), about)
 
 
 def write_judgement(judgement: Judgement, folder: Path) -> None:

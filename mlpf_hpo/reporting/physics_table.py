@@ -64,7 +64,7 @@ def table_rows(judgement: Judgement) -> list[tuple[str, ...]]:
         (
             line.told,
             _counted(line.row),
-            "" if math.isnan(line.row.truth) else f"{line.row.truth:.3g}",
+            truth_told(line.row),
             told(line.row.mlpf),
             told(line.row.ycand),
             told(line.row.difference),
@@ -118,6 +118,11 @@ def told(estimate: Estimate) -> str:
     if not math.isfinite(estimate.low):
         return f"{estimate.value:.3f}"
     return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def truth_told(row: Row) -> str:
+    """Return the generator's number; nothing where it has none."""
+    return "" if math.isnan(row.truth) else f"{row.truth:.3g}"
 
 
 def _counted(row: Row) -> str:

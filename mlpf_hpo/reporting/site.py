@@ -14,6 +14,7 @@ from mlpf_hpo.files import write_json, write_text, written_whole
 from mlpf_hpo.reporting.figures import FIGURES
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
+from mlpf_hpo.reporting.page import bullets, figure_section, whole_page
 from mlpf_hpo.reporting.physics_figures import SHOWN
 from mlpf_hpo.reporting.physics_table import summary_metrics
 from mlpf_hpo.reporting.style import Panel, png, svg
@@ -28,35 +29,6 @@ from mlpf_hpo.reporting.tables import (
 )
 from mlpf_hpo.reporting.throughput import machines_told
 from mlpf_hpo.tracking import links
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c2126; --page: #ffffff; --soft: #5a636e; --line: #d9dde2; --link:
-#1a5fa8; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ed; --page: #14171a; --soft: #a5afba; --line: #343a41; --link: #7db8f0; }
-}
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 60rem; padding: 1rem 1rem 4rem; background: var(--page); color: var(--ink);
-  font: 16px/1.55 system-ui, "DejaVu Sans", sans-serif; overflow-wrap: anywhere; }
-h1 { font-size: 1.7rem; line-height: 1.25; margin: 1.5rem 0 .5rem; }
-h2 { font-size: 1.25rem; margin: 2.5rem 0 .5rem; }
-a { color: var(--link); }
-p.lead { font-size: 1.1rem; }
-figure { margin: 1rem 0; }
-figure svg { width: 100%; min-width: 34rem; height: auto; display: block; color: var(--ink); }
-figcaption, caption { color: var(--soft); font-size: .9rem; text-align: left; }
-figcaption { margin-top: .5rem; max-width: 50rem; }
-caption { padding-bottom: .5rem; }
-caption div { position: sticky; left: 0; max-width: min(100vw - 2rem, 50rem); }
-.scroll { overflow-x: auto; margin: 1rem 0; }
-.scroll:focus-visible { outline: 2px solid var(--link); }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line);
-  overflow-wrap: normal; vertical-align: top; }
-th:last-child, td:last-child { padding-right: 0; }
-.number { text-align: right; }
-nav ul { padding-left: 1.2rem; }
-"""
 
 
 def build_report(inputs: ReportInput, out: Path) -> Path:
@@ -108,12 +80,7 @@ def _page(inputs: ReportInput, panels: list[Panel], drawn: dict[str, str]) -> st
     by_name = {panel.name: panel for panel in panels}
 
     def show(name: str) -> str:
-        panel = by_name[name]
-        return (
-            f'<section aria-labelledby="{name}-heading"><h2 id="{name}-heading">{escape(panel.title)}</h2>'
-            f'<figure><div class="scroll" tabindex="0" role="region" aria-label="{panel.name}, drawing">'
-            f"{drawn[name]}</div><figcaption>{escape(panel.caption)}</figcaption></figure></section>"
-        )
+        return figure_section(by_name[name], drawn[name])
 
     parts = [
         f"<h1>MLPF hyperparameter search: {escape(inputs.curves.source)}</h1>",
@@ -138,13 +105,7 @@ def _page(inputs: ReportInput, panels: list[Panel], drawn: dict[str, str]) -> st
         table_benchmark(inputs),
         _limits(inputs),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>MLPF hyperparameter search</title><style>{STYLE}</style></head><body><main>\n"
-        + "\n".join(parts)
-        + "\n</main></body></html>\n"
-    )
+    return whole_page("MLPF hyperparameter search", parts)
 
 
 def _lead(inputs: ReportInput) -> str:
@@ -155,7 +116,7 @@ def _lead(inputs: ReportInput) -> str:
     return (
         f"{len(trials)} random configurations were trained for {inputs.campaign['epochs']} epochs on "
         f"{inputs.events_told}. Of {len(inputs.predictors['predictors'])} predictors, the inner folds "
-        f"chose {inputs.predictors['winner']}; it is {inputs.registered['model']} version "
+        f"chose {inputs.predictors['winner']}; the champion is {inputs.registered['model']} version "
         f"{inputs.registered['version']}. The search on {inputs.search['configurations']} new "
         f"configurations spent {plain['epochs']} epochs under {plain['label']} (best loss "
         f"{plain['best_loss']:.4g}) and {predicted['epochs']}, {more}, under {predicted['label']} (best "
@@ -206,8 +167,7 @@ def _limits(inputs: ReportInput) -> str:
         told.append(f"Figure 7, comparing machines: {machines_told(machines)}")
     diverged = inputs.curves.status.tolist().count("diverged")
     told.append(f"{diverged} trial(s) diverged; the predictors learn from complete curves only.")
-    items = "".join(f"<li>{escape(one)}</li>" for one in told)
-    return f"<h2>What this run can't show</h2><ul>{items}</ul>"
+    return f"<h2>What this run can't show</h2>{bullets(told)}"
 
 
 def _incumbent_csv(inputs: ReportInput) -> str:

@@ -92,7 +92,7 @@ def table_scores(inputs: ReportInput) -> str:
     metrics = ("spearman", "kendall", "top_recall", "r2_quantile", "r2_loss", "coverage")
     rows = []
     for name, scores in [*p["predictors"].items(), ("selected by inner folds", p["selected"])]:
-        told = name_of(name) + (" (champion)" if name == p["winner"] else "")
+        told = name_of(name) + (" (chosen)" if name == p["winner"] else "")
         cells = [
             f"{scores[m]['mean']:.3f} [{scores[m]['low']:.3f},\N{NO-BREAK SPACE}{scores[m]['high']:.3f}]"
             for m in metrics
@@ -100,8 +100,8 @@ def table_scores(inputs: ReportInput) -> str:
         rows.append((told, *cells))
     caption = (
         f"Scores on {p['outer_folds']} outer folds, {p['rows']} curves, with 95 % bootstrap intervals over "
-        f"configurations. The champion is chosen by {p['criterion']} on inner folds, never on these numbers; "
-        f"intervals of predictions are nominally {p['coverage']:.0%}."
+        f"configurations. The one to register is chosen by {p['criterion']} on inner folds, never on these "
+        f"numbers; intervals of predictions are nominally {p['coverage']:.0%}."
     )
     header = ("predictor", "Spearman", "Kendall", "top recall", "R² (quantiles)", "R² (loss)", "coverage")
     return html_table(caption, header, rows)

@@ -201,9 +201,13 @@ class Delivery:
         return sorted(found, key=_preference)
 
     def _breaks_over(self, operation: Operation) -> bool:
+        """Tell whether a server that answers others fails over this; while it is away, nothing counts."""
+        if not self.answers():
+            self._broken = (None, 0)
+            return False
         last, times = self._broken
         self._broken = (operation, times + 1 if last is operation else 1)
-        return self._broken[1] >= BREAKS and self.answers()
+        return self._broken[1] >= BREAKS
 
     def _create_experiment(self, name: str) -> str:
         root = artifact_root(self.uri)

@@ -12,7 +12,7 @@ from mlpf_hpo.errors import MissingInputError
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.records import TrialRun
 
-KINDS = ("campaign", "search")
+KINDS = ("campaign", "search", "reference")
 """Experiments that hold trials."""
 
 SHORTEST = 4
@@ -30,7 +30,7 @@ def find_runs(client: MlflowClient, wanted: str) -> list[TrialRun]:
     if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},32}}", wanted):
         raise MissingInputError(
             f"{wanted}: neither a checkpoint, nor a run id or the first {SHORTEST} or more characters of a "
-            "trial key (tag trial_key in MLflow)"
+            "trial key (tag trial_key in MLflow), nor a registered version (mlpf@champion, mlpf/3)"
         )
     run = _by_id(client, wanted)
     if run is not None:

@@ -21,7 +21,7 @@ class OpenRun:
     label : str
         What people call it: a trial's id.
     kind : str
-        The experiment: "campaign", "search", "predictors" or "benchmark".
+        The experiment: "campaign", "search", "reference", "predictors" or "benchmark".
     identity : mapping
         Tags that no other run of the experiment has together: by them it is found.
     name : str

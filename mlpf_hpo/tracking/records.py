@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 from mlpf_hpo.space import Configuration, stable_hash
 
 MODEL = "curve-predictor"
-"""Name of the registered model."""
+"""Name of the registered model that predicts curves."""
+
+NETWORK = "mlpf"
+"""Name of the registered model that reconstructs particles."""
 
 TRIAL_SCHEMA = 2
 """Raised whenever the same configuration and seed would no longer give the same curve."""

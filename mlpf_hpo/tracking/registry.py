@@ -6,6 +6,7 @@ and refuses every type that is not on our list.
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,22 +19,35 @@ import pandas as pd
 import skops.io
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from sklearn.base import BaseEstimator
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.files import sha256
-from mlpf_hpo.tracking.client import connect, tracking_uri
+from mlpf_hpo.tracking.answers import understood
 from mlpf_hpo.tracking.delivery import dataset_input
 from mlpf_hpo.tracking.records import MODEL
 from mlpf_hpo.tracking.storage import storage_refusals
+from mlpf_hpo.tracking.versions import (
+    CHECKSUM,
+    ModelVersion,
+    check_model,
+    download,
+    point_mlflow_at,
+    told,
+    version_behind,
+)
 
-CHECKSUM = "sha256"
-"""Tag of a version: the checksum of its model file."""
+RECIPE, FIT, VERDICT = "recipe", "fit", "verdict"
+"""Tags of a version: how it is made, what was fitted, and why it is or is not the champion."""
+
+CHALLENGER = "challenger"
+"""Alias of the newest version, as long as it is not the champion."""
 
 AGAIN = "dvc repro -f register"
+
+REMEDY = f"register one anew with: {AGAIN}"
 
 REQUIREMENTS = ("mlpf_hpo", "scikit-learn", "numpy", "pandas", "scipy", "skops")
 """What a serving environment needs; inferring it takes 20 s and finds torch."""
@@ -73,9 +87,7 @@ def register_predictor(
     alias : str
         Alias that moves to the new version.
     """
-    uri = tracking_uri(client.tracking_uri)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
+    uri = point_mlflow_at(client.tracking_uri)
     client.log_inputs(run_id, datasets=[dataset_input(digest, dataset_path, "learning curves", "training")])
     signature = infer_signature(example, predictor.predict(example))
     with storage_refusals(uri), mlflow.start_run(run_id=run_id), _quiet():
@@ -91,59 +103,61 @@ def register_predictor(
         )
         for name, value in metrics.items():
             mlflow.log_metric(name, value, model_id=info.model_id)
-    version = info.registered_model_version
-    name = f"{MODEL} version {version}"
-    file = _model_file(_download(version), name)
+    number = str(info.registered_model_version)
+    file = _model_file(client.get_model_version(MODEL, number), uri)
     load_model(file, trusted)  # what gets a checksum is whole
     everything = {**tags, "dataset_digest": digest, "source_run": run_id, CHECKSUM: sha256(file)}
-    for tag, told in everything.items():
-        client.set_model_version_tag(MODEL, str(version), tag, str(told))
-    client.set_registered_model_alias(MODEL, alias, str(version))
-    return client.get_model_version(MODEL, str(version))
+    for tag, content in everything.items():
+        client.set_model_version_tag(MODEL, number, tag, str(content))
+    client.set_registered_model_alias(MODEL, alias, number)
+    return client.get_model_version(MODEL, number)
 
 
-def load_champion(
-    trusted: Sequence[str], uri: str | None = None, alias: str = "champion"
-) -> tuple[Any, ModelVersion]:
-    """Return the predictor that an alias points at, and its version.
+def promote(client: MlflowClient, version: ModelVersion, alias: str) -> None:
+    """Point an alias at a version; if it is the champion's, the version is a challenger no longer."""
+    number = str(version.version)
+    challenger = version_behind(client, CHALLENGER)
+    with understood(client.tracking_uri):
+        client.set_registered_model_alias(MODEL, alias, number)
+        if alias != CHALLENGER and challenger is not None and str(challenger.version) == number:
+            client.delete_registered_model_alias(MODEL, CHALLENGER)
+
+
+def explain(client: MlflowClient, version: ModelVersion, reason: str, verdict: Mapping[str, Any]) -> None:
+    """Keep with a version why it is or is not the champion: as its description, and as a tag for programs."""
+    number = str(version.version)
+    with understood(client.tracking_uri):
+        client.set_model_version_tag(MODEL, number, VERDICT, json.dumps(verdict))
+        client.update_model_version(MODEL, number, description=reason)
+
+
+def verdict_on(version: ModelVersion) -> dict[str, Any] | None:
+    """Return what `explain` kept; None where there is nothing that can be read."""
+    try:
+        found = json.loads(version.tags.get(VERDICT, "null"))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def model_file(version: ModelVersion, uri: str | None = None) -> Path:
+    """Return the skops file of a version, whose content is what was registered.
 
     Raises
     ------
     TrackingError
-        If there is none (the message says which stage makes one), or its file is not of the safe kind, or it
-        holds types that are not trusted.
+        If it cannot be had, or is not of the safe kind.
+    DataError
+        If it is damaged.
     """
-    client = connect(uri)
-    try:
-        version = client.get_model_version_by_alias(MODEL, alias)
-    except MlflowException:
-        raise TrackingError(
-            f"the registry at {tracking_uri(uri)} has no {MODEL}@{alias}; the stage `register` makes one "
-            "(dvc repro register)"
-        ) from None
-    mlflow.set_tracking_uri(tracking_uri(uri))
-    mlflow.set_registry_uri(tracking_uri(uri))
-    name = f"{MODEL} version {version.version}"
-    try:
-        file = _model_file(_download(version.version), name)
-        check_model(file, version.tags.get(CHECKSUM), f"register one anew with: {AGAIN}")
-        return load_model(file, trusted), version
-    except DataError as error:
-        raise TrackingError(f"{name}: {error}") from None
+    file = _model_file(version, uri)
+    check_model(file, version.tags.get(CHECKSUM), REMEDY)
+    return file
 
 
-def _download(version: int | str) -> Path:
-    """Return a folder with the files of a version."""
-    try:
-        return Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL}/{version}"))
-    except (MlflowException, OSError) as error:
-        raise TrackingError(
-            f"{MODEL} version {version}: its files cannot be read: {error}; register one anew with: {AGAIN}"
-        ) from None
-
-
-def _model_file(folder: Path, name: str) -> Path:
-    """Return the skops file of a downloaded version; versions of any other kind are refused."""
+def _model_file(version: ModelVersion, uri: str | None) -> Path:
+    """Return the skops file of a version; versions of any other kind are refused."""
+    folder, name = download(version, REMEDY, uri), told(version)
     try:
         flavour = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"]["sklearn"]
         format_, file = flavour["serialization_format"], folder / flavour["pickled_model"]
@@ -152,20 +166,6 @@ def _model_file(folder: Path, name: str) -> Path:
     if format_ != "skops":
         raise TrackingError(f"{name}: stored as {format_}, which could run code when loaded; refused")
     return file
-
-
-def check_model(file: Path, checksum: str | None, remedy: str) -> None:
-    """Refuse a model file whose content is not what its maker put on record.
-
-    Raises
-    ------
-    DataError
-        If it differs, or nothing is on record; the message ends with the remedy.
-    """
-    if checksum is None:
-        raise DataError(f"{file}: no checksum of it is on record; {remedy}")
-    if sha256(file) != checksum:
-        raise DataError(f"{file}: damaged: its checksum is not the one on record; {remedy}")
 
 
 def load_model(file: Path, trusted: Sequence[str]) -> Any:
@@ -177,13 +177,12 @@ def load_model(file: Path, trusted: Sequence[str]) -> Any:
         If it is damaged, or holds other types; nothing of it is executed.
     """
     try:
-        unknown = sorted(set(skops.io.get_untrusted_types(file=file)) - set(trusted))
-        model = None if unknown else skops.io.load(file, trusted=list(trusted))
+        return skops.io.load(file, trusted=list(trusted))
+    except UntrustedTypesFoundException as error:
+        reason = str(error).splitlines()[0]  # the others are advice for programmers
+        raise DataError(f"{file}: holds types that are not trusted, refused: {reason}") from None
     except Exception as error:  # a damaged file can fail anywhere in zip, JSON or numpy
         raise DataError(f"{file}: damaged, or not a model of ours: {error}") from None
-    if unknown:
-        raise DataError(f"{file}: holds types that are not trusted, refused: {', '.join(unknown)}")
-    return model
 
 
 class _quiet(warnings.catch_warnings):  # noqa: N801 - used like a function

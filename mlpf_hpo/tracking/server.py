@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -20,6 +21,9 @@ START_SECONDS, END_SECONDS = 300, 5
 
 QUIET = ("--uvicorn-opts", "--log-level warning")
 """A line for each request would push the links off the screen."""
+
+JOBS = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
+"""MLflow's jobs are for language models; their six processes take as long to start as all the rest."""
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 
@@ -48,6 +52,7 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, *QUIET]
     server = subprocess.Popen(
         [*command, "--host", host, "--port", str(port), "--workers", "1"],
+        env={JOBS: "false", **os.environ},
         stdout=sys.stderr,  # what we print ourselves stays alone on stdout
     )
     try:

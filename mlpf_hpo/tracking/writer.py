@@ -73,7 +73,7 @@ class RunWriter:
         Parameters
         ----------
         kind : str
-            "campaign", "search", "predictors" or "benchmark".
+            "campaign", "search", "reference", "predictors" or "benchmark".
         campaign_id : str
             Identity that parent and trials share; a second call with it opens the same run.
         name, tags, params, note

@@ -24,11 +24,11 @@ from mlpf_hpo.tracking.records import DIGESTED, TRIAL_SCHEMA, TrialSummary, curv
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.run import TrialOutcome, run_trials
 from mlpf_hpo.tuning.schedulers.full import FullTraining
 from mlpf_hpo.tuning.specs import plan_trials
-from mlpf_hpo.tuning.trial import TrialSpec
 
 TARGET = "val/loss"
 """The metric whose curves are learnt and searched."""

@@ -1,4 +1,4 @@
-"""From what people have at hand - a file, a folder, a run id, part of a trial key - to a trained network."""
+"""From what people have at hand - a file, a run id, a registered version - to a trained network."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.tracking import finder
 from mlpf_hpo.tracking.client import connect, is_there
+from mlpf_hpo.tracking.networks import is_reference
 from mlpf_hpo.tracking.records import TrialRun
 from mlpf_hpo.tuning.best import trial_folder
 from mlpf_hpo.tuning.checkpoints import newest_checkpoint
+from mlpf_hpo.tuning.registration import find_registered
 from mlpf_hpo.tuning.trained import TrainedTrial, load_trained
 
 
@@ -19,8 +21,9 @@ def find_trained(wanted: str, state: Path = Path(".state")) -> tuple[TrainedTria
     Parameters
     ----------
     wanted : str
-        Path of a checkpoint or of a folder with those of one trial; or a run id, a trial key or at least its
-        first four characters. Of several runs of one trial, that with the longest training counts.
+        Path of a checkpoint or of a folder with those of one trial; or a registered version like
+        ``mlpf@champion`` or ``mlpf/3``; or a run id, a trial key or at least its first four characters. Of
+        several runs of one trial, that with the longest training counts.
     state : path
         Where `run_trials` keeps checkpoints.
 
@@ -34,13 +37,17 @@ def find_trained(wanted: str, state: Path = Path(".state")) -> tuple[TrainedTria
     Raises
     ------
     MissingInputError
-        If there is no such trial, or its checkpoints are gone.
+        If there is no such trial or version, or its checkpoints are gone.
     DataError
         If the key belongs to several trials, or the checkpoint is damaged.
+    TrackingError
+        If the version's checkpoint cannot be had, or is damaged.
     """
     if Path(wanted).exists():
         trained = load_trained(Path(wanted))
         return trained, run_of(trained)
+    if is_reference(wanted):
+        return find_registered(wanted)
     if not is_there():
         raise MissingInputError(
             f"{wanted}: no such checkpoint, and no MLflow database here to look for a trial of this name in"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.air.execution._internal import RayActorManager
+from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+from ray.tune.execution import tune_controller
 
 from mlpf_hpo.errors import StorageError
 from mlpf_hpo.files import REFUSALS, storage_error
@@ -18,6 +21,26 @@ FOR_MEMORY = "running low on memory"
 
 class WorkerDied(Exception):  # noqa: N818 - told as an event, by its name
     """The process that trained a trial is gone; the message says what is known of its end."""
+
+
+class _ActorManager(RayActorManager):
+    """Takes a worker that Ray's memory monitor killed for one that died; Tune would end the whole run."""
+
+    def _actor_task_failed(self, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, OutOfMemoryError):
+            exception = RayActorError(error_msg=str(exception))
+        super()._actor_task_failed(tracked_actor_task, exception)
+
+
+@contextmanager
+def memory_kills_as_deaths() -> Iterator[None]:
+    """Let Tune, within the block, meet a worker that was killed for memory like any other that died."""
+    before = tune_controller.RayActorManager
+    tune_controller.RayActorManager = _ActorManager
+    try:
+        yield
+    finally:
+        tune_controller.RayActorManager = before
 
 
 def trial_error(trial: Any) -> Exception:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ray
-import torch
 
 import mlpf_hpo.tracking.client  # noqa: F401  (sets what keeps Ray from phoning)
 from mlpf_hpo.config import ResourceParams
@@ -28,10 +27,6 @@ LEAST_FREE = 64 * 2**20
 ENVIRONMENT = {
     # Tune trains each trial in a new thread, for which glibc would open a new arena: 10 MB a trial were lost.
     "MALLOC_ARENA_MAX": "1",
-    # The memory of a training step is taken again by the next one: given back to the system in between, its
-    # pages would have to be zeroed every time.
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-    "MALLOC_TRIM_THRESHOLD_": str(2**32),
     "RAY_worker_niceness": "0",  # Ray's default of 15 starves trials on a machine that others use
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a frame whatever the verbosity
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -42,6 +37,9 @@ ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
 """What Ray and Tune read from the environment."""
+
+GPU_DEVICES = ("nvidiactl", "kfd", "dxg")
+"""Below /dev: through which a program reaches GPUs of NVIDIA, of AMD, and of either within Windows."""
 
 LEVELS = {
     "ray": logging.ERROR,
@@ -133,7 +131,7 @@ def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, threads
         stack.callback(ray.shutdown)
         ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": ENVIRONMENT})
         return
-    gpus = torch.cuda.device_count()
+    gpus = _n_gpus()
     yours = share(resources, threads, usable_cpus(), gpus)
     folder = stack.enter_context(session_folder(state_dir))
     stack.callback(ray.shutdown)
@@ -144,6 +142,15 @@ def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, threads
         if refused is None:
             raise
         raise refused from error
+
+
+def _n_gpus() -> int:
+    """Return how many GPUs PyTorch would use; it is only loaded, for seconds, where there may be one."""
+    if not any(Path("/dev", name).exists() for name in GPU_DEVICES):
+        return 0
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def _too_full(folder: Path) -> StorageError | None:

@@ -20,7 +20,7 @@ TRIAL = "trial"
 def ray_trial(
     config: Mapping[str, Any],
     specs: Mapping[str, TrialSpec],
-    train: TrainTrial,
+    train: TrainTrial | None,
     max_epochs: int,
     checkpoints: Path,
 ) -> None:
@@ -29,6 +29,10 @@ def ray_trial(
     A report blocks until the driver has decided. When the trial is stopped or paused, Tune ends this thread
     in there; the checkpoint was written before.
     """
+    if train is None:
+        from mlpf_hpo.tuning.trial import train_trial
+
+        train = train_trial
     spec = specs[config[TRIAL]]
 
     def report(done: EpochReport) -> None:

@@ -23,13 +23,12 @@ from mlpf_hpo.tuning.journal import Journal
 from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
-from mlpf_hpo.tuning.ray_errors import refusal
+from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal
 from mlpf_hpo.tuning.ray_session import Share, ray_session
 from mlpf_hpo.tuning.ray_trial import TRIAL, TrainTrial, ray_trial
 from mlpf_hpo.tuning.recorder import Recorder, told_only
 from mlpf_hpo.tuning.scheduler import Mode, Scheduler, Stop
 from mlpf_hpo.tuning.standing import State, Trial
-from mlpf_hpo.tuning.trial import train_trial
 
 Progress = Callable[[float, float, str], None]
 """Called with trials done (a running one counts by its share of epochs), trials in all, and a note."""
@@ -81,7 +80,7 @@ def run_trials(
     target: str = "val/loss",
     mode: Mode = "min",
     tags: Mapping[str, str] | None = None,
-    train: TrainTrial = train_trial,
+    train: TrainTrial | None = None,
 ) -> list[TrialOutcome]:
     """Train the trials in parallel under Ray Tune, each epoch in MLflow.
 
@@ -117,8 +116,8 @@ def run_trials(
         The metric that the policy sees, and whether smaller or larger is better.
     tags : mapping, optional
         Tags of every trial's run, beside those of this machine.
-    train : callable
-        What trains one trial.
+    train : callable, optional
+        What trains one trial; `trial.train_trial` by default, which only workers import: it takes seconds.
 
     Returns
     -------
@@ -204,20 +203,21 @@ def _tune(trainable: Any, bridge: Bridge, share: Share, state_dir: Path) -> None
     storage = state_dir / "ray" / f"tune-{os.getpid()}"
     try:
         storage.mkdir(parents=True, exist_ok=True)
-        tune.run(
-            trainable,
-            name="run",
-            num_samples=-1,
-            search_alg=BridgeSearcher(bridge),
-            scheduler=BridgeScheduler(bridge),
-            callbacks=[BridgeCallback(bridge)],
-            resources_per_trial={"cpu": share.threads, "gpu": share.gpus_per_trial},
-            storage_path=str(storage),
-            trial_dirname_creator=lambda trial: str(trial.config[TRIAL]),
-            reuse_actors=True,
-            raise_on_failed_trial=False,
-            verbose=0,
-        )
+        with memory_kills_as_deaths():
+            tune.run(
+                trainable,
+                name="run",
+                num_samples=-1,
+                search_alg=BridgeSearcher(bridge),
+                scheduler=BridgeScheduler(bridge),
+                callbacks=[BridgeCallback(bridge)],
+                resources_per_trial={"cpu": share.threads, "gpu": share.gpus_per_trial},
+                storage_path=str(storage),
+                trial_dirname_creator=lambda trial: str(trial.config[TRIAL]),
+                reuse_actors=True,
+                raise_on_failed_trial=False,
+                verbose=0,
+            )
     except InterruptedStageError:
         return
     except Exception as error:

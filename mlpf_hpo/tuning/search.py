@@ -15,22 +15,22 @@ from mlpf_hpo.config import Params, SearchParams
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.files import write_record
 from mlpf_hpo.hardware.host import HostInfo, describe_host
-from mlpf_hpo.predictors import trusted_types
+from mlpf_hpo.predictors.model_file import load_champion
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import reader, signposts
 from mlpf_hpo.tracking.records import TrialSummary
-from mlpf_hpo.tracking.registry import CHECKSUM, load_champion
 from mlpf_hpo.tracking.spool import SPOOL
+from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.campaign import TARGET, campaign_id
 from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.run import TrialOutcome, run_trials
 from mlpf_hpo.tuning.scheduler import Scheduler
 from mlpf_hpo.tuning.schedulers.asha import Asha
 from mlpf_hpo.tuning.schedulers.predictive_asha import PredictiveAsha
 from mlpf_hpo.tuning.specs import plan_trials
-from mlpf_hpo.tuning.trial import TrialSpec
 
 CURVES = {TARGET: "curve", "train/loss": "train_curve"}
 """Metrics whose curves search.json holds, and what they are called there."""
@@ -94,7 +94,7 @@ def run_search(
         If another process trains in `state`.
     """
     settings = params.search
-    predictor, version = load_champion(trusted_types(), alias=settings.champion)
+    predictor, version = load_champion(alias=settings.champion)
     if predictor.n_epochs != settings.max_epochs:
         raise ConfigurationError(
             f"search.max_epochs: the champion (version {version.version}) predicts the loss after "

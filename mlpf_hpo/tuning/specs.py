@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-
-import torch
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.events.datamodule import sample_digest
+from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.events.store import EventStore
-from mlpf_hpo.mlpf.binning import EventSizes
 from mlpf_hpo.seeds import derive_seed
-from mlpf_hpo.tuning.trial import TrialSpec
+from mlpf_hpo.tuning.messages import TrialSpec
 
 
 def plan_trials(params: Params, events: Path, n: int, purpose: str) -> list[TrialSpec]:
@@ -61,7 +59,7 @@ def plan_trials(params: Params, events: Path, n: int, purpose: str) -> list[Tria
 def _check_hash_columns(params: Params, stores: list[EventStore]) -> None:
     largest = max(int(store.element_counts.max()) for store in stores)
     smallest = min(params.space.bin_size.values)
-    needed = int(EventSizes.of(torch.tensor([0, largest]), smallest).n_hyperplanes)
+    needed = math.ceil(largest / smallest) // 2  # as `EventSizes.n_hyperplanes`
     if needed > params.network.hash_columns:
         raise ConfigurationError(
             f"network.hash_columns ({params.network.hash_columns}): the largest event has {largest} "

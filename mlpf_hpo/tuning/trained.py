@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
 from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.evaluation.reconstruction import reconstruct
+from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.files import written_whole
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.mlpf.network import MLPF
@@ -40,7 +45,7 @@ class TrainedTrial:
     training : TrainingParams
         Batch size, threads, precision of the training.
     trained_on : mapping
-        Training events: process, n_events, pileup.
+        Training events: process, n_events, pileup, digest.
     network : MLPF
         With the trained weights, on the CPU.
     """
@@ -81,6 +86,21 @@ def load_trained(path: Path) -> TrainedTrial:
         ) from None
 
 
+def reconstructed(trained: TrainedTrial, store: EventStore) -> NDArray[np.float64]:
+    """Return a trained network's particles at all elements of a store, [N, 7], columns as in `TARGETS`.
+
+    Sets the process's number of PyTorch threads to that of the training: more would only be in each other's
+    way.
+
+    Raises
+    ------
+    DataError
+        If the network predicts no numbers, or an event is too large for it.
+    """
+    torch.set_num_threads(trained.training.threads)
+    return reconstruct(trained.network, store, trained.training.batch_events)
+
+
 def newest_below(folder: Path) -> Checkpoint:
     """Return the newest whole checkpoint of the one trial that has its checkpoints in or below a folder."""
     folders = sorted({file.parent for file in folder.rglob("epoch-*.ckpt")})
@@ -107,14 +127,28 @@ def keep_best(search: Mapping[str, Any], out: Path, state: Path = Path(".state")
     """
     best = best_trial(search)
     folder = trial_folder(state, best["campaign_id"], best["trial_key"])
-    checkpoint = newest_checkpoint(folder)
-    if checkpoint is None:
+    try:
+        return keep_checkpoint(folder, out, best["campaign_id"])
+    except MissingInputError:
         raise MissingInputError(
             f"{folder}: the checkpoints of the best trial, {best['trial_id']}, are gone or damaged, and "
             "MLflow has its curve on record already. To train it again, delete its run "
             f"{best['run_id']} in MLflow, then: dvc repro -f search"
-        )
-    copy = Path(best["campaign_id"], best["trial_key"], checkpoint.path.name)
+        ) from None
+
+
+def keep_checkpoint(folder: Path, out: Path, campaign_id: str) -> Path:
+    """Copy the newest checkpoint of a trial's folder to `out`/<campaign_id>/<trial_key>; return the copy.
+
+    Raises
+    ------
+    MissingInputError
+        If there is none that is whole.
+    """
+    checkpoint = newest_checkpoint(folder)
+    if checkpoint is None:
+        raise MissingInputError(f"{folder}: no checkpoint in this folder that is whole")
+    copy = Path(campaign_id, folder.name, checkpoint.path.name)
     with written_whole(out) as temporary:
         (temporary / copy).parent.mkdir(parents=True)
         shutil.copyfile(checkpoint.path, temporary / copy)

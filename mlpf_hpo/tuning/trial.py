@@ -22,6 +22,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.events.datamodule import EventDataModule
 from mlpf_hpo.events.store import EventStore
+from mlpf_hpo.hardware.memory import keep_freed_memory
 from mlpf_hpo.hardware.throughput import ThroughputCallback
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.tuning.checkpoints import Checkpoint, PlainFiles, newest_checkpoint, save_checkpoint
@@ -43,7 +44,7 @@ def train_trial(
 
     After every epoch a checkpoint is written, then `on_epoch` is called; it may end the training by raising.
     A resumed training first reports the epochs of its checkpoint again, with their metrics and times.
-    Sets the process's number of PyTorch threads.
+    Sets the process's number of PyTorch threads, and keeps the memory that it frees.
 
     Parameters
     ----------
@@ -67,6 +68,7 @@ def train_trial(
     # Trainer and module hold each other: in a process that trains trial after trial, those of the last one
     # would take memory until Python's collector happens to come by.
     gc.collect()
+    keep_freed_memory()
     torch.set_num_threads(spec.training.threads)
     checkpoint = newest_checkpoint(checkpoint_dir)
     history = [] if checkpoint is None else _history(checkpoint, spec)
@@ -95,10 +97,16 @@ def train_trial(
 
 
 def _check_precision(precision: str) -> None:
+    gpu = torch.cuda.is_available()
     # Lightning would train in bfloat16 instead, and only warn.
-    if precision == "16-mixed" and not torch.cuda.is_available():
+    if precision == "16-mixed" and not gpu:
         raise ConfigurationError(
             "training.precision: 16-mixed needs a GPU, and this machine offers none; use bf16-mixed or 32"
+        )
+    # PyTorch would compute in float32 and round: slower than 32, and no better.
+    if precision == "bf16-mixed" and gpu and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise ConfigurationError(
+            f"training.precision: {torch.cuda.get_device_name()} has no bfloat16; use 16-mixed or 32"
         )
 
 
@@ -170,8 +178,9 @@ def _history(checkpoint: Checkpoint, spec: TrialSpec) -> list[EpochReport]:
 
 def _sample(spec: TrialSpec) -> dict[str, Any]:
     """Return what there is to say of the training events."""
-    manifest = EventStore.open(spec.train).manifest
-    return {name: manifest[name] for name in ("process", "n_events", "pileup")}
+    store = EventStore.open(spec.train)
+    told = {name: store.manifest[name] for name in ("process", "n_events", "pileup")}
+    return {**told, "digest": store.digest}
 
 
 def _trainer(spec: TrialSpec, max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:

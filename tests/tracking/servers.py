@@ -19,20 +19,18 @@ NOBODY = "postgres"
 """Account that runs PostgreSQL where the tests run as root, which it refuses."""
 
 
-class MlflowServer:
-    """`mlflow server` over a database, always on the same port."""
+class Server:
+    """A server of MLflow's command line, always on the same port."""
 
-    def __init__(self, backend: str, folder: Path) -> None:
+    def __init__(self, folder: Path, *command: str, **environment: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.uri = f"http://127.0.0.1:{self.port}"
         self._log = folder / "server.log"
-        self._command = [
-            *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", backend),
-            *("--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"),
-            *("--artifacts-destination", str(folder / "artifacts")),
-        ]
+        at = ("--host", "127.0.0.1", "--port", str(self.port))
+        self._command = [sys.executable, "-m", "mlflow", *command, *at]
+        self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, wait: bool = True) -> None:
@@ -40,7 +38,7 @@ class MlflowServer:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
-                env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                env=self._environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -67,6 +65,23 @@ class MlflowServer:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+
+class MlflowServer(Server):
+    """`mlflow server` over a database."""
+
+    def __init__(self, backend: str, folder: Path) -> None:
+        artifacts = ("--artifacts-destination", str(folder / "artifacts"))
+        command = ("server", "--backend-store-uri", backend, "--workers", "1", *artifacts)
+        super().__init__(folder, *command, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+
+
+class ModelServer(Server):
+    """`mlflow models serve`: a registered model, in the environment of the tests."""
+
+    def __init__(self, model: str, registry: str, folder: Path) -> None:
+        command = ("models", "serve", "--model-uri", model, "--env-manager", "local")
+        super().__init__(folder, *command, MLFLOW_TRACKING_URI=registry)
 
 
 class Postgres:
@@ -108,9 +123,6 @@ class Postgres:
         """Stop it and remove all that it holds."""
         self.stop()
         shutil.rmtree(self.folder)
-
-    def _control(self, *arguments: str | Path) -> None:
-        self._run("pg_ctl", "-D", self.folder / "data", *arguments)
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         command = [*self._as, self._programs / program, *arguments]

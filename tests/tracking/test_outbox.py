@@ -117,6 +117,23 @@ def test_failures_and_kills_leave_no_trace(faults, lives) -> None:
     check_record(client)
 
 
+def test_an_epoch_that_is_trained_again_stands_once() -> None:
+    """A trial that goes on from an older checkpoint meets its last epochs again, at another time."""
+    client = FakeMlflow()
+    opening, *epochs = actions("b")[:-1]
+    for moment in (0, 5):
+        delivery = Delivery(client)  # another driver
+        for operation in (opening, *epochs):
+            later = {"moment_ms": operation.moment_ms + moment}
+            delivery.perform(type(operation)(**{**vars(operation), **later}), again=True)
+    (run,) = client.runs.values()
+    assert [(step, moment) for name, step, moment, _ in run.points if name == "val/loss"] == [
+        (1, 1000),
+        (2, 2000),
+        (3, 3000),
+    ]
+
+
 @pytest.fixture
 def outbox(tmp_path):
     """Return a function that makes an outbox over a store with faults."""
@@ -224,6 +241,28 @@ def test_an_operation_over_which_the_server_breaks_does_not_wait_for_ever() -> N
     with pytest.raises(TrackingError, match="the server breaks over it") as told:
         delivery.perform(operation)
     assert not isinstance(told.value, UnreachableError)
+
+
+def test_a_server_that_comes_back_right_after_a_failure_breaks_over_nothing() -> None:
+    """While it is away every request fails alike; it may be back for the question how it is."""
+    from mlflow.exceptions import MlflowException
+
+    delivery = Delivery(FakeMlflow())
+
+    def fails(*args, **kwargs):
+        raise MlflowException("API request failed with exception HTTPConnectionPool")
+
+    there = {"log_batch": delivery.client.log_batch, "search_experiments": delivery.client.search_experiments}
+    run = delivery.client.create_run("0", 0, {}, "t").info.run_id
+    operation = LogMetrics(run, "t", 0, {"x": 1.0}, 0)
+    delivery.client.log_batch = delivery.client.search_experiments = fails
+    for attempt in range(2 * BREAKS):
+        if attempt == 2 * BREAKS - 1:
+            delivery.client.search_experiments = there["search_experiments"]
+        with pytest.raises(UnreachableError):
+            delivery.perform(operation)
+    delivery.client.log_batch = there["log_batch"]
+    delivery.perform(operation)
 
 
 def test_a_full_disk_names_the_database() -> None:

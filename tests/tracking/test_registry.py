@@ -17,15 +17,15 @@ from sklearn.linear_model import Ridge
 
 from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import DataError, TrackingError
-from mlpf_hpo.predictors import make_predictor, trusted_types
-from mlpf_hpo.tracking.registry import MODEL, load_champion, load_model, register_predictor
+from mlpf_hpo.predictors.factory import make_predictor
+from mlpf_hpo.predictors.model_file import load_champion, trusted_types
+from mlpf_hpo.tracking.registry import MODEL, load_model, register_predictor
 
 LOAD = """
 import json, sys
 import pandas as pd
-from mlpf_hpo.predictors import trusted_types
-from mlpf_hpo.tracking.registry import load_champion
-predictor, version = load_champion(trusted_types(), sys.argv[1])
+from mlpf_hpo.predictors.model_file import load_champion
+predictor, version = load_champion(sys.argv[1])
 print(json.dumps([float(v) for v in predictor.predict(pd.read_json(sys.argv[2]))]))
 """
 
@@ -39,7 +39,7 @@ def curves() -> pd.DataFrame:
 
 def test_no_champion_says_which_stage_makes_one(uri, writer) -> None:
     with pytest.raises(TrackingError, match=r"no curve-predictor@nobody; the stage `register` makes one"):
-        load_champion(trusted_types(), uri, "nobody")
+        load_champion(uri, "nobody")
 
 
 def test_the_champion_predicts_the_same_in_another_process(uri, writer, open_trial, tmp_path: Path) -> None:
@@ -114,4 +114,4 @@ def test_a_version_that_is_no_skops_file_is_refused(uri, writer, open_trial, mon
         )
     writer.client.set_registered_model_alias(MODEL, "pickled", str(info.registered_model_version))
     with pytest.raises(TrackingError, match="stored as cloudpickle, which could run code"):
-        load_champion(trusted_types(), uri, "pickled")
+        load_champion(uri, "pickled")

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
-from mlpf_hpo.events.datamodule import sample_digest
+from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import write_store
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tuning.ledger import Ledger
+from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.scheduler import Decision
 from mlpf_hpo.tuning.standing import State
-from mlpf_hpo.tuning.trial import TrialSpec
 
 Simulate = Callable[..., list[tuple[str, int, float, Decision]]]
 

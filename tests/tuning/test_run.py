@@ -49,7 +49,7 @@ def search(make_spec, tmp_path, empty_database):
 
 
 @pytest.mark.ray
-def test_ends_of_every_kind(ray_here, search, tmp_path) -> None:
+def test_ends_of_every_kind(ray_here, search, tmp_path, measured) -> None:
     """Promotion pauses and resumes trials; of two that would be promoted, one breaks and one diverges."""
     best_first = [5.0, 1.0, 2.0, 6.0, 3.0, 7.0, 8.0, 4.0, 9.0]
 
@@ -89,6 +89,12 @@ def test_ends_of_every_kind(ray_here, search, tmp_path) -> None:
     assert [done for done, *_ in seen] == sorted(done for done, *_ in seen)
     journal = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").entries())
     assert len(journal) == sum(outcome.epochs for outcome in outcomes)
+    measured(
+        "trials",
+        "of nine trials one breaks with an error and one's loss becomes NaN",
+        "the one is on record as failed with its error, the other as diverged with the epochs before; "
+        "the others go on",
+    )
 
 
 @pytest.mark.ray
@@ -115,7 +121,7 @@ def test_pause_and_resume_change_no_number(ray_here, search, make_spec, tmp_path
 
 @pytest.mark.ray
 def test_a_silent_and_a_dead_worker_fail_alone_and_are_tried_again(
-    ray_here, search, tmp_path, monkeypatch
+    ray_here, search, tmp_path, monkeypatch, measured
 ) -> None:
     impatient = ResourceParams(concurrency=2, gpus_per_trial=0, epoch_timeout_seconds=2.0, worker_restarts=1)
     faults = {(0, 2): "silence", (1, 2): "death"}
@@ -133,6 +139,11 @@ def test_a_silent_and_a_dead_worker_fail_alone_and_are_tried_again(
     # With nothing left to do, no Ray is started and the same comes out.
     monkeypatch.setattr("mlpf_hpo.tuning.run._train", lambda *args: pytest.fail("started"))
     assert search(FullTraining(), n=3)[0] == again
+    measured(
+        "trials",
+        "a trial hangs beyond `epoch_timeout_seconds`, another's worker dies more often than it may",
+        "both are on record as failed with that reason, the third finishes; the next run trains both again",
+    )
 
 
 @pytest.mark.ray
@@ -208,6 +219,7 @@ def check_record(client, tmp_path, outcomes, records) -> None:
     assert not list((tmp_path / "state" / "ray").glob("*"))
 
 
+@pytest.mark.faults
 @pytest.mark.ray
 def test_ctrl_c_in_a_terminal(ray_here, search, make_spec, tmp_path) -> None:
     """A terminal sends SIGINT to the whole process group: driver, Ray's daemons, workers."""

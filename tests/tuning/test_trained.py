@@ -60,7 +60,8 @@ def test_the_network_gives_the_loss_that_was_recorded(folder: Path, spec: TrialS
     assert (trained.trial_key, trained.epoch) == (spec.key, 2)
     assert trained.configuration == spec.configuration
     assert trained.training == spec.training
-    assert trained.trained_on == {"process": "ttbar", "n_events": 10, "pileup": 0.0}
+    digest = EventStore.open(spec.train).digest
+    assert trained.trained_on == {"process": "ttbar", "n_events": 10, "pileup": 0.0, "digest": digest}
     dataset = EventDataset(EventStore.open(spec.validation))
     total = None
     with torch.no_grad():

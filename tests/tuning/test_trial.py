@@ -10,9 +10,10 @@ import signal
 import pytest
 import torch
 
-from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.config import TrainingParams
+from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.tracking.records import TRIAL_SCHEMA
-from mlpf_hpo.tuning.trial import EpochReport, TrialEnd, train_trial
+from mlpf_hpo.tuning.trial import EpochReport, TrialEnd, TrialSpec, train_trial
 
 EPOCHS = 4
 
@@ -133,6 +134,40 @@ def test_ctrl_c_comes_through_lightning(make_spec, tmp_path) -> None:
     with pytest.raises(KeyboardInterrupt):
         train_trial(make_spec(), EPOCHS, tmp_path, press)
     assert signal.getsignal(signal.SIGINT) is handler
+
+
+def with_precision(spec: TrialSpec, precision: str) -> TrialSpec:
+    training = TrainingParams(batch_events=spec.training.batch_events, precision=precision)
+    return dataclasses.replace(spec, training=training)
+
+
+def test_mixed_precision_trains_another_trial_to_nearly_the_same_curve(whole, make_spec, tmp_path) -> None:
+    mixed = with_precision(make_spec(), "bf16-mixed")
+    assert mixed.key != make_spec().key
+    end, reports = train(mixed, tmp_path)
+    assert end == TrialEnd("finished", EPOCHS)
+    for name in ("train/loss", "val/loss"):
+        curve, single = ([report.metrics[name] for report in one] for one in (reports, whole[1]))
+        assert curve == pytest.approx(single, rel=0.02)
+        assert curve != single
+
+
+@pytest.mark.parametrize(
+    ("precision", "gpu", "message"),
+    [
+        ("16-mixed", False, "16-mixed needs a GPU, .* none; use bf16-mixed or 32"),
+        ("bf16-mixed", True, "An old GPU has no bfloat16; use 16-mixed or 32"),
+    ],
+)
+def test_what_the_machine_cannot_compute_is_refused(
+    make_spec, tmp_path, precision: str, gpu: bool, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "An old GPU")
+    with pytest.raises(ConfigurationError, match=message):
+        train(with_precision(make_spec(), precision), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_key_tells_trials_apart(make_spec) -> None:

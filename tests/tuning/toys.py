@@ -45,6 +45,11 @@ def toy(curve, faults=(), pace=0.0):
                 raise StorageError(f"{folder}: checkpoint cannot be written: No space left on device")
             if fault == "silence":
                 time.sleep(60)
+            if fault is not None and fault.startswith("hunger"):
+                eaten = []
+                for _ in range(int(fault.split()[1]) // 2**26):
+                    eaten.append(b"1" * 2**26)
+                    time.sleep(0.05)
             if epoch > done:
                 time.sleep(pace)
                 (folder / "next").write_text(str(epoch))

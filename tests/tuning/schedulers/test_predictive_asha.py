@@ -10,7 +10,7 @@ import pytest
 
 from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.predictors import make_predictor
+from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.scheduler import Decision

@@ -1,0 +1,67 @@
+"""Settings of the reference training, studies/reference_training/params.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from mlpf_hpo.config import NetworkParams, Positive, Seed, TrainingParams
+from mlpf_hpo.config.validation import Section, validated
+from mlpf_hpo.config.yaml_file import read_mapping
+from mlpf_hpo.seeds import derive_seed
+
+TRAIN, TTBAR, QCD = "train", "ttbar", "qcd"
+"""The samples: to train on, and to judge on; the loss after every epoch is that of the held-back ttbar."""
+
+PROCESSES = {TRAIN: "ttbar", TTBAR: "ttbar", QCD: "qcd"}
+
+
+class ConfigurationParams(Section):
+    """The hyperparameters, as table 1 names them."""
+
+    lr: Annotated[float, Field(gt=0.0)] = 1e-3
+    n_glayers_id: Annotated[int, Field(ge=0, le=100)] = 2
+    n_glayers_reg: Annotated[int, Field(ge=0, le=100)] = 2
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    bin_size: Positive = 64
+    output_dim: Positive = 64
+    weight_decay: Annotated[float, Field(ge=0.0)] = 1e-4
+
+
+class SampleSizes(Section):
+    """Number of events of each sample."""
+
+    train: Positive = 6000
+    ttbar: Positive = 600
+    qcd: Positive = 600
+
+
+class ReferenceParams(Section):
+    """All of the file."""
+
+    seed: Seed = 42
+    pileup: Annotated[float, Field(ge=0.0, le=200.0)] = 20.0
+    minimum_bias_pool: Positive = 4000
+    events: SampleSizes = SampleSizes()
+    epochs: Annotated[int, Field(ge=2, le=10**6)] = 20
+    configuration: ConfigurationParams = ConfigurationParams()
+    network: NetworkParams = NetworkParams()
+    training: TrainingParams = TrainingParams(batch_events=4, threads=2)
+
+    def sample_seed(self, name: str) -> int:
+        """Return the seed of a sample: none shares an event, or a pile-up collision, with another."""
+        return derive_seed(self.seed, "reference", "events", name)
+
+
+def load_reference_params(path: Path) -> ReferenceParams:
+    """Read and check the study's parameter file.
+
+    Raises
+    ------
+    MissingInputError, ConfigurationError
+        If there is no such file, or it cannot be used.
+    """
+    content = read_mapping(path, "parameter file; run this in the project folder")
+    return validated(ReferenceParams, content, str(path))

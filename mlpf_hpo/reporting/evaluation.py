@@ -1,0 +1,98 @@
+"""What an evaluation and a prediction say, as rows for people and as numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from mlpf_hpo.curves.features import known_lengths
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import ConfigurationError, did_you_mean
+from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.predictors.evaluation import REFERENCE, SELECTED, Evaluation
+from mlpf_hpo.predictors.regressors import CLASSICAL, REGRESSORS
+
+SHOWN = {
+    "r2_loss": "R2 (loss)",
+    "r2_quantile": "R2 (quantile)",
+    "spearman": "Spearman",
+    "kendall": "Kendall",
+    "top_recall": "top-10 recall",
+    "coverage": "coverage",
+}
+
+
+def names_of(told: str) -> list[str]:
+    """Return the predictors of a list with commas, persistence first; all classical ones by default.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such predictor.
+    """
+    names = [name.strip() for name in told.split(",") if name.strip()] or list(CLASSICAL)
+    for name in names:
+        if name not in (*REGRESSORS, SELECTED):
+            hint, known = did_you_mean(name, [*REGRESSORS, SELECTED]), ", ".join([*REGRESSORS, SELECTED])
+            raise ConfigurationError(f"--predictors: no predictor {name!r}{hint}; there are: {known}")
+    return list(dict.fromkeys([REFERENCE, *names]))
+
+
+HEADER = ("predictor", *SHOWN.values())
+
+
+def about(found: Evaluation, curves: LearningCurves) -> str:
+    """Return what was evaluated on what, and what was chosen where choosing was evaluated."""
+    lines = [
+        f"{len(curves)} curves of {found.n_epochs} epochs, {found.known_epochs} seen; {found.train} to train "
+        f"on, at least {found.test} to test on; mean over splits [95 % interval of the mean]"
+    ]
+    if found.chosen:
+        counts = Counter(found.chosen).most_common()
+        lines.append("selected: " + ", ".join(f"{name} in {n} splits" for name, n in counts))
+    return "\n".join(lines)
+
+
+def score_rows(found: Evaluation) -> list[list[str]]:
+    """Return the scores with their intervals, a row per predictor."""
+    return [[name, *(_cell(scores[metric]) for metric in SHOWN)] for name, scores in found.summary().items()]
+
+
+def as_json(found: Evaluation, curves: LearningCurves, share: float, seed: int) -> dict[str, Any]:
+    """Return the scores, with the differences to persistence on the same splits."""
+    metrics = list(SHOWN)
+    return {
+        "source": curves.source,
+        "curves": len(curves),
+        "mode": curves.mode,
+        "known_fraction": share,
+        "known_epochs": found.known_epochs,
+        "n_epochs": found.n_epochs,
+        "train": found.train,
+        "test": found.test,
+        "seed": seed,
+        "splits": len(found.scores[REFERENCE]["spearman"]),
+        "predictors": found.summary(),
+        "minus_persistence": {
+            name: {metric: found.over_persistence(name, metric) for metric in metrics}
+            for name in found.scores
+            if name != REFERENCE
+        },
+        "chosen": dict(Counter(found.chosen)),
+    }
+
+
+PREDICTED = ("row", "epochs seen", "final", "lower", "upper")
+
+
+def predicted_rows(predictor: CurvePredictor, curves: LearningCurves, coverage: float) -> list[list[str]]:
+    """Return the predicted final value of each curve with its interval, a row per curve."""
+    told = predictor.predict_interval(curves.frame(), coverage)
+    return [
+        [str(row), str(seen), f"{told.mean[row]:.6g}", f"{told.lower[row]:.6g}", f"{told.upper[row]:.6g}"]
+        for row, seen in enumerate(known_lengths(curves.values))
+    ]
+
+
+def _cell(scores: dict[str, float]) -> str:
+    return f"{scores['mean']:.3f} [{scores['low']:.3f}, {scores['high']:.3f}]"

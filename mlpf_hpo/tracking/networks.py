@@ -1,0 +1,137 @@
+"""The Model Registry's second model, `mlpf`: trained networks.
+
+A version holds a checkpoint of ours as it is. Reading one builds nothing but tensors and plain values: it
+runs nothing that the file brings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
+from mlpf_hpo.files import sha256
+from mlpf_hpo.tracking.answers import public_uri, understood
+from mlpf_hpo.tracking.records import NETWORK
+from mlpf_hpo.tracking.versions import (
+    CHECKSUM,
+    ModelVersion,
+    check_model,
+    download,
+    find_version,
+    told,
+    version_behind,
+)
+
+AGAIN = "register one anew with: dvc repro -f studies/reference_training/dvc.yaml:register"
+
+DESCRIPTION = "Networks that reconstruct particles: `mlpf-hpo physics` and `mlpf-hpo reconstruct` take them."
+
+ARTIFACTS = "network"
+"""Path of checkpoints below a run's artifacts."""
+
+_REFERENCE = re.compile(rf"(?:models:/)?{NETWORK}(?:@(?P<alias>[A-Za-z0-9_-]+)|/(?P<version>[0-9]{{1,9}}))")
+
+
+def register_network(
+    client: MlflowClient, checkpoint: Path, run_id: str, tags: Mapping[str, str], alias: str = "champion"
+) -> ModelVersion:
+    """Store a checkpoint as a version of `mlpf` and point the alias at it.
+
+    A checkpoint that is registered already, and whole, is not registered again.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        From `connect`.
+    checkpoint : path
+        The file.
+    run_id : str
+        Run of its training, which keeps the file.
+    tags : mapping
+        Tags of the version; the file's checksum is added.
+    alias : str
+        Alias that moves to the version.
+    """
+    checksum = sha256(checkpoint)
+    version = find_version(client, CHECKSUM, checksum, NETWORK)
+    with understood(client.tracking_uri):
+        if version is None or not _is_whole(client, version):
+            version = _new_version(client, checkpoint, run_id, {**tags, CHECKSUM: checksum})
+        client.set_registered_model_alias(NETWORK, alias, str(version.version))
+        return client.get_model_version(NETWORK, str(version.version))
+
+
+def is_reference(text: str) -> bool:
+    """Tell whether a text names a version of `mlpf`.
+
+    Examples
+    --------
+    >>> [is_reference(text) for text in ("mlpf@champion", "models:/mlpf/3", "mlpf", "other@champion")]
+    [True, True, False, False]
+    """
+    return _REFERENCE.fullmatch(text) is not None
+
+
+def find_network(client: MlflowClient, reference: str) -> ModelVersion:
+    """Return the version that a reference names: ``mlpf@ALIAS`` or ``mlpf/VERSION``, also after ``models:/``.
+
+    Raises
+    ------
+    MissingInputError
+        If there is none.
+    """
+    named = _REFERENCE.fullmatch(reference)
+    if named is None:
+        raise MissingInputError(f"{reference}: neither {NETWORK}@ALIAS nor {NETWORK}/VERSION")
+    if named["alias"]:
+        version = version_behind(client, named["alias"], NETWORK)
+    else:
+        with understood(client.tracking_uri):
+            found = client.search_model_versions(f"name = '{NETWORK}'")
+        version = next((one for one in found if int(one.version) == int(named["version"])), None)
+    if version is None:
+        raise MissingInputError(
+            f"{reference}: the registry at {public_uri(client.tracking_uri)} has no such network; "
+            "`make reference` trains and registers one"
+        )
+    return version
+
+
+def network_file(version: ModelVersion, uri: str | None = None) -> Path:
+    """Return the checkpoint of a version, whose content is what was registered.
+
+    Raises
+    ------
+    TrackingError
+        If it cannot be had.
+    DataError
+        If it is damaged.
+    """
+    files = sorted(download(version, AGAIN, uri).glob("*.ckpt"))
+    if len(files) != 1:
+        raise TrackingError(f"{told(version)}: holds {len(files)} checkpoints instead of one; {AGAIN}")
+    check_model(files[0], version.tags.get(CHECKSUM), AGAIN)
+    return files[0]
+
+
+def _is_whole(client: MlflowClient, version: ModelVersion) -> bool:
+    try:
+        network_file(version, client.tracking_uri)
+    except (TrackingError, DataError):  # whatever its files suffered, a new version takes its place
+        return False
+    return True
+
+
+def _new_version(
+    client: MlflowClient, checkpoint: Path, run_id: str, tags: Mapping[str, str]
+) -> ModelVersion:
+    if not client.search_registered_models(f"name = '{NETWORK}'"):
+        client.create_registered_model(NETWORK, description=DESCRIPTION)
+    folder = f"{ARTIFACTS}/{checkpoint.stem}"  # one file each: a run may be registered at several epochs
+    client.log_artifact(run_id, str(checkpoint), folder)
+    source = f"{client.get_run(run_id).info.artifact_uri}/{folder}"
+    return client.create_model_version(NETWORK, source, run_id, tags=dict(tags))

@@ -1,0 +1,37 @@
+"""Stage `events`: the training sample and both that are judged on; goes on where it was."""
+
+from pathlib import Path
+
+from mlpf_hpo import console
+
+HERE = Path("studies/reference_training")
+
+
+def main() -> None:
+    """Write data/train, data/ttbar and data/qcd."""
+    from mlpf_hpo.config.reference import PROCESSES, load_reference_params
+    from mlpf_hpo.events.generation import generate_store
+    from mlpf_hpo.hardware.host import usable_cpus
+
+    params = load_reference_params(HERE / "params.yaml")
+    for name, process in PROCESSES.items():
+        n_events = getattr(params.events, name)
+        with console.progress_bar(f"events: {name}", n_events) as progress:
+            store = generate_store(
+                HERE / "data" / name,
+                process,
+                n_events,
+                params.pileup,
+                params.sample_seed(name),
+                params.minimum_bias_pool,
+                usable_cpus(),
+                progress,
+                HERE / ".state" / "pools",
+            )
+        console.out.print(
+            f"{name}: {len(store)} {process} events, {store.element_counts.mean():.0f} elements each"
+        )
+
+
+if __name__ == "__main__":
+    console.run(main)

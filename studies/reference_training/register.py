@@ -1,0 +1,37 @@
+"""Stage `register`: the network becomes a version of the registered model `mlpf`, and its champion."""
+
+from pathlib import Path
+
+from mlpf_hpo import console
+
+HERE = Path("studies/reference_training")
+
+
+def main() -> None:
+    """Write results/register.json; the physics goes to the training's run."""
+    from mlpf_hpo.errors import MissingInputError
+    from mlpf_hpo.evaluation.judgement import Judgement
+    from mlpf_hpo.files import write_record
+    from mlpf_hpo.reporting.physics import log_judgement
+    from mlpf_hpo.tuning.lookup import run_of
+    from mlpf_hpo.tuning.registration import register_trained, registered_told
+    from mlpf_hpo.tuning.trained import load_trained
+
+    trained = load_trained(HERE / "network")
+    run = run_of(trained)
+    if run is None:
+        raise MissingInputError(
+            f"trial {trained.trial_key}: MLflow has no run of its training; it is put on record again with: "
+            "dvc repro -f studies/reference_training/dvc.yaml:train"
+        )
+    held_back = HERE / "results" / "physics" / "ttbar" / "rules"
+    log_judgement(Judgement.read(held_back), run, held_back)
+    record = registered_told(register_trained(trained, run))
+    write_record(HERE / "results" / "register.json", record)
+    console.out.print(
+        f"register: {record['name']} version {record['version']}, @champion\n  {record['link']}"
+    )
+
+
+if __name__ == "__main__":
+    console.run(main)
