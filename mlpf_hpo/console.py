@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
 import sys
@@ -21,6 +22,9 @@ from rich.progress import (
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+INTERRUPTED, BROKEN_PIPE = 130, 141
+"""Exit statuses, as shells tell an end by SIGINT and by SIGPIPE."""
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -86,37 +90,59 @@ def warn(problems: Iterable[str]) -> None:
 def run(main: Callable[[], int | None]) -> None:
     """Run a stage or a command and leave the process with its exit status.
 
-    Errors that are a user's to solve are printed without a traceback; an interruption leaves with 130.
+    Errors that are a user's to solve are printed without a traceback; an interruption leaves with 130, also
+    where a library makes another error of it or writes a traceback of its own: compiled modules do while they
+    are imported, pools of connections while they close.
     Stages import what they need within `main`: it takes seconds, in which they may be interrupted too.
     """
-    from mlpf_hpo.errors import MlpfHpoError
-    from mlpf_hpo.files import REFUSALS
+    from mlpf_hpo.errors import InterruptedStageError
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupted = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        logging.disable(logging.CRITICAL)
+        sys.unraisablehook = lambda _error: None
+        raise KeyboardInterrupt
+
+    # A request to terminate is treated like Ctrl-C, so that the same clean-up runs.
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as in the background
+        signal.signal(signal.SIGINT, interrupt)
     try:
         status = main() or 0
-    except MlpfHpoError as error:
-        err.print(f"error: {error}", style="bold red", markup=False)
-        status = error.exit_status
-    except KeyboardInterrupt:
-        # Nothing but the end is left, which another Ctrl-C may hasten.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        err.print("interrupted: nothing of this stage's outputs was written; run it again to go on")
-        status = 130
-    except BrokenPipeError:
-        status = 141
-    except OSError as error:
-        if error.errno not in REFUSALS:
-            raise
-        err.print(
-            f"error: {error.filename or 'the system'}: {error.strerror}", style="bold red", markup=False
-        )
-        status = 1
+    except SystemExit:
+        raise
+    except BaseException as error:
+        if interrupted and not isinstance(error, InterruptedStageError):
+            status = _tell(KeyboardInterrupt())
+        else:
+            status = _tell(error)
     sys.stdout.flush()
     sys.exit(status)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Treat a request to terminate like Ctrl-C, so that the same clean-up runs."""
-    raise KeyboardInterrupt
+def _tell(error: BaseException) -> int:
+    """Print an error and return its exit status, or raise it if it is nobody's but ours to solve."""
+    from mlpf_hpo.errors import MlpfHpoError
+    from mlpf_hpo.files import REFUSALS
+
+    match error:
+        case MlpfHpoError():
+            err.print(f"error: {error}", style="bold red", markup=False)
+            return error.exit_status
+        case KeyboardInterrupt():
+            # Nothing but the end is left, which another Ctrl-C may hasten.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            err.print("interrupted: nothing of this stage's outputs was written; run it again to go on")
+            return INTERRUPTED
+        case BrokenPipeError():
+            return BROKEN_PIPE
+        case OSError() if error.errno in REFUSALS:
+            told = f"error: {error.filename or 'the system'}: {error.strerror}"
+            err.print(told, style="bold red", markup=False)
+            return 1
+        case _:
+            raise error

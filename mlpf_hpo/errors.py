@@ -40,6 +40,10 @@ class BusyError(MlpfHpoError):
     """Another process is at the same work; the message says which."""
 
 
+class BudgetError(MlpfHpoError):
+    """A paid device's time would exceed its budget; what it has answered so far is kept."""
+
+
 class InterruptedStageError(MlpfHpoError):
     """A stage was interrupted before all of its work was done; its outputs were not written."""
 

@@ -21,7 +21,7 @@ from pydantic import ConfigDict, Field
 from mlpf_hpo.config import Positive, PositiveFloat
 from mlpf_hpo.config.validation import Section, validated
 from mlpf_hpo.config.yaml_file import read_mapping
-from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
+from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.files import write_json
 from mlpf_hpo.space import stable_hash
 
@@ -99,10 +99,7 @@ def load_hepscore(path: Path) -> Hepscore:
     ConfigurationError
         If it is not YAML, or a key or value is not allowed; every problem with its key's path.
     """
-    try:
-        content = read_mapping(path)
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: no such HEPscore configuration") from None
+    content = read_mapping(path, "HEPscore configuration")
     if set(content) != {TOP_KEY} or not isinstance(content[TOP_KEY], dict):
         raise ConfigurationError(f"{path}: everything must stand under the one key {TOP_KEY}")
     return validated(Hepscore, content[TOP_KEY], str(path), under=TOP_KEY)

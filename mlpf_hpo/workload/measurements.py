@@ -7,14 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from mlpf_hpo.hardware.account import CONTENDED_BELOW
 from mlpf_hpo.hardware.energy import Energy, NvmlMeter, RaplMeter
 from mlpf_hpo.workload.copies import CopyMessage
-
-CONTENDED_BELOW = 0.9
-"""Share of its CPU time below which a copy did not get its processors."""
 
 EVENTS, ELEMENTS = "throughput/events_per_second", "throughput/elements_per_second"
 
@@ -144,18 +139,6 @@ class Listener:
             self._on_message(message)
 
 
-def padding_ratio(element_counts: NDArray[np.int64], bin_size: int) -> float:
-    """Return slots over elements: each event is padded to a multiple of the bin size.
-
-    Examples
-    --------
-    >>> padding_ratio(np.array([32, 33]), 32)  # 32 and 64 slots
-    1.476923076923077
-    """
-    bins = -(-element_counts // bin_size)
-    return float(bins.sum() * bin_size / element_counts.sum())
-
-
 def measurements(
     copies: Sequence[CopyRecord], threads: int, flop_per_event: float | None, on_gpu: bool
 ) -> dict[str, Any]:
@@ -188,7 +171,9 @@ def measurements(
         "memory_triad_gigabytes_per_second": sum(c.roofline["triad_bytes_per_second"] for c in copies) / 1e9,
         "flop_per_event": flop_per_event,
         "fraction_of_gemm_peak": None,
-        "peak_memory_megabytes_per_copy": max(e["system/rss_megabytes"] for c in copies for e in c.epochs),
+        "peak_memory_megabytes_per_copy": max(
+            e["system/peak_rss_megabytes"] for c in copies for e in c.epochs
+        ),
         "epochs_measured": len(copies[0].measured),
         "final_train_loss": losses[0],
         "losses_agree": len(set(losses)) == 1,

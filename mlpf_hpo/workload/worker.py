@@ -26,7 +26,7 @@ TOLD = frozenset(
         "throughput/events_per_second",
         "throughput/elements_per_second",
         "system/cpu_fraction",
-        "system/rss_megabytes",
+        "system/peak_rss_megabytes",
         "system/gpu_memory_megabytes",
     }
 )
