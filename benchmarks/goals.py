@@ -1,0 +1,94 @@
+"""The goals of training's speed, and what stands against those that are not met."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.results import Results
+from benchmarks.shares import rest_of
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Something measured, and what it should be.
+
+    Attributes
+    ----------
+    title, key : str
+        What is measured, and its name in the results.
+    limit : float or None
+        Least value, or largest where `smaller` is better; none where it is only reported.
+    why : callable
+        Returns a sentence from measured numbers on what holds the rest.
+    smaller : bool
+        Whether less is better.
+    """
+
+    title: str
+    key: str
+    limit: float | None
+    why: Callable[[Results], str]
+    smaller: bool = False
+
+    def met(self, results: Results) -> bool | None:
+        """Return whether the goal is met; None where there is none."""
+        if self.limit is None:
+            return None
+        better = operator.le if self.smaller else operator.ge
+        return bool(better(results[self.key], self.limit))
+
+    @property
+    def wanted(self) -> str:
+        """The goal in words."""
+        return "report" if self.limit is None else f"{'≤' if self.smaller else '≥'} {self.limit:g}"
+
+
+def _paper(results: Results) -> str:
+    return rest_of(results, "paper")
+
+
+def _inference(results: Results) -> str:
+    return f"It is the forward pass of the training step. {_paper(results)}"
+
+
+def _default(results: Results) -> str:
+    return rest_of(results, "default")
+
+
+def _memory(results: Results) -> str:
+    ragged, padded = (results[f"memory.kilobytes_per_element{way}"] for way in ("", "_padded_6400"))
+    growth = results["memory.growth_with_elements"]
+    return (
+        f"At its peak a step takes {ragged:.0f} kB per element, the baseline {padded:.0f} kB; "
+        f"with many events it is {growth:.2f} times as much per element."
+    )
+
+
+def _framework(results: Results) -> str:
+    return f"The checkpoint, which is not in it, takes another {results['framework.checkpoint_share']:.1%}."
+
+
+GOALS = (
+    Goal("train step, mixed sizes, against padding to 6,400", "mixed.speedup_vs_padded_6400", 3.0, _paper),
+    Goal("the same against padding to the batch's maximum", "mixed.speedup_vs_padded_batchmax", 1.5, _paper),
+    Goal("train step, events of one size", "uniform.speedup_vs_padded", 1.3, _paper),
+    Goal(
+        "inference, mixed sizes, against padding to 6,400",
+        "mixed.inference_speedup_vs_padded_6400",
+        3.0,
+        _inference,
+    ),
+    Goal("share of the GEMM peak, paper's widths, 6,000 elements", "fraction_of_gemm_peak", 0.75, _paper),
+    Goal("the same at the defaults of params.yaml", "fraction_of_gemm_peak_default", 0.40, _default),
+    Goal("peak memory per element over the baseline's", "memory_ratio", 0.5, _memory, smaller=True),
+    Goal(
+        "Lightning, callbacks and logging on top of a bare loop",
+        "framework_overhead",
+        0.03,
+        _framework,
+        smaller=True,
+    ),
+    Goal("2 processes against 1 of as many threads", "ddp_efficiency", None, lambda _: ""),
+)

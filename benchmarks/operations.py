@@ -1,0 +1,192 @@
+"""Where the time of a training step goes, by kind of operation, beside the limits of the roofline.
+
+torch.profiler tells the time of every operation and the shapes of what it reads. A matrix product does 2
+operations per multiply-add; element-wise work and the layer norm are counted as one per number of the largest
+tensor that they read. Each reads its inputs once and writes once. Wall times: the machine must have nothing
+else to do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any
+from unittest import mock
+
+from torch import nn
+from torch.profiler import ProfilerActivity, profile, record_function
+
+from benchmarks.cases import CALM, LAPTOP, LAPTOP_CONFIGURATION, LARGEST, batch_of, paper_module, ragged_step
+from benchmarks.clock import DEVICE, Step
+from mlpf_hpo.config import Params
+from mlpf_hpo.hardware.roofline import measure_roofline
+from mlpf_hpo.mlpf.dropout import Dropout
+from mlpf_hpo.mlpf.heads import Heads
+from mlpf_hpo.mlpf.layers import GraphLayer
+from mlpf_hpo.mlpf.module import MLPFModule
+
+SCOPES = {GraphLayer: "graph layer", Heads: "heads", Dropout: "dropout"}
+"""Parts of the network -> what the profiler is told of them."""
+
+PRODUCTS = {"mm", "addmm"}
+BATCHED_PRODUCTS = {"bmm", "baddbmm"}
+LAYER_NORM = {"native_layer_norm", "native_layer_norm_backward"}
+SUMS = {"sum"}
+"""What leaves far less than it reads."""
+
+POINTWISE = SUMS | {
+    *("add", "sub", "mul", "div", "neg", "abs", "pow", "exp", "sqrt", "rsqrt", "sigmoid", "sigmoid_backward"),
+    *("maximum", "clamp", "clamp_min", "lerp", "where", "ge", "le", "gt", "lt", "bitwise_and", "masked_fill"),
+    *("huber_loss", "huber_loss_backward", "sgn", "mse_loss", "mse_loss_backward"),
+    *("_log_softmax", "_log_softmax_backward_data"),
+}
+MOVES = {
+    *(
+        "copy",
+        "cat",
+        "index",
+        "index_select",
+        "index_copy",
+        "sort",
+        "argmax",
+        "fill",
+        "zero",
+        "stack",
+        "repeat",
+    ),
+    *("gather", "scatter", "index_put", "constant_pad_nd"),
+}
+
+ARITHMETIC = ("head_products", "layer_products", "bin_products", "pointwise", "layer_norm")
+"""Kinds whose operations and bytes are counted; of the others only the time is told."""
+
+FLOAT_BYTES = 4
+
+
+def operations(quick: bool) -> dict[str, float]:
+    """Measure the limits, and a step at the paper's widths and at the defaults; nothing on a GPU."""
+    if DEVICE != "cpu":
+        return {}
+    limits = measure_roofline()
+    laptop = MLPFModule(LAPTOP_CONFIGURATION, LAPTOP, seed=1)
+    cases = {
+        "paper": ragged_step(paper_module(), batch_of([LARGEST // 4 if quick else LARGEST])),
+        "default": ragged_step(laptop, batch_of([CALM] * Params().training.batch_events)),
+    }
+    found = {
+        "roofline.gemm_flops": limits.gemm_flops,
+        "roofline.triad_bytes_per_second": limits.triad_bytes_per_second,
+    }
+    for case, step in cases.items():
+        for name, value in profiled(step, rounds=1 if quick else 5).items():
+            found[f"operations.{case}.{name}"] = value
+    return found
+
+
+def profiled(step: Step, rounds: int) -> dict[str, float]:
+    """Return seconds, operations and bytes by kind, `KIND.seconds` and so on, of the fastest of some steps.
+
+    The kinds are those of `kind_of`; `rest` is what no operation accounts for, Python above all.
+    """
+    step()
+    profiles = [_profile(step) for _ in range(rounds)]
+    return min(profiles, key=lambda found: found["step_seconds"])
+
+
+def _profile(step: Step) -> dict[str, float]:
+    with ExitStack() as stack:
+        for part, scope in SCOPES.items():
+            stack.enter_context(mock.patch.object(part, "forward", _told(part, scope)))
+        with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
+            step()
+    events = profiler.events()
+    found: dict[str, float] = defaultdict(float)
+    scopes = {e.sequence_nr: s for e in events if e.sequence_nr >= 0 and (s := scope_of(e, {}))}
+    for event in events:
+        kind = kind_of(event, scopes)
+        found[f"{kind}.seconds"] += 1e-6 * event.self_cpu_time_total
+        if kind in ARITHMETIC:
+            flop, moved = arithmetic_of(event)
+            found[f"{kind}.flop"] += flop
+            found[f"{kind}.bytes"] += moved
+    begin = min(e.time_range.start for e in events)
+    found["step_seconds"] = 1e-6 * (max(e.time_range.end for e in events) - begin)
+    told = sum(value for name, value in found.items() if name.endswith(".seconds") and name != "rest.seconds")
+    found["rest.seconds"] = found["step_seconds"] - told
+    return dict(found)
+
+
+def _told(part: type[nn.Module], scope: str) -> Any:
+    """Return the forward of a part of the network that tells the profiler where it is."""
+    plain = part.forward
+
+    def forward(self: nn.Module, *arguments: Any) -> Any:
+        with record_function(scope):
+            return plain(self, *arguments)
+
+    return forward
+
+
+def kind_of(event: Any, scopes: dict[int, str]) -> str:
+    """Return what kind of operation an event of the profiler is.
+
+    Parameters
+    ----------
+    event : FunctionEvent
+        An operation, or what stands around one.
+    scopes : mapping
+        Sequence number of a forward operation, which its backward shares -> scope.
+    """
+    name, scope = operation(event), scope_of(event, scopes)
+    if any(e.name.startswith("Optimizer.step") for e in _upwards(event)):
+        return "optimiser"
+    if scope == "dropout":
+        return "masks"
+    if name in PRODUCTS | BATCHED_PRODUCTS:
+        in_bins = "bin_products" if name in BATCHED_PRODUCTS else "layer_products"
+        return {"heads": "head_products", "graph layer": in_bins}.get(scope, "rest")
+    for kind, names in (("layer_norm", LAYER_NORM), ("pointwise", POINTWISE), ("moves", MOVES)):
+        if name in names:
+            return kind
+    return "rest"
+
+
+def scope_of(event: Any, scopes: dict[int, str]) -> str:
+    """Return the innermost part of the network that an event belongs to, or nothing."""
+    for e in _upwards(event):
+        if e.name in SCOPES.values():
+            return str(e.name)
+        if e.name.endswith(("Backward", "Backward0")) and e.sequence_nr in scopes:
+            return scopes[e.sequence_nr]
+    return ""
+
+
+def operation(event: Any) -> str:
+    """Return the name of PyTorch's operation, in place or not, or nothing where it is none."""
+    name = str(event.name)
+    return name.removeprefix("aten::").rstrip("_") if name.startswith("aten::") else ""
+
+
+def arithmetic_of(event: Any) -> tuple[float, float]:
+    """Return the floating-point operations of an event, and the bytes that it reads and writes."""
+    name = operation(event)
+    shapes: Sequence[Sequence[int]] = [shape for shape in event.input_shapes or [] if shape]
+    if name in PRODUCTS | BATCHED_PRODUCTS:
+        *added, a, b = shapes
+        out = [*a[:-1], b[-1]]
+        flop = 2.0 * math.prod(out) * a[-1]
+        return flop, FLOAT_BYTES * float(sum(map(math.prod, (*added, a, b, out))))
+    if name in POINTWISE | LAYER_NORM and shapes:
+        largest = max(map(math.prod, shapes))
+        written = 0 if name in SUMS else largest
+        return float(largest), FLOAT_BYTES * float(sum(map(math.prod, shapes)) + written)
+    return 0.0, 0.0
+
+
+def _upwards(event: Any) -> Iterator[Any]:
+    """Yield an event and all that it is part of."""
+    while event is not None:
+        yield event
+        event = event.cpu_parent

@@ -1,0 +1,179 @@
+"""The page of training's speed, from what was measured.
+
+    python -m benchmarks.performance RESULTS.json [--out docs/performance.md]
+
+RESULTS.json is what ``python -m benchmarks.training --json RESULTS.json`` wrote. The figure goes into the
+folder `images` beside the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.goals import GOALS
+from benchmarks.levers import LEVERS
+from benchmarks.results import Results, read_results
+from benchmarks.roofline_figure import roofline_figure
+from benchmarks.shares import operations_of
+from mlpf_hpo.errors import MlpfHpoError
+from mlpf_hpo.files import write_bytes, write_text
+from mlpf_hpo.reporting.style import png
+
+FIGURE = Path("images", "roofline.png")
+
+HEAD = """# How fast it trains
+
+Written by `make performance` from the numbers of `python -m benchmarks.training`, all measured on the machine
+below, each comparison in turns within one process; [benchmarks/README.md](../benchmarks/README.md) says what
+is compared.
+"""
+
+QUICK = """
+**Measured with `--quick`: few rounds, small events. Not for quoting.**
+"""
+
+ROOFLINE = """
+## Where the time goes
+
+A training step at the paper's widths under torch.profiler, one thread. Left: the limits are a square matrix
+product and a memory triad, measured in the same process; work whose numbers the caches still hold can stand
+above the slope. Right: what the same work would take at these limits; kinds whose operations are not counted
+are taken as they are. Element-wise work counts one operation per number of its largest input.
+
+![Roofline of a training step, and the share of each kind of operation]({figure})
+
+"""
+
+LEVERS_HEAD = """
+## What each lever brings
+
+The step with all levers, and without one of them, in turns. Saved: the median of the differences of the
+pairs, with the least and the largest.
+
+"""
+
+LEVER_TITLES = {
+    "ragged": "ragged batches instead of events filled up to 6,400",
+    "layer_product": "one product for W_theta, W_h, W_t and the embedding's first map",
+    "head_products": "one product for the heads' first layers, the momentum's four heads as a batch",
+    "aligned_widths": "widths of products aligned to 64 bytes",
+    "mask_words": "dropout masks from raw random words",
+    "elu_by_exp": "elu by exp instead of expm1, its output kept alone",
+    "gate_gradient": "the gate's own gradient",
+    "kept_memory": "freed memory kept by the process",
+}
+"""What the levers of `benchmarks.levers` are."""
+
+
+def page(results: Results) -> str:
+    """Return the page.
+
+    Raises
+    ------
+    DataError
+        If a number that it shows was not measured.
+    """
+    results.require(goal.key for goal in GOALS)
+    return "".join(
+        [
+            HEAD,
+            QUICK if results.quick else "",
+            machine(results),
+            goals(results),
+            ROOFLINE.format(figure=FIGURE),
+            operations(results),
+            LEVERS_HEAD,
+            levers(results),
+        ]
+    )
+
+
+def machine(results: Results) -> str:
+    """Return what everything was measured on."""
+    told = results.machine
+    gpus = ", ".join(gpu["name"] for gpu in told["gpus"]) or "none"
+    rows = {
+        "machine": told["hardware_label"],
+        "processor": f"{told['cpu_model']}, {told['usable_cpus']} usable",
+        "memory": f"{told['memory_bytes'] / 2**30:.0f} GiB",
+        "GPU": gpus,
+        "system": told["system"],
+        "versions": ", ".join(f"{name} {version}" for name, version in told["versions"].items()),
+    }
+    return "\n## Machine and versions\n\n" + table("| | |", [list(row) for row in rows.items()])
+
+
+def goals(results: Results) -> str:
+    """Return what was measured beside its goal."""
+    rows = []
+    for goal in GOALS:
+        met = goal.met(results)
+        word = {True: "yes", False: "no", None: ""}[met]
+        why = goal.why(results) if met is False else ""
+        rows.append([goal.title, f"`{goal.key}`", goal.wanted, f"{results[goal.key]:.3g}", word, why])
+    head = "| measured | key | goal | found | met | what holds the rest |"
+    return "\n## Goals\n\n" + table(head, rows)
+
+
+def operations(results: Results) -> str:
+    """Return the operations of both profiled steps."""
+    of_default = {o.title: o.share for o in operations_of(results, "default")}
+    rows = [
+        [
+            o.title,
+            f"{o.share:.1%}",
+            f"{o.bound:.1%}",
+            "" if o.rate is None else f"{o.rate / 1e9:.1f}",
+            "" if o.intensity is None else f"{o.intensity:.2g}",
+            f"{of_default[o.title]:.1%}",
+        ]
+        for o in operations_of(results, "paper")
+    ]
+    head = (
+        "| operations | share of the step | at the limits | GFLOP/s | FLOP per byte | share at the defaults |"
+    )
+    return table(head, rows)
+
+
+def levers(results: Results) -> str:
+    """Return before and after of each lever that was measured; `possible` says which cannot be."""
+    rows = []
+    for name in ("ragged", *LEVERS):
+        if f"levers.{name}.saved_ms" not in results.numbers:
+            rows.append([LEVER_TITLES[name], "not possible on this machine", "", "", ""])
+            continue
+        without, with_, saved, least, most = (
+            results[f"levers.{name}.{what}"]
+            for what in ("without_ms", "with_ms", "saved_ms", "saved_ms_least", "saved_ms_most")
+        )
+        spread = f"{saved:.0f} ({least:.0f} to {most:.0f})"
+        rows.append([LEVER_TITLES[name], f"{without:.0f}", f"{with_:.0f}", spread, f"{saved / without:.1%}"])
+    return table("| lever | without, ms | with, ms | saved, ms | saved |", rows)
+
+
+def table(head: str, rows: list[list[str]]) -> str:
+    """Return a table in Markdown."""
+    rule = "|" + "---|" * (head.count("|") - 1)
+    return "\n".join([head, rule, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def main() -> None:
+    """Write the page and its figure."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("results", type=Path, metavar="RESULTS.json")
+    parser.add_argument("--out", type=Path, default=Path("docs/performance.md"), metavar="FILE")
+    options = parser.parse_args()
+    try:
+        results = read_results(options.results)
+        text, picture = page(results), png(roofline_figure(results))
+        write_bytes(options.out.parent / FIGURE, picture)
+        write_text(options.out, text)
+    except MlpfHpoError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

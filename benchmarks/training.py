@@ -1,0 +1,159 @@
+"""How fast MLPF trains, beside the published way and beside what the machine can do.
+
+    python -m benchmarks.training [PART ...] [--quick] [--json FILE]
+
+One thread and its processor time, so that what else the machine does counts little; what is compared takes
+turns in one process, and the median of the rounds' ratios counts. On a GPU the clock is the wall's, read when
+the device is done; so it is where two processes train together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.cases import (
+    CALM,
+    LAPTOP,
+    LAPTOP_CONFIGURATION,
+    LARGEST,
+    LONGEST,
+    batch_of,
+    mixed_sizes,
+    padded_inference,
+    padded_step,
+    paper_module,
+    ragged_inference,
+    ragged_step,
+)
+from benchmarks.clock import DEVICE, Step, alternating, speedup
+from benchmarks.framework import framework
+from benchmarks.levers import levers
+from benchmarks.operations import operations
+from benchmarks.padded import slots_for
+from benchmarks.ranks import ranks
+from benchmarks.step_memory import step_memory
+from mlpf_hpo.config import Params
+from mlpf_hpo.files import write_json
+from mlpf_hpo.hardware.flop import training_flop
+from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.hardware.memory import keep_freed_memory
+from mlpf_hpo.mlpf.module import MLPFModule
+
+ORDER = 1024
+"""Of the square matrices whose product is the peak: large enough for one core, and soon done."""
+
+
+def mixed(quick: bool) -> dict[str, float]:
+    """Compare a training step, and an inference, on events of mixed size."""
+    batch, module = batch_of(mixed_sizes(2 if quick else 4)), paper_module()
+    own = slots_for(int(batch.ptr.diff().max()), module.network.bin_size)
+    times = alternating(
+        {
+            "ragged": ragged_step(module, batch),
+            "6400": padded_step(module.network, batch, LONGEST),
+            "batchmax": padded_step(module.network, batch, own),
+        },
+        1 if quick else 5,
+    )
+    inference = alternating(
+        {
+            "ragged": ragged_inference(module.network, batch),
+            "6400": padded_inference(module.network, batch, LONGEST),
+        },
+        1 if quick else 5,
+    )
+    return {
+        "mixed.speedup_vs_padded_6400": speedup(times, "6400", "ragged"),
+        "mixed.speedup_vs_padded_batchmax": speedup(times, "batchmax", "ragged"),
+        "mixed.inference_speedup_vs_padded_6400": speedup(inference, "6400", "ragged"),
+    }
+
+
+def uniform(quick: bool) -> dict[str, float]:
+    """Compare a training step on events of one size, in whole bins: there is nothing to gain from padding."""
+    module = paper_module()
+    size = slots_for(LARGEST, module.network.bin_size)
+    batch = batch_of([size] if quick else [size] * 2)
+    times = alternating(
+        {"ragged": ragged_step(module, batch), "padded": padded_step(module.network, batch, size)},
+        2 if quick else 5,
+    )
+    return {"uniform.speedup_vs_padded": speedup(times, "padded", "ragged")}
+
+
+def arithmetic(quick: bool) -> dict[str, float]:
+    """Measure the share of the GEMM peak, with a product of matrices of order 1024 beside every step."""
+    laptop = MLPFModule(LAPTOP_CONFIGURATION, LAPTOP, seed=1)
+    cases = {
+        "fraction_of_gemm_peak": (paper_module(), [LARGEST], 3 if quick else 9),
+        "fraction_of_gemm_peak_default": (laptop, [CALM] * Params().training.batch_events, 50),
+    }
+    found = {}
+    for name, (module, sizes, rounds) in cases.items():
+        flop = training_flop(module.network, sizes)
+        works = {"step": ragged_step(module, batch_of(sizes)), "gemm": gemm(ORDER)}
+        times = alternating(works, rounds)
+        peak = 2.0 * ORDER**3 / min(times["gemm"])
+        found[name] = flop / statistics.median(times["step"]) / peak
+    return found
+
+
+def gemm(order: int) -> Step:
+    """Return a product of square matrices."""
+    a, b = torch.rand(2, order, order, device=DEVICE)
+    out = torch.empty_like(a)
+
+    def product() -> None:
+        torch.mm(a, b, out=out)
+
+    return product
+
+
+PARTS: dict[str, Callable[[bool], dict[str, float]]] = {
+    "mixed": mixed,
+    "uniform": uniform,
+    "arithmetic": arithmetic,
+    "memory": step_memory,
+    "framework": framework,
+    "ranks": ranks,
+    "levers": levers,
+    "operations": operations,
+}
+"""What is measured: each part is told whether to be quick, and returns named numbers."""
+
+
+def machine() -> dict[str, Any]:
+    """Return what the numbers were measured on, without the machine's name."""
+    return {name: value for name, value in describe_host().record().items() if name != "hostname"}
+
+
+def main() -> None:
+    """Measure, print, and keep the numbers if asked to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one or more of {', '.join(PARTS)}; or all")
+    parser.add_argument("--quick", action="store_true", help="three to four minutes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    numbers: dict[str, float] = {}
+    for name in options.parts or PARTS:
+        numbers.update(PARTS[name](options.quick))
+    for name, value in numbers.items():
+        print(f"{name:45} {value:.4g}")
+    if options.json is not None:
+        write_json(options.json, {"machine": machine(), "quick": options.quick, **numbers})
+
+
+if __name__ == "__main__":
+    main()
