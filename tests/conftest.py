@@ -3,14 +3,58 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from typing import Any
 
-from tests.clones import make_clone
-from tests.faults.record import measured, pytest_addoption, pytest_sessionfinish
+import pytest
+from xdist.scheduler import LoadFileScheduling
 
-__all__ = ["make_clone", "measured", "pytest_addoption", "pytest_sessionfinish"]
+from tests.clones import copy, finished, make_clone, read_only_home, with_champion, with_events
+from tests.faults.record import (
+    measured,
+    pytest_addoption,
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+)
+
+__all__ = [
+    "copy",
+    "finished",
+    "make_clone",
+    "measured",
+    "pytest_addoption",
+    "pytest_runtest_logreport",
+    "pytest_sessionfinish",
+    "read_only_home",
+    "with_champion",
+    "with_events",
+]
 
 
 def pytest_configure() -> None:
     """Hear Ctrl-C again: a shell lets what it starts in the background ignore it, and so its children."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """Undo what a command that ran within the test sets for the rest of its process: it silences all logs."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+class ByWhatIsShared(LoadFileScheduling):
+    """Keeps tests of one file in one process, and those files too that share one pipeline."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "one pipeline" if file.endswith(("test_kills.py", "test_repro.py")) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWhatIsShared:
+    """Deal tests out to processes so that what is dear to set up is set up once."""
+    return ByWhatIsShared(config, log)
