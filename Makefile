@@ -1,9 +1,14 @@
 # Every target sets up .venv by itself, once, from the pinned versions in constraints.txt.
 #   make repro    run the whole pipeline and say how things stand; what is up to date is not run again
 #   make test     run the tests
+#   make test-slow  the tests of whole pipelines and of faults, which take longest
 #   make report   bring the report up to date and say where it is
+#   make published  the paper's tables on its published curves (MLPF_HPO_REFERENCE_DIR: their folder), minutes
+#   make reference  what MLPF learns in a longer training: trained, judged, registered as mlpf@champion
 #   make ui       serve the MLflow user interface on this machine and print links into it (PORT=5000)
 #   make images   make the screenshots of docs/ui.md again
+#   make reliability  inject the faults again and write docs/reliability.md
+#   make performance  measure how fast training is, on a quiet machine, and write docs/performance.md
 #   make lint     style, types and import floors
 
 SHELL := /bin/bash
@@ -22,18 +27,20 @@ export RAY_USAGE_STATS_ENABLED := 0
 PORT ?= 5000
 
 # Only one make at a time may change a checkout: a second one says who is at work, and waits. The kernel ends the
-# lock with its holder, `dvc` in the case of `repro`.
+# lock with its holder, `dvc` in the case of `repro`; who has only just got it may not have written its name yet.
 LOCK := .state/make.lock
 alone = mkdir -p $(dir $(LOCK)) && exec 9>>$(LOCK) \
-	&& { flock --nonblock 9 || { echo "Waiting for $$(cat $(LOCK)) to end ..." >&2; flock 9; }; } \
+	&& { flock --nonblock 9 || { [ -s $(LOCK) ] || sleep 1; echo "Waiting for $$(cat $(LOCK)) to end ..." >&2; flock 9; }; } \
 	&& echo "make $(MAKECMDGOALS) (PID $$$$, since $$(date '+%F %T'))" > $(LOCK)
 
-.PHONY: help repro test report ui images lint setup install-pinned clean
+.PHONY: help repro test test-slow reliability performance report published reference ui images lint setup install-pinned clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
+# An unpacked source archive has no git: DVC must not look for one.
 setup: $(STAMP)
+	@test -e .git || dvc config --local core.no_scm true
 
 # Another make may have installed it while this one waited.
 $(STAMP): pyproject.toml constraints.txt
@@ -46,8 +53,6 @@ install-pinned:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
 		-c constraints.txt -e '.[generate,dev]' 2> $(VENV)/pip.log \
 		|| { cat $(VENV)/pip.log >&2; exit 1; }
-	@# An unpacked source archive has no git: DVC must not look for one.
-	@test -e .git || $(BIN)/dvc config --local core.no_scm true
 	@touch $(STAMP)
 
 repro: setup
@@ -58,8 +63,30 @@ report: setup
 	@$(alone) && exec dvc repro --quiet report
 	@echo "report: file://$(CURDIR)/report/index.html"
 
+published: setup
+	@$(alone) && export MLPF_HPO_REFERENCE_DIR=$${MLPF_HPO_REFERENCE_DIR:+$$(realpath -- "$$MLPF_HPO_REFERENCE_DIR")} \
+		&& cd studies/published && exec dvc repro
+
+reference: setup
+	@$(alone) && exec dvc repro studies/reference_training/dvc.yaml
+
+# As many processes as processors; tests/conftest.py says which tests stay together.
+# Each with one thread of arithmetic: threads of several would only wait for each other.
+PYTEST := OMP_NUM_THREADS=1 python -m pytest -n logical
+
 test: setup
-	@python -m pytest -m "not pipeline and not faults" $(PYTEST_ARGS)
+	@$(PYTEST) -m "not pipeline and not faults" $(PYTEST_ARGS)
+
+test-slow: setup
+	@$(PYTEST) -m "pipeline or faults" $(PYTEST_ARGS)
+
+reliability: setup
+	@$(PYTEST) tests/faults tests/pipeline tests/tuning --reliability docs/reliability.md
+
+# Whatever else runs meanwhile is in the numbers.
+performance: setup
+	@python -m benchmarks.training --json docs/performance.json
+	@python -m benchmarks.performance docs/performance.json --out docs/performance.md
 
 ui: setup
 	@mlpf-hpo ui --port $(PORT)

@@ -1,33 +1,42 @@
-"""A temporary clone of this repository at a tiny size, and the real `dvc` in it."""
+"""A temporary clone of this repository at a tiny size, and the real `dvc` in it.
+
+What takes longest, a pipeline that nothing disturbs, runs once for all tests that need one, in three parts.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.faults.file_systems import mounted
+
 ROOT = Path(__file__).parents[1]
 
 TINY = {
     "seed": 7,
-    "events": {"train": {"process": "ttbar", "events": 8}, "validation": {"process": "qcd", "events": 6}},
+    "events": {"train": {"process": "ttbar", "events": 16}, "validation": {"process": "qcd", "events": 6}},
     "network": {"embedding_dim": 8, "class_head": [8], "charge_head": [8], "regression_head": [8]},
-    "training": {"batch_events": 4},
-    "space": {"output_dim": {"values": [8, 16]}},
-    "campaign": {"trials": 14, "epochs": 4},
+    "training": {"batch_events": 1},  # many steps, so that an epoch takes long enough to be hit
+    # Some trials explode, and some end in NaN.
+    "space": {"lr": {"high": 1e7}, "output_dim": {"values": [8, 16]}},
+    "campaign": {"trials": 14, "epochs": 5},
     "predictors": {
+        "candidates": ["persistence", "svr", "qsvr"],
         "outer_folds": 3,
         "inner_folds": 2,
         "table_2_splits": 2,
         "table_2_points": 6,
         "qsvr": {"reads": 10, "sweeps": 10, "points": 6},
     },
-    "search": {"configurations": 4, "max_epochs": 4, "predict_from_epoch": 1},
+    "search": {"configurations": 8, "max_epochs": 5, "predict_from_epoch": 1},
     "benchmark": {"copies": 2, "events_per_thread": 8, "epochs": 2, "batch_size": 4, "minimum_overlap": 0.0},
 }
 
@@ -45,6 +54,7 @@ class Clone:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.output = ""
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "RAY_", "DVC_"))},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -90,3 +100,56 @@ def make_clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clone]:
         return clone
 
     return make
+
+
+@pytest.fixture(scope="session")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Clone], Clone]:
+    """Return a function that copies a clone with all that it holds."""
+
+    def make(clone: Clone) -> Clone:
+        folder = tmp_path_factory.mktemp("copy") / "mlpf_hpo"
+        shutil.copytree(clone.folder, folder, symlinks=True)
+        copied = Clone(folder)
+        copied.output = clone.output
+        return copied
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def read_only_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
+    """Yield a home folder that is a read-only file system, or None where none can be mounted."""
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(mounted(tmp_path_factory.mktemp("home") / "home"))
+            disk.remount("ro")
+            home = disk.path
+        except OSError:
+            home = None
+        yield home
+
+
+def _go_on(clone: Clone, home: Path | None, *stages: str) -> Clone:
+    """Run stages, all that are left by default."""
+    if home is not None:
+        clone.environment["HOME"] = str(home)
+    clone.output += clone.run("dvc", "repro", *stages)
+    return clone
+
+
+@pytest.fixture(scope="session")
+def with_events(make_clone: Callable[[], Clone], read_only_home: Path | None) -> Clone:
+    """Return a clone after the stage `events`."""
+    return _go_on(make_clone(), read_only_home, "events")
+
+
+@pytest.fixture(scope="session")
+def with_champion(with_events: Clone, copy: Callable[[Clone], Clone], read_only_home: Path | None) -> Clone:
+    """Return a clone after the stage `register`, never disturbed."""
+    return _go_on(copy(with_events), read_only_home, "register")
+
+
+@pytest.fixture(scope="session")
+def finished(with_champion: Clone, copy: Callable[[Clone], Clone], read_only_home: Path | None) -> Clone:
+    """Return a clone after all stages, never disturbed."""
+    return _go_on(copy(with_champion), read_only_home)

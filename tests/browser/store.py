@@ -10,7 +10,8 @@ import pandas as pd
 
 from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.hardware.host import HostInfo, describe_host
-from mlpf_hpo.predictors import make_predictor, trusted_types
+from mlpf_hpo.predictors.factory import make_predictor
+from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tracking.client import ARTIFACTS, DATABASE, connect
 from mlpf_hpo.tracking.hosts import host_note

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from mlpf_hpo.config import PredictorsParams
-from mlpf_hpo.predictors import make_predictor, trusted_types
+from mlpf_hpo.predictors.factory import make_predictor
+from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.registry import MODEL, register_predictor
 from mlpf_hpo.tracking.writer import RunWriter

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,16 +41,23 @@ def _mount(*arguments: str) -> None:
         raise OSError(f"mount: {done.stderr.strip()}")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """Yield a file system of 16 MB; the test is skipped where none can be mounted."""
-    path = tmp_path / "disk"
+@contextmanager
+def mounted(path: Path) -> Iterator[SmallDisk]:
+    """Mount a file system of 16 MB within the block; OSError says why none can be."""
     path.mkdir()
-    try:
-        _mount("-t", "tmpfs", "-o", "size=16m", "tmpfs", str(path))
-    except OSError as error:
-        pytest.skip(f"no file system can be mounted here ({error}); it takes root")
+    _mount("-t", "tmpfs", "-o", "size=16m", "tmpfs", str(path))
     try:
         yield SmallDisk(path)
     finally:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """Yield a file system of 16 MB; the test is skipped where none can be mounted."""
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(mounted(tmp_path / "disk"))
+        except OSError as error:
+            pytest.skip(f"no file system can be mounted here ({error}); it takes root")
+        yield disk

@@ -1,6 +1,6 @@
 """The record of the faults: each test says what it did and measured, and docs/reliability.md shows it.
 
-``pytest tests/faults --reliability docs/reliability.md`` writes the page; without the option nothing is.
+``make reliability`` writes the page, by pytest's option ``--reliability``; without the option nothing is.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ TOPICS = {
 
 HEAD = """# What faults do to it
 
-Each row is a test in `tests/faults` that injects the fault into the real components - Ray, MLflow, DVC, the
-file system - and measured what is told here. Written by
-`pytest tests/faults --reliability docs/reliability.md` on {machine}.
+Each row is a test that injects the fault into the real components - Ray, MLflow, DVC, the file system - and
+measured what is told here. Written by `make reliability` on {machine}.
 """
 
 
@@ -66,26 +65,34 @@ class FaultRecord:
 
 
 RECORD = FaultRecord()
+PROPERTY = "measured"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--reliability", metavar="FILE", help="write what the fault tests measured to this page")
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Take down what a test that passed told; reports also come from processes that run tests beside."""
+    if report.when == "call" and report.passed:
+        RECORD.outcomes.extend(Outcome(*told) for name, told in report.user_properties if name == PROPERTY)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     file = session.config.getoption("--reliability")
-    if file and RECORD.outcomes:
+    beside = hasattr(session.config, "workerinput")
+    if file and RECORD.outcomes and not beside:
         with written_whole(Path(file)) as temporary:
             temporary.write_text(RECORD.page(), encoding="utf-8")
 
 
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Callable[[str, str, str], None]:
-    """Return a function that puts (topic, fault, outcome) on record: the last line of a test."""
+    """Return a function that puts (topic, fault, outcome) on record."""
     where = f"{request.path.stem}::{request.node.name}"
 
     def tell(topic: str, fault: str, outcome: str) -> None:
         assert topic in TOPICS
-        RECORD.outcomes.append(Outcome(topic, fault, outcome, where))
+        request.node.user_properties.append((PROPERTY, (topic, fault, outcome, where)))
 
     return tell

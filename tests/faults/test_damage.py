@@ -17,8 +17,8 @@ from mlpf_hpo.curves.dataset import read_curves, write_curves
 from mlpf_hpo.errors import DataError, MlpfHpoError
 from mlpf_hpo.events.store import write_store
 from mlpf_hpo.files import sha256, write_record
+from mlpf_hpo.predictors.model_file import load_champion
 from mlpf_hpo.predictors.registration import register_winner
-from mlpf_hpo.tracking.registry import load_champion
 from mlpf_hpo.tuning.checkpoints import newest_checkpoint
 from mlpf_hpo.tuning.specs import plan_trials
 from mlpf_hpo.workload.benchmark import run_benchmark
@@ -93,6 +93,7 @@ def test_any_flipped_bit(name: str, tmp_path: Path, measured) -> None:
     )
 
 
+@pytest.mark.faults
 def test_every_byte_of_a_curves_table(tmp_path: Path, measured) -> None:
     file = tmp_path / "curves.parquet"
     write_curves(curves(3, 2), file)
@@ -191,7 +192,7 @@ def test_a_damaged_champion_is_not_used(champion: Champion, measured) -> None:
     noticed = []
 
     def predictions() -> bytes:
-        predictor, _ = load_champion(champion.trusted, champion.uri)
+        predictor, _ = load_champion(champion.uri)
         return bytes(predictor.predict(champion.frame).tobytes())
 
     @examples(40)

@@ -87,6 +87,7 @@ def test_training_goes_on_from_its_last_checkpoint(small_disk, make_spec, measur
     )
 
 
+@pytest.mark.faults
 def test_models_are_written_all_or_none(small_disk, empty_database, monkeypatch, measured) -> None:
     database = small_disk.path.parent / "mlflow.db"
     shutil.copy(empty_database, database)
@@ -108,6 +109,7 @@ def test_models_are_written_all_or_none(small_disk, empty_database, monkeypatch,
     )
 
 
+@pytest.mark.faults
 def test_a_report_keeps_its_old_page(small_disk, inputs, measured) -> None:
     out = small_disk.path / "report"
     page = build_report(inputs, out).read_bytes()
@@ -172,6 +174,7 @@ def test_the_results_of_a_benchmark(small_disk, stores, measured) -> None:
     )
 
 
+@pytest.mark.faults
 def test_the_command_line_says_it_without_a_traceback(small_disk, tmp_path: Path, measured) -> None:
     for name in ("train", "validation"):
         write_store(tmp_path / "events" / name, events(4), {})

@@ -108,20 +108,3 @@ def test_training_with_a_home_that_is_read_only(small_disk, tmp_path: Path, meas
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/history.json").is_file()
     measured("machine", "`mlpf-hpo train` with a read-only home folder", "trains as ever")
-
-
-@pytest.mark.pipeline
-@pytest.mark.faults
-def test_the_pipeline_with_a_home_that_is_read_only(make_clone, small_disk, measured) -> None:
-    """DVC, Pythia, Ray, MLflow: nobody needs to write to the home folder."""
-    clone = make_clone()
-    small_disk.remount("ro")
-    clone.environment["HOME"] = str(small_disk.path)
-    clone.write_params({"campaign": {"trials": 2, "epochs": 2}})
-    clone.run("dvc", "repro", "curves")
-    assert (clone.folder / "data/curves.parquet").is_file()
-    measured(
-        "machine",
-        "`dvc repro curves` with a read-only home folder",
-        "events (Pythia), campaign (Ray) and curves (MLflow) run to their end",
-    )

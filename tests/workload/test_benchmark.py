@@ -23,7 +23,7 @@ from mlpf_hpo.workload.report import SCORE, scores, write_report
 NETWORK = NetworkParams(
     embedding_dim=4, hash_columns=8, class_head=(4,), charge_head=(4,), regression_head=(4,)
 )
-OTHERS = ("system/cpu_fraction", "system/rss_megabytes", "train/loss")
+OTHERS = ("system/cpu_fraction", "system/peak_rss_megabytes", "train/loss")
 SIZES = (20, 33, 64, 5, 40, 31)
 Run = Callable[..., BenchmarkResult]
 
