@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from sklearn.tree._tree import Tree
 
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
@@ -23,6 +18,8 @@ TRUSTED_TYPES = (
     "mlpf_hpo.curves.features.CurveFeatures",
     "mlpf_hpo.predictors.curve_predictor.CurvePredictor",
     "mlpf_hpo.predictors.regressors.ensemble.QSVREnsemble",
+    "mlpf_hpo.predictors.regressors.forest.ExtraTrees",
+    "mlpf_hpo.predictors.regressors.forest.Forest",
     "mlpf_hpo.predictors.regressors.gaussian_process.GaussianProcess",
     "mlpf_hpo.predictors.regressors.parametric.ParametricCurve",
     "mlpf_hpo.predictors.regressors.persistence.Persistence",
@@ -31,15 +28,8 @@ TRUSTED_TYPES = (
     "mlpf_hpo.predictors.regressors.residual.Residual",
     "mlpf_hpo.predictors.regressors.subsampled.Subsampled",
     *(f"sklearn.gaussian_process.kernels.{kernel}" for kernel in KERNELS),
-    "sklearn.tree._tree.Tree",
 )
-"""Types that a model file may hold, beside those of scikit-learn and numpy that skops trusts.
-
-A tree's arrays are looked through once it is loaded.
-"""
-
-LEAF = -1
-"""In the place of a child."""
+"""Types that a model file may hold, beside those of scikit-learn and numpy that skops trusts."""
 
 
 def trusted_types() -> list[str]:
@@ -53,8 +43,7 @@ def load_predictor(file: Path) -> CurvePredictor:
     Raises
     ------
     DataError
-        If it is damaged, holds something else, or a tree whose walk would leave its arrays; nothing of it is
-        executed.
+        If it is damaged or holds something else; nothing of it is executed.
     """
     model = load_model(file, trusted_types())
     if not isinstance(model, CurvePredictor):
@@ -62,8 +51,6 @@ def load_predictor(file: Path) -> CurvePredictor:
             f"{file}: holds a {type(model).__name__}, not a predictor of curves; `mlpf-hpo predictors fit` "
             "writes one"
         )
-    if not all(_is_sound(tree) for tree in _trees(model, set())):
-        raise DataError(f"{file}: damaged, or not a model of ours: a tree leads out of its own nodes")
     return model
 
 
@@ -96,38 +83,3 @@ def load_champion(uri: str | None = None, alias: str = "champion") -> tuple[Curv
             "makes one (dvc repro register)"
         )
     return load_version(version, uri), version
-
-
-def _trees(held: Any, seen: set[int]) -> Iterator[Tree]:
-    """Yield the trees that an object holds, however deep."""
-    if id(held) in seen:
-        return
-    seen.add(id(held))
-    if isinstance(held, Tree):
-        yield held
-    elif isinstance(held, dict):
-        for value in held.values():
-            yield from _trees(value, seen)
-    elif isinstance(held, list | tuple) or (isinstance(held, np.ndarray) and held.dtype == object):
-        for value in held:
-            yield from _trees(value, seen)
-    elif hasattr(held, "__dict__"):
-        yield from _trees(vars(held), seen)
-
-
-def _is_sound(tree: Tree) -> bool:
-    """Tell whether every walk from the root stays within the nodes and features, and ends.
-
-    Scikit-learn follows these numbers without a look at the arrays' ends. It numbers nodes so that children
-    come after their parent.
-    """
-    nodes = tree.__getstate__()["nodes"]
-    left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
-    inner = np.flatnonzero(left != LEAF)
-    children = np.concatenate([left[inner], right[inner]])
-    return (
-        len(nodes) == tree.node_count > 0
-        and len(tree.value) == tree.node_count
-        and bool(np.all(children > np.tile(inner, 2)) and np.all(children < tree.node_count))
-        and bool(np.all((feature[inner] >= 0) & (feature[inner] < tree.n_features)))
-    )

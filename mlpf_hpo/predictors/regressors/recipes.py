@@ -6,13 +6,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyRegressor
-from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVR, NuSVR
 
 from mlpf_hpo.curves.features import CurveFeatures
+from mlpf_hpo.predictors.regressors.forest import ExtraTrees, Forest
 from mlpf_hpo.predictors.regressors.gaussian_process import GaussianProcess
 from mlpf_hpo.predictors.regressors.parametric import ParametricCurve
 from mlpf_hpo.predictors.regressors.persistence import Persistence
@@ -108,13 +108,9 @@ def nu_svr() -> BaseEstimator:
 
 def forest(seed: int) -> BaseEstimator:
     """Return a random forest with out-of-bag predictions."""
-    return RandomForestRegressor(
-        TREES, min_samples_leaf=LEAST_LEAF, max_features=0.5, oob_score=True, random_state=seed
-    )
+    return Forest(TREES, min_samples_leaf=LEAST_LEAF, max_features=0.5, oob_score=True, random_state=seed)
 
 
 def extra_trees(seed: int) -> BaseEstimator:
     """Return extremely randomised trees, with bootstrap for their out-of-bag predictions."""
-    return ExtraTreesRegressor(
-        TREES, min_samples_leaf=LEAST_LEAF, bootstrap=True, oob_score=True, random_state=seed
-    )
+    return ExtraTrees(TREES, min_samples_leaf=LEAST_LEAF, bootstrap=True, oob_score=True, random_state=seed)

@@ -1,0 +1,98 @@
+"""Scikit-learn's forests, stored as a few arrays instead of thousands of trees.
+
+A predictor that answers after every epoch holds a forest an epoch. Written tree by tree its file takes
+hundreds of megabytes and many seconds to look through; all nodes of a forest in one array take milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
+from sklearn.tree import DecisionTreeRegressor
+from sklearn.tree._tree import Tree
+
+LEAF = -1
+"""In the place of a child."""
+
+OWN = ("tree_", "random_state")
+"""What the trees of a forest do not have in common."""
+
+
+class _Packed:
+    """Forests of one target whose state holds the nodes of all trees in one array."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(cast(dict[str, Any], super().__getstate__()))  # which may be the object's own
+        trees = state.pop("estimators_", None)
+        return state if trees is None else {**state, "packed": _pack(trees)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        rest = {name: value for name, value in state.items() if name != "packed"}
+        if "packed" in state:
+            rest["estimators_"] = list(_unpacked(state["packed"], state["n_features_in_"]))
+        super().__setstate__(rest)  # type: ignore[misc]
+
+
+class Forest(_Packed, RandomForestRegressor):
+    """A random forest."""
+
+
+class ExtraTrees(_Packed, ExtraTreesRegressor):
+    """Extremely randomised trees."""
+
+
+def _pack(trees: list[DecisionTreeRegressor]) -> dict[str, Any]:
+    states = [tree.tree_.__getstate__() for tree in trees]
+    return {
+        "common": {name: value for name, value in vars(trees[0]).items() if name not in OWN},
+        "seeds": np.array([tree.random_state for tree in trees], dtype=np.int64),
+        "sizes": np.array([state["node_count"] for state in states], dtype=np.int64),
+        "depths": np.array([state["max_depth"] for state in states], dtype=np.int64),
+        "nodes": np.concatenate([state["nodes"] for state in states]),
+        "values": np.concatenate([state["values"] for state in states]),
+    }
+
+
+def _unpacked(packed: dict[str, Any], n_features: int) -> Iterable[DecisionTreeRegressor]:
+    """Yield the trees of a forest that sees `n_features` columns.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit each other, or a walk through a tree would leave them or the columns.
+    """
+    sizes = packed["sizes"]
+    if not (sizes > 0).all() or not sizes.sum() == len(packed["nodes"]) == len(packed["values"]):
+        raise ValueError("the trees' sizes are not those of their nodes")
+    ends = np.cumsum(sizes)[:-1]
+    parts = np.split(packed["nodes"], ends), np.split(packed["values"], ends)
+    for nodes, values, depth, seed in zip(*parts, packed["depths"], packed["seeds"], strict=True):
+        if not _is_sound(nodes, n_features):
+            raise ValueError("a tree leads out of its own nodes")
+        inner = Tree(n_features, np.ones(1, dtype=np.intp), 1)
+        inner.__setstate__(
+            {"max_depth": int(depth), "node_count": len(nodes), "nodes": nodes, "values": values}
+        )
+        tree = DecisionTreeRegressor()
+        vars(tree).update(packed["common"], tree_=inner, random_state=int(seed))
+        yield tree
+
+
+def _is_sound(nodes: NDArray[Any], n_features: int) -> bool:
+    """Tell whether every walk from the root stays within the nodes and features, and ends.
+
+    Scikit-learn follows these numbers without a look at the arrays' ends. It numbers nodes so that children
+    come after their parent.
+    """
+    left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
+    inner = np.flatnonzero(left != LEAF)
+    children = np.concatenate([left[inner], right[inner]])
+    return bool(
+        np.all(children > np.tile(inner, 2))
+        and np.all(children < len(nodes))
+        and np.all((feature[inner] >= 0) & (feature[inner] < n_features))
+    )
