@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import statistics
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -24,6 +25,7 @@ from benchmarks.plain import (
     separate_heads,
 )
 from mlpf_hpo.hardware.memory import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, keep_freed_memory
+from mlpf_hpo.mlpf import blockwise
 
 Without = Callable[[], AbstractContextManager[Any]]
 
@@ -58,6 +60,7 @@ LEVERS: dict[str, Without] = {
     "mask_words": lambda: patched(dropout__Dropout__forward=dropout_by_draws),
     "elu_by_exp": lambda: patched(layers__elu=functional.elu, heads__elu=functional.elu),
     "gate_gradient": lambda: patched(layers__gated=gate_by_autograd),
+    "blocks": lambda: mock.patch.dict(blockwise.BLOCK, dict.fromkeys(blockwise.BLOCK, sys.maxsize)),
     "kept_memory": memory_given_back,
 }
 """Name -> what takes the lever away; `ragged` is the batch's, and stands beside these."""

@@ -61,6 +61,7 @@ LEVER_TITLES = {
     "mask_words": "dropout masks from raw random words",
     "elu_by_exp": "elu by exp instead of expm1, its output kept alone",
     "gate_gradient": "the gate's own gradient",
+    "blocks": "heads differentiated block by block, which is for memory's sake",
     "kept_memory": "freed memory kept by the process",
 }
 """What the levers of `benchmarks.levers` are."""

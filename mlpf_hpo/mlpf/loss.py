@@ -63,7 +63,7 @@ class LossTerms:
     def total(self) -> Tensor:
         """The weighted sum of the means: a scalar."""
         with exact_products(self.sums.device):
-            return self.means @ self.sums.new_tensor(list(WEIGHTS.values()))
+            return self.sums @ term_weights(self.counts)
 
 
 def mlpf_loss(predictions: Predictions, y: Tensor) -> LossTerms:
@@ -88,6 +88,11 @@ def mlpf_loss(predictions: Predictions, y: Tensor) -> LossTerms:
         with exact_products(y.device):
             sums.append(each @ has_target)
     return LossTerms(torch.stack(sums), loss_counts(y[:, 0]))
+
+
+def term_weights(counts: Tensor) -> Tensor:
+    """Return what the sum of each term is multiplied by in the total, [7]."""
+    return counts.new_tensor(list(WEIGHTS.values())) / counts.clamp(min=1)
 
 
 def loss_counts(pid: Tensor) -> Tensor:

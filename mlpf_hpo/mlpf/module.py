@@ -11,6 +11,7 @@ from torch_geometric.data import Batch
 
 from mlpf_hpo.config import NetworkParams
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.mlpf.blockwise import training_loss
 from mlpf_hpo.mlpf.loss import TERMS, LossTerms, loss_counts, mlpf_loss
 from mlpf_hpo.mlpf.network import MLPF, Predictions
 from mlpf_hpo.mlpf.physics import PhysicsCounts, physics_counts
@@ -89,20 +90,21 @@ class MLPFModule(pl.LightningModule):
             # resumed training makes fewer of them.
             of_rank = [self.global_rank] if self.global_rank else []
             torch.manual_seed(derive_seed(self.seed, "epoch", self.current_epoch, *of_rank))
-        terms = mlpf_loss(self(batch), batch.y)
-        self._train = _plus(self._train, terms.detach())
-        part = LossTerms(terms.sums, summed(self._step_counts(batch, terms)))
-        return part.total * (n_ranks() * self._accumulated)
+        counts = loss_counts(batch.y[:, 0])
+        of_step = summed(self._step_counts(batch, counts))
+        loss, sums = training_loss(self.network, batch.x, batch.ptr, batch.y, of_step)
+        self._train = _plus(self._train, LossTerms(sums, counts))
+        return loss * (n_ranks() * self._accumulated)
 
-    def _step_counts(self, batch: Batch, terms: LossTerms) -> Tensor:
-        """Return what this rank's part of the optimiser step counts, [7]."""
+    def _step_counts(self, batch: Batch, counts: Tensor) -> Tensor:
+        """Return what this rank's part of the optimiser step counts, [7], of which its batch has `counts`."""
         if getattr(batch, "accumulated", 1) != self._accumulated:
             raise ConfigurationError(
                 f"accumulate_grad_batches={self._accumulated}: the loss of a step is over what all its "
                 "batches count, and these do not tell; take them from an EventDataModule, and let the number "
                 "be the same in every epoch"
             )
-        return terms.counts if self._accumulated == 1 else loss_counts(batch.step_pid)
+        return counts if self._accumulated == 1 else loss_counts(batch.step_pid)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a batch of validation events."""

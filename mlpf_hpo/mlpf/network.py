@@ -119,11 +119,18 @@ class MLPF(nn.Module):
         ptr : tensor [B + 1], int64
             Where events begin and end.
         """
+        return self.particles(x, *self.head_inputs(x, ptr))
+
+    def head_inputs(self, x: Tensor, ptr: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the heads see of the batch: the graph layers' part of the work."""
         inputs = encode(x)
         sizes = EventSizes.of(ptr, self.bin_size)
         normed = self.norm(torch.cat([inputs, *run(self.id_layers, inputs, sizes)], dim=1))
         id_input = _side_by_side([normed])
-        reg_input = _side_by_side([inputs, *run(self.reg_layers, inputs, sizes)])
+        return id_input, _side_by_side([inputs, *run(self.reg_layers, inputs, sizes)])
+
+    def particles(self, x: Tensor, id_input: Tensor, reg_input: Tensor) -> Predictions:
+        """Return what the heads say of elements x [N, 12], each by itself."""
         found = HeadOutputs(*map(at_least_single, self.heads(id_input, reg_input)))
         return Predictions(
             logits=found.logits,

@@ -1,0 +1,89 @@
+"""A batch's loss, with the heads evaluated and differentiated block by block of elements.
+
+What the heads compute of an element depends on that element alone, and its part of the loss has a weight that
+the targets tell beforehand. So a block's gradients are known as soon as its loss is, and of its activations,
+which would be most of a step's memory, nothing is kept: only the gradients of the heads' inputs and weights.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from mlpf_hpo.mlpf.loss import LossTerms, mlpf_loss, term_weights
+from mlpf_hpo.mlpf.network import MLPF
+
+BLOCK = {"cpu": 2048, "cuda": 32768}
+"""Elements of a block, by device: enough for fast products, and on a CPU few enough for its caches."""
+
+
+def training_loss(network: MLPF, x: Tensor, ptr: Tensor, y: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a batch's loss, to be differentiated once, and the sums of its terms, [7], without history.
+
+    Parameters
+    ----------
+    network : MLPF
+        In training.
+    x, ptr, y : tensor
+        Elements, events and targets, as `MLPF` and `mlpf_loss` take them.
+    counts : tensor [7]
+        What the sums are divided by: what counts in all parts of the optimiser's step.
+    """
+    weights = term_weights(counts)
+    if torch.is_autocast_enabled(x.device.type) and torch.get_autocast_dtype(x.device.type) == torch.float16:
+        # The factor that keeps gradients within this type comes from behind the loss.
+        sums = mlpf_loss(network(x, ptr), y).sums
+        return LossTerms(sums, counts).total, sums.detach()
+    inputs = network.head_inputs(x, ptr)
+    parameters = tuple(network.heads.parameters())
+    loss, sums = _Blockwise.apply(network, weights, x, y, *inputs, *parameters)  # type: ignore[no-untyped-call]
+    return loss, sums
+
+
+class _Blockwise(Function):
+    """Goes through the blocks forward and backward at once."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        network: MLPF,
+        weights: Tensor,
+        x: Tensor,
+        y: Tensor,
+        id_input: Tensor,
+        reg_input: Tensor,
+        *parameters: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        inputs = (id_input, reg_input)
+        of_inputs = [torch.empty_like(one) for one in inputs]
+        of_parameters = [torch.zeros_like(one) for one in parameters]
+        total = torch.zeros_like(weights)
+        for rows in _blocks(len(x), BLOCK.get(x.device.type, BLOCK["cuda"])):
+            with torch.enable_grad():
+                part = [one[rows].detach().requires_grad_() for one in inputs]
+                sums = mlpf_loss(network.particles(x[rows], *part), y[rows]).sums
+                gradients = torch.autograd.grad(sums, [*part, *parameters], weights)
+            total += sums.detach()
+            for whole, gradient in zip(of_inputs, gradients, strict=False):
+                whole[rows] = gradient
+            for whole, gradient in zip(of_parameters, gradients[len(part) :], strict=True):
+                whole += gradient
+        ctx.gradients = [*of_inputs, *of_parameters]
+        ctx.mark_non_differentiable(total)
+        return total @ weights, total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _of_sums: Tensor) -> tuple[Tensor | None, ...]:
+        gradients, ctx.gradients = ctx.gradients, None
+        return (None, None, None, None, *(one.mul_(gradient) for one in gradients))
+
+
+def _blocks(n: int, size: int) -> list[slice]:
+    """Return blocks of nearly equal size; one of no rows where there are none."""
+    number = max(1, -(-n // size))
+    edges = [n * i // number for i in range(number + 1)]
+    return [slice(first, last) for first, last in pairwise(edges)]
