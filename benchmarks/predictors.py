@@ -25,7 +25,7 @@ from mlpf_hpo.predictors.evaluation import REFERENCE, SELECTED, evaluate
 from mlpf_hpo.predictors.selection import known_epochs_at
 from mlpf_hpo.space import TABLE_1
 
-CANDIDATES = ("persistence", "ridge", "cautious_svr", "cautious_trees")
+CANDIDATES = ("persistence", "drift", "ridge", "cautious_svr", "cautious_trees")
 INNER_FOLDS = 5
 METRICS = ("r2_loss", "spearman", "top_recall")
 SHARES = (0.02, 0.10, 0.25, 0.50)

@@ -30,6 +30,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 CandidateName = Literal[
     "persistence",
+    "drift",
     "power_law",
     "exponential",
     "mmf",
@@ -203,6 +204,7 @@ class PredictorsParams(Section):
 
     candidates: Candidates = (
         "persistence",
+        "drift",
         "svr",
         "ridge",
         "cautious_svr",

@@ -48,6 +48,7 @@ Build = Callable[[PredictorsParams, int], tuple[Any, Any]]
 
 REGRESSORS: dict[str, Build] = {
     "persistence": lambda _params, _seed: (r.last_seen(), r.median()),
+    "drift": lambda _params, _seed: (r.drift(), r.median()),
     "power_law": lambda _params, _seed: (r.continuation("power_law"), r.median()),
     "exponential": lambda _params, _seed: (r.continuation("exponential"), r.median()),
     "mmf": lambda _params, _seed: (r.continuation("mmf"), r.median()),

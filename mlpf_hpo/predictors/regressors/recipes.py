@@ -86,6 +86,14 @@ def last_seen() -> Pipeline:
     return Pipeline([("features", CurveFeatures(hyperparameters=False)), ("regressor", Persistence())])
 
 
+def drift() -> Pipeline:
+    """Return persistence moved by the median of what the training curves still went (on a log scale).
+
+    It ranks exactly as persistence does; "random walk with drift" in Hyndman and Athanasopoulos, Forecasting.
+    """
+    return over_last_seen(DummyRegressor(strategy="median"), hyperparameters=False)
+
+
 def median() -> Pipeline:
     """Return what persistence becomes before the first epoch: the median of the training curves."""
     return Pipeline([("features", CurveFeatures()), ("regressor", DummyRegressor(strategy="median"))])
