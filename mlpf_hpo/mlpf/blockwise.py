@@ -33,12 +33,12 @@ def training_loss(network: MLPF, x: Tensor, ptr: Tensor, y: Tensor, counts: Tens
     counts : tensor [7]
         What the sums are divided by: what counts in all parts of the optimiser's step.
     """
-    weights = term_weights(counts)
     if torch.is_autocast_enabled(x.device.type) and torch.get_autocast_dtype(x.device.type) == torch.float16:
         # The factor that keeps gradients within this type comes from behind the loss.
         sums = mlpf_loss(network(x, ptr), y).sums
         return LossTerms(sums, counts).total, sums.detach()
     inputs = network.head_inputs(x, ptr)
+    weights = term_weights(counts.to(torch.promote_types(inputs[0].dtype, torch.float32)))
     parameters = tuple(network.heads.parameters())
     loss, sums = _Blockwise.apply(network, weights, x, y, *inputs, *parameters)  # type: ignore[no-untyped-call]
     return loss, sums
@@ -74,7 +74,7 @@ class _Blockwise(Function):
                 whole += gradient
         ctx.gradients = [*of_inputs, *of_parameters]
         ctx.mark_non_differentiable(total)
-        return total @ weights, total
+        return (total * weights).sum(), total  # no product that autocast would round
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _of_sums: Tensor) -> tuple[Tensor | None, ...]:

@@ -63,7 +63,7 @@ class LossTerms:
     def total(self) -> Tensor:
         """The weighted sum of the means: a scalar."""
         with exact_products(self.sums.device):
-            return self.sums @ term_weights(self.counts)
+            return self.sums @ term_weights(self.counts.to(self.sums.dtype))
 
 
 def mlpf_loss(predictions: Predictions, y: Tensor) -> LossTerms:

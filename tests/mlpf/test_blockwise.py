@@ -70,6 +70,16 @@ def test_gradients_too_small_for_half_precision_get_through(make_batch, make_net
     assert error < 1e-3 * sum(float(value.square().sum()) for value in wanted.values())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_in_mixed_precision_the_loss_is_the_terms_together(make_batch, make_network, dtype) -> None:
+    network, batch = make_network(dtype=torch.float32), make_batch([60, 30], dtype=torch.float32)
+    counts = loss_counts(batch[2][:, 0])
+    with torch.autocast("cpu", dtype=dtype):
+        loss, sums = training_loss(network, *batch, counts)
+    assert loss.dtype == sums.dtype == torch.float32
+    torch.testing.assert_close(loss, LossTerms(sums, counts).total, rtol=1e-6, atol=0)
+
+
 class Kept:
     """Counts the bytes of the tensors that the backward pass waits for, and their peak."""
 
