@@ -1,8 +1,8 @@
-"""The choice of a predictor within the rows that it may learn from: the declared criterion, and its ties.
+"""The choice of a predictor within the rows that it may learn from: persistence stays unless it is beaten.
 
-Candidates are ranked by a criterion on curves that no model of theirs was fitted on. Whoever is not worse
-than the best by more than one standard error is tied with it; of those the one with the best interval score
-is chosen. Persistence is a candidate like any other.
+Candidates are judged on curves that no model of theirs was fitted on. Who ranks better than persistence by
+more than one standard error is chosen, the one that is furthest beyond first; if nobody does, who ranks no
+worse and has smaller errors, again by more than one standard error. Decision 0016 says why.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
-from mlpf_hpo.predictors.intervals import interval_score
 from mlpf_hpo.predictors.protocol import grouped_folds, log_errors
 from mlpf_hpo.predictors.regressors.ensemble import coefficient_of_determination
 from mlpf_hpo.seeds import derive_seed
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+
+PERSISTENCE = "persistence"
 
 BLOCKS = 50
 """Most blocks of configurations that the jackknife leaves out in turn."""
@@ -43,7 +44,9 @@ def _accuracy(true: FloatArray, predicted: FloatArray) -> float:
     return -float(np.abs(log_errors(true, predicted)).mean())
 
 
-CRITERIA: dict[str, Callable[[FloatArray, FloatArray], float]] = {
+Measure = Callable[[FloatArray, FloatArray], float]
+
+CRITERIA: dict[str, Measure] = {
     "spearman": _spearman,
     "r2": coefficient_of_determination,
     "log_mae": _accuracy,
@@ -58,16 +61,15 @@ class Choice:
     Attributes
     ----------
     winner : str
-    criterion, interval_scores : mapping
+    criterion : mapping
         Of each candidate, on curves that its models did not see.
-    tied : tuple of str
-        Candidates not worse than the best by more than one standard error.
+    reason : str
+        A clause in words.
     """
 
     winner: str
     criterion: dict[str, float]
-    interval_scores: dict[str, float]
-    tied: tuple[str, ...]
+    reason: str
 
 
 def choose(
@@ -93,7 +95,7 @@ def choose(
     known_epochs : int
         The decision point.
     params : PredictorsParams
-        Inner folds, criterion, coverage and the candidates' settings.
+        Inner folds, criterion and the candidates' settings.
     seed : int
         Of folds and regressors.
     candidates : sequence of str, optional
@@ -108,7 +110,7 @@ def choose(
         )
         for name in names
     }
-    return choose_by_predictions(predicted, y, groups, params.criterion, params.coverage)
+    return choose_by_predictions(predicted, y, groups, params.criterion)
 
 
 def out_of_fold(
@@ -151,34 +153,45 @@ def fit_chosen(
     if len(names) > 1:
         choice = choose(frame, seen, curves.final, curves.groups, known_epochs, params, seed, names)
         winner = choice.winner
-        why = f"; chosen at {known_epochs} epochs by {params.criterion}, tied: {', '.join(choice.tied)}"
+        why = f"; chosen at {known_epochs} epochs: {choice.reason}"
     predictor = make_predictor(winner, params, derive_seed(seed, winner), range(curves.n_epochs))
     return predictor.fit(frame, curves.final, curves.groups), why
 
 
 def choose_by_predictions(
-    predicted: Mapping[str, FloatArray],
-    y: FloatArray,
-    groups: NDArray[Any],
-    criterion: str,
-    coverage: float,
+    predicted: Mapping[str, FloatArray], y: FloatArray, groups: NDArray[Any], criterion: str
 ) -> Choice:
-    """Choose by out-of-fold predictions, candidate -> [n]."""
-    measure = CRITERIA[criterion]
-    found = {name: measure(y, values) for name, values in predicted.items()}
-    best = max(found, key=lambda name: found[name])
-    scores = {name: interval_score(log_errors(y, values), coverage) for name, values in predicted.items()}
+    """Choose by out-of-fold predictions, candidate -> [n].
 
-    blocks = _blocks(groups)
+    What stays unless it is beaten is persistence, or the first candidate where that is not among them.
+    """
+    incumbent = PERSISTENCE if PERSISTENCE in predicted else next(iter(predicted))
+    blocks, everything = _blocks(groups), np.arange(len(y))
 
-    def is_tied(name: str) -> bool:
-        def behind(rows: IntArray) -> float:
-            return measure(y[rows], predicted[best][rows]) - measure(y[rows], predicted[name][rows])
+    def gain(measure: Measure, name: str, rows: IntArray) -> float:
+        one, other = predicted[name][rows], predicted[incumbent][rows]
+        return measure(y[rows], one) - measure(y[rows], other)
 
-        return name == best or found[best] - found[name] <= _standard_error(behind, blocks)
+    def standing_out(measure: Measure, names: Iterable[str]) -> tuple[str, float, float] | None:
+        """Return who is furthest beyond one standard error of its gain, the gain and the error."""
+        gains = ((name, gain(measure, name, everything)) for name in names)
+        told = [(n, g, _standard_error(partial(gain, measure, n), blocks)) for n, g in gains if g > 0]
+        best = max(told, key=lambda one: one[1] - one[2], default=None)
+        return best if best is not None and best[1] > best[2] else None
 
-    tied = tuple(name for name in predicted if is_tied(name))
-    return Choice(min(tied, key=lambda name: scores[name]), found, scores, tied)
+    found = {name: CRITERIA[criterion](y, values) for name, values in predicted.items()}
+    no_worse = [name for name in predicted if found[name] >= found[incumbent]]
+    for what, measure, names in (
+        (criterion, CRITERIA[criterion], predicted),
+        ("log error", _accuracy, no_worse),
+    ):
+        best = standing_out(measure, names)
+        if best is not None:
+            winner, more, error = best
+            return Choice(
+                winner, found, f"{winner} is better than {incumbent} by {what}, {more:.2g} +- {error:.2g}"
+            )
+    return Choice(incumbent, found, f"nothing is better than {incumbent} by more than a standard error")
 
 
 def _blocks(groups: NDArray[Any]) -> list[IntArray]:

@@ -74,7 +74,7 @@ def compare_predictors(
         "settings": stable_hash(params.predictors.model_dump(mode="json"), 8),
         "winner": result.winner,
         "inner": result.inner,
-        "tied": list(result.tied),
+        "reason": result.reason,
         "predictors": {name: scores for name, scores in result.scores.items() if name != "selected"},
         "selected": result.scores["selected"],
         "out_of_fold": {name: _told(out, result) for name, out in result.out_of_fold.items()},

@@ -64,29 +64,3 @@ def conformal_bounds(residuals: FloatArray, coverage: float) -> tuple[float, flo
     if rank < 1:
         return -math.inf, math.inf
     return float(ordered[rank - 1]), float(ordered[n - rank])
-
-
-def interval_score(errors: FloatArray, coverage: float) -> float:
-    """Return the mean interval score of the narrowest central interval that errors allow; small is good.
-
-    The score is the width plus 2 / (1 - coverage) times what misses (Gneiting and Raftery, JASA 102 359). It
-    is least for the quantiles of the errors, which are taken here: an error is scored by an interval that it
-    had a part in, alike for all who are compared.
-
-    Parameters
-    ----------
-    errors : array [n]
-        True minus predicted, on rows that the model was not fitted on.
-    coverage : float
-        Nominal coverage in (0, 1).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> interval_score(np.zeros(5), 0.9), interval_score(np.array([-1.0, 1.0]), 0.5)
-    (0.0, 3.0)
-    """
-    tail = (1.0 - coverage) / 2
-    low, high = np.quantile(errors, [tail, 1.0 - tail])
-    missed = np.maximum(0.0, low - errors) + np.maximum(0.0, errors - high)
-    return float(high - low + missed.mean() / tail)

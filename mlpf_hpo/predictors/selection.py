@@ -65,8 +65,8 @@ class SelectionResult:
         Epochs that the predictors saw when they were scored.
     inner : mapping
         Inner criterion of each candidate on all rows.
-    tied : tuple of str
-        Candidates that the inner folds cannot tell from the best; the interval score decided among them.
+    reason : str
+        Why the winner was chosen, a clause in words.
     scores : mapping
         Candidate (and "selected") -> metric -> mean, std, low, high, from the outer folds.
     shares : mapping
@@ -84,7 +84,7 @@ class SelectionResult:
     winner: str
     known_epochs: int
     inner: dict[str, float]
-    tied: tuple[str, ...]
+    reason: str
     scores: dict[str, dict[str, dict[str, float]]]
     shares: dict[str, list[Scores]]
     out_of_fold: dict[str, OutOfFold]
@@ -166,7 +166,7 @@ def select(
         winner=choice.winner,
         known_epochs=comparison.known,
         inner=choice.criterion,
-        tied=choice.tied,
+        reason=choice.reason,
         scores=scores,
         shares=shares,
         out_of_fold={name: comparison.out[name][comparison.known] for name in params.candidates},

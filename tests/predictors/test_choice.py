@@ -1,4 +1,4 @@
-"""The choice among candidates: the criterion, ties, and the interval score that decides among them."""
+"""The choice among candidates: persistence stays unless it is beaten, in ranking or else in errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.predictors.choice import choose_by_predictions
-from mlpf_hpo.predictors.intervals import interval_score
 
 N = 60
 GENERATOR = np.random.default_rng(0)
@@ -19,38 +18,56 @@ def noisy(width: float) -> np.ndarray:
 
 
 def chosen(predicted: dict[str, np.ndarray], criterion: str = "spearman", groups: np.ndarray | None = None):
-    return choose_by_predictions(predicted, TRUE, np.arange(N) if groups is None else groups, criterion, 0.9)
+    return choose_by_predictions(predicted, TRUE, np.arange(N) if groups is None else groups, criterion)
+
+
+LUCKIER = TRUE * np.exp(0.3 * np.roll(NOISE, 3))
+"""Ranks a little better than `noisy(0.3)`, by chance: its errors are the same ones."""
 
 
 @pytest.mark.parametrize("criterion", ["spearman", "r2", "log_mae"])
-def test_who_is_clearly_better_wins_whatever_its_intervals_are(criterion) -> None:
-    found = chosen({"poor": noisy(2.0), "good": noisy(0.1)}, criterion)
-    assert (found.winner, found.tied) == ("good", ("good",))
-
-
-def test_of_those_that_rank_alike_the_one_with_the_better_intervals_wins() -> None:
-    stretched = np.exp(3 * np.log(noisy(0.1)))  # the same order, other values
-    found = chosen({"stretched": stretched, "good": noisy(0.1)})
-    assert found.criterion["stretched"] == found.criterion["good"]
-    assert found.tied == ("stretched", "good")
+def test_who_is_clearly_better_wins(criterion) -> None:
+    found = chosen({"persistence": noisy(2.0), "good": noisy(0.1), "fair": noisy(1.0)}, criterion)
     assert found.winner == "good"
-    assert found.interval_scores["good"] < found.interval_scores["stretched"]
+    assert found.reason.startswith(f"good is better than persistence by {criterion}")
 
 
-def test_a_difference_within_its_error_is_a_tie() -> None:
-    other = np.exp(0.3 * np.random.default_rng(7).normal(size=N)) * TRUE
-    found = chosen({"one": noisy(0.3), "other": other})
-    assert found.criterion["one"] != found.criterion["other"]
-    assert found.tied == ("one", "other")
+def test_of_those_that_rank_alike_the_one_with_smaller_errors_wins() -> None:
+    stretched = np.exp(3 * np.log(noisy(0.1)))  # the same order, other values
+    found = chosen({"persistence": stretched, "good": noisy(0.1)})
+    assert found.criterion["persistence"] == found.criterion["good"]
+    assert found.winner == "good"
+    assert found.reason.startswith("good is better than persistence by log error")
 
 
-def test_copies_of_rows_do_not_break_a_tie() -> None:
-    other = np.exp(0.3 * np.random.default_rng(7).normal(size=N)) * TRUE
+def test_who_ranks_worse_is_not_chosen_for_smaller_errors() -> None:
+    biased, unbiased = 2.0 * noisy(0.1), noisy(0.3)
+    errors = [np.abs(np.log(values / TRUE)).mean() for values in (biased, unbiased)]
+    assert errors[1] < errors[0]
+    assert chosen({"persistence": biased, "unbiased": unbiased}).winner == "persistence"
+
+
+@pytest.mark.parametrize("names", [("persistence", "other"), ("other", "persistence")])
+def test_persistence_stays_where_the_difference_is_within_its_error(names) -> None:
+    found = chosen({name: {"persistence": noisy(0.3), "other": LUCKIER}[name] for name in names})
+    assert found.criterion["other"] > found.criterion["persistence"]
+    assert found.winner == "persistence"
+    assert found.reason == "nothing is better than persistence by more than a standard error"
+
+
+def test_without_persistence_the_first_is_what_stays() -> None:
+    assert chosen({"first": noisy(0.3), "second": LUCKIER}).winner == "first"
+    assert chosen({"second": LUCKIER, "first": noisy(0.3)}).winner == "second"
+
+
+def test_copies_of_rows_prove_nothing() -> None:
+    other = np.exp(0.29 * np.random.default_rng(9).normal(size=N)) * TRUE
     copies = [np.tile(values, 50) for values in (noisy(0.3), other, TRUE)]
-    predicted = {"one": copies[0], "other": copies[1]}
+    worse, better = sorted(copies[:2], key=lambda values: np.corrcoef(np.log([values, copies[2]]))[0, 1])
+    predicted = {"persistence": worse, "better": better}
     groups = np.tile(np.arange(N), 50)
-    assert len(choose_by_predictions(predicted, copies[2], groups, "spearman", 0.9).tied) == 2
-    assert len(choose_by_predictions(predicted, copies[2], np.arange(50 * N), "spearman", 0.9).tied) == 1
+    assert choose_by_predictions(predicted, copies[2], groups, "log_mae").winner == "persistence"
+    assert choose_by_predictions(predicted, copies[2], np.arange(50 * N), "log_mae").winner == "better"
 
 
 def test_the_criteria_by_hand() -> None:
@@ -66,14 +83,3 @@ def test_constant_predictions_rank_nothing() -> None:
     found = chosen({"flat": np.full(N, 1.0), "good": noisy(0.1)})
     assert found.criterion["flat"] == 0.0
     assert found.winner == "good"
-
-
-def test_the_interval_score_is_least_for_the_quantiles() -> None:
-    errors = np.random.default_rng(1).normal(size=2000)
-
-    def score(low: float, high: float) -> float:
-        missed = np.maximum(0, low - errors) + np.maximum(0, errors - high)
-        return high - low + missed.mean() / 0.05
-
-    assert interval_score(errors, 0.9) <= min(score(-c, c) for c in np.linspace(0.5, 3, 26)) + 1e-3
-    assert interval_score(10 * errors, 0.9) == pytest.approx(10 * interval_score(errors, 0.9))
