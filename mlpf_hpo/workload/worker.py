@@ -10,11 +10,10 @@ import time
 from pathlib import Path
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
-from mlpf_hpo.events.datamodule import event_loader
 from mlpf_hpo.events.store import EventStore
+from mlpf_hpo.hardware.flop import training_flop
 from mlpf_hpo.hardware.roofline import measure_roofline
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.tuning.trial import EpochReport, TrialSpec, train_trial
@@ -73,19 +72,12 @@ def main(job_file: str) -> None:
 def flop_per_event(spec: TrialSpec) -> float:
     """Return the operations of a training step per event, the mean over the events of the training sample.
 
-    Matrix products of forward and backward as PyTorch's counter sees them in the real network: the same
-    operations that a GEMM peak counts. Element-wise work is not among them.
+    Those of the function, as `hardware.flop` counts them in every trial.
     """
-    loader = event_loader(EventStore.open(spec.train), batch_size=spec.training.batch_events)
     with torch.random.fork_rng(devices=[]):
-        module = MLPFModule(spec.configuration, spec.network, seed=spec.seed).train()
-        flop = events = 0
-        for i, batch in enumerate(loader):
-            with FlopCounterMode(display=False) as counter:
-                torch.autograd.backward(module.training_step(batch, i))
-            flop += counter.get_total_flops()
-            events += batch.num_graphs
-    return flop / events
+        network = MLPFModule(spec.configuration, spec.network, seed=spec.seed).network
+    store = EventStore.open(spec.train)
+    return training_flop(network, store.element_counts) / len(store)
 
 
 if __name__ == "__main__":
