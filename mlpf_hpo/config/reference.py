@@ -45,10 +45,10 @@ class ReferenceParams(Section):
     pileup: Annotated[float, Field(ge=0.0, le=200.0)] = 20.0
     minimum_bias_pool: Positive = 4000
     events: SampleSizes = SampleSizes()
-    epochs: Annotated[int, Field(ge=2, le=10**6)] = 20
+    epochs: Annotated[int, Field(ge=2, le=10**6)] = 14
     configuration: ConfigurationParams = ConfigurationParams()
     network: NetworkParams = NetworkParams()
-    training: TrainingParams = TrainingParams(batch_events=4, threads=2)
+    training: TrainingParams = TrainingParams(batch_events=4, threads=1)
 
     def sample_seed(self, name: str) -> int:
         """Return the seed of a sample: none shares an event, or a pile-up collision, with another."""
