@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from mlpf_hpo.config.parameters import parameters, read_parameters
 from mlpf_hpo.config.space import SpaceParams
-from mlpf_hpo.config.validation import Section, shown, validated
-from mlpf_hpo.config.yaml_file import read_mapping
-from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.config.validation import Section
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -70,9 +68,6 @@ CombinationName = Literal["mse", "mse_softmax", "log_cosh", "log_cosh_softmax", 
 
 LARGEST_EXPONENT = 500
 """Of 2, for the weights of QSVR's bits: products of a few of them stay finite."""
-
-DEEPEST = 4
-"""Levels of params.yaml; below, every key is unknown."""
 
 
 class SampleParams(Section):
@@ -291,27 +286,9 @@ def load_params(path: str | Path = "params.yaml") -> Params:
         If it is not YAML, or a key is unknown, or a value is not allowed; each problem on its own
         line with the key's path.
     """
-    path = Path(path)
-    content = read_mapping(path, "parameter file; run this in the project folder")
-    return parse_params(content, source=str(path))
+    return read_parameters(Params, Path(path), "the project folder")
 
 
 def parse_params(content: dict[Any, Any], source: str = "params") -> Params:
     """Check a parameter mapping; `source` names it in error messages."""
-    switches = [f"{path}: {value} is no number or name" for path, value in _switches(content)]
-    if switches:
-        raise ConfigurationError(f"{source}:\n  " + "\n  ".join(switches))
-    return validated(Params, content, source)
-
-
-def _switches(content: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield true and false with their paths: no parameter is one, but pydantic takes them for 1 and 0."""
-    if isinstance(content, bool):
-        yield path, str(content).lower()
-    elif isinstance(content, dict) and path.count(".") < DEEPEST:
-        for key, value in content.items():
-            yield from _switches(value, f"{path}.{shown(key)}".removeprefix("."))
-    elif isinstance(content, list):
-        for index, value in enumerate(content):
-            if isinstance(value, bool):
-                yield f"{path}.{index}", str(value).lower()
+    return parameters(Params, content, source)

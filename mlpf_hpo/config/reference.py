@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from mlpf_hpo.config import NetworkParams, Positive, Seed, TrainingParams
-from mlpf_hpo.config.validation import Section, validated
-from mlpf_hpo.config.yaml_file import read_mapping
+from mlpf_hpo.config.parameters import read_parameters
+from mlpf_hpo.config.validation import Section
 from mlpf_hpo.seeds import derive_seed
 
 TRAIN, TTBAR, QCD = "train", "ttbar", "qcd"
@@ -63,5 +63,4 @@ def load_reference_params(path: Path) -> ReferenceParams:
     MissingInputError, ConfigurationError
         If there is no such file, or it cannot be used.
     """
-    content = read_mapping(path, "parameter file; run this in the project folder")
-    return validated(ReferenceParams, content, str(path))
+    return read_parameters(ReferenceParams, path, "the project folder")

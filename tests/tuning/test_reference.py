@@ -109,6 +109,12 @@ def test_the_shipped_parameters_are_the_defaults_and_wrong_ones_are_told(tmp_pat
         load_reference_params(tmp_path / "params.yaml")
 
 
+def test_a_switch_is_no_number_of_epochs(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("epochs: yes")
+    with pytest.raises(ConfigurationError, match="epochs: true is no number or name"):
+        load_reference_params(tmp_path / "params.yaml")
+
+
 def test_samples_share_no_seed() -> None:
     seeds = {ReferenceParams().sample_seed(name) for name in ("train", "ttbar", "qcd")}
     assert len(seeds) == 3

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
-
-from mlpf_hpo.config.validation import Section, validated
-from mlpf_hpo.config.yaml_file import read_mapping
-
-Positive = Annotated[int, Field(ge=1, le=10**9)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+from mlpf_hpo.config import Positive, Seed
+from mlpf_hpo.config.parameters import read_parameters
+from mlpf_hpo.config.validation import Section
 
 
 class PublishedParams(Section):
@@ -40,5 +35,4 @@ def load_published_params(path: Path) -> PublishedParams:
     MissingInputError, ConfigurationError
         If there is no such file, or it cannot be used.
     """
-    content = read_mapping(path, "parameter file; run this in studies/published")
-    return validated(PublishedParams, content, str(path))
+    return read_parameters(PublishedParams, path, "studies/published")
