@@ -29,6 +29,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 PERSISTENCE = "persistence"
+SELECTED = "selected"
+"""In tables of scores: whoever was chosen anew within the training rows."""
 
 BLOCKS = 50
 """Most blocks of configurations that the jackknife leaves out in turn."""

@@ -14,6 +14,7 @@ from mlpf_hpo.config import Params
 from mlpf_hpo.curves.dataset import curves_file_digest, read_curves
 from mlpf_hpo.files import written_whole
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.predictors.choice import SELECTED
 from mlpf_hpo.predictors.protocol import METRICS
 from mlpf_hpo.predictors.recipe import Recipe
 from mlpf_hpo.predictors.sampling_log import sampling_log
@@ -75,8 +76,8 @@ def compare_predictors(
         "winner": result.winner,
         "inner": result.inner,
         "reason": result.reason,
-        "predictors": {name: scores for name, scores in result.scores.items() if name != "selected"},
-        "selected": result.scores["selected"],
+        "predictors": {name: scores for name, scores in result.scores.items() if name != SELECTED},
+        "selected": result.scores[SELECTED],
         "out_of_fold": {name: _told(out, result) for name, out in result.out_of_fold.items()},
         "shares": result.shares,
         "table_2": table_2(curves, params.predictors, seed),

@@ -13,18 +13,13 @@ from numpy.typing import NDArray
 from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.predictors.choice import choose
+from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED, choose
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.paired import paired_difference
 from mlpf_hpo.predictors.protocol import METRICS, Scores, coverage, held_out, quantile_space, score
 from mlpf_hpo.seeds import derive_seed
 
 FloatArray = NDArray[np.float64]
-
-SELECTED = "selected"
-"""The predictor that is chosen anew within the training rows of every split."""
-
-REFERENCE = "persistence"
 
 
 @dataclass
@@ -57,7 +52,7 @@ class Evaluation:
 
     def over_persistence(self, name: str, metric: str, seed: int = 0) -> dict[str, float]:
         """Return a predictor's score minus persistence's on the same splits: mean, low, high."""
-        return paired_difference(self.scores[name][metric], self.scores[REFERENCE][metric], seed)
+        return paired_difference(self.scores[name][metric], self.scores[PERSISTENCE][metric], seed)
 
 
 def evaluate(

@@ -17,7 +17,7 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.config.conflicts import least_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.predictors.choice import Choice, choose
+from mlpf_hpo.predictors.choice import SELECTED, Choice, choose
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.intervals import Prediction
@@ -28,8 +28,6 @@ FloatArray = NDArray[np.float64]
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
 """Shares of the curve at which the candidates' scores are shown."""
-
-SELECTED = "selected"
 
 
 @dataclass

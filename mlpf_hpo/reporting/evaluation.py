@@ -8,8 +8,9 @@ from typing import Any
 from mlpf_hpo.curves.features import known_lengths
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
+from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
-from mlpf_hpo.predictors.evaluation import REFERENCE, SELECTED, Evaluation
+from mlpf_hpo.predictors.evaluation import Evaluation
 from mlpf_hpo.predictors.regressors import CLASSICAL, REGRESSORS
 
 SHOWN = {
@@ -35,7 +36,7 @@ def names_of(told: str) -> list[str]:
         if name not in (*REGRESSORS, SELECTED):
             hint, known = did_you_mean(name, [*REGRESSORS, SELECTED]), ", ".join([*REGRESSORS, SELECTED])
             raise ConfigurationError(f"--predictors: no predictor {name!r}{hint}; there are: {known}")
-    return list(dict.fromkeys([REFERENCE, *names]))
+    return list(dict.fromkeys([PERSISTENCE, *names]))
 
 
 HEADER = ("predictor", *SHOWN.values())
@@ -71,12 +72,12 @@ def as_json(found: Evaluation, curves: LearningCurves, share: float, seed: int) 
         "train": found.train,
         "test": found.test,
         "seed": seed,
-        "splits": len(found.scores[REFERENCE]["spearman"]),
+        "splits": len(found.scores[PERSISTENCE]["spearman"]),
         "predictors": found.summary(),
         "minus_persistence": {
             name: {metric: found.over_persistence(name, metric) for metric in metrics}
             for name in found.scores
-            if name != REFERENCE
+            if name != PERSISTENCE
         },
         "chosen": dict(Counter(found.chosen)),
     }

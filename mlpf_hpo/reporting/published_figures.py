@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from mlpf_hpo.predictors.choice import PERSISTENCE
 from mlpf_hpo.predictors.published import PublishedCurves
 from mlpf_hpo.predictors.published.data import SEEN
-from mlpf_hpo.predictors.published.methods import PERSISTENCE, QPU
+from mlpf_hpo.predictors.published.methods import QPU
 from mlpf_hpo.predictors.published.paper import spread
 from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log
 

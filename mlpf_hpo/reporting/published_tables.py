@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mlpf_hpo.predictors.published.methods import PERSISTENCE, QPU
+from mlpf_hpo.predictors.choice import PERSISTENCE
+from mlpf_hpo.predictors.published.methods import QPU
 from mlpf_hpo.predictors.published.outcome import CEILING, NULL, SCORES
 from mlpf_hpo.predictors.published.paper import spread
 from mlpf_hpo.reporting.tables import html_table

@@ -15,8 +15,9 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.predictors import selection
+from mlpf_hpo.predictors.choice import SELECTED
 from mlpf_hpo.predictors.protocol import bootstrap
-from mlpf_hpo.predictors.selection import SELECTED, SelectionResult, known_epochs_at, select
+from mlpf_hpo.predictors.selection import SelectionResult, known_epochs_at, select
 
 EPOCHS = 8
 PARAMS = PredictorsParams.model_validate(

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 from sklearn.metrics.pairwise import rbf_kernel
 
+from mlpf_hpo.predictors.choice import PERSISTENCE
 from mlpf_hpo.predictors.protocol import score
 from mlpf_hpo.predictors.published.data import PaperSplit, PublishedCurves, PublishedSolutions
-from mlpf_hpo.predictors.published.methods import PERSISTENCE, QPU, Method
+from mlpf_hpo.predictors.published.methods import QPU, Method
 from mlpf_hpo.predictors.published.paper import fitted_members, last_seen
 from mlpf_hpo.predictors.published.solutions import (
     BLOCK,

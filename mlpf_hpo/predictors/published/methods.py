@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sklearn.base import BaseEstimator
 from sklearn.svm import SVR
 
+from mlpf_hpo.predictors.choice import PERSISTENCE
 from mlpf_hpo.predictors.published.params import PublishedParams
 from mlpf_hpo.predictors.qubo import Encoding
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
@@ -15,7 +16,7 @@ from mlpf_hpo.predictors.samplers import sampler_told
 C, GAMMA, EPSILON = 67.61, 0.1, 0.02
 """Of the paper's support vector regression."""
 
-PERSISTENCE, QPU = "persistence", "qpu"
+QPU = "qpu"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 
+from mlpf_hpo.predictors.choice import PERSISTENCE
 from mlpf_hpo.predictors.published.data import SEEN, PaperSplit, PublishedCurves
-from mlpf_hpo.predictors.published.methods import PERSISTENCE, Method
+from mlpf_hpo.predictors.published.methods import Method
 from mlpf_hpo.predictors.published.solutions import (
     BLOCK,
     MEMBERS,

@@ -11,9 +11,10 @@ from typing import Any
 
 import mlpf_hpo.predictors
 from mlpf_hpo.files import read_record, write_record
+from mlpf_hpo.predictors.choice import PERSISTENCE
 from mlpf_hpo.predictors.published import annealer, honest, paper
 from mlpf_hpo.predictors.published.data import PublishedCurves, PublishedSolutions
-from mlpf_hpo.predictors.published.methods import PERSISTENCE, Method, labels, methods
+from mlpf_hpo.predictors.published.methods import Method, labels, methods
 from mlpf_hpo.predictors.published.params import PublishedParams
 from mlpf_hpo.predictors.published.solutions import MEMBERS
 from mlpf_hpo.space import stable_hash
