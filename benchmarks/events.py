@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import bz2
 import pickle
 import shutil
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.command import command, print_numbers
 from benchmarks.generation import generation
 from benchmarks.judging import judging
 from benchmarks.readers import memory_of_readers
@@ -152,22 +152,15 @@ PARTS: dict[str, Callable[[Path, bool], dict[str, float]]] = {
 
 def main() -> None:
     """Measure, print, and keep the numbers if asked to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one or more of {', '.join(PARTS)}; or all")
-    parser.add_argument("--quick", action="store_true", help="a minute instead of several")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
-    options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    options = command(__doc__, quick="a minute instead of several", parts=PARTS)
     numbers: dict[str, float] = {}
-    for name in options.parts or PARTS:
+    for name in options.parts:
         folder = Path(tempfile.mkdtemp())
         try:
             numbers.update(PARTS[name](folder, options.quick))
         finally:
             shutil.rmtree(folder)
-    for name, value in numbers.items():
-        print(f"{name:40} {value:.4g}")
+    print_numbers(numbers)
     if options.json is not None:
         write_json(options.json, numbers)
 

@@ -7,23 +7,21 @@ selected minus persistence on the same splits, with the 95 % interval of the mea
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
 import time
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.command import command
 from mlpf_hpo.config import PredictorsParams
-from mlpf_hpo.curves.csv_table import import_csv
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.files import write_json
-from mlpf_hpo.predictors.evaluation import REFERENCE, SELECTED, evaluate
+from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED
+from mlpf_hpo.predictors.evaluation import evaluate
+from mlpf_hpo.predictors.published.data import PublishedCurves, reference_folder
 from mlpf_hpo.predictors.selection import known_epochs_at
-from mlpf_hpo.space import TABLE_1
 
 CANDIDATES = ("persistence", "drift", "ridge", "cautious_svr", "cautious_trees")
 INNER_FOLDS = 5
@@ -37,8 +35,7 @@ SEED = 1
 
 def row_sets() -> dict[str, LearningCurves]:
     """Return the published curves: all, one row per configuration, and those of them without a restart."""
-    path = Path(os.environ["MLPF_HPO_REFERENCE_DIR"], "mlpf_learning_curves.csv")
-    curves = import_csv(path, hyperparameters=TABLE_1.names, loss_prefix="loss_", name="published")
+    curves = PublishedCurves.load(reference_folder()).curves
     distinct = ~curves.duplicated
     return {
         "all": curves,
@@ -51,7 +48,7 @@ def compare(curves: LearningCurves, train: int, share: float, splits: int) -> di
     """Return selected minus persistence for one set of rows, and what was selected."""
     params = PredictorsParams(candidates=CANDIDATES, inner_folds=INNER_FOLDS)
     known, begin = known_epochs_at(share, curves.n_epochs), time.perf_counter()
-    found = evaluate(curves, [REFERENCE, SELECTED], known, train, splits, params, SEED)
+    found = evaluate(curves, [PERSISTENCE, SELECTED], known, train, splits, params, SEED)
     return {
         "selected_minus_persistence": {name: found.over_persistence(SELECTED, name) for name in METRICS},
         "coverage": float(np.mean(found.scores[SELECTED]["coverage"])),
@@ -66,7 +63,7 @@ def prior(curves: LearningCurves, splits: int) -> dict[str, float]:
     return found.summary()["gaussian_process"]["spearman"]
 
 
-def main(quick: bool) -> dict[str, Any]:
+def compare_all(quick: bool) -> dict[str, Any]:
     """Run all of it, printing as it goes; `quick` takes two splits and one number of training curves."""
     splits, sets = QUICK_SPLITS if quick else SPLITS, row_sets()
     found: dict[str, Any] = {name: {} for name in sets}
@@ -85,13 +82,16 @@ def main(quick: bool) -> dict[str, Any]:
     return found
 
 
+def main() -> None:
+    """Measure, print, and keep the numbers if asked to."""
+    options = command(__doc__, quick="two splits, 20 training curves")
+    try:
+        found = compare_all(options.quick)
+    except MlpfHpoError as error:
+        raise SystemExit(f"error: {error}") from None
+    if options.json is not None:
+        write_json(options.json, found)
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two splits, 20 training curves")
-    parser.add_argument("--json", type=Path, help="keep the numbers")
-    parsed = parser.parse_args()
-    if "MLPF_HPO_REFERENCE_DIR" not in os.environ:
-        sys.exit("MLPF_HPO_REFERENCE_DIR is not set: it names the folder of mlpf_learning_curves.csv")
-    result = main(parsed.quick)
-    if parsed.json:
-        write_json(parsed.json, result)
+    main()

@@ -7,7 +7,6 @@ the dual objective in the box, found by convex optimisation, which no sampler ca
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ import dwave.samplers
 import numpy as np
 from sklearn.metrics.pairwise import rbf_kernel
 
+from benchmarks.command import command
 from mlpf_hpo.files import write_json
 from mlpf_hpo.predictors.published import PublishedCurves
 from mlpf_hpo.predictors.qubo import DualQubo, Encoding, dual_qubo
@@ -118,10 +118,7 @@ def label(row: Row) -> str:
 
 def main() -> None:
     """Measure, print, and keep the numbers where asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="3 problems and the short rows")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
-    options = parser.parse_args()
+    options = command(__doc__, quick="3 problems and the short rows")
     rows = QUICK_ROWS if options.quick else FULL_ROWS
     source, qubos = problems(3 if options.quick else 10)
     print(f"{len(qubos)} problems of {qubos[0].n_variables} bits, {source}; medians")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
+from benchmarks.command import command
 from mlpf_hpo.files import write_json
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
@@ -154,10 +154,7 @@ def _ways(uri: str, where: str, size: Size, folder: Path) -> Iterator[Comparison
 
 def main() -> None:
     """Measure, print, and keep the numbers where asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="48 runs of 20 epochs instead of 1,000 of 100")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to this file")
-    options = parser.parse_args()
+    options = command(__doc__, quick="48 runs of 20 epochs instead of 1,000 of 100")
     size = QUICK if options.quick else FULL
     print(f"{size.runs} runs of {size.epochs} epochs with {len(METRICS)} metrics; {CONCURRENT} at once")
     print(f"{'':<46} {'before':>12}  {'after':>12}  {'ratio':>6}")

@@ -9,10 +9,8 @@ the device is done; so it is where two processes train together.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -32,6 +30,7 @@ from benchmarks.cases import (
     ragged_step,
 )
 from benchmarks.clock import DEVICE, Step, alternating, speedup
+from benchmarks.command import command, print_numbers
 from benchmarks.framework import framework
 from benchmarks.levers import levers
 from benchmarks.operations import operations
@@ -135,22 +134,13 @@ def machine() -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print, and keep the numbers if asked to."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one or more of {', '.join(PARTS)}; or all")
-    parser.add_argument("--quick", action="store_true", help="three to four minutes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
-    options = parser.parse_args()
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    options = command(__doc__, quick="three to four minutes", parts=PARTS)
     torch.set_num_threads(1)
     keep_freed_memory()
     numbers: dict[str, float] = {}
-    for name in options.parts or PARTS:
+    for name in options.parts:
         numbers.update(PARTS[name](options.quick))
-    for name, value in numbers.items():
-        print(f"{name:45} {value:.4g}")
+    print_numbers(numbers)
     if options.json is not None:
         write_json(options.json, {"machine": machine(), "quick": options.quick, **numbers})
 

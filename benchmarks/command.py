@@ -1,0 +1,41 @@
+"""The command line that benchmarks share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+
+def command(doc: str | None, quick: str, parts: Iterable[str] = ()) -> argparse.Namespace:
+    """Return what the command line asks for: `quick`, `json`, and `parts`, all if none is named.
+
+    Parameters
+    ----------
+    doc : str or None
+        The module's docstring, shown by ``--help`` as it is.
+    quick : str
+        What ``--quick`` does.
+    parts : iterable of str
+        What may be measured by itself.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = list(parts)
+    if names:
+        parser.add_argument(
+            "parts", nargs="*", metavar="PART", help=f"one or more of {', '.join(names)}; or all"
+        )
+    parser.add_argument("--quick", action="store_true", help=quick)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
+    options = parser.parse_args()
+    if names:
+        if unknown := set(options.parts) - set(names):
+            parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+        options.parts = options.parts or names
+    return options
+
+
+def print_numbers(numbers: Mapping[str, float]) -> None:
+    """Print a number a line."""
+    for name, value in numbers.items():
+        print(f"{name:45} {value:.4g}")
