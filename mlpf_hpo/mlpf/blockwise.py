@@ -66,11 +66,11 @@ class _Blockwise(Function):
             with torch.enable_grad():
                 part = [one[rows].detach().requires_grad_() for one in inputs]
                 sums = mlpf_loss(network.particles(x[rows], *part), y[rows]).sums
-                gradients = torch.autograd.grad(sums, [*part, *parameters], weights)
+                of_part = torch.autograd.grad(sums, [*part, *parameters], weights)
             total += sums.detach()
-            for whole, gradient in zip(of_inputs, gradients, strict=False):
+            for whole, gradient in zip(of_inputs, of_part[: len(part)], strict=True):
                 whole[rows] = gradient
-            for whole, gradient in zip(of_parameters, gradients[len(part) :], strict=True):
+            for whole, gradient in zip(of_parameters, of_part[len(part) :], strict=True):
                 whole += gradient
         ctx.gradients = [*of_inputs, *of_parameters]
         ctx.mark_non_differentiable(total)
