@@ -47,6 +47,11 @@ def paper_module() -> MLPFModule:
     return MLPFModule(PAPER_CONFIGURATION, PAPER, seed=1)
 
 
+def laptop_module() -> MLPFModule:
+    """Return the network at the defaults of params.yaml."""
+    return MLPFModule(LAPTOP_CONFIGURATION, LAPTOP, seed=1)
+
+
 def mixed_sizes(n: int) -> list[int]:
     """Return sizes spread evenly over those of busy events."""
     return [int(SMALLEST + (LARGEST - SMALLEST) * (i + 0.5) / n) for i in range(n)]

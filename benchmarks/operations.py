@@ -18,14 +18,13 @@ from unittest import mock
 from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
-from benchmarks.cases import CALM, LAPTOP, LAPTOP_CONFIGURATION, LARGEST, batch_of, paper_module, ragged_step
+from benchmarks.cases import CALM, LARGEST, batch_of, laptop_module, paper_module, ragged_step
 from benchmarks.clock import DEVICE, Step
 from mlpf_hpo.config import Params
 from mlpf_hpo.hardware.roofline import measure_roofline
 from mlpf_hpo.mlpf.dropout import Dropout
 from mlpf_hpo.mlpf.heads import Heads
 from mlpf_hpo.mlpf.layers import GraphLayer
-from mlpf_hpo.mlpf.module import MLPFModule
 
 SCOPES = {GraphLayer: "graph layer", Heads: "heads", Dropout: "dropout"}
 """Parts of the network -> what the profiler is told of them."""
@@ -70,7 +69,7 @@ def operations(quick: bool) -> dict[str, float]:
     if DEVICE != "cpu":
         return {}
     limits = measure_roofline()
-    laptop = MLPFModule(LAPTOP_CONFIGURATION, LAPTOP, seed=1)
+    laptop = laptop_module()
     cases = {
         "paper": ragged_step(paper_module(), batch_of([LARGEST // 4 if quick else LARGEST])),
         "default": ragged_step(laptop, batch_of([CALM] * Params().training.batch_events)),

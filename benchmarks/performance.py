@@ -53,6 +53,15 @@ pairs, with the least and the largest.
 
 """
 
+COMPILATION_HEAD = """
+## torch.compile
+
+Trainings do not use it. Here the graph layers and the heads are compiled, from nothing, as in every trial of
+a search, which has widths of its own; then steps with and without it take turns. In brackets the least and
+the largest of the pairs.
+
+"""
+
 LEVER_TITLES = {
     "ragged": "ragged batches instead of events filled up to 6,400",
     "layer_product": "one product for W_theta, W_h, W_t and the embedding's first map",
@@ -86,6 +95,8 @@ def page(results: Results) -> str:
             operations(results),
             LEVERS_HEAD,
             levers(results),
+            COMPILATION_HEAD,
+            compilation(results),
         ]
     )
 
@@ -151,6 +162,23 @@ def levers(results: Results) -> str:
         spread = f"{saved:.0f} ({least:.0f} to {most:.0f})"
         rows.append([LEVER_TITLES[name], f"{without:.0f}", f"{with_:.0f}", spread, f"{saved / without:.1%}"])
     return table("| lever | without, ms | with, ms | saved, ms | saved |", rows)
+
+
+def compilation(results: Results) -> str:
+    """Return what torch.compile would bring, or that it was not measured."""
+    if "compilation.paper.seconds" not in results.numbers:
+        return "It needs a C++ compiler, which was not there.\n"
+    rows = []
+    for case, title in (("paper", "the paper's widths"), ("default", "the defaults")):
+        seconds, without, with_, speedup, least, most = (
+            results[f"compilation.{case}.{what}"]
+            for what in ("seconds", "without_ms", "with_ms", "speedup", "speedup_least", "speedup_most")
+        )
+        saved = 1e-3 * (without - with_)
+        paid = f"{seconds / saved:,.0f} steps" if saved > 0 else "never"
+        spread = f"{speedup:.2f} ({least:.2f} to {most:.2f})"
+        rows.append([title, f"{seconds:.0f}", f"{without:.0f}", f"{with_:.0f}", spread, paid])
+    return table("| step at | compiling, s | without, ms | with, ms | times as fast | paid after |", rows)
 
 
 def table(head: str, rows: list[list[str]]) -> str:

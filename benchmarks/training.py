@@ -9,7 +9,6 @@ the device is done; so it is where two processes train together.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +16,10 @@ import torch
 
 from benchmarks.cases import (
     CALM,
-    LAPTOP,
-    LAPTOP_CONFIGURATION,
     LARGEST,
     LONGEST,
     batch_of,
+    laptop_module,
     mixed_sizes,
     padded_inference,
     padded_step,
@@ -29,8 +27,9 @@ from benchmarks.cases import (
     ragged_inference,
     ragged_step,
 )
-from benchmarks.clock import DEVICE, Step, alternating, speedup
+from benchmarks.clock import DEVICE, Step, alternating, seconds, speedup
 from benchmarks.command import command, print_numbers
+from benchmarks.compilation import compilation
 from benchmarks.framework import framework
 from benchmarks.levers import levers
 from benchmarks.operations import operations
@@ -39,10 +38,9 @@ from benchmarks.ranks import ranks
 from benchmarks.step_memory import step_memory
 from mlpf_hpo.config import Params
 from mlpf_hpo.files import write_json
-from mlpf_hpo.hardware.flop import training_flop
+from mlpf_hpo.hardware.flop import inference_flop, training_flop
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.hardware.memory import keep_freed_memory
-from mlpf_hpo.mlpf.module import MLPFModule
 
 ORDER = 1024
 """Of the square matrices whose product is the peak: large enough for one core, and soon done."""
@@ -87,20 +85,39 @@ def uniform(quick: bool) -> dict[str, float]:
 
 
 def arithmetic(quick: bool) -> dict[str, float]:
-    """Measure the share of the GEMM peak, with a product of matrices of order 1024 beside every step."""
-    laptop = MLPFModule(LAPTOP_CONFIGURATION, LAPTOP, seed=1)
-    cases = {
-        "fraction_of_gemm_peak": (paper_module(), [LARGEST], 3 if quick else 9),
-        "fraction_of_gemm_peak_default": (laptop, [CALM] * Params().training.batch_events, 50),
+    """Measure the share of the GEMM peak of steps, and of an inference that bounds what there is to gain."""
+    paper, laptop = paper_module(), laptop_module()
+    large, small = [LARGEST], [CALM] * Params().training.batch_events
+    rounds = 3 if quick else 9
+    return {
+        "fraction_of_gemm_peak": share_of_peak(
+            ragged_step(paper, batch_of(large)), training_flop(paper.network, large), rounds
+        ),
+        "fraction_of_gemm_peak_default": share_of_peak(
+            ragged_step(laptop, batch_of(small)), training_flop(laptop.network, small), rounds=50
+        ),
+        "fraction_of_gemm_peak_inference": share_of_peak(
+            ragged_inference(paper.network, batch_of(large)), inference_flop(paper.network, large), rounds
+        ),
     }
-    found = {}
-    for name, (module, sizes, rounds) in cases.items():
-        flop = training_flop(module.network, sizes)
-        works = {"step": ragged_step(module, batch_of(sizes)), "gemm": gemm(ORDER)}
-        times = alternating(works, rounds)
-        peak = 2.0 * ORDER**3 / min(times["gemm"])
-        found[name] = flop / statistics.median(times["step"]) / peak
-    return found
+
+
+def share_of_peak(step: Step, flop: float, rounds: int) -> float:
+    """Return the median share of the rate of square matrix products that go on for as long, in turns.
+
+    The best of short products would be a moment of a shared processor that a longer step never has to itself.
+    """
+    product = gemm(ORDER)
+    for work in (step, product):
+        work()
+    times = max(1, round(seconds(step) / seconds(product)))
+
+    def products() -> None:
+        for _ in range(times):
+            product()
+
+    taken = alternating({"step": step, "products": products}, rounds)
+    return speedup(taken, "products", "step") * flop / (times * 2.0 * ORDER**3)
 
 
 def gemm(order: int) -> Step:
@@ -122,6 +139,7 @@ PARTS: dict[str, Callable[[bool], dict[str, float]]] = {
     "framework": framework,
     "ranks": ranks,
     "levers": levers,
+    "compilation": compilation,
     "operations": operations,
 }
 """What is measured: each part is told whether to be quick, and returns named numbers."""
