@@ -74,17 +74,16 @@ def fit(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Fit a predictor that answers at any epoch, and write it to a file."""
-    import skops.io
-
     from mlpf_hpo.files import write_bytes
     from mlpf_hpo.predictors.choice import fit_chosen
     from mlpf_hpo.predictors.selection import known_epochs_at
+    from mlpf_hpo.tracking.model_format import model_bytes
 
     told = _usable(curves, loss_prefix, mode)
     known = known_epochs_at(_share(known_fraction), told.n_epochs)
     names = (predictor,) if predictor else None
     made, why = fit_chosen(told, known, _settings(params), seed, names)
-    write_bytes(out, skops.io.dumps(made))
+    write_bytes(out, model_bytes(made))
     console.out.print(f"{out}: {made.name}, fitted on {len(told)} curves of {told.n_epochs} epochs{why}")
 
 

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import skops.io
-
 from mlpf_hpo.config import Params
 from mlpf_hpo.curves.dataset import curves_file_digest, read_curves
 from mlpf_hpo.files import written_whole
@@ -24,6 +22,7 @@ from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.model_format import model_bytes
 from mlpf_hpo.tracking.writer import RunWriter
 
 
@@ -58,7 +57,7 @@ def compare_predictors(
     with written_whole(models) as temporary:
         temporary.mkdir(parents=True)
         for name, predictor in result.fitted.items():
-            model = skops.io.dumps(predictor)
+            model = model_bytes(predictor)
             (temporary / f"{name}.skops").write_bytes(model)
             checksums[name] = hashlib.sha256(model).hexdigest()
     content = {

@@ -8,8 +8,9 @@ from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.tracking.answers import public_uri
 from mlpf_hpo.tracking.client import connect, tracking_uri
+from mlpf_hpo.tracking.model_format import load_model
 from mlpf_hpo.tracking.records import MODEL
-from mlpf_hpo.tracking.registry import load_model, model_file
+from mlpf_hpo.tracking.registry import model_file
 from mlpf_hpo.tracking.versions import ModelVersion, told, version_behind
 
 KERNELS = ("ConstantKernel", "Matern", "Product", "Sum", "WhiteKernel")

@@ -1,8 +1,4 @@
-"""The Model Registry: the predictor that the next search uses.
-
-Models are stored by skops, which writes data instead of code: loading one runs nothing that the file brings,
-and refuses every type that is not on our list.
-"""
+"""The Model Registry: the predictor that the next search uses."""
 
 from __future__ import annotations
 
@@ -16,17 +12,16 @@ from typing import Any
 
 import mlflow
 import pandas as pd
-import skops.io
 import yaml
 from mlflow import MlflowClient
 from mlflow.models import infer_signature
 from sklearn.base import BaseEstimator
-from skops.io.exceptions import UntrustedTypesFoundException
 
-from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.files import sha256
 from mlpf_hpo.tracking.answers import understood
 from mlpf_hpo.tracking.delivery import dataset_input
+from mlpf_hpo.tracking.model_format import load_model
 from mlpf_hpo.tracking.records import MODEL
 from mlpf_hpo.tracking.storage import storage_refusals
 from mlpf_hpo.tracking.versions import (
@@ -166,23 +161,6 @@ def _model_file(version: ModelVersion, uri: str | None) -> Path:
     if format_ != "skops":
         raise TrackingError(f"{name}: stored as {format_}, which could run code when loaded; refused")
     return file
-
-
-def load_model(file: Path, trusted: Sequence[str]) -> Any:
-    """Load a skops file that holds nothing but scikit-learn's, numpy's and `trusted` types.
-
-    Raises
-    ------
-    DataError
-        If it is damaged, or holds other types; nothing of it is executed.
-    """
-    try:
-        return skops.io.load(file, trusted=list(trusted))
-    except UntrustedTypesFoundException as error:
-        reason = str(error).splitlines()[0]  # the others are advice for programmers
-        raise DataError(f"{file}: holds types that are not trusted, refused: {reason}") from None
-    except Exception as error:  # a damaged file can fail anywhere in zip, JSON or numpy
-        raise DataError(f"{file}: damaged, or not a model of ours: {error}") from None
 
 
 class _quiet(warnings.catch_warnings):  # noqa: N801 - used like a function

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,13 @@ def written(model: object, folder: Path) -> Path:
 def test_another_kind_of_model_is_refused(tmp_path) -> None:
     with pytest.raises(DataError, match="holds a Ridge, not a predictor of curves"):
         load_predictor(written(Ridge(), tmp_path))
+
+
+def test_who_asks_a_predictor_loads_no_pytorch_but_may() -> None:
+    code = (
+        "import sys; from mlpf_hpo.predictors.model_file import load_predictor;"
+        "assert 'skops.io' in sys.modules; assert 'torch' not in sys.modules;"
+        "import torch; print(torch.ones(2).sum().item())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert told.stdout == "2.0\n", told.stderr

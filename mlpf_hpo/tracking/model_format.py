@@ -1,0 +1,57 @@
+"""The format of model files: skops, which writes data instead of code.
+
+Loading one runs nothing that the file brings, and refuses every type that is not on our list.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlpf_hpo.errors import DataError
+
+
+@contextmanager
+def without(module: str) -> Iterator[None]:
+    """Let imports of a module fail, unless it is there already."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
+# skops looks for scikit-learn's estimators in all of its packages, of which one is for PyTorch's tensors: it
+# would load PyTorch, which takes longer than all else that asking a predictor takes.
+with without("torch"):
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
+
+def model_bytes(model: Any) -> bytes:
+    """Return the content of a model's file."""
+    content: bytes = skops.io.dumps(model)
+    return content
+
+
+def load_model(file: Path, trusted: Sequence[str]) -> Any:
+    """Load a file that holds nothing but scikit-learn's, numpy's and `trusted` types.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, or holds other types; nothing of it is executed.
+    """
+    try:
+        return skops.io.load(file, trusted=list(trusted))
+    except UntrustedTypesFoundException as error:
+        reason = str(error).splitlines()[0]  # the others are advice for programmers
+        raise DataError(f"{file}: holds types that are not trusted, refused: {reason}") from None
+    except Exception as error:  # a damaged file can fail anywhere in zip, JSON or numpy
+        raise DataError(f"{file}: damaged, or not a model of ours: {error}") from None
