@@ -18,13 +18,15 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.files import write_json
+from mlpf_hpo.hardware.host import usable_cpus
 from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED
 from mlpf_hpo.predictors.evaluation import evaluate
 from mlpf_hpo.predictors.published.data import PublishedCurves, reference_folder
 from mlpf_hpo.predictors.selection import known_epochs_at
 
-CANDIDATES = ("persistence", "drift", "ridge", "cautious_svr", "cautious_trees")
+CANDIDATES = ("persistence", "drift", "ridge", "halfway_ridge", "cautious_svr", "cautious_trees")
 INNER_FOLDS = 5
+ROW_SETS = ("all", "distinct", "clean")
 METRICS = ("r2_loss", "spearman", "top_recall")
 SHARES = (0.02, 0.10, 0.25, 0.50)
 TRAIN = (20, 80)
@@ -37,18 +39,16 @@ def row_sets() -> dict[str, LearningCurves]:
     """Return the published curves: all, one row per configuration, and those of them without a restart."""
     curves = PublishedCurves.load(reference_folder()).curves
     distinct = ~curves.duplicated
-    return {
-        "all": curves,
-        "distinct": curves.select(distinct),
-        "clean": curves.select(distinct & curves.complete),
-    }
+    found = (curves, curves.select(distinct), curves.select(distinct & curves.complete))
+    return dict(zip(ROW_SETS, found, strict=True))
 
 
 def compare(curves: LearningCurves, train: int, share: float, splits: int) -> dict[str, Any]:
     """Return selected minus persistence for one set of rows, and what was selected."""
     params = PredictorsParams(candidates=CANDIDATES, inner_folds=INNER_FOLDS)
     known, begin = known_epochs_at(share, curves.n_epochs), time.perf_counter()
-    found = evaluate(curves, [PERSISTENCE, SELECTED], known, train, splits, params, SEED)
+    names, jobs = [PERSISTENCE, SELECTED], usable_cpus()
+    found = evaluate(curves, names, known, train, splits, params, SEED, jobs=jobs)
     return {
         "selected_minus_persistence": {name: found.over_persistence(SELECTED, name) for name in METRICS},
         "coverage": float(np.mean(found.scores[SELECTED]["coverage"])),
@@ -59,14 +59,15 @@ def compare(curves: LearningCurves, train: int, share: float, splits: int) -> di
 
 def prior(curves: LearningCurves, splits: int) -> dict[str, float]:
     """Return the rank correlation from hyperparameters alone, before the first epoch."""
-    found = evaluate(curves, ["gaussian_process"], 0, PRIOR_TRAIN, splits, PredictorsParams(), SEED)
-    return found.summary()["gaussian_process"]["spearman"]
+    names, params = ["gaussian_process"], PredictorsParams()
+    found = evaluate(curves, names, 0, PRIOR_TRAIN, splits, params, SEED, jobs=usable_cpus())
+    return found.summary()["gaussian_process"]["spearman"] | {"train": PRIOR_TRAIN}
 
 
 def compare_all(quick: bool) -> dict[str, Any]:
     """Run all of it, printing as it goes; `quick` takes two splits and one number of training curves."""
     splits, sets = QUICK_SPLITS if quick else SPLITS, row_sets()
-    found: dict[str, Any] = {name: {} for name in sets}
+    found: dict[str, Any] = {"splits": splits, "candidates": CANDIDATES, **{name: {} for name in sets}}
     found["prior"] = prior(sets["clean"], splits)
     print(f"share 0, clean, {PRIOR_TRAIN} training curves: Spearman {found['prior']['mean']:.3f}", flush=True)
     for train in TRAIN[:1] if quick else TRAIN:

@@ -22,6 +22,7 @@ TRUSTED_TYPES = (
     "mlpf_hpo.predictors.regressors.forest.ExtraTrees",
     "mlpf_hpo.predictors.regressors.forest.Forest",
     "mlpf_hpo.predictors.regressors.gaussian_process.GaussianProcess",
+    "mlpf_hpo.predictors.regressors.halfway.Halfway",
     "mlpf_hpo.predictors.regressors.parametric.ParametricCurve",
     "mlpf_hpo.predictors.regressors.persistence.Persistence",
     "mlpf_hpo.predictors.regressors.qsvr.QSVR",

@@ -15,6 +15,7 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.regressors import REGRESSORS, make_models
 from mlpf_hpo.predictors.regressors.gaussian_process import GaussianProcess
+from mlpf_hpo.predictors.regressors.halfway import Halfway
 from mlpf_hpo.predictors.regressors.parametric import FAMILIES, ParametricCurve
 from mlpf_hpo.predictors.regressors.persistence import Persistence
 from mlpf_hpo.predictors.regressors.ranks import RankScale
@@ -29,6 +30,8 @@ from mlpf_hpo.predictors.regressors.subsampled import Subsampled
         Subsampled(points=200),
         Residual(),
         Residual(SVR(), 1.0),
+        Halfway(),
+        Halfway(SVR()),
         GaussianProcess(),
         ParametricCurve(),
         RankScale(),
@@ -131,6 +134,31 @@ def test_within_the_dead_zone_it_is_persistence_to_the_digit() -> None:
     cautious = Residual(LinearRegression(), dead_zone=3.0).fit(X, y)
     np.testing.assert_array_equal(cautious.predict(X), X[:, 1])
     assert (Residual(LinearRegression()).fit(X, y).predict(X) != X[:, 1]).all()
+
+
+@pytest.mark.parametrize("positive", [True, False])
+def test_halfway_is_the_mean_of_persistence_and_the_model(positive: bool) -> None:
+    X, y = residual_rows()
+    if not positive:
+        X[:, 1], y = X[:, 1] - 5, y - 5
+    full = LinearRegression().fit(X, y).predict(X)
+    half = Halfway(LinearRegression()).fit(X, y).predict(X)
+    mean = np.sqrt(full.clip(np.finfo(float).tiny) * X[:, 1]) if positive else (full + X[:, 1]) / 2
+    np.testing.assert_allclose(half, mean)
+    assert (np.abs(half / X[:, 1] - 1) > 0.01).any()
+
+
+def test_a_recipe_goes_half_of_the_way_of_another() -> None:
+    """On curves, through features and scales of ranks: what the registry's line promises."""
+    generator = np.random.default_rng(2)
+    curves = pd.DataFrame(np.exp(generator.normal(size=(30, 3))), columns=["loss_1", "loss_2", "loss_3"])
+    final = curves["loss_2"] * generator.uniform(0.5, 0.9, 30)
+
+    def told(name: str) -> np.ndarray:
+        model, _ = make_models(name, PredictorsParams(), 0)
+        return model.set_params(features__known_epochs=2).fit(curves, final).predict(curves)
+
+    np.testing.assert_allclose(told("halfway_ridge"), np.sqrt(told("ridge") * curves["loss_2"]))
 
 
 def test_drift_is_persistence_moved_by_the_median_of_what_was_left_to_go() -> None:

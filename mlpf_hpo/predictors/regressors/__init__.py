@@ -64,6 +64,7 @@ REGRESSORS: dict[str, Build] = {
     "residual_ridge": lambda _params, _seed: (r.over_last_seen(r.ridge()), r.prior()),
     "residual_forest": lambda _params, seed: (r.over_last_seen(r.forest(seed)), r.prior()),
     "residual_trees": lambda _params, seed: (r.over_last_seen(r.extra_trees(seed)), r.prior()),
+    "halfway_ridge": lambda _params, _seed: (r.halfway(r.on_ranks(r.ridge())), r.prior()),
     "cautious_svr": lambda _params, _seed: (r.cautious(r.svr()), r.prior()),
     "cautious_trees": lambda _params, seed: (r.cautious(r.extra_trees(seed)), r.prior()),
     "qsvr": lambda params, seed: (r.in_quantile_space(few_points(params, seed)), None),

@@ -14,6 +14,7 @@ from sklearn.svm import SVR, NuSVR
 from mlpf_hpo.curves.features import CurveFeatures
 from mlpf_hpo.predictors.regressors.forest import ExtraTrees, Forest
 from mlpf_hpo.predictors.regressors.gaussian_process import GaussianProcess
+from mlpf_hpo.predictors.regressors.halfway import Halfway
 from mlpf_hpo.predictors.regressors.parametric import ParametricCurve
 from mlpf_hpo.predictors.regressors.persistence import Persistence
 from mlpf_hpo.predictors.regressors.ranks import RankScale
@@ -65,8 +66,15 @@ def over_last_seen(
 
 
 def cautious(regressor: BaseEstimator) -> Pipeline:
-    """Return one that sees nothing but the curve, and departs from persistence where it is sure."""
-    return over_last_seen(regressor, DEAD_ZONE, hyperparameters=False)
+    """Return one that sees the curve alone, and goes half of the way it tells where it is sure."""
+    return halfway(over_last_seen(regressor, DEAD_ZONE, hyperparameters=False))
+
+
+def halfway(model: Pipeline) -> Pipeline:
+    """Return the mean of persistence and a model."""
+    features, *others = (step for _, step in model.steps)
+    rest = others[0] if len(others) == 1 else make_pipeline(*others)
+    return Pipeline([("features", features), ("regressor", Halfway(rest))])
 
 
 def prior() -> Pipeline:

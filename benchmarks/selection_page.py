@@ -1,0 +1,110 @@
+"""The page of what selection adds to persistence, from what `benchmarks.predictors` measured.
+
+python -m benchmarks.selection_page RESULTS.json [--out docs/selection.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.performance import table
+from benchmarks.predictors import METRICS, ROW_SETS
+from mlpf_hpo.errors import DataError, MissingInputError, MlpfHpoError
+from mlpf_hpo.files import write_text
+
+AGAIN = "measure with: python -m benchmarks.predictors --json FILE"
+
+HEAD = """# What selection adds to the last loss seen
+
+Written by `python -m benchmarks.selection_page` from the numbers of `python -m benchmarks.predictors`, on the
+published learning curves. In each of {splits} splits a predictor is selected among {candidates}
+by cross-validation within the training curves, and scored on the others beside persistence. Numbers are means
+of the differences, selected minus persistence, with the 95 % interval of a bootstrap over splits: of other
+splits of these curves, not of other curves. **Bold**: the interval lies above zero; *italic*: below.
+
+Rows: all curves, grouped by configuration; one curve of each configuration (`distinct`); those of them
+without a restart (`clean`). The last column tells how often which predictor was selected.
+
+"""
+
+PRIOR = """
+From the hyperparameters alone, before the first epoch, `gaussian_process` ranks the final losses of clean
+rows with a Spearman correlation of {mean:.3f} [{low:.3f}, {high:.3f}] (training on {train} curves).
+"""
+
+TITLES = {"r2_loss": "R2", "spearman": "Spearman", "top_recall": "top-10 recall"}
+
+
+def page(results: dict[str, Any]) -> str:
+    """Return the page."""
+    rows = []
+    for name in ROW_SETS:
+        for train, by_share in results[name].items():
+            for share, one in by_share.items():
+                differences = one["selected_minus_persistence"]
+                chosen = sorted(one["chosen"].items(), key=lambda item: (-item[1], item[0]))
+                rows.append(
+                    [
+                        name,
+                        train.removeprefix("n"),
+                        f"{share.removeprefix('share')} %",
+                        *(difference(differences[metric]) for metric in METRICS),
+                        f"{one['coverage']:.2f}",
+                        ", ".join(f"{predictor} {times}" for predictor, times in chosen),
+                    ]
+                )
+    titles = " | ".join(TITLES[metric] for metric in METRICS)
+    head = f"| rows | training curves | seen | {titles} | coverage of 90 % | selected |"
+    told = {"splits": results["splits"], "candidates": ", ".join(f"`{c}`" for c in results["candidates"])}
+    return HEAD.format(**told) + table(head, rows) + PRIOR.format(**results["prior"])
+
+
+def difference(found: dict[str, float]) -> str:
+    """Return a difference with its interval, marked where that excludes zero."""
+    mark = "**" if found["low"] > 0 else "*" if found["high"] < 0 else ""
+    return f"{mark}{found['mean']:+.4f}{mark} [{found['low']:+.4f}, {found['high']:+.4f}]"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return what the benchmark wrote.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If it is not there, or is not such a file.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingInputError(f"{path}: not there; {AGAIN}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not a file of JSON: {error}; {AGAIN}") from None
+    needed = {"splits", "candidates", "prior", *ROW_SETS}
+    if not isinstance(content, dict) or needed - set(content):
+        raise DataError(f"{path}: not what the benchmark writes; {AGAIN}")
+    return content
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("results", type=Path, metavar="RESULTS.json")
+    parser.add_argument("--out", type=Path, default=Path("docs/selection.md"), metavar="FILE")
+    options = parser.parse_args()
+    try:
+        write_text(options.out, page(read(options.results)))
+    except MlpfHpoError as error:
+        raise SystemExit(f"error: {error}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SystemExit(
+            f"error: {options.results}: not what the benchmark writes ({error!r}); {AGAIN}"
+        ) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""A regressor that goes half of the way from persistence to what another one says."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.linear_model import RidgeCV
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+FloatArray = NDArray[np.float64]
+
+
+class Halfway(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+    """The mean of a regressor and of persistence, which is the last column of X.
+
+    Where that column and the targets are positive, it is the mean of logarithms. Half of a correction keeps
+    three quarters of what a right one gains in squared error, and has a quarter of the variance that a
+    doubtful one brings; equal weights are hard to beat where errors are known from few rows (Bates and
+    Granger 1969).
+
+    Parameters
+    ----------
+    estimator : regressor or None
+        None stands for scikit-learn's RidgeCV.
+
+    Attributes
+    ----------
+    estimator_ : fitted regressor
+    log_scale_ : bool
+        Whether the mean is that of logarithms.
+    oob_prediction_ : array [n]
+        Of forests: each training row as predicted by the trees that did not see it, half of the way.
+    """
+
+    def __init__(self, estimator: Any = None) -> None:
+        self.estimator = estimator
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Fit on X [n, d], whose last column is the last value seen, and final values y [n]."""
+        rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        self.log_scale_ = bool((rows[:, -1] > 0).all() and (target > 0).all())
+        template = RidgeCV() if self.estimator is None else self.estimator
+        self.estimator_ = clone(template).fit(rows, target)
+        if hasattr(self.estimator_, "oob_prediction_"):
+            self.oob_prediction_ = self._mean(rows, self.estimator_.oob_prediction_)
+        return self
+
+    def predict(self, X: ArrayLike) -> FloatArray:
+        """Return the predicted final value of each row of X [n, d]."""
+        check_is_fitted(self)
+        rows = validate_data(self, X, reset=False, dtype=np.float64)
+        return self._mean(rows, self.estimator_.predict(rows))
+
+    def __sklearn_tags__(self) -> object:
+        """Tell scikit-learn that no score is promised: half is left to persistence."""
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True
+        return tags
+
+    def _mean(self, rows: FloatArray, predicted: FloatArray) -> FloatArray:
+        both = np.column_stack([rows[:, -1], predicted])
+        if not self.log_scale_:
+            return np.asarray(both.mean(axis=1))
+        return np.asarray(np.exp(np.log(np.maximum(both, np.finfo(float).tiny)).mean(axis=1)))

@@ -1,0 +1,92 @@
+"""The page of what selection adds, from results whose answers can be told by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.selection_page import main
+
+
+def results() -> dict[str, Any]:
+    """Return what the benchmark would have written."""
+    differences = {
+        "r2_loss": {"mean": 0.04, "low": 0.03, "high": 0.05},
+        "spearman": {"mean": 0.001, "low": -0.002, "high": 0.004},
+        "top_recall": {"mean": -0.02, "low": -0.03, "high": -0.01},
+    }
+    cell = {
+        "selected_minus_persistence": differences,
+        "coverage": 0.912,
+        "chosen": {"ridge": 1, "persistence": 3},
+        "seconds": 9.0,
+    }
+    return {
+        "splits": 4,
+        "candidates": ["persistence", "ridge"],
+        "prior": {"mean": 0.95, "std": 0.01, "low": 0.94, "high": 0.96, "train": 53},
+        "all": {"n20": {"share2": cell, "share50": cell}},
+        "distinct": {"n20": {"share2": cell}},
+        "clean": {"n80": {"share2": cell}},
+    }
+
+
+def made(folder: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> Path:
+    (folder / "results.json").write_text(content, encoding="utf-8")
+    page = folder / "docs" / "selection.md"
+    monkeypatch.setattr(sys, "argv", ["page", str(folder / "results.json"), "--out", str(page)])
+    main()
+    return page
+
+
+def test_the_page_tells_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = made(tmp_path, monkeypatch, json.dumps(results())).read_text(encoding="utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if line.startswith(("| all", "| distinct", "| clean"))
+    ]
+    assert [row[:3] for row in rows] == [
+        ["all", "20", "2 %"],
+        ["all", "20", "50 %"],
+        ["distinct", "20", "2 %"],
+        ["clean", "80", "2 %"],
+    ]
+    assert rows[0][3:] == [
+        "**+0.0400** [+0.0300, +0.0500]",
+        "+0.0010 [-0.0020, +0.0040]",
+        "*-0.0200* [-0.0300, -0.0100]",
+        "0.91",
+        "persistence 3, ridge 1",
+    ]
+    assert "In each of 4 splits" in page
+    assert "correlation of 0.950 [0.940, 0.960] (training on 53 curves)" in page
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "not a file of JSON"),
+        ("[]", "not what the benchmark writes"),
+        (json.dumps({**results(), "all": None}), "not what the benchmark writes"),
+        (json.dumps({name: value for name, value in results().items() if name != "clean"}), "not what"),
+    ],
+)
+def test_wrong_results_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, told: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        made(tmp_path, monkeypatch, content)
+    assert told in str(stopped.value)
+    assert "python -m benchmarks.predictors --json" in str(stopped.value)
+    assert not (tmp_path / "docs").exists()
+
+
+def test_results_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["page", str(tmp_path / "none.json")])
+    with pytest.raises(SystemExit, match=r"none\.json: not there; measure with"):
+        main()
