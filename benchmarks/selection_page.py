@@ -20,10 +20,13 @@ AGAIN = "measure with: python -m benchmarks.predictors --json FILE"
 HEAD = """# What selection adds to the last loss seen
 
 Written by `python -m benchmarks.selection_page` from the numbers of `python -m benchmarks.predictors`, on the
-published learning curves. In each of {splits} splits a predictor is selected among {candidates}
-by cross-validation within the training curves, and scored on the others beside persistence. Numbers are means
-of the differences, selected minus persistence, with the 95 % interval of a bootstrap over splits: of other
-splits of these curves, not of other curves. **Bold**: the interval lies above zero; *italic*: below.
+published learning curves. In each of {splits} splits a predictor is selected by cross-validation within the
+training curves, and scored on the others beside persistence. Candidates: {candidates}.
+
+Numbers are means of the differences, selected minus persistence, with the 95 % interval of a bootstrap over
+splits: of other splits of these curves, not of other curves. **Bold**: the interval lies above zero;
+*italic*: below. How candidates and rule were found, on splits of another seed, stands in
+[decision 16](decisions/0016-persistence-stays-unless-beaten.md).
 
 Rows: all curves, grouped by configuration; one curve of each configuration (`distinct`); those of them
 without a restart (`clean`). The last column tells how often which predictor was selected.
@@ -40,26 +43,45 @@ TITLES = {"r2_loss": "R2", "spearman": "Spearman", "top_recall": "top-10 recall"
 
 def page(results: dict[str, Any]) -> str:
     """Return the page."""
-    rows = []
-    for name in ROW_SETS:
-        for train, by_share in results[name].items():
-            for share, one in by_share.items():
-                differences = one["selected_minus_persistence"]
-                chosen = sorted(one["chosen"].items(), key=lambda item: (-item[1], item[0]))
-                rows.append(
-                    [
-                        name,
-                        train.removeprefix("n"),
-                        f"{share.removeprefix('share')} %",
-                        *(difference(differences[metric]) for metric in METRICS),
-                        f"{one['coverage']:.2f}",
-                        ", ".join(f"{predictor} {times}" for predictor, times in chosen),
-                    ]
-                )
+    cells = [
+        (name, train.removeprefix("n"), share.removeprefix("share"), one)
+        for name in ROW_SETS
+        for train, by_share in results[name].items()
+        for share, one in by_share.items()
+    ]
+    candidates = ", ".join(f"`{name}`" for name in results["candidates"])
     titles = " | ".join(TITLES[metric] for metric in METRICS)
     head = f"| rows | training curves | seen | {titles} | coverage of 90 % | selected |"
-    told = {"splits": results["splits"], "candidates": ", ".join(f"`{c}`" for c in results["candidates"])}
-    return HEAD.format(**told) + table(head, rows) + PRIOR.format(**results["prior"])
+    return "".join(
+        [
+            HEAD.format(splits=results["splits"], candidates=candidates),
+            table(head, [row(*cell) for cell in cells]),
+            "\n",
+            *(tally(metric, [one for *_, one in cells]) for metric in METRICS),
+            PRIOR.format(**results["prior"]),
+        ]
+    )
+
+
+def row(name: str, train: str, share: str, one: dict[str, Any]) -> list[str]:
+    """Return the cells of a row of the table."""
+    differences = one["selected_minus_persistence"]
+    chosen = sorted(one["chosen"].items(), key=lambda item: (-item[1], item[0]))
+    return [
+        name,
+        train,
+        f"{share} %",
+        *(difference(differences[metric]) for metric in METRICS),
+        f"{one['coverage']:.2f}",
+        ", ".join(f"{predictor} {times}" for predictor, times in chosen),
+    ]
+
+
+def tally(metric: str, cells: list[dict[str, Any]]) -> str:
+    """Return a line on how often a metric was better, and how often worse, beyond its interval."""
+    found = [one["selected_minus_persistence"][metric] for one in cells]
+    better, worse = sum(d["low"] > 0 for d in found), sum(d["high"] < 0 for d in found)
+    return f"- {TITLES[metric]}: better beyond the interval in {better} of {len(found)}, worse in {worse}.\n"
 
 
 def difference(found: dict[str, float]) -> str:
