@@ -19,7 +19,7 @@ TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
 
 
 def toy(curve, faults=(), pace=0.0):
-    """Return something that trains by looking values up; it keeps its epoch in a file, as checkpoints do."""
+    """Return something that trains by looking values up; it keeps its epochs in a file, as checkpoints do."""
 
     def train(spec, max_epochs, folder, on_epoch):
         import time
@@ -27,8 +27,8 @@ def toy(curve, faults=(), pace=0.0):
         from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
 
         folder.mkdir(parents=True, exist_ok=True)
-        number, kept = int(spec.trial_id[1:]), folder / "epoch"
-        done = int(kept.read_text()) if kept.exists() else 0
+        number, kept = int(spec.trial_id[1:]), folder / "trained"
+        done = int(kept.read_text().split()[-1]) if kept.exists() else 0
         for epoch in range(1, max_epochs + 1):
             fault = dict(faults).get((number, epoch))
             if fault == "error":
@@ -52,10 +52,9 @@ def toy(curve, faults=(), pace=0.0):
                     time.sleep(0.05)
             if epoch > done:
                 time.sleep(pace)
-                (folder / "next").write_text(str(epoch))
+                before = kept.read_text() if kept.exists() else ""
+                (folder / "next").write_text(f"{before}{epoch}\n")
                 (folder / "next").replace(kept)  # whole, also when the worker is killed
-                with (folder / "trained").open("a") as file:
-                    file.write(f"{epoch}\n")
             value = curve(number, epoch)
             metrics = {"val/loss": value, "train/loss": 0.0}
             on_epoch(EpochReport(epoch, metrics, 1000 * epoch, diverged=value != value))
