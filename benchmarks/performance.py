@@ -8,11 +8,11 @@ folder `images` beside the page.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from benchmarks.goals import GOALS
 from benchmarks.levers import LEVERS
+from benchmarks.pages import page_command, table
 from benchmarks.results import Results, read_results
 from benchmarks.roofline_figure import roofline_figure
 from benchmarks.shares import operations_of
@@ -181,20 +181,9 @@ def compilation(results: Results) -> str:
     return table("| step at | compiling, s | without, ms | with, ms | times as fast | paid after |", rows)
 
 
-def table(head: str, rows: list[list[str]]) -> str:
-    """Return a table in Markdown."""
-    rule = "|" + "---|" * (head.count("|") - 1)
-    return "\n".join([head, rule, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
-
-
 def main() -> None:
     """Write the page and its figure."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("results", type=Path, metavar="RESULTS.json")
-    parser.add_argument("--out", type=Path, default=Path("docs/performance.md"), metavar="FILE")
-    options = parser.parse_args()
+    options = page_command(__doc__, out="docs/performance.md")
     try:
         results = read_results(options.results)
         text, picture = page(results), png(roofline_figure(results))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpf_hpo.errors import DataError, MissingInputError
+from benchmarks.pages import read_json
+from mlpf_hpo.errors import DataError
 
 AGAIN = "measure with: python -m benchmarks.training --json FILE"
 
@@ -74,12 +74,7 @@ def read_results(path: Path) -> Results:
     MissingInputError, DataError
         If it is not there, or is not such a file.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: not there; {AGAIN}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not a file of JSON: {error}; {AGAIN}") from None
+    content = read_json(path, AGAIN)
     if not isinstance(content, dict):
         raise DataError(f"{path}: holds a {type(content).__name__}, not an object; {AGAIN}")
     machine, quick = content.pop("machine", None), content.pop("quick", None)

@@ -5,14 +5,12 @@ python -m benchmarks.selection_page RESULTS.json [--out docs/selection.md]
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.performance import table
+from benchmarks.pages import page_command, read_json, table
 from benchmarks.predictors import METRICS, ROW_SETS
-from mlpf_hpo.errors import DataError, MissingInputError, MlpfHpoError
+from mlpf_hpo.errors import DataError, MlpfHpoError
 from mlpf_hpo.files import write_text
 
 AGAIN = "measure with: python -m benchmarks.predictors --json FILE"
@@ -98,12 +96,7 @@ def read(path: Path) -> dict[str, Any]:
     MissingInputError, DataError
         If it is not there, or is not such a file.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingInputError(f"{path}: not there; {AGAIN}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not a file of JSON: {error}; {AGAIN}") from None
+    content = read_json(path, AGAIN)
     needed = {"splits", "candidates", "prior", *ROW_SETS}
     if not isinstance(content, dict) or needed - set(content):
         raise DataError(f"{path}: not what the benchmark writes; {AGAIN}")
@@ -112,12 +105,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Write the page."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("results", type=Path, metavar="RESULTS.json")
-    parser.add_argument("--out", type=Path, default=Path("docs/selection.md"), metavar="FILE")
-    options = parser.parse_args()
+    options = page_command(__doc__, out="docs/selection.md")
     try:
         write_text(options.out, page(read(options.results)))
     except MlpfHpoError as error:
