@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.performance import main
+from tests.benchmarks.pages import made_by
 
 MACHINE = {
     "hardware_label": "Abacus-2c",
@@ -102,12 +103,8 @@ def results() -> dict[str, Any]:
 
 
 def made(folder: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> Path:
-    """Run the command on a file of this content, and return where the page would be."""
-    (folder / "results.json").write_text(content, encoding="utf-8")
-    page = folder / "docs" / "performance.md"
-    monkeypatch.setattr(sys, "argv", ["performance", str(folder / "results.json"), "--out", str(page)])
-    main()
-    return page
+    """Make the page of a file of this content, and return where it would be."""
+    return made_by(main, "performance.md", folder, monkeypatch, content)
 
 
 def row(page: str, begin: str) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.selection_page import main
+from tests.benchmarks.pages import made_by
 
 
 def results() -> dict[str, Any]:
@@ -36,11 +37,8 @@ def results() -> dict[str, Any]:
 
 
 def made(folder: Path, monkeypatch: pytest.MonkeyPatch, content: str) -> Path:
-    (folder / "results.json").write_text(content, encoding="utf-8")
-    page = folder / "docs" / "selection.md"
-    monkeypatch.setattr(sys, "argv", ["page", str(folder / "results.json"), "--out", str(page)])
-    main()
-    return page
+    """Make the page of a file of this content, and return where it would be."""
+    return made_by(main, "selection.md", folder, monkeypatch, content)
 
 
 def test_the_page_tells_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
