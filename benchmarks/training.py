@@ -152,7 +152,7 @@ def machine() -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print, and keep the numbers if asked to."""
-    options = command(__doc__, quick="three to four minutes", parts=PARTS)
+    options = command(__doc__, quick="about eight minutes", parts=PARTS)
     torch.set_num_threads(1)
     keep_freed_memory()
     numbers: dict[str, float] = {}
