@@ -6,6 +6,7 @@ Each event is padded only to a multiple of the bin size, so that work grows with
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -23,40 +24,46 @@ class EventSizes:
     ----------
     event : tensor [N], int64
         Event of each element.
-    position : tensor [N], int64
-        Position of the i-th element within its event, in any order that keeps events together.
-    first_bin : tensor [B], int64
-        Number of the first bin of each event.
-    n_bins : int
-        Number of bins of the batch.
+    slot : tensor [N], int64
+        Slot of the i-th element, bin x bin_size + place in the bin, in any order that keeps events together.
+    mask : tensor [n_bins, bin_size], bool
+        Which slots hold an element.
     n_hyperplanes : tensor [B], int64
         Hash columns that each event uses, half as many as bins; an event of one bin needs none.
-    bin_size : int
-        Slots in a bin.
+    most_hyperplanes : int
+        The largest of these.
     """
 
     event: Tensor
-    position: Tensor
-    first_bin: Tensor
-    n_bins: int
+    slot: Tensor
+    mask: Tensor
     n_hyperplanes: Tensor
-    bin_size: int
+    most_hyperplanes: int
 
     @staticmethod
     def of(ptr: Tensor, bin_size: int) -> EventSizes:
         """Return the sizes of the events that `ptr` [B + 1] delimits."""
         sizes = ptr.diff()
         bins = (sizes + bin_size - 1) // bin_size
-        last = bins.cumsum(0)
+        first = bins.cumsum(0) - bins
         event = torch.repeat_interleave(torch.arange(len(sizes), device=ptr.device), sizes)
+        position = torch.arange(len(event), device=ptr.device) - ptr[:-1][event]
+        slot = first[event] * bin_size + position
+        mask = torch.zeros(int(bins.sum()) * bin_size, dtype=torch.bool, device=ptr.device)
+        n_hyperplanes = bins // 2
         return EventSizes(
             event=event,
-            position=torch.arange(len(event), device=ptr.device) - ptr[:-1][event],
-            first_bin=last - bins,
-            n_bins=int(bins.sum()),
-            n_hyperplanes=bins // 2,
-            bin_size=bin_size,
+            slot=slot,
+            mask=mask.index_fill_(0, slot, True).view(-1, bin_size),
+            n_hyperplanes=n_hyperplanes,
+            most_hyperplanes=max(n_hyperplanes.tolist(), default=0),
         )
+
+    @cached_property
+    def unused(self) -> Tensor:
+        """Which of the 2 most_hyperplanes hash codes are not for the element's event, [N, ...], bool."""
+        column = torch.arange(self.most_hyperplanes, device=self.event.device).repeat(2)
+        return column >= self.n_hyperplanes[self.event].unsqueeze(1)
 
 
 @dataclass(frozen=True)
@@ -133,20 +140,18 @@ def hash_codes(embedding: Tensor, hyperplanes: Tensor, sizes: EventSizes) -> Ten
     DataError
         If an event needs more hyperplanes than there are.
     """
-    most = max(sizes.n_hyperplanes.tolist(), default=0)
+    most = sizes.most_hyperplanes
     if most == 0:
         return torch.zeros_like(sizes.event)
     if most > hyperplanes.shape[1]:
         elements = int(torch.bincount(sizes.event).max())
         raise DataError(
-            f"an event of {elements} elements in bins of {sizes.bin_size} needs {most} hash columns, "
+            f"an event of {elements} elements in bins of {sizes.mask.shape[1]} needs {most} hash columns, "
             f"network.hash_columns is {hyperplanes.shape[1]}; raise it"
         )
     projection = embedding @ hyperplanes[:, :most]
     both = torch.cat([projection, -projection], dim=1)
-    column = torch.arange(most, device=embedding.device).repeat(2)
-    unused = column >= sizes.n_hyperplanes[sizes.event].unsqueeze(1)
-    return both.masked_fill_(unused, -torch.inf).argmax(dim=1)
+    return both.masked_fill_(sizes.unused, -torch.inf).argmax(dim=1)
 
 
 @torch.no_grad()
@@ -164,9 +169,7 @@ def assign_bins(embedding: Tensor, hyperplanes: Tensor, sizes: EventSizes) -> Bi
     """
     codes = hash_codes(embedding, hyperplanes, sizes)
     order = torch.argsort(sizes.event * (2 * hyperplanes.shape[1]) + codes, stable=True)
-    slot_in_order = sizes.first_bin[sizes.event] * sizes.bin_size + sizes.position
-    slot = torch.empty_like(order).index_copy_(0, order, slot_in_order)
-    element = torch.zeros(sizes.n_bins * sizes.bin_size, dtype=torch.int64, device=order.device)
-    element.index_copy_(0, slot_in_order, order)
-    mask = torch.zeros_like(element, dtype=torch.bool).index_fill_(0, slot_in_order, True)
-    return Bins(slot=slot, element=element, mask=mask.view(sizes.n_bins, sizes.bin_size))
+    slot = torch.empty_like(order).index_copy_(0, order, sizes.slot)
+    element = torch.zeros(sizes.mask.numel(), dtype=torch.int64, device=order.device)
+    element.index_copy_(0, sizes.slot, order)
+    return Bins(slot=slot, element=element, mask=sizes.mask)

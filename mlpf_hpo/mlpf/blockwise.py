@@ -60,7 +60,7 @@ class _Blockwise(Function):
     ) -> tuple[Tensor, Tensor]:
         inputs = (id_input, reg_input)
         of_inputs = [torch.empty_like(one) for one in inputs]
-        of_parameters = [torch.zeros_like(one) for one in parameters]
+        of_parameters: list[Tensor] = []
         total = torch.zeros_like(weights)
         for rows in _blocks(len(x), BLOCK.get(x.device.type, BLOCK["cuda"])):
             with torch.enable_grad():
@@ -70,8 +70,10 @@ class _Blockwise(Function):
             total += sums.detach()
             for whole, gradient in zip(of_inputs, of_part[: len(part)], strict=True):
                 whole[rows] = gradient
-            for whole, gradient in zip(of_parameters, of_part[len(part) :], strict=True):
-                whole += gradient
+            if of_parameters:
+                torch._foreach_add_(of_parameters, of_part[len(part) :])
+            else:
+                of_parameters = list(of_part[len(part) :])
         ctx.gradients = [*of_inputs, *of_parameters]
         ctx.mark_non_differentiable(total)
         return (total * weights).sum(), total  # no product that autocast would round
@@ -79,7 +81,8 @@ class _Blockwise(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _of_sums: Tensor) -> tuple[Tensor | None, ...]:
         gradients, ctx.gradients = ctx.gradients, None
-        return (None, None, None, None, *(one.mul_(gradient) for one in gradients))
+        torch._foreach_mul_(gradients, gradient)
+        return (None, None, None, None, *gradients)
 
 
 def _blocks(n: int, size: int) -> list[slice]:
