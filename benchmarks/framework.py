@@ -6,35 +6,46 @@ as well, is told apart. MLflow is not: the driver writes it, in another process,
 
 from __future__ import annotations
 
-import statistics
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import torch
+import numpy as np
+import pytorch_lightning as pl
+from scipy.stats import bootstrap
 
 from benchmarks.cases import CALM, LAPTOP, LAPTOP_CONFIGURATION, event_of
-from benchmarks.clock import DEVICE, Step, now, seconds
+from benchmarks.clock import DEVICE, Step, now
 from mlpf_hpo.config import Params
 from mlpf_hpo.events.datamodule import EventDataModule
 from mlpf_hpo.events.store import write_store
+from mlpf_hpo.hardware.throughput import ThroughputCallback
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.tuning import trial
-from mlpf_hpo.tuning.checkpoints import save_checkpoint
 from mlpf_hpo.tuning.trial import EpochReport, TrialSpec
+
+HOOKS = ("on_train_epoch_start", "on_train_batch_start", "on_train_batch_end", "on_train_epoch_end")
+"""Of the callback that measures throughput."""
+
+RESAMPLES, COVERAGE = 2000, 0.95
+"""Of the interval of the median."""
 
 
 def framework(quick: bool) -> dict[str, float]:
     """Compare epochs of a trial at the defaults of params.yaml with bare ones, in turns."""
     defaults = Params()
     sizes = {"train": defaults.events.train.events, "validation": defaults.events.validation.events}
-    framework, checkpoint = shares(sizes, CALM, epochs=5 if quick else 25)
-    return {"framework_overhead": framework, "framework.checkpoint_share": checkpoint}
+    return shares(sizes, CALM, epochs=5 if quick else 100)
 
 
-def shares(n_events: dict[str, int], elements: int, epochs: int) -> tuple[float, float]:
-    """Return what the framework, and what the checkpoint adds to a bare epoch, each as a share of it.
+def shares(n_events: Mapping[str, int], elements: int, epochs: int) -> dict[str, float]:
+    """Return what is added to a bare epoch, each as a share of it, the median of the pairs.
+
+    A batch of the bare loop follows each one of the trial: what else the machine does hits both alike.
 
     Parameters
     ----------
@@ -44,54 +55,135 @@ def shares(n_events: dict[str, int], elements: int, epochs: int) -> tuple[float,
         Elements of an event.
     epochs : int
         Of the trial; the first one warms up.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        spec = _spec(Path(folder), n_events, elements)
-        bare = bare_epoch(spec)
-        found: list[tuple[float, float]] = []
-        begun = written = now()
 
-        def save(*what: Any) -> None:
-            nonlocal written
-            written = seconds(lambda: save_checkpoint(*what))
+    Returns
+    -------
+    dict
+        `framework_overhead` with the ends of its interval, `framework.low` and `.high`; the same in
+        `framework.milliseconds_per_batch`; what the callback that measures throughput has of it,
+        `framework.throughput_share`; and `framework.checkpoint_share`.
+    """
+    found: list[tuple[float, float, float, float]] = []
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
+        spec = _spec(Path(folder), n_events, elements)
+        bare, writing = Timed(partial(next, bare_batches(spec))), Timed(trial.save_checkpoint)
+        turns = TakingTurns(bare)
+        measuring = [Timed(getattr(ThroughputCallback, hook)) for hook in HOOKS]
+        for hook, timed in zip(HOOKS, measuring, strict=True):
+            patches.enter_context(mock.patch.object(ThroughputCallback, hook, timed.method))
+        patches.enter_context(mock.patch.object(trial, "save_checkpoint", writing))
+        patches.enter_context(mock.patch.object(trial, "_trainer", _with(turns)))
+        begun = now()
 
         def after(report: EpochReport) -> None:
             nonlocal begun
-            of_trial, of_loop = now() - begun, seconds(bare)
+            alone, written = bare.taken(), writing.taken()
+            taken = now() - begun - alone - written
+            measured = sum(hook.taken() for hook in measuring)
+            per_batch = 1e3 * (taken - alone) / turns.taken()
             if report.epoch > 1:
-                found.append(((of_trial - written) / of_loop - 1, written / of_loop))
+                found.append((taken / alone - 1, per_batch, measured / alone, written / alone))
             begun = now()
 
-        with mock.patch.object(trial, "save_checkpoint", save):
-            trial.train_trial(spec, epochs, Path(folder, "checkpoints"), after)
-    framework, checkpoint = zip(*found, strict=True)
-    return statistics.median(framework), statistics.median(checkpoint)
+        trial.train_trial(spec, epochs, Path(folder, "checkpoints"), after)
+    overheads, *others = (np.array(column) for column in zip(*found, strict=True))
+    interval = bootstrap(
+        (overheads,), np.median, n_resamples=RESAMPLES, confidence_level=COVERAGE, method="percentile", rng=1
+    ).confidence_interval
+    per_batch, throughput, checkpoint = (float(np.median(column)) for column in others)
+    return {
+        "framework_overhead": float(np.median(overheads)),
+        "framework.low": float(interval.low),
+        "framework.high": float(interval.high),
+        "framework.milliseconds_per_batch": per_batch,
+        "framework.throughput_share": throughput,
+        "framework.checkpoint_share": checkpoint,
+    }
 
 
-def bare_epoch(spec: TrialSpec) -> Step:
-    """Return an epoch without a framework: training steps, validation, and the epoch's numbers."""
+class TakingTurns(pl.Callback):
+    """Does other work after every batch."""
+
+    def __init__(self, work: Step) -> None:
+        self._work = work
+        self._turns = 0
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Let the other one do a training step."""
+        self._turn()
+
+    def on_validation_batch_end(self, *_: Any) -> None:
+        """Let the other one validate a batch."""
+        self._turn()
+
+    def _turn(self) -> None:
+        self._work()
+        self._turns += 1
+
+    def taken(self) -> int:
+        """Return the number of turns since the last time that this was asked."""
+        turns, self._turns = self._turns, 0
+        return turns
+
+
+def _with(callback: pl.Callback) -> Callable[..., pl.Trainer]:
+    plain = trial._trainer
+
+    def trainer(spec: TrialSpec, max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
+        return plain(spec, max_epochs, [*callbacks, callback])
+
+    return trainer
+
+
+class Timed:
+    """A function that remembers how long its calls took."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._seconds = 0.0
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call it."""
+        begin = now()
+        try:
+            return self._function(*arguments)
+        finally:
+            self._seconds += now() - begin
+
+    @property
+    def method(self) -> Callable[..., Any]:
+        """The same as a plain function, which a class binds to its objects."""
+        return lambda *arguments: self(*arguments)
+
+    def taken(self) -> float:
+        """Return the seconds of all calls since the last time that this was asked."""
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+
+def bare_batches(spec: TrialSpec) -> Iterator[None]:
+    """Go through epochs without a framework, a batch at a time: training, validation, the epoch's numbers."""
     module = MLPFModule(spec.configuration, spec.network, spec.seed).to(DEVICE)
     optimiser = module.configure_optimizers()
     events = EventDataModule(spec.train, spec.validation, spec.training.batch_events, spec.seed)
     events.setup()
     training, validation = events.train_dataloader(), events.val_dataloader()
-
-    def epoch() -> None:
+    while True:
         module.train()
         for batch in training:
             optimiser.zero_grad()
             module.training_step(batch.to(DEVICE), 1).backward()
             optimiser.step()
+            yield
         module.eval()
-        with torch.inference_mode():
-            for number, batch in enumerate(validation):
-                module.validation_step(batch.to(DEVICE), number)
-        module.on_train_epoch_end()
+        for number, batch in enumerate(validation, start=1):
+            module.validation_step(batch.to(DEVICE), number)
+            if number == len(validation):
+                module.on_train_epoch_end()
+            yield
 
-    return epoch
 
-
-def _spec(folder: Path, n_events: dict[str, int], elements: int) -> TrialSpec:
+def _spec(folder: Path, n_events: Mapping[str, int], elements: int) -> TrialSpec:
     for name, n in n_events.items():
         write_store(folder / name, [event_of(elements, number) for number in range(n)], {})
     return TrialSpec(
