@@ -31,6 +31,13 @@ without a restart (`clean`). The last column tells how often which predictor was
 
 """
 
+BELOW_BY_CHANCE = 0.025
+"""Share of 95 % intervals that lie below zero where there is no difference."""
+
+CHANCE = """
+Of {intervals} such intervals {below:.1f} would lie below zero by chance alone where nothing differs.
+"""
+
 PRIOR = """
 From the hyperparameters alone, before the first epoch, `gaussian_process` ranks the final losses of clean
 rows with a Spearman correlation of {mean:.3f} [{low:.3f}, {high:.3f}] (training on {train} curves).
@@ -47,6 +54,7 @@ def page(results: dict[str, Any]) -> str:
         for train, by_share in results[name].items()
         for share, one in by_share.items()
     ]
+    intervals = len(METRICS) * len(cells)
     candidates = ", ".join(f"`{name}`" for name in results["candidates"])
     titles = " | ".join(TITLES[metric] for metric in METRICS)
     head = f"| rows | training curves | seen | {titles} | coverage of 90 % | selected |"
@@ -56,6 +64,7 @@ def page(results: dict[str, Any]) -> str:
             table(head, [row(*cell) for cell in cells]),
             "\n",
             *(tally(metric, [one for *_, one in cells]) for metric in METRICS),
+            CHANCE.format(intervals=intervals, below=intervals * BELOW_BY_CHANCE),
             PRIOR.format(**results["prior"]),
         ]
     )

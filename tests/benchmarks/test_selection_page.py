@@ -64,6 +64,7 @@ def test_the_page_tells_what_was_measured(tmp_path: Path, monkeypatch: pytest.Mo
     assert "In each of 4 splits" in page
     assert "- R2: better beyond the interval in 4 of 4, worse in 0." in page
     assert "- top-10 recall: better beyond the interval in 0 of 4, worse in 4." in page
+    assert "Of 12 such intervals 0.3 would lie below zero by chance" in page
     assert "correlation of 0.950 [0.940, 0.960] (training on 53 curves)" in page
 
 
