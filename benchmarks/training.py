@@ -85,10 +85,19 @@ def uniform(quick: bool) -> dict[str, float]:
 
 
 def arithmetic(quick: bool) -> dict[str, float]:
-    """Measure the share of the GEMM peak of steps, and of an inference that bounds what there is to gain."""
+    """Measure the share of the GEMM peak of steps, and of an inference that bounds what there is to gain.
+
+    At the defaults also the share of a step that is left with one element in each event: what it takes to
+    call the operations, whatever they work on.
+    """
     paper, laptop = paper_module(), laptop_module()
     large, small = [LARGEST], [CALM] * Params().training.batch_events
     rounds = 3 if quick else 9
+    steps = {
+        "full": ragged_step(laptop, batch_of(small)),
+        "calls": ragged_step(laptop, batch_of([1] * len(small))),
+    }
+    calls = alternating(steps, rounds=50)
     return {
         "fraction_of_gemm_peak": share_of_peak(
             ragged_step(paper, batch_of(large)), training_flop(paper.network, large), rounds
@@ -96,6 +105,7 @@ def arithmetic(quick: bool) -> dict[str, float]:
         "fraction_of_gemm_peak_default": share_of_peak(
             ragged_step(laptop, batch_of(small)), training_flop(laptop.network, small), rounds=50
         ),
+        "calls_share_default": speedup(calls, "calls", "full"),
         "fraction_of_gemm_peak_inference": share_of_peak(
             ragged_inference(paper.network, batch_of(large)), inference_flop(paper.network, large), rounds
         ),
