@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import skops.io
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mlpf_hpo.predictors.regressors.forest import ExtraTrees, Forest
@@ -35,6 +36,30 @@ def fitted(kind: type = ExtraTrees, **settings: Any) -> Any:
     generator = np.random.default_rng(0)
     X, y = generator.normal(size=(80, 3)), generator.normal(size=80)
     return kind(TREES, bootstrap=True, oob_score=True, random_state=1, **settings).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("kind", "own"), [(Forest, RandomForestRegressor), (ExtraTrees, ExtraTreesRegressor)]
+)
+def test_trees_are_those_of_scikit_learn(kind: type, own: type) -> None:
+    settings = {"min_samples_leaf": 3, "max_features": 0.5, "max_depth": 4}
+    for one, other in zip(
+        fitted(kind, **settings).estimators_, fitted(own, **settings).estimators_, strict=True
+    ):
+        assert type(one) is type(other)
+        assert one.get_params() == other.get_params()
+        assert one.tree_.__getstate__()["nodes"].tobytes() == other.tree_.__getstate__()["nodes"].tobytes()
+
+
+def test_more_trees_are_added_to_those_that_are_there() -> None:
+    forest = fitted(warm_start=True)
+    first = forest.estimators_[0]
+    forest.set_params(n_estimators=TREES + 5)
+    generator = np.random.default_rng(0)
+    forest.fit(generator.normal(size=(80, 3)), generator.normal(size=80))
+    assert len(forest.estimators_) == TREES + 5
+    assert forest.estimators_[0] is first
+    assert len({tree.random_state for tree in forest.estimators_}) == TREES + 5
 
 
 def by_skops(forest: Any) -> Any:
