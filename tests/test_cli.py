@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,11 @@ def test_errors_are_for_people(tmp_path: Path, arguments: list[str], status: int
     assert told in result.stderr
     assert "Traceback" not in result.stderr
     assert not list(tmp_path.iterdir()), "nothing is half-written"
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    result = run("--version", folder=tmp_path)
+    assert (result.returncode, result.stdout) == (0, f"mlpf-hpo {metadata.version('mlpf_hpo')}\n")
 
 
 def leaves(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:

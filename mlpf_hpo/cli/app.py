@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
-from mlpf_hpo import console
+from mlpf_hpo import __version__, console
 from mlpf_hpo.cli import (
     benchmark,
     curves,
@@ -69,6 +70,22 @@ app.command(epilog=status.EXAMPLES, rich_help_panel=LOOKING)(status.status)
 app.add_typer(runs.app, name="runs", rich_help_panel=LOOKING)
 app.command(epilog=ui.EXAMPLES, rich_help_panel=LOOKING)(ui.ui)
 app.add_typer(spool.app, name="spool", rich_help_panel=LOOKING)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        console.out.print(f"mlpf-hpo {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version  # told by its callback
+
 
 USAGE_ERROR, BENCHMARK_USAGE_ERROR = 2, 64
 
