@@ -11,12 +11,15 @@ bits, so that the bits alone keep it within its box.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import dimod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlpf_hpo.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import dimod
 
 FloatArray = NDArray[np.float64]
 BitArray = NDArray[np.uint8]
@@ -123,6 +126,8 @@ class Qubo:
 
     def bqm(self) -> dimod.BinaryQuadraticModel:
         """Return the same problem for Ocean samplers, its variables labelled 0 to n − 1."""
+        import dimod  # slow to import, and not for who asks a fitted model
+
         model = dimod.BinaryQuadraticModel(self.matrix, dimod.BINARY)
         model.offset = self.offset
         return model

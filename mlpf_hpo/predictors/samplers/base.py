@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import dimod
 import numpy as np
 from numpy.typing import NDArray
 
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.qubo import BitArray, DualQubo, Encoding, Qubo
+
+if TYPE_CHECKING:
+    import dimod
 
 FloatArray = NDArray[np.float64]
 Info = Mapping[str, float | int | str]
