@@ -76,6 +76,7 @@ def test_the_same_forest_comes_back(kind, again) -> None:
     np.testing.assert_array_equal(back.predict(X), before)
     np.testing.assert_array_equal(forest.predict(X), before)  # writing took nothing away
     np.testing.assert_array_equal(back.oob_prediction_, forest.oob_prediction_)
+    assert "_seedling" not in vars(back)  # of which fitting makes copies
     for one, other in zip(back.estimators_, forest.estimators_, strict=True):
         assert vars(one).keys() == vars(other).keys()
         assert one.get_params() == other.get_params()
