@@ -19,7 +19,7 @@ import pytorch_lightning as pl
 from scipy.stats import bootstrap
 
 from benchmarks.cases import CALM, LAPTOP, LAPTOP_CONFIGURATION, event_of
-from benchmarks.clock import DEVICE, Step, now
+from benchmarks.clock import DEVICE, now
 from mlpf_hpo.config import Params
 from mlpf_hpo.events.datamodule import EventDataModule
 from mlpf_hpo.events.store import write_store
@@ -66,21 +66,26 @@ def shares(n_events: Mapping[str, int], elements: int, epochs: int) -> dict[str,
     found: list[tuple[float, float, float, float]] = []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
         spec = _spec(Path(folder), n_events, elements)
-        bare, writing = Timed(partial(next, bare_batches(spec))), Timed(trial.save_checkpoint)
-        turns = TakingTurns(bare)
-        measuring = [Timed(getattr(ThroughputCallback, hook)) for hook in HOOKS]
-        for hook, timed in zip(HOOKS, measuring, strict=True):
-            patches.enter_context(mock.patch.object(ThroughputCallback, hook, timed.method))
-        patches.enter_context(mock.patch.object(trial, "save_checkpoint", writing))
-        patches.enter_context(mock.patch.object(trial, "_trainer", _with(turns)))
+        batches = sum(-(-n // spec.training.batch_events) for n in n_events.values())
+        bare, measuring, writing = Stopwatch(), Stopwatch(), Stopwatch()
+        turn = bare.timed(partial(next, bare_batches(spec)))
+        other = pl.callbacks.LambdaCallback(
+            on_train_batch_end=lambda *_: turn(), on_validation_batch_end=lambda *_: turn()
+        )
+        for hook in HOOKS:
+            timed = measuring.timed(getattr(ThroughputCallback, hook))
+            patches.enter_context(mock.patch.object(ThroughputCallback, hook, timed))
+        patches.enter_context(
+            mock.patch.object(trial, "save_checkpoint", writing.timed(trial.save_checkpoint))
+        )
+        patches.enter_context(mock.patch.object(trial, "_trainer", _with(other)))
         begun = now()
 
         def after(report: EpochReport) -> None:
             nonlocal begun
             alone, written = bare.taken(), writing.taken()
             taken = now() - begun - alone - written
-            measured = sum(hook.taken() for hook in measuring)
-            per_batch = 1e3 * (taken - alone) / turns.taken()
+            per_batch, measured = 1e3 * (taken - alone) / batches, measuring.taken()
             if report.epoch > 1:
                 found.append((taken / alone - 1, per_batch, measured / alone, written / alone))
             begun = now()
@@ -101,31 +106,6 @@ def shares(n_events: Mapping[str, int], elements: int, epochs: int) -> dict[str,
     }
 
 
-class TakingTurns(pl.Callback):
-    """Does other work after every batch."""
-
-    def __init__(self, work: Step) -> None:
-        self._work = work
-        self._turns = 0
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Let the other one do a training step."""
-        self._turn()
-
-    def on_validation_batch_end(self, *_: Any) -> None:
-        """Let the other one validate a batch."""
-        self._turn()
-
-    def _turn(self) -> None:
-        self._work()
-        self._turns += 1
-
-    def taken(self) -> int:
-        """Return the number of turns since the last time that this was asked."""
-        turns, self._turns = self._turns, 0
-        return turns
-
-
 def _with(callback: pl.Callback) -> Callable[..., pl.Trainer]:
     plain = trial._trainer
 
@@ -135,28 +115,26 @@ def _with(callback: pl.Callback) -> Callable[..., pl.Trainer]:
     return trainer
 
 
-class Timed:
-    """A function that remembers how long its calls took."""
+class Stopwatch:
+    """What calls of some functions took together."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
+    def __init__(self) -> None:
         self._seconds = 0.0
 
-    def __call__(self, *arguments: Any) -> Any:
-        """Call it."""
-        begin = now()
-        try:
-            return self._function(*arguments)
-        finally:
-            self._seconds += now() - begin
+    def timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that does the same on this clock."""
 
-    @property
-    def method(self) -> Callable[..., Any]:
-        """The same as a plain function, which a class binds to its objects."""
-        return lambda *arguments: self(*arguments)
+        def on_the_clock(*arguments: Any) -> Any:
+            begin = now()
+            try:
+                return function(*arguments)
+            finally:
+                self._seconds += now() - begin
+
+        return on_the_clock
 
     def taken(self) -> float:
-        """Return the seconds of all calls since the last time that this was asked."""
+        """Return the seconds since the last time that this was asked."""
         seconds, self._seconds = self._seconds, 0.0
         return seconds
 

@@ -30,15 +30,12 @@ class EventSizes:
         Which slots hold an element.
     n_hyperplanes : tensor [B], int64
         Hash columns that each event uses, half as many as bins; an event of one bin needs none.
-    most_hyperplanes : int
-        The largest of these.
     """
 
     event: Tensor
     slot: Tensor
     mask: Tensor
     n_hyperplanes: Tensor
-    most_hyperplanes: int
 
     @staticmethod
     def of(ptr: Tensor, bin_size: int) -> EventSizes:
@@ -50,14 +47,17 @@ class EventSizes:
         position = torch.arange(len(event), device=ptr.device) - ptr[:-1][event]
         slot = first[event] * bin_size + position
         mask = torch.zeros(int(bins.sum()) * bin_size, dtype=torch.bool, device=ptr.device)
-        n_hyperplanes = bins // 2
         return EventSizes(
             event=event,
             slot=slot,
             mask=mask.index_fill_(0, slot, True).view(-1, bin_size),
-            n_hyperplanes=n_hyperplanes,
-            most_hyperplanes=max(n_hyperplanes.tolist(), default=0),
+            n_hyperplanes=bins // 2,
         )
+
+    @cached_property
+    def most_hyperplanes(self) -> int:
+        """Hash columns of the event that uses most of them."""
+        return max(self.n_hyperplanes.tolist(), default=0)
 
     @cached_property
     def unused(self) -> Tensor:

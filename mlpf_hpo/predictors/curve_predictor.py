@@ -217,7 +217,7 @@ def _out_of_bag(regressor: Any) -> FloatArray | None:
 
 
 def _without_out_of_bag(template: Any) -> Any:
-    """Return a model whose forests leave out what nobody will ask for: an eighth of their time."""
+    """Return a model whose forests leave out what nobody will ask for: up to an eighth of their time."""
     switches = [name for name in template.get_params() if name.endswith("oob_score")]
     return template.set_params(**dict.fromkeys(switches, False))
 

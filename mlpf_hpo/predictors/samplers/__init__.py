@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from types import ModuleType
 from typing import Any
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.predictors.samplers.base import Sampler, SampleResult, require_at_least_one
-from mlpf_hpo.predictors.samplers.classical import (
-    PathIntegralAnnealing,
-    RandomBits,
-    SimulatedAnnealing,
-    SteepestDescent,
-    Tabu,
-)
 from mlpf_hpo.predictors.samplers.exact import Exact
 from mlpf_hpo.predictors.samplers.recorded import Recorded
-from mlpf_hpo.predictors.samplers.zoom import Zoom
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,20 @@ class Settings:
     device_seconds: float = 60.0
 
 
-# D-Wave's client takes seconds to import; only those who ask for its devices wait for it.
+# Ocean takes a second to import, D-Wave's client more: only those who sample with them wait for them, and who
+# asks a fitted model does not.
+def _classical() -> ModuleType:
+    from mlpf_hpo.predictors.samplers import classical
+
+    return classical
+
+
+def _zoom(asked: Settings) -> Sampler:
+    from mlpf_hpo.predictors.samplers.zoom import Zoom
+
+    return Zoom(asked.reads)
+
+
 def _quantum_annealer(asked: Settings) -> Sampler:
     from mlpf_hpo.predictors.samplers.qpu import QuantumAnnealer
 
@@ -71,12 +77,12 @@ RECORDS = ".state/qpu"
 """Folder of paid devices' answers, in the project's folder."""
 
 SAMPLERS: dict[str, Callable[[Settings], Sampler]] = {
-    "random": lambda asked: RandomBits(asked.reads),
-    "steepest_descent": lambda asked: SteepestDescent(asked.reads),
-    "simulated_annealing": lambda asked: SimulatedAnnealing(asked.reads, asked.sweeps),
-    "path_integral": lambda asked: PathIntegralAnnealing(asked.reads, asked.sweeps),
-    "tabu": lambda asked: Tabu(asked.reads, asked.sweeps),
-    "zoom": lambda asked: Zoom(asked.reads),
+    "random": lambda asked: _classical().RandomBits(asked.reads),
+    "steepest_descent": lambda asked: _classical().SteepestDescent(asked.reads),
+    "simulated_annealing": lambda asked: _classical().SimulatedAnnealing(asked.reads, asked.sweeps),
+    "path_integral": lambda asked: _classical().PathIntegralAnnealing(asked.reads, asked.sweeps),
+    "tabu": lambda asked: _classical().Tabu(asked.reads, asked.sweeps),
+    "zoom": _zoom,
     "exact": lambda _: Exact(),
     "mock_pegasus": lambda asked: _mock(asked, "pegasus"),
     "mock_zephyr": lambda asked: _mock(asked, "zephyr"),

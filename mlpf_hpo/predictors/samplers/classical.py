@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from typing import Any
 
+import dwave.samplers
 import numpy as np
 
 from mlpf_hpo.predictors.qubo import Qubo
@@ -54,7 +54,8 @@ class SteepestDescent:
 
     def sample(self, qubo: Qubo, seed: int) -> SampleResult:
         """Descend from `reads` random starts."""
-        return _timed("SteepestDescentSampler", qubo, {"reads": self.reads}, num_reads=self.reads, seed=seed)
+        sampler = dwave.samplers.SteepestDescentSampler()
+        return _timed(sampler, qubo, {"reads": self.reads}, num_reads=self.reads, seed=seed)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class SimulatedAnnealing(_Sweeping):
     def sample(self, qubo: Qubo, seed: int) -> SampleResult:
         """Anneal `reads` times."""
         return _timed(
-            "SimulatedAnnealingSampler",
+            dwave.samplers.SimulatedAnnealingSampler(),
             qubo,
             asdict(self),
             num_reads=self.reads,
@@ -110,7 +111,7 @@ class PathIntegralAnnealing(_Sweeping):
     def sample(self, qubo: Qubo, seed: int) -> SampleResult:
         """Anneal `reads` times."""
         return _timed(
-            "PathIntegralAnnealingSampler",
+            dwave.samplers.PathIntegralAnnealingSampler(),
             qubo,
             asdict(self),
             num_reads=self.reads,
@@ -134,7 +135,7 @@ class Tabu(_Sweeping):
     def sample(self, qubo: Qubo, seed: int) -> SampleResult:
         """Search from `reads` random starts."""
         return _timed(
-            "TabuSampler",
+            dwave.samplers.TabuSampler(),
             qubo,
             asdict(self),
             num_reads=self.reads,
@@ -170,9 +171,7 @@ def default_beta_range(qubo: Qubo) -> tuple[float, float] | None:
     return float(np.log(2) / (2 * strengths.sum(axis=1).max())), float(np.log(n_gaps / 0.01) / (2 * gap))
 
 
-def _timed(kind: str, qubo: Qubo, info: Info, **settings: Any) -> SampleResult:
-    # Ocean takes a second to import, which who asks a fitted model, or another sampler, need not wait for.
-    sampler = getattr(import_module("dwave.samplers"), kind)()
+def _timed(sampler: Any, qubo: Qubo, info: Info, **settings: Any) -> SampleResult:
     model = qubo.bqm()
     start = time.perf_counter()
     sample_set = sampler.sample(model, **settings)
