@@ -1,8 +1,9 @@
 """The choice of a predictor within the rows that it may learn from: persistence stays unless it is beaten.
 
-Candidates are judged on curves that no model of theirs was fitted on. Who ranks better than persistence by
-more than one standard error is chosen, the one that is furthest beyond first; if nobody does, who ranks no
-worse and has smaller errors, again by more than one standard error. Decision 0016 says why.
+Candidates are judged on curves that no model of theirs was fitted on. Who is worse than persistence in any
+of four ways - the order, the order of the best, errors of logarithms, squared errors - is out. Of the others,
+who ranks better by more than one standard error is chosen, the one that is furthest beyond first; if nobody
+does, who has smaller errors, again by more than one standard error. Decision 0016 says why.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from mlpf_hpo.seeds import derive_seed
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+Mode = Literal["min", "max"]
 
 PERSISTENCE = "persistence"
 SELECTED = "selected"
@@ -44,6 +46,14 @@ def _spearman(true: FloatArray, predicted: FloatArray) -> float:
 
 def _accuracy(true: FloatArray, predicted: FloatArray) -> float:
     return -float(np.abs(log_errors(true, predicted)).mean())
+
+
+def _order_of_the_best(true: FloatArray, predicted: FloatArray, mode: Mode) -> float:
+    """Return Kendall's tau with pairs weighted by the places of their members, best first (Vigna 2015)."""
+    if np.ptp(true) == 0 or np.ptp(predicted) == 0:
+        return 0.0
+    sign = -1.0 if mode == "min" else 1.0
+    return float(stats.weightedtau(sign * true, sign * predicted).statistic)
 
 
 Measure = Callable[[FloatArray, FloatArray], float]
@@ -82,6 +92,7 @@ def choose(
     known_epochs: int,
     params: PredictorsParams,
     seed: int,
+    mode: Mode,
     candidates: Sequence[str] | None = None,
 ) -> Choice:
     """Choose among candidates by cross-validation within the given rows.
@@ -100,6 +111,8 @@ def choose(
         Inner folds, criterion and the candidates' settings.
     seed : int
         Of folds and regressors.
+    mode : {"min", "max"}
+        Whether small or large values are best.
     candidates : sequence of str, optional
         By default those of `params`.
     """
@@ -112,7 +125,7 @@ def choose(
         )
         for name in names
     }
-    return choose_by_predictions(predicted, y, groups, params.criterion)
+    return choose_by_predictions(predicted, y, groups, params.criterion, mode)
 
 
 def out_of_fold(
@@ -153,7 +166,9 @@ def fit_chosen(
     frame, seen = curves.frame(), curves.frame(known_epochs)
     winner, why = names[0], ""
     if len(names) > 1:
-        choice = choose(frame, seen, curves.final, curves.groups, known_epochs, params, seed, names)
+        choice = choose(
+            frame, seen, curves.final, curves.groups, known_epochs, params, seed, curves.mode, names
+        )
         winner = choice.winner
         why = f"; chosen at {known_epochs} epochs: {choice.reason}"
     predictor = make_predictor(winner, params, derive_seed(seed, winner), range(curves.n_epochs))
@@ -161,7 +176,11 @@ def fit_chosen(
 
 
 def choose_by_predictions(
-    predicted: Mapping[str, FloatArray], y: FloatArray, groups: NDArray[Any], criterion: str
+    predicted: Mapping[str, FloatArray],
+    y: FloatArray,
+    groups: NDArray[Any],
+    criterion: str,
+    mode: Mode = "min",
 ) -> Choice:
     """Choose by out-of-fold predictions, candidate -> [n].
 
@@ -170,30 +189,23 @@ def choose_by_predictions(
     incumbent = PERSISTENCE if PERSISTENCE in predicted else next(iter(predicted))
     blocks, everything = _blocks(groups), np.arange(len(y))
 
-    def gain(measure: Measure, name: str, rows: IntArray) -> float:
+    def gain(measure: Measure, name: str, rows: IntArray = everything) -> float:
         one, other = predicted[name][rows], predicted[incumbent][rows]
         return measure(y[rows], one) - measure(y[rows], other)
 
-    def standing_out(measure: Measure, names: Iterable[str]) -> tuple[str, float, float] | None:
-        """Return who is furthest beyond one standard error of its gain, the gain and the error."""
-        gains = ((name, gain(measure, name, everything)) for name in names)
-        told = [(n, g, _standard_error(partial(gain, measure, n), blocks)) for n, g in gains if g > 0]
-        best = max(told, key=lambda one: one[1] - one[2], default=None)
-        return best if best is not None and best[1] > best[2] else None
-
+    ways: list[Measure] = [*CRITERIA.values(), partial(_order_of_the_best, mode=mode)]
+    no_worse = [name for name in predicted if all(gain(measure, name) >= 0 for measure in ways)]
     found = {name: CRITERIA[criterion](y, values) for name, values in predicted.items()}
-    no_worse = [name for name in predicted if found[name] >= found[incumbent]]
-    for what, measure, names in (
-        (criterion, CRITERIA[criterion], predicted),
-        ("log error", _accuracy, no_worse),
-    ):
-        best = standing_out(measure, names)
-        if best is not None:
-            winner, more, error = best
+    for what, measure in ((criterion, CRITERIA[criterion]), ("log error", _accuracy)):
+        gains = ((name, gain(measure, name)) for name in no_worse)
+        told = [(n, g, _standard_error(partial(gain, measure, n), blocks)) for n, g in gains if g > 0]
+        winner, more, error = max(told, key=lambda one: one[1] - one[2], default=(incumbent, 0.0, 0.0))
+        if more > error:
             return Choice(
                 winner, found, f"{winner} is better than {incumbent} by {what}, {more:.2g} +- {error:.2g}"
             )
-    return Choice(incumbent, found, f"nothing is better than {incumbent} by more than a standard error")
+    nothing = f"nothing is better than {incumbent} by more than a standard error and worse in no way"
+    return Choice(incumbent, found, nothing)
 
 
 def _blocks(groups: NDArray[Any]) -> list[IntArray]:

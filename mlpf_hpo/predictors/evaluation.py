@@ -130,7 +130,9 @@ def _score_split(
         used = name
         if name == SELECTED:
             inner = derive_seed(seed, "inner", split)
-            used = choose(part, seen.iloc[rows], y[rows], groups, known_epochs, params, inner).winner
+            used = choose(
+                part, seen.iloc[rows], y[rows], groups, known_epochs, params, inner, curves.mode
+            ).winner
             chosen.append(used)
         predictor = make_predictor(used, params, derive_seed(seed, used, split), [known_epochs])
         told = predictor.fit(part, y[rows], groups).predict_interval(seen.iloc[test])

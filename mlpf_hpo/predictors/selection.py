@@ -205,10 +205,9 @@ class _Comparison:
 
     def choose(self, rows: NDArray[np.int64], seed: int) -> Choice:
         """Return the choice by cross-validation within `rows`."""
-        seen = self._seen(rows, self.known)
-        return choose(
-            self.frame.iloc[rows], seen, self.y[rows], self.groups[rows], self.known, self.params, seed
-        )
+        frame, seen = self.frame.iloc[rows], self._seen(rows, self.known)
+        mode = self.curves.mode
+        return choose(frame, seen, self.y[rows], self.groups[rows], self.known, self.params, seed, mode)
 
     def score_fold(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64], chosen: bool) -> None:
         """Fit a candidate on the training rows of an outer fold and keep what it says of the test rows."""

@@ -52,7 +52,9 @@ def test_persistence_stays_where_the_difference_is_within_its_error(names) -> No
     found = chosen({name: {"persistence": noisy(0.3), "other": LUCKIER}[name] for name in names})
     assert found.criterion["other"] > found.criterion["persistence"]
     assert found.winner == "persistence"
-    assert found.reason == "nothing is better than persistence by more than a standard error"
+    assert found.reason == (
+        "nothing is better than persistence by more than a standard error and worse in no way"
+    )
 
 
 def test_without_persistence_the_first_is_what_stays() -> None:

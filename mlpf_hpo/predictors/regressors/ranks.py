@@ -12,18 +12,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 FloatArray = NDArray[np.float64]
 
 END = 0.1
-"""Share of the training values, at either end, whose slope goes on beyond them, for as many ranks again.
+"""Share of the training values, at either end, that tells a slope beyond them, for as many ranks again.
 
-What is further out is tied: a linear model's ranks go anywhere, and the slope at the bad end is steep.
+What is further out is tied: a linear model's ranks go anywhere.
 """
 
 
 class RankScale(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Maps each column to mid-ranks of the training values, in (0, 1), and back.
 
-    Between training values the map is linear. Beyond them it goes on with the slope of the outermost tenth
+    Between training values the map is linear. Beyond them it goes on with the slope of an outermost tenth
     (of logarithms, where all values are positive), so that nothing is tied there: a new best is below all
-    that were seen, which a quantile transformer cannot say.
+    that were seen, which a quantile transformer cannot say. It is the gentler of both ends' slopes: the bad
+    end is where trainings diverge, and the worst of them would be multiplied.
 
     Attributes
     ----------
@@ -73,5 +74,6 @@ def _map(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     near = min(len(knots) - 1, max(1, round(END * len(knots))))
     below = (knots[near] - knots[0]) / (ranks[near] - ranks[0])
     above = (knots[-1] - knots[-1 - near]) / (ranks[-1] - ranks[-1 - near])
-    outer = (knots[0] - below * (ranks[0] + END), knots[-1] + above * (1.0 + END - ranks[-1]))
+    slope = min(below, above)
+    outer = (knots[0] - slope * (ranks[0] + END), knots[-1] + slope * (1.0 + END - ranks[-1]))
     return np.array([outer[0], *knots, outer[1]]), np.array([-END, *ranks, 1.0 + END])
