@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,23 +65,31 @@ def prior(curves: LearningCurves, splits: int) -> dict[str, float]:
     return found.summary()["gaussian_process"]["spearman"] | {"train": PRIOR_TRAIN}
 
 
-def compare_all(quick: bool) -> dict[str, Any]:
-    """Run all of it, printing as it goes; `quick` takes two splits and one number of training curves."""
-    splits, sets = QUICK_SPLITS if quick else SPLITS, row_sets()
-    found: dict[str, Any] = {"splits": splits, "candidates": CANDIDATES, **{name: {} for name in sets}}
-    found["prior"] = prior(sets["clean"], splits)
-    print(f"share 0, clean, {PRIOR_TRAIN} training curves: Spearman {found['prior']['mean']:.3f}", flush=True)
-    for train in TRAIN[:1] if quick else TRAIN:
+def compare_sets(
+    sets: Mapping[str, LearningCurves], train: Sequence[int], splits: int
+) -> dict[str, dict[str, Any]]:
+    """Return the comparisons of every set of rows as set -> nN -> shareS, printing as they are made."""
+    found: dict[str, dict[str, Any]] = {name: {} for name in sets}
+    for points in train:
         for share in SHARES:
             for name, curves in sets.items():
-                one = compare(curves, train, share, splits)
-                found[name].setdefault(f"n{train}", {})[f"share{share:.0%}".rstrip("%")] = one
+                one = compare(curves, points, share, splits)
+                found[name].setdefault(f"n{points}", {})[f"share{share:.0%}".rstrip("%")] = one
                 told = ", ".join(
                     f"{metric} {d['mean']:+.4f} [{d['low']:+.4f}, {d['high']:+.4f}]"
                     for metric, d in one["selected_minus_persistence"].items()
                 )
-                print(f"{name:<8} n{train} {share:>4.0%}  {told}  {one['seconds']:.0f} s", flush=True)
+                print(f"{name:<8} n{points} {share:>4.0%}  {told}  {one['seconds']:.0f} s", flush=True)
     return found
+
+
+def compare_all(quick: bool) -> dict[str, Any]:
+    """Run all of it, printing as it goes; `quick` takes two splits and one number of training curves."""
+    splits, sets = QUICK_SPLITS if quick else SPLITS, row_sets()
+    first = prior(sets["clean"], splits)
+    print(f"share 0, clean, {PRIOR_TRAIN} training curves: Spearman {first['mean']:.3f}", flush=True)
+    found = compare_sets(sets, TRAIN[:1] if quick else TRAIN, splits)
+    return {"splits": splits, "candidates": CANDIDATES, "prior": first, **found}
 
 
 def main() -> None:

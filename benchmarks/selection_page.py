@@ -5,6 +5,8 @@ python -m benchmarks.selection_page RESULTS.json [--out docs/selection.md]
 
 from __future__ import annotations
 
+from argparse import Namespace
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ training curves, and scored on the others beside persistence. Candidates: {candi
 
 Numbers are means of the differences, selected minus persistence, with the 95 % interval of a bootstrap over
 splits: of other splits of these curves, not of other curves. **Bold**: the interval lies above zero;
-*italic*: below. How candidates and rule were found, on splits of another seed, stands in
+*italic*: below. How the candidates were found, on splits of another seed, and the rule, on
+[curves of other tasks](other_tasks.md), stands in
 [decision 16](decisions/0016-persistence-stays-unless-beaten.md).
 
 Rows: all curves, grouped by configuration; one curve of each configuration (`distinct`); those of them
@@ -48,24 +51,32 @@ TITLES = {"r2_loss": "R2", "spearman": "Spearman", "top_recall": "top-10 recall"
 
 def page(results: dict[str, Any]) -> str:
     """Return the page."""
+    head = HEAD.format(splits=results["splits"], candidates=named(results["candidates"]))
+    return head + comparison(results, ROW_SETS) + PRIOR.format(**results["prior"])
+
+
+def named(candidates: Iterable[str]) -> str:
+    """Return the candidates as text."""
+    return ", ".join(f"`{name}`" for name in candidates)
+
+
+def comparison(results: dict[str, Any], sets: Iterable[str]) -> str:
+    """Return the table of the given sets of rows, and how often which metric was better or worse."""
     cells = [
         (name, train.removeprefix("n"), share.removeprefix("share"), one)
-        for name in ROW_SETS
+        for name in sets
         for train, by_share in results[name].items()
         for share, one in by_share.items()
     ]
     intervals = len(METRICS) * len(cells)
-    candidates = ", ".join(f"`{name}`" for name in results["candidates"])
     titles = " | ".join(TITLES[metric] for metric in METRICS)
     head = f"| rows | training curves | seen | {titles} | coverage of 90 % | selected |"
     return "".join(
         [
-            HEAD.format(splits=results["splits"], candidates=candidates),
             table(head, [row(*cell) for cell in cells]),
             "\n",
             *(tally(metric, [one for *_, one in cells]) for metric in METRICS),
             CHANCE.format(intervals=intervals, below=intervals * BELOW_BY_CHANCE),
-            PRIOR.format(**results["prior"]),
         ]
     )
 
@@ -97,32 +108,38 @@ def difference(found: dict[str, float]) -> str:
     return f"{mark}{found['mean']:+.4f}{mark} [{found['low']:+.4f}, {found['high']:+.4f}]"
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return what the benchmark wrote.
+def read(path: Path, needed: Iterable[str], again: str) -> dict[str, Any]:
+    """Return what a benchmark wrote.
 
     Raises
     ------
     MissingInputError, DataError
         If it is not there, or is not such a file.
     """
-    content = read_json(path, AGAIN)
-    needed = {"splits", "candidates", "prior", *ROW_SETS}
-    if not isinstance(content, dict) or needed - set(content):
-        raise DataError(f"{path}: not what the benchmark writes; {AGAIN}")
+    content = read_json(path, again)
+    if not isinstance(content, dict) or set(needed) - set(content):
+        raise DataError(f"{path}: not what the benchmark writes; {again}")
     return content
+
+
+def write_page(
+    options: Namespace, page: Callable[[dict[str, Any]], str], needed: Iterable[str], again: str
+) -> None:
+    """Write a page of a benchmark's numbers, or end with what is wrong with them."""
+    try:
+        write_text(options.out, page(read(options.results, needed, again)))
+    except MlpfHpoError as error:
+        raise SystemExit(f"error: {error}") from None
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SystemExit(
+            f"error: {options.results}: not what the benchmark writes ({error!r}); {again}"
+        ) from None
 
 
 def main() -> None:
     """Write the page."""
     options = page_command(__doc__, out="docs/selection.md")
-    try:
-        write_text(options.out, page(read(options.results)))
-    except MlpfHpoError as error:
-        raise SystemExit(f"error: {error}") from None
-    except (KeyError, TypeError, AttributeError) as error:
-        raise SystemExit(
-            f"error: {options.results}: not what the benchmark writes ({error!r}); {AGAIN}"
-        ) from None
+    write_page(options, page, {"splits", "candidates", "prior", *ROW_SETS}, AGAIN)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks import other_tasks_page
+from benchmarks.other_tasks import RISING, TASKS
 from benchmarks.selection_page import main
 from tests.benchmarks.pages import made_by
 
@@ -91,3 +93,17 @@ def test_results_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "argv", ["page", str(tmp_path / "none.json")])
     with pytest.raises(SystemExit, match=r"none\.json: not there; measure with"):
         main()
+
+
+def test_the_page_of_other_tasks_has_a_row_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = results()
+    content = dict.fromkeys((*TASKS, RISING), published["all"])
+    about = {"splits": 4, "candidates": ["persistence", "ridge"], "trials": 160}
+    page = made_by(
+        other_tasks_page.main, "other_tasks.md", tmp_path, monkeypatch, json.dumps({**content, **about})
+    ).read_text(encoding="utf-8")
+    for name in (*TASKS, RISING):
+        assert page.count(f"\n| {name} | 20 |") == 2
+    assert f"worse in {2 * len(content)}." in page
+    with pytest.raises(SystemExit, match=r"python -m benchmarks\.other_tasks --json"):
+        made_by(other_tasks_page.main, "no.md", tmp_path, monkeypatch, json.dumps(published))

@@ -63,13 +63,28 @@ def test_without_persistence_the_first_is_what_stays() -> None:
 
 
 def test_copies_of_rows_prove_nothing() -> None:
-    other = np.exp(0.29 * np.random.default_rng(9).normal(size=N)) * TRUE
-    copies = [np.tile(values, 50) for values in (noisy(0.3), other, TRUE)]
-    worse, better = sorted(copies[:2], key=lambda values: np.corrcoef(np.log([values, copies[2]]))[0, 1])
-    predicted = {"persistence": worse, "better": better}
-    groups = np.tile(np.arange(N), 50)
-    assert choose_by_predictions(predicted, copies[2], groups, "log_mae").winner == "persistence"
-    assert choose_by_predictions(predicted, copies[2], np.arange(50 * N), "log_mae").winner == "better"
+    better = np.exp(0.29 * np.random.default_rng(13).normal(size=N)) * TRUE
+    predicted = {"persistence": np.tile(noisy(0.3), 50), "better": np.tile(better, 50)}
+    true, groups = np.tile(TRUE, 50), np.tile(np.arange(N), 50)
+    assert choose_by_predictions(predicted, true, groups, "log_mae").winner == "persistence"
+    assert choose_by_predictions(predicted, true, np.arange(50 * N), "log_mae").winner == "better"
+
+
+def test_who_orders_the_best_worse_is_out_however_it_ranks_the_others() -> None:
+    places = np.argsort(np.argsort(TRUE))
+    best = places < 10
+    turned = np.sort(TRUE)[np.abs(9 - places)]
+    predicted = {"persistence": np.where(best, TRUE, noisy(0.2)), "other": np.where(best, turned, TRUE)}
+    ranks = {name: np.argsort(np.argsort(values)) for name, values in predicted.items()}
+    assert np.square(ranks["other"] - places).sum() < np.square(ranks["persistence"] - places).sum()
+    assert choose_by_predictions(predicted, TRUE, np.arange(N), "spearman", "min").winner == "persistence"
+    assert choose_by_predictions(predicted, TRUE, np.arange(N), "spearman", "max").winner == "other"
+
+
+def test_who_is_far_off_for_one_curve_is_out_however_it_ranks() -> None:
+    far = np.where(TRUE.max() == TRUE, 100 * TRUE, noisy(0.1))
+    assert chosen({"persistence": noisy(0.5), "far": far}).winner == "persistence"
+    assert chosen({"persistence": noisy(0.5), "near": noisy(0.1)}).winner == "near"
 
 
 def test_the_criteria_by_hand() -> None:

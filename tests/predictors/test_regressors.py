@@ -215,6 +215,17 @@ def test_ranks_and_back_also_beyond_what_was_seen() -> None:
     assert seen.min() / 10 < far[0, 0] < seen.min() < seen.max() < far[1, 0] < 10 * seen.max()
 
 
+@pytest.mark.parametrize("steep_at", ["the end", "the beginning"])
+def test_beyond_what_was_seen_values_go_on_with_the_gentler_slope_of_both_ends(steep_at: str) -> None:
+    logarithms = np.concatenate([np.linspace(0.0, 0.9, 90), np.linspace(1.0, 10.0, 10)])
+    if steep_at == "the beginning":
+        logarithms = -logarithms
+    scale = RankScale().fit(np.exp(logarithms)[:, np.newaxis])
+    beyond = np.log(scale.inverse_transform(np.array([[-0.1], [1.1]]))[:, 0])
+    ends = np.array([logarithms.min(), logarithms.max()])
+    np.testing.assert_allclose(np.abs(beyond - ends), (0.1 + 0.005) * 100 * 0.9 / 89)
+
+
 @pytest.mark.parametrize("name", REGRESSORS)
 def test_every_name_makes_models(name) -> None:
     model, _ = make_models(name, PredictorsParams(), 0)

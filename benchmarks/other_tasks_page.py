@@ -1,0 +1,52 @@
+"""The page of what selection adds to persistence on other tasks, from what `benchmarks.other_tasks` measured.
+
+python -m benchmarks.other_tasks_page RESULTS.json [--out docs/other_tasks.md]
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.other_tasks import RISING, TASKS
+from benchmarks.pages import page_command
+from benchmarks.selection_page import comparison, named, write_page
+
+AGAIN = "measure with: python -m benchmarks.other_tasks --json FILE"
+
+HEAD = """# What selection adds on curves of other tasks
+
+Written by `python -m benchmarks.other_tasks_page` from the numbers of `python -m benchmarks.other_tasks`,
+which trains {trials} random configurations of scikit-learn's networks on each task. `breast_cancer`,
+`diabetes` and `digits` show the same rows in every epoch: many networks overfit, and the last loss seen says
+little. `friedman` and `quantiles` bring new rows in every epoch: losses fall to the end, and the last one
+seen is hard to beat. `{rising}` are the accuracies of `digits`, of which large ones are good; the
+others are losses.
+
+In each of {splits} splits a predictor is selected by cross-validation within the training curves, and scored
+on the others beside persistence. Candidates: {candidates}.
+
+Numbers are means of the differences, selected minus persistence, with the 95 % interval of a bootstrap over
+splits: of other splits of these curves, not of other curves. **Bold**: the interval lies above zero;
+*italic*: below. The rule of choice was found on curves of such tasks, of other configurations and settings
+([decision 16](decisions/0016-persistence-stays-unless-beaten.md)); the [published curves](selection.md) had
+no part in that.
+
+"""
+
+
+def page(results: dict[str, Any]) -> str:
+    """Return the page."""
+    about = {"trials": results["trials"], "splits": results["splits"], "rising": RISING}
+    return HEAD.format(**about, candidates=named(results["candidates"])) + comparison(
+        results, (*TASKS, RISING)
+    )
+
+
+def main() -> None:
+    """Write the page."""
+    options = page_command(__doc__, out="docs/other_tasks.md")
+    write_page(options, page, {"splits", "candidates", "trials", *TASKS, RISING}, AGAIN)
+
+
+if __name__ == "__main__":
+    main()
