@@ -14,8 +14,9 @@ import pytest
 from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
-from mlpf_hpo.predictors import selection
-from mlpf_hpo.predictors.choice import SELECTED
+from mlpf_hpo.predictors import choice, selection
+from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED, fit_chosen
+from mlpf_hpo.predictors.evaluation import evaluate
 from mlpf_hpo.predictors.protocol import bootstrap
 from mlpf_hpo.predictors.selection import SelectionResult, known_epochs_at, select
 
@@ -169,3 +170,20 @@ def test_what_cannot_be_compared(curves) -> None:
 )
 def test_known_epochs(share, n_epochs, known) -> None:
     assert known_epochs_at(share, n_epochs) == known
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_every_choice_is_told_which_values_are_best(mode, monkeypatch) -> None:
+    told = []
+    original = choice.choose_by_predictions
+
+    def recorded(*arguments):
+        told.append(arguments[-1])
+        return original(*arguments)
+
+    monkeypatch.setattr(choice, "choose_by_predictions", recorded)
+    curves = replace(simulated(), mode=mode)
+    select(curves, PARAMS, seed=0)
+    fit_chosen(curves, 2, PARAMS, seed=0)
+    evaluate(curves, [PERSISTENCE, SELECTED], 2, 14, 1, PARAMS, seed=0)
+    assert told == [mode] * (PARAMS.outer_folds + 1 + 1 + 1)
