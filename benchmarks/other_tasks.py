@@ -51,8 +51,8 @@ class Task:
     Attributes
     ----------
     epochs : int
-    validation : callable
-        Gives the rows to validate on.
+    validation : (X, y)
+        The rows to validate on.
     training : callable
         Gives the rows of an epoch, from 0.
     classes : array or None
@@ -60,7 +60,7 @@ class Task:
     """
 
     epochs: int
-    validation: Callable[[], Rows]
+    validation: Rows
     training: Callable[[int], Rows]
     classes: FloatArray | None = None
 
@@ -74,7 +74,7 @@ def same_rows(load: Callable[..., Any], epochs: int, classes: bool) -> Task:
     y = y if classes else (y - y[train].mean()) / y[train].std()
     return Task(
         epochs,
-        validation=lambda: (X[test], y[test]),
+        validation=(X[test], y[test]),
         training=lambda _epoch: (X[train], y[train]),
         classes=np.unique(y) if classes else None,
     )
@@ -91,7 +91,7 @@ def new_rows(draw: Callable[[int, int], Rows], epochs: int, classes: bool) -> Ta
 
     return Task(
         epochs,
-        validation=lambda: scaled((X, y)),
+        validation=scaled((X, y)),
         training=lambda epoch: scaled(draw(NEW_ROWS, derive_seed(SEED, "epoch", epoch))),
         classes=np.unique(y) if classes else None,
     )
@@ -139,7 +139,7 @@ def train(name: str, config: dict[str, float], seed: int) -> FloatArray:
     The accuracy of a regression is NaN.
     """
     task = TASKS[name]()
-    X, y = task.validation()
+    X, y = task.validation
     network = (MLPRegressor if task.classes is None else MLPClassifier)(
         hidden_layer_sizes=(int(config["width"]),) * int(config["depth"]),
         learning_rate_init=config["lr"],

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.other_tasks import RISING, TASKS
 from benchmarks.pages import page_command
-from benchmarks.selection_page import comparison, named, write_page
+from benchmarks.selection_page import comparison, write_page
 
 AGAIN = "measure with: python -m benchmarks.other_tasks --json FILE"
 
@@ -22,12 +22,7 @@ little. `friedman` and `quantiles` bring new rows in every epoch: losses fall to
 seen is hard to beat. `{rising}` are the accuracies of `digits`, of which large ones are good; the
 others are losses.
 
-In each of {splits} splits a predictor is selected by cross-validation within the training curves, and scored
-on the others beside persistence. Candidates: {candidates}.
-
-Numbers are means of the differences, selected minus persistence, with the 95 % interval of a bootstrap over
-splits: of other splits of these curves, not of other curves. **Bold**: the interval lies above zero;
-*italic*: below. The rule of choice was found on curves of such tasks, of other configurations and settings
+The rule of choice was found on curves of such tasks, of other configurations and settings
 ([decision 16](decisions/0016-persistence-stays-unless-beaten.md)); the [published curves](selection.md) had
 no part in that.
 
@@ -36,10 +31,7 @@ no part in that.
 
 def page(results: dict[str, Any]) -> str:
     """Return the page."""
-    about = {"trials": results["trials"], "splits": results["splits"], "rising": RISING}
-    return HEAD.format(**about, candidates=named(results["candidates"])) + comparison(
-        results, (*TASKS, RISING)
-    )
+    return HEAD.format(trials=results["trials"], rising=RISING) + comparison(results, (*TASKS, RISING))
 
 
 def main() -> None:

@@ -70,6 +70,7 @@ def compare_sets(
 ) -> dict[str, dict[str, Any]]:
     """Return the comparisons of every set of rows as set -> nN -> shareS, printing as they are made."""
     found: dict[str, dict[str, Any]] = {name: {} for name in sets}
+    width = max(map(len, sets))
     for points in train:
         for share in SHARES:
             for name, curves in sets.items():
@@ -79,7 +80,7 @@ def compare_sets(
                     f"{metric} {d['mean']:+.4f} [{d['low']:+.4f}, {d['high']:+.4f}]"
                     for metric, d in one["selected_minus_persistence"].items()
                 )
-                print(f"{name:<8} n{points} {share:>4.0%}  {told}  {one['seconds']:.0f} s", flush=True)
+                print(f"{name:<{width}} n{points} {share:>4.0%}  {told}  {one['seconds']:.0f} s", flush=True)
     return found
 
 

@@ -20,17 +20,21 @@ AGAIN = "measure with: python -m benchmarks.predictors --json FILE"
 HEAD = """# What selection adds to the last loss seen
 
 Written by `python -m benchmarks.selection_page` from the numbers of `python -m benchmarks.predictors`, on the
-published learning curves. In each of {splits} splits a predictor is selected by cross-validation within the
-training curves, and scored on the others beside persistence. Candidates: {candidates}.
-
-Numbers are means of the differences, selected minus persistence, with the 95 % interval of a bootstrap over
-splits: of other splits of these curves, not of other curves. **Bold**: the interval lies above zero;
-*italic*: below. How the candidates were found, on splits of another seed, and the rule, on
+published learning curves. How the candidates were found, on splits of another seed, and the rule, on
 [curves of other tasks](other_tasks.md), stands in
 [decision 16](decisions/0016-persistence-stays-unless-beaten.md).
 
 Rows: all curves, grouped by configuration; one curve of each configuration (`distinct`); those of them
-without a restart (`clean`). The last column tells how often which predictor was selected.
+without a restart (`clean`).
+
+"""
+
+METHOD = """In each of {splits} splits a predictor is selected by cross-validation within the training curves,
+and scored on the others beside persistence. Candidates: {candidates}.
+
+Numbers are means of the differences, selected minus persistence, with the 95 % interval of a bootstrap over
+splits: of other splits of these curves, not of other curves. **Bold**: the interval lies above zero;
+*italic*: below. The last column tells how often which predictor was selected.
 
 """
 
@@ -51,17 +55,11 @@ TITLES = {"r2_loss": "R2", "spearman": "Spearman", "top_recall": "top-10 recall"
 
 def page(results: dict[str, Any]) -> str:
     """Return the page."""
-    head = HEAD.format(splits=results["splits"], candidates=named(results["candidates"]))
-    return head + comparison(results, ROW_SETS) + PRIOR.format(**results["prior"])
-
-
-def named(candidates: Iterable[str]) -> str:
-    """Return the candidates as text."""
-    return ", ".join(f"`{name}`" for name in candidates)
+    return HEAD + comparison(results, ROW_SETS) + PRIOR.format(**results["prior"])
 
 
 def comparison(results: dict[str, Any], sets: Iterable[str]) -> str:
-    """Return the table of the given sets of rows, and how often which metric was better or worse."""
+    """Return how it was measured, the table of the given sets, and how often a metric was better or worse."""
     cells = [
         (name, train.removeprefix("n"), share.removeprefix("share"), one)
         for name in sets
@@ -69,10 +67,12 @@ def comparison(results: dict[str, Any], sets: Iterable[str]) -> str:
         for share, one in by_share.items()
     ]
     intervals = len(METRICS) * len(cells)
+    candidates = ", ".join(f"`{name}`" for name in results["candidates"])
     titles = " | ".join(TITLES[metric] for metric in METRICS)
     head = f"| rows | training curves | seen | {titles} | coverage of 90 % | selected |"
     return "".join(
         [
+            METHOD.format(splits=results["splits"], candidates=candidates),
             table(head, [row(*cell) for cell in cells]),
             "\n",
             *(tally(metric, [one for *_, one in cells]) for metric in METRICS),

@@ -8,12 +8,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 Configuration: TypeAlias = Mapping[str, float | int]
 """One point of the search space: hyperparameter name -> value."""
+
+Mode: TypeAlias = Literal["min", "max"]
+"""Whether small or large values of a metric are what is searched for."""
 
 
 @dataclass(frozen=True)

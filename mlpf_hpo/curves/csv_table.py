@@ -7,7 +7,6 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from mlpf_hpo.curves.features import LOSS
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import BOOKKEEPING, LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
-from mlpf_hpo.space import config_id
+from mlpf_hpo.space import Mode, config_id
 
 FloatArray = NDArray[np.float64]
 
@@ -28,7 +27,7 @@ def import_csv(
     hyperparameters: Sequence[str],
     loss_prefix: str,
     name: str,
-    mode: Literal["min", "max"] = "min",
+    mode: Mode = "min",
 ) -> LearningCurves:
     """Read a table with a row per trial: hyperparameter columns, and ``PREFIX0 ... PREFIX{T-1}``.
 
@@ -65,7 +64,7 @@ def import_csv(
     )
 
 
-def read_table(path: Path, loss_prefix: str = "loss_", mode: Literal["min", "max"] = "min") -> LearningCurves:
+def read_table(path: Path, loss_prefix: str = "loss_", mode: Mode = "min") -> LearningCurves:
     """Read curves from Parquet as `write_curves` wrote it, or from a CSV table.
 
     Every column of a CSV table that is not part of the curve is taken for a hyperparameter.

@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
 from mlpf_hpo.files import write_bytes, write_json, write_text
-from mlpf_hpo.space import config_id
+from mlpf_hpo.space import Mode, config_id
 from mlpf_hpo.tracking.records import TrialSummary
 
 FloatArray = NDArray[np.float64]
@@ -36,7 +36,7 @@ AGAIN = "make it again with: dvc repro -f curves (or mlpf-hpo curves import)"
 def curves_from_trials(
     trials: Sequence[TrialSummary],
     target: str,
-    mode: Literal["min", "max"],
+    mode: Mode,
     n_epochs: int,
     source: str,
 ) -> LearningCurves:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from mlpf_hpo.errors import DataError, did_you_mean
+from mlpf_hpo.space import Mode
 
 FloatArray = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ class LearningCurves:
     configs: pd.DataFrame
     metrics: Mapping[str, FloatArray]
     target: str
-    mode: Literal["min", "max"]
+    mode: Mode
     status: NDArray[np.str_]
     restart_epoch: NDArray[np.int64]
     source: str

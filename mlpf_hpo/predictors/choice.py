@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,10 @@ from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.protocol import grouped_folds, log_errors
 from mlpf_hpo.predictors.regressors.ensemble import coefficient_of_determination
 from mlpf_hpo.seeds import derive_seed
+from mlpf_hpo.space import Mode
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-Mode = Literal["min", "max"]
 
 PERSISTENCE = "persistence"
 SELECTED = "selected"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from sklearn.preprocessing import QuantileTransformer
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.seeds import derive_seed
+from mlpf_hpo.space import Mode
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -102,7 +103,7 @@ def score(
     predicted: FloatArray,
     true_quantile: FloatArray,
     quantile: FloatArray,
-    mode: Literal["min", "max"] = "min",
+    mode: Mode = "min",
 ) -> Scores:
     """Return the scores of point predictions.
 

@@ -11,9 +11,10 @@ import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 
+from mlpf_hpo.space import Mode
 from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tuning.journal import Journal, JournalEntry
-from mlpf_hpo.tuning.scheduler import Decision, Mode, Scheduler, Stop
+from mlpf_hpo.tuning.scheduler import Decision, Scheduler, Stop
 from mlpf_hpo.tuning.standing import State, Trial
 
 log = logging.getLogger(__name__)

@@ -15,6 +15,7 @@ from ray import tune
 from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import InterruptedStageError, one_line
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.space import Mode
 from mlpf_hpo.tracking.hosts import host_note
 from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tracking.writer import NOTE, RunWriter
@@ -27,7 +28,7 @@ from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal
 from mlpf_hpo.tuning.ray_session import Share, ray_session
 from mlpf_hpo.tuning.ray_trial import TRIAL, TrainTrial, ray_trial
 from mlpf_hpo.tuning.recorder import Recorder, told_only
-from mlpf_hpo.tuning.scheduler import Mode, Scheduler, Stop
+from mlpf_hpo.tuning.scheduler import Scheduler, Stop
 from mlpf_hpo.tuning.standing import State, Trial
 
 Progress = Callable[[float, float, str], None]

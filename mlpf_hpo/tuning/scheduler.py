@@ -12,12 +12,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol
 
 from mlpf_hpo.predictors.intervals import Prediction
-from mlpf_hpo.space import Configuration
-
-Mode: TypeAlias = Literal["min", "max"]
+from mlpf_hpo.space import Configuration, Mode
 
 
 class Decision(enum.Enum):

@@ -35,7 +35,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_sound_configuration_learns_more_than_the_mean_says(name: str, short: None) -> None:
     task = TASKS[name]()
     X, y = task.training(0)
-    told, true = task.validation()
+    told, true = task.validation
     if task.classes is None:
         trivial = mean_squared_error(true, DummyRegressor().fit(X, y).predict(told))
     else:
@@ -55,7 +55,7 @@ def test_no_row_is_both_learnt_and_validated_on(name: str) -> None:
     task = TASKS[name]()
     learnt = {tuple(row) for epoch in (0, 1) for row in task.training(epoch)[0]}
     once = {tuple(row) for row in task.training(0)[0]}
-    assert not learnt & {tuple(row) for row in task.validation()[0]}
+    assert not learnt & {tuple(row) for row in task.validation[0]}
     assert (learnt == once) == (name in {"breast_cancer", "diabetes", "digits"})
 
 

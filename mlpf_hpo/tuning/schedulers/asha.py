@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.tuning.scheduler import BaseScheduler, Decision, Mode, Stop, rungs
+from mlpf_hpo.space import Mode
+from mlpf_hpo.tuning.scheduler import BaseScheduler, Decision, Stop, rungs
 
 
 class Asha(BaseScheduler):

@@ -12,8 +12,8 @@ import pandas as pd
 
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.intervals import Prediction
-from mlpf_hpo.space import Configuration
-from mlpf_hpo.tuning.scheduler import Decision, Mode, Stop
+from mlpf_hpo.space import Configuration, Mode
+from mlpf_hpo.tuning.scheduler import Decision, Stop
 from mlpf_hpo.tuning.schedulers.asha import Asha
 
 

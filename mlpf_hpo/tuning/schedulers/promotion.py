@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlpf_hpo.tuning.scheduler import BaseScheduler, Decision, Mode, rungs
+from mlpf_hpo.space import Mode
+from mlpf_hpo.tuning.scheduler import BaseScheduler, Decision, rungs
 from mlpf_hpo.tuning.schedulers.asha import check_halving
 
 
