@@ -3,7 +3,8 @@
 Candidates are judged on curves that no model of theirs was fitted on. Who is worse than persistence in any
 of four ways - the order, the order of the best, errors of logarithms, squared errors - is out. Of the others,
 who ranks better by more than one standard error is chosen, the one that is furthest beyond first; if nobody
-does, who has smaller errors, again by more than one standard error. Decision 0016 says why.
+does, who has smaller errors, again by more than one standard error. It is then followed as far as its gain is
+sure (`CurvePredictor.shrink`). Decision 0016 says why.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
-from mlpf_hpo.predictors.protocol import grouped_folds, log_errors
+from mlpf_hpo.predictors.gain import Measure, accuracy, blocks_of, gain, order
+from mlpf_hpo.predictors.protocol import grouped_folds
 from mlpf_hpo.predictors.regressors.ensemble import coefficient_of_determination
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import Mode
@@ -34,19 +36,6 @@ PERSISTENCE = "persistence"
 SELECTED = "selected"
 """In tables of scores: whoever was chosen anew within the training rows."""
 
-BLOCKS = 50
-"""Most blocks of configurations that the jackknife leaves out in turn."""
-
-
-def _spearman(true: FloatArray, predicted: FloatArray) -> float:
-    if np.ptp(true) == 0 or np.ptp(predicted) == 0:
-        return 0.0
-    return float(np.corrcoef(stats.rankdata(true), stats.rankdata(predicted))[0, 1])
-
-
-def _accuracy(true: FloatArray, predicted: FloatArray) -> float:
-    return -float(np.abs(log_errors(true, predicted)).mean())
-
 
 def _order_of_the_best(true: FloatArray, predicted: FloatArray, mode: Mode) -> float:
     """Return Kendall's tau with pairs weighted by the places of their members, best first (Vigna 2015)."""
@@ -56,14 +45,11 @@ def _order_of_the_best(true: FloatArray, predicted: FloatArray, mode: Mode) -> f
     return float(stats.weightedtau(sign * true, sign * predicted).statistic)
 
 
-Measure = Callable[[FloatArray, FloatArray], float]
-
 CRITERIA: dict[str, Measure] = {
-    "spearman": _spearman,
+    "spearman": order,
     "r2": coefficient_of_determination,
-    "log_mae": _accuracy,
+    "log_mae": accuracy,
 }
-"""From true and predicted final values to a number, the larger the better."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +68,11 @@ class Choice:
     winner: str
     criterion: dict[str, float]
     reason: str
+
+
+def is_choice(candidates: Sequence[str]) -> bool:
+    """Tell whether there is anything to choose: who is alone is used as it is, without `shrink`."""
+    return len(candidates) > 1
 
 
 def choose(
@@ -165,13 +156,15 @@ def fit_chosen(
     names = tuple(candidates or params.candidates)
     frame, seen = curves.frame(), curves.frame(known_epochs)
     winner, why = names[0], ""
-    if len(names) > 1:
+    if is_choice(names):
         choice = choose(
             frame, seen, curves.final, curves.groups, known_epochs, params, seed, curves.mode, names
         )
         winner = choice.winner
         why = f"; chosen at {known_epochs} epochs: {choice.reason}"
-    predictor = make_predictor(winner, params, derive_seed(seed, winner), range(curves.n_epochs))
+    predictor = make_predictor(
+        winner, params, derive_seed(seed, winner), range(curves.n_epochs), shrink=is_choice(names)
+    )
     return predictor.fit(frame, curves.final, curves.groups), why
 
 
@@ -187,18 +180,16 @@ def choose_by_predictions(
     What stays unless it is beaten is persistence, or the first candidate where that is not among them.
     """
     incumbent = PERSISTENCE if PERSISTENCE in predicted else next(iter(predicted))
-    blocks, everything = _blocks(groups), np.arange(len(y))
-
-    def gain(measure: Measure, name: str, rows: IntArray = everything) -> float:
-        one, other = predicted[name][rows], predicted[incumbent][rows]
-        return measure(y[rows], one) - measure(y[rows], other)
-
     ways: list[Measure] = [*CRITERIA.values(), partial(_order_of_the_best, mode=mode)]
-    no_worse = [name for name in predicted if all(gain(measure, name) >= 0 for measure in ways)]
+
+    def gained(measure: Measure, name: str, blocks: Sequence[IntArray] = ()) -> tuple[float, float]:
+        return gain(measure, y, predicted[name], predicted[incumbent], blocks)
+
+    no_worse = [name for name in predicted if all(gained(measure, name)[0] >= 0 for measure in ways)]
     found = {name: CRITERIA[criterion](y, values) for name, values in predicted.items()}
-    for what, measure in ((criterion, CRITERIA[criterion]), ("log error", _accuracy)):
-        gains = ((name, gain(measure, name)) for name in no_worse)
-        told = [(n, g, _standard_error(partial(gain, measure, n), blocks)) for n, g in gains if g > 0]
+    blocks = blocks_of(groups)
+    for what, measure in ((criterion, CRITERIA[criterion]), ("log error", accuracy)):
+        told = [(name, *gained(measure, name, blocks)) for name in no_worse if gained(measure, name)[0] > 0]
         winner, more, error = max(told, key=lambda one: one[1] - one[2], default=(incumbent, 0.0, 0.0))
         if more > error:
             return Choice(
@@ -206,17 +197,3 @@ def choose_by_predictions(
             )
     nothing = f"nothing is better than {incumbent} by more than a standard error and worse in no way"
     return Choice(incumbent, found, nothing)
-
-
-def _blocks(groups: NDArray[Any]) -> list[IntArray]:
-    """Return for each block of configurations the rows outside of it."""
-    distinct, member = np.unique(groups, return_inverse=True)
-    block = np.arange(len(distinct)) % min(BLOCKS, len(distinct))
-    return [np.flatnonzero(block[member] != b) for b in range(block.max() + 1)]
-
-
-def _standard_error(measure: Callable[[IntArray], float], blocks: Sequence[IntArray]) -> float:
-    """Return the jackknife's standard error of a measure of rows."""
-    values = np.array([measure(rows) for rows in blocks])
-    n = len(values)
-    return float(np.sqrt((n - 1) / n * np.square(values - values.mean()).sum()))

@@ -21,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from mlpf_hpo.curves.features import known_lengths, split_columns
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.intervals import Prediction, conformal_bounds
+from mlpf_hpo.predictors.part_way import part_way, share_worth_going
 
 FloatArray = NDArray[np.float64]
 
@@ -52,11 +53,18 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         Cross-validation folds for the errors; below 2 there are no intervals (infinite bounds).
     name : str
         How it is called in tables.
+    shrink : bool
+        Whether predictions go only a share of the way from the last value seen to what a model says, as far
+        as its gain out of fold is sure: `share_worth_going`. Without folds, or known epochs, all of it.
 
     Attributes
     ----------
     models_ : list of fitted estimators
         One per entry of `known_epochs`.
+    shares_ : list of float
+        How much of the way to what each says predictions go.
+    log_ways_ : list of bool
+        Whether that way is one of logarithms.
     residuals_ : list of arrays
         Out-of-fold errors of each, of log(loss) if `log_scale_`, else of the loss.
     log_scale_ : bool
@@ -75,6 +83,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         coverage: float = 0.9,
         folds: int = 5,
         name: str = "",
+        shrink: bool = False,
     ) -> None:
         self.model = model
         self.blind_model = blind_model
@@ -82,6 +91,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         self.coverage = coverage
         self.folds = folds
         self.name = name
+        self.shrink = shrink
 
     @property
     def n_epochs(self) -> int:
@@ -120,7 +130,10 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         self.n_epochs_ = len(losses)
         self.log_scale_ = bool((target > 0).all())
         lengths = known_lengths(frame[losses].to_numpy(dtype=float))
-        self.models_, self.residuals_ = [], []
+        self.models_: list[Any] = []
+        self.shares_: list[float] = []
+        self.log_ways_: list[bool] = []
+        self.residuals_: list[FloatArray] = []
         with _few_rows():
             for known in self.known_epochs:
                 rows = np.flatnonzero(lengths >= known)
@@ -130,7 +143,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
                     )
                 part, part_target = frame.iloc[rows], target[rows]
                 self.models_.append(self._template(known).fit(part, part_target))
-                self.residuals_.append(self._errors(known, part, part_target, labels[rows]))
+                self._calibrate(known, part, part_target, labels[rows])
         return self
 
     def predict(self, X: pd.DataFrame) -> FloatArray:
@@ -166,22 +179,50 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
             template.set_params(**{HORIZON: self.n_epochs_})
         return template
 
-    def _errors(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> FloatArray:
-        """Return the errors on curves that a model did not see: out of bag for forests, else by folds."""
+    def _calibrate(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> None:
+        """Learn from curves that the newest model did not see how far to follow it, and its errors."""
+        told, last = self._out_of_fold(known, X, y, groups), self._last_seen(known, X)
+        self.log_ways_.append(bool(self.log_scale_ and (last > 0).all()))
+        if told is None:
+            self.shares_.append(1.0)
+            self.residuals_.append(np.zeros(0))
+        else:
+            shrunk = self.shrink and known > 0
+            self.shares_.append(share_worth_going(y, told, last, groups) if shrunk else 1.0)
+            self.residuals_.append(self._scaled(y) - self._scaled(self._followed(-1, last, told)))
+
+    def _out_of_fold(
+        self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]
+    ) -> FloatArray | None:
+        """Return predictions of rows that a model did not see: out of bag for forests, else by folds.
+
+        None with less than two folds, or too few rows for them.
+        """
         n_groups = len(np.unique(groups))
         folds = min(self.folds, n_groups)
         if folds < 2 or len(y) * (folds - 1) // folds < LEAST_ROWS:
-            return np.zeros(0)
+            return None
         distinct = n_groups == len(y)
         out_of_bag = _out_of_bag(self.models_[-1][-1])
         if distinct and out_of_bag is not None:  # a bag may hold another row of the same group
-            return self._scaled(y) - self._scaled(out_of_bag)
+            return out_of_bag
         splits = KFold(folds).split(y) if distinct else GroupKFold(folds).split(y, groups=groups)
         predicted = np.full(len(y), np.nan)
         for train, test in splits:
             model = _without_out_of_bag(self._template(known)).fit(X.iloc[train], y[train])
             predicted[test] = model.predict(X.iloc[test])
-        return self._scaled(y) - self._scaled(predicted)
+        return predicted
+
+    def _last_seen(self, known: int, X: pd.DataFrame) -> FloatArray:
+        """Return the last value that a model sees of each row, [n]; NaN where it sees none."""
+        if known == 0:
+            return np.full(len(X), np.nan)
+        return X[f"loss_{known - 1}"].to_numpy(dtype=float)
+
+    def _followed(self, index: int, last: FloatArray, told: FloatArray) -> FloatArray:
+        """Return what is predicted where a model told something: that, or a share of the way to it."""
+        share = self.shares_[index]
+        return told if share == 1 else part_way(last, told, share, self.log_ways_[index])
 
     def _scaled(self, values: FloatArray) -> FloatArray:
         if not self.log_scale_:
@@ -202,7 +243,9 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         predicted = np.full(len(X), np.nan)
         for index in np.unique(which):
             rows = np.flatnonzero(which == index)
-            predicted[rows] = self.models_[index].predict(X.iloc[rows])
+            part = X.iloc[rows]
+            last = self._last_seen(self.known_epochs[index], part)
+            predicted[rows] = self._followed(index, last, self.models_[index].predict(part))
         if self.log_scale_:
             predicted = np.maximum(predicted, np.finfo(float).tiny)
         return predicted, which

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED, choose
+from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED, choose, is_choice
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.paired import paired_difference
 from mlpf_hpo.predictors.protocol import METRICS, Scores, coverage, held_out, quantile_space, score
@@ -127,14 +127,17 @@ def _score_split(
     chosen: list[str] = []
     scores: dict[str, Scores] = {}
     for name in names:
-        used = name
+        used, shrink = name, False
         if name == SELECTED:
+            shrink = is_choice(params.candidates)
             inner = derive_seed(seed, "inner", split)
             used = choose(
                 part, seen.iloc[rows], y[rows], groups, known_epochs, params, inner, curves.mode
             ).winner
             chosen.append(used)
-        predictor = make_predictor(used, params, derive_seed(seed, used, split), [known_epochs])
+        predictor = make_predictor(
+            used, params, derive_seed(seed, used, split), [known_epochs], shrink=shrink
+        )
         told = predictor.fit(part, y[rows], groups).predict_interval(seen.iloc[test])
         points = score(y[test], told.mean, to_quantile(y[test]), to_quantile(told.mean), curves.mode)
         scores[name] = {**points, "coverage": coverage(y[test], told)}

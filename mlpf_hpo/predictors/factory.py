@@ -15,6 +15,7 @@ def make_predictor(
     seed: int,
     known_epochs: Sequence[int],
     folds: int | None = None,
+    shrink: bool = False,
 ) -> CurvePredictor:
     """Return an unfitted predictor by the name of its regressor.
 
@@ -30,6 +31,8 @@ def make_predictor(
         Numbers of known epochs to fit models for.
     folds : int, optional
         Cross-validation folds for the intervals; `params.outer_folds` by default, 0 for none.
+    shrink : bool
+        Whether it goes only as far as its gain is sure, see `CurvePredictor`: so does who is chosen.
     """
     model, blind_model = make_models(name, params, seed)
     return CurvePredictor(
@@ -39,4 +42,5 @@ def make_predictor(
         coverage=params.coverage,
         folds=params.outer_folds if folds is None else folds,
         name=name,
+        shrink=shrink,
     )

@@ -97,7 +97,7 @@ def _version(
     found = find_version(writer.client, FIT, fit)
     if found is not None and _is_whole(found):
         return found
-    scores = content["predictors"][name]
+    scores = content["selected"]  # not those of this candidate: it was chosen on the rows that they are of
     metrics = {f"outer/{metric}": scores[metric]["mean"] for metric in METRICS}
     return register_predictor(
         writer.client,

@@ -17,7 +17,7 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.config.conflicts import least_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.predictors.choice import SELECTED, Choice, choose
+from mlpf_hpo.predictors.choice import SELECTED, Choice, choose, is_choice
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.intervals import Prediction
@@ -147,15 +147,17 @@ def select(
     for fold, (train, test) in enumerate(comparison.outer()):
         chosen = comparison.choose(train, derive_seed(seed, "inner", fold)).winner
         for name in params.candidates:
-            comparison.score_fold(name, train, test, chosen=name == chosen)
+            comparison.score_fold(name, train, test)
             step()
+        comparison.score_chosen(chosen, train, test)
     everything = np.arange(len(comparison.curves))
     choice = comparison.choose(everything, derive_seed(seed, "inner", "all"))
     fitted: dict[str, CurvePredictor] = {}
     for name in params.candidates:
         # The winner is asked after every epoch of the search; the others are kept for comparison.
-        known = range(curves.n_epochs) if name == choice.winner else comparison.grid
-        fitted[name] = comparison.fit(name, everything, known)
+        won = name == choice.winner
+        known = range(curves.n_epochs) if won else comparison.grid
+        fitted[name] = comparison.fit(name, everything, known, chosen=won)
         step()
     scores, shares = comparison.summarise()
     for _ in params.candidates:
@@ -189,18 +191,26 @@ class _Comparison:
         self.grid = sorted(grid)
         n = len(self.y)
         self.true_quantile = np.full(n, np.nan)
-        names = (*params.candidates, SELECTED)
-        self.out = {name: {known: OutOfFold(n) for known in self.grid} for name in names}
+        self.out: dict[str, dict[int, OutOfFold]] = {
+            name: {known: OutOfFold(n) for known in self.grid} for name in params.candidates
+        }
+        self.out[SELECTED] = {self.known: OutOfFold(n)}
 
     def outer(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Return the outer folds."""
         return list(grouped_folds(self.groups, self.params.outer_folds, derive_seed(self.seed, "outer")))
 
     def fit(
-        self, name: str, rows: NDArray[np.int64], known: Sequence[int] | range, folds: int | None = None
+        self,
+        name: str,
+        rows: NDArray[np.int64],
+        known: Sequence[int],
+        folds: int | None = None,
+        chosen: bool = False,
     ) -> CurvePredictor:
         """Return a candidate fitted on `rows`."""
-        predictor = make_predictor(name, self.params, derive_seed(self.seed, name), known, folds)
+        shrink = chosen and is_choice(self.params.candidates)
+        predictor = make_predictor(name, self.params, derive_seed(self.seed, name), known, folds, shrink)
         return predictor.fit(self.frame.iloc[rows], self.y[rows], self.groups[rows])
 
     def choose(self, rows: NDArray[np.int64], seed: int) -> Choice:
@@ -209,19 +219,29 @@ class _Comparison:
         mode = self.curves.mode
         return choose(frame, seen, self.y[rows], self.groups[rows], self.known, self.params, seed, mode)
 
-    def score_fold(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64], chosen: bool) -> None:
+    def score_fold(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64]) -> None:
         """Fit a candidate on the training rows of an outer fold and keep what it says of the test rows."""
         points = self.fit(name, train, [known for known in self.grid if known != self.known], folds=0)
         calibrated = self.fit(name, train, [self.known])
-        to_quantile = quantile_space(self.y[train])
-        self.true_quantile[test] = to_quantile(self.y[test])
+        self.true_quantile[test] = quantile_space(self.y[train])(self.y[test])
         for known in self.grid:
-            model = calibrated if known == self.known else points
-            prediction: Prediction = model.predict_interval(self._seen(test, known))
-            for target in (name, SELECTED) if chosen else (name,):
-                out = self.out[target][known]
-                out.mean[test], out.lower[test] = prediction.mean, prediction.lower
-                out.upper[test], out.quantile[test] = prediction.upper, to_quantile(prediction.mean)
+            self._keep(name, known, calibrated if known == self.known else points, train, test)
+
+    def score_chosen(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64]) -> None:
+        """Keep what who was chosen says of the test rows at the decision, fitted as who is registered is."""
+        self._keep(SELECTED, self.known, self.fit(name, train, [self.known], chosen=True), train, test)
+
+    def _keep(
+        self,
+        name: str,
+        known: int,
+        model: CurvePredictor,
+        train: NDArray[np.int64],
+        test: NDArray[np.int64],
+    ) -> None:
+        prediction, out = model.predict_interval(self._seen(test, known)), self.out[name][known]
+        out.mean[test], out.lower[test], out.upper[test] = prediction.mean, prediction.lower, prediction.upper
+        out.quantile[test] = quantile_space(self.y[train])(prediction.mean)
 
     def summarise(self) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, list[Scores]]]:
         """Return the scores with intervals, and the scores against the share seen."""

@@ -67,7 +67,8 @@ class Registry:
         content = {
             "winner": name,
             "models": {name: sha256(models / f"{name}.skops")},
-            "predictors": {name: {metric: {"mean": 0.5} for metric in METRICS}},
+            "predictors": {name: {metric: {"mean": 0.9} for metric in METRICS}},
+            "selected": {metric: {"mean": 0.5} for metric in METRICS},
             "dataset_digest": curves_file_digest(curves_file),
             "settings": stable_hash(params.predictors.model_dump(mode="json"), 8),
             "known_epochs": KNOWN,

@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clon
 from sklearn.linear_model import RidgeCV
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mlpf_hpo.predictors.part_way import part_way
+
 FloatArray = NDArray[np.float64]
 
 
@@ -45,14 +47,14 @@ class Halfway(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         template = RidgeCV() if self.estimator is None else self.estimator
         self.estimator_ = clone(template).fit(rows, target)
         if hasattr(self.estimator_, "oob_prediction_"):
-            self.oob_prediction_ = self._mean(rows, self.estimator_.oob_prediction_)
+            self.oob_prediction_ = self._half(rows, self.estimator_.oob_prediction_)
         return self
 
     def predict(self, X: ArrayLike) -> FloatArray:
         """Return the predicted final value of each row of X [n, d]."""
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
-        return self._mean(rows, self.estimator_.predict(rows))
+        return self._half(rows, self.estimator_.predict(rows))
 
     def __sklearn_tags__(self) -> object:
         """Tell scikit-learn that no score is promised: half is left to persistence."""
@@ -60,8 +62,5 @@ class Halfway(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         tags.regressor_tags.poor_score = True
         return tags
 
-    def _mean(self, rows: FloatArray, predicted: FloatArray) -> FloatArray:
-        both = np.column_stack([rows[:, -1], predicted])
-        if not self.log_scale_:
-            return np.asarray(both.mean(axis=1))
-        return np.asarray(np.exp(np.log(np.maximum(both, np.finfo(float).tiny)).mean(axis=1)))
+    def _half(self, rows: FloatArray, predicted: FloatArray) -> FloatArray:
+        return part_way(rows[:, -1], predicted, 0.5, self.log_scale_)

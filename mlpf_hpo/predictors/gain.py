@@ -1,0 +1,68 @@
+"""What one prediction gains over another of the same curves, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from mlpf_hpo.predictors.protocol import log_errors
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+Measure = Callable[[FloatArray, FloatArray], float]
+"""From true and predicted final values to a number, the larger the better."""
+
+BLOCKS = 50
+"""Most blocks of configurations that the jackknife leaves out in turn."""
+
+
+def order(true: FloatArray, predicted: FloatArray) -> float:
+    """Return Spearman's rank correlation; 0 where nothing is ordered."""
+    if np.ptp(true) == 0 or np.ptp(predicted) == 0:
+        return 0.0
+    return float(np.corrcoef(stats.rankdata(true), stats.rankdata(predicted))[0, 1])
+
+
+def accuracy(true: FloatArray, predicted: FloatArray) -> float:
+    """Return minus the mean absolute error of logarithms, see `log_errors`."""
+    return -float(np.abs(log_errors(true, predicted)).mean())
+
+
+def blocks_of(groups: NDArray[Any]) -> list[IntArray]:
+    """Return for each block of configurations the rows outside of it."""
+    distinct, member = np.unique(groups, return_inverse=True)
+    block = np.arange(len(distinct)) % min(BLOCKS, len(distinct))
+    return [np.flatnonzero(block[member] != b) for b in range(block.max() + 1)]
+
+
+def gain(
+    measure: Measure,
+    true: FloatArray,
+    predicted: FloatArray,
+    instead: FloatArray,
+    blocks: Sequence[IntArray] = (),
+) -> tuple[float, float]:
+    """Return by how much `predicted` is better than `instead`, and the standard error of that.
+
+    Parameters
+    ----------
+    measure : callable
+        See `Measure`.
+    true, predicted, instead : array [n]
+        Final values, and what two predictors say of them.
+    blocks : sequence of arrays of int
+        Rows outside of each block, see `blocks_of`; the error is the jackknife's over them (0 without any).
+    """
+
+    def of(rows: IntArray | slice) -> float:
+        return measure(true[rows], predicted[rows]) - measure(true[rows], instead[rows])
+
+    values = np.array([of(rows) for rows in blocks])
+    n = len(values)
+    error = np.sqrt((n - 1) / n * np.square(values - values.mean()).sum()) if n else 0.0
+    return of(slice(None)), float(error)
