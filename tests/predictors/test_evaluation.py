@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import r2_score
 from typer.testing import CliRunner
 
 from mlpf_hpo.cli.app import app
@@ -16,8 +17,10 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.csv_table import import_csv, read_table
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.predictors.evaluation import evaluate, usable
+from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.protocol import held_out
 from mlpf_hpo.reporting.evaluation import names_of
+from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import TABLE_1
 
 FAST = PredictorsParams.model_validate({"candidates": ["persistence", "ridge", "cautious_svr"]})
@@ -68,6 +71,18 @@ def test_scores_are_written_and_told(table, tmp_path) -> None:
         found["predictors"]["ridge"]["spearman"]["mean"]
         > found["predictors"]["persistence"]["spearman"]["mean"]
     )
+
+
+def test_who_is_selected_is_followed_as_far_as_its_gain_is_sure(table) -> None:
+    curves, seed = read_table(table), 1
+    found = evaluate(curves, ["selected"], 3, 16, 4, FAST, seed)
+    assert set(found.chosen) - {"persistence"}
+    for split, name in enumerate(found.chosen):
+        rows, test = held_out(curves.groups, 16, derive_seed(seed, "split", split))
+        made = make_predictor(name, FAST, derive_seed(seed, name, split), [3], shrink=True)
+        made.fit(curves.frame().iloc[rows], curves.final[rows], curves.groups[rows])
+        told, true = made.predict(curves.frame(3).iloc[test]), curves.final[test]
+        assert found.scores["selected"]["r2_loss"][split] == pytest.approx(r2_score(true, told))
 
 
 def test_every_predictor_is_scored_on_the_same_splits_without_seeing_their_ends(table) -> None:

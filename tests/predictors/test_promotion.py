@@ -145,6 +145,8 @@ def test_a_better_recipe_is_promoted_and_a_rerun_changes_nothing(registry) -> No
     assert 0 < scores["difference"]["low"] < scores["difference"]["mean"] < scores["difference"]["high"]
     assert "ridge against persistence of version 1" in summary(record)
     assert "ridge is curve-predictor version 2, @champion" in summary(record)
+    told = registry.client.get_model_version(MODEL, "2").tags
+    assert told["outer/spearman"] == "0.5000", "the scores of the choosing, which saw none of the scored rows"
     again(registry, lambda: registry.register("ridge", table), record)
 
 

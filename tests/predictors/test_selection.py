@@ -14,8 +14,8 @@ import pytest
 from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
-from mlpf_hpo.predictors import choice, selection
-from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED, fit_chosen
+from mlpf_hpo.predictors import choice, curve_predictor, selection
+from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED, Choice, fit_chosen
 from mlpf_hpo.predictors.evaluation import evaluate
 from mlpf_hpo.predictors.protocol import bootstrap
 from mlpf_hpo.predictors.selection import SelectionResult, known_epochs_at, select
@@ -109,6 +109,19 @@ def test_the_choice_is_told_with_its_reason_and_all_scores(result) -> None:
         )
         for told in scores.values():
             assert told["low"] <= told["high"]
+
+
+def test_who_is_chosen_is_followed_as_far_as_its_gain_is_sure(result, curves, monkeypatch) -> None:
+    monkeypatch.setattr(choice, "choose_by_predictions", lambda *_: Choice("svr", {}, "for a test"))
+    fitted = select(curves, PARAMS, seed=3).fitted
+    assert {name: made.shrink for name, made in fitted.items()} == {"persistence": False, "svr": True}
+    assert fit_chosen(curves, 2, PARAMS, seed=0)[0].shrink
+    assert not fit_chosen(curves, 2, PARAMS, seed=0, candidates=["svr"])[0].shrink, "nobody chose it"
+    monkeypatch.setattr(curve_predictor, "share_worth_going", lambda *_: 0.0)
+    scores = select(curves, PARAMS, seed=3).scores
+    for metric in set(scores[SELECTED]) - {"coverage"}:
+        assert scores[SELECTED][metric] == scores["persistence"][metric]
+        assert scores["svr"][metric] == result.scores["svr"][metric]
 
 
 def test_the_selected_row_scores_the_choosing(curves) -> None:
