@@ -34,6 +34,10 @@ TRUSTED_TYPES = (
 """Types that a model file may hold, beside those of scikit-learn and numpy that skops trusts."""
 
 
+LEARNT = ("columns_", "log_scale_", "log_ways_", "models_", "n_epochs_", "residuals_", "shares_")
+"""What a fitted predictor has; one from a version that learnt less cannot answer."""
+
+
 def trusted_types() -> list[str]:
     """Return the types that a predictor's file may hold."""
     return list(TRUSTED_TYPES)
@@ -45,13 +49,19 @@ def load_predictor(file: Path) -> CurvePredictor:
     Raises
     ------
     DataError
-        If it is damaged or holds something else; nothing of it is executed.
+        If it is damaged, holds something else, or a predictor that cannot answer; nothing of it is executed.
     """
     model = load_model(file, trusted_types())
     if not isinstance(model, CurvePredictor):
         raise DataError(
             f"{file}: holds a {type(model).__name__}, not a predictor of curves; `mlpf-hpo predictors fit` "
             "writes one"
+        )
+    lacking = [name for name in LEARNT if not hasattr(model, name)]
+    if lacking:
+        raise DataError(
+            f"{file}: a predictor that was not fitted, or by another version of mlpf_hpo (it lacks "
+            f"{', '.join(lacking)}); fit it again"
         )
     return model
 

@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from sklearn.linear_model import Ridge
 
+from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import DataError
+from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import load_predictor
 
 
@@ -23,6 +27,17 @@ def written(model: object, folder: Path) -> Path:
 def test_another_kind_of_model_is_refused(tmp_path) -> None:
     with pytest.raises(DataError, match="holds a Ridge, not a predictor of curves"):
         load_predictor(written(Ridge(), tmp_path))
+
+
+def test_a_predictor_that_cannot_answer_is_refused(tmp_path) -> None:
+    with pytest.raises(DataError, match=r"not fitted.*models_.*fit it again"):
+        load_predictor(written(make_predictor("ridge", PredictorsParams(), 0, [1]), tmp_path))
+    table = pd.DataFrame({f"loss_{epoch}": np.arange(1.0, 9) + epoch for epoch in range(4)})
+    made = make_predictor("persistence", PredictorsParams(), 0, [1]).fit(table, table["loss_3"])
+    assert load_predictor(written(made, tmp_path)).n_epochs == 4
+    del made.shares_
+    with pytest.raises(DataError, match=r"another version of mlpf_hpo \(it lacks shares_\)"):
+        load_predictor(written(made, tmp_path))
 
 
 def test_who_asks_a_predictor_loads_no_pytorch_but_may() -> None:
