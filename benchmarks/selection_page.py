@@ -30,7 +30,8 @@ without a restart (`clean`).
 """
 
 METHOD = """In each of {splits} splits a predictor is selected by cross-validation within the training curves,
-and scored on the others beside persistence. Candidates: {candidates}.
+and scored on the others beside persistence; it is followed as far as its gain within the training curves is
+sure. Candidates: {candidates}.
 
 Numbers are means of the differences, selected minus persistence, with the 95 % interval of a bootstrap over
 splits: of other splits of these curves, not of other curves. **Bold**: the interval lies above zero;

@@ -165,7 +165,16 @@ def fit_chosen(
     predictor = make_predictor(
         winner, params, derive_seed(seed, winner), range(curves.n_epochs), shrink=is_choice(names)
     )
-    return predictor.fit(frame, curves.final, curves.groups), why
+    predictor.fit(frame, curves.final, curves.groups)
+    return predictor, why + followed(predictor, known_epochs)
+
+
+def followed(predictor: CurvePredictor, known_epochs: int) -> str:
+    """Return how far a fitted predictor goes at a number of known epochs, in words; empty if all the way."""
+    share = predictor.shares_[list(predictor.known_epochs).index(known_epochs)]
+    if not predictor.shrink or predictor.name == PERSISTENCE or known_epochs == 0:
+        return ""
+    return f"; its predictions go {share:.0%} of the way from the last value seen"
 
 
 def choose_by_predictions(

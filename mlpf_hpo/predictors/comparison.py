@@ -135,7 +135,7 @@ def summary(content: dict[str, Any]) -> str:
             f"  {name:<14} Spearman {rank['mean']:.3f} [{rank['low']:.3f}, {rank['high']:.3f}]  "
             f"R2 (quantiles) {r2['mean']:.3f} [{r2['low']:.3f}, {r2['high']:.3f}]{mark}"
         )
-    return "\n".join([*lines, f"  {content['link']}"])
+    return "\n".join([*lines, f"  {content['reason']}", f"  {content['link']}"])
 
 
 def _told(out: OutOfFold, result: SelectionResult) -> dict[str, list[float | None]]:

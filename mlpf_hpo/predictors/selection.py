@@ -17,7 +17,7 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.config.conflicts import least_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.predictors.choice import SELECTED, Choice, choose, is_choice
+from mlpf_hpo.predictors.choice import SELECTED, Choice, choose, followed, is_choice
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.intervals import Prediction
@@ -166,7 +166,7 @@ def select(
         winner=choice.winner,
         known_epochs=comparison.known,
         inner=choice.criterion,
-        reason=choice.reason,
+        reason=choice.reason + followed(fitted[choice.winner], comparison.known),
         scores=scores,
         shares=shares,
         out_of_fold={name: comparison.out[name][comparison.known] for name in params.candidates},

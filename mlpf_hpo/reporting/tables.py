@@ -101,7 +101,8 @@ def table_scores(inputs: ReportInput) -> str:
     caption = (
         f"Scores on {p['outer_folds']} outer folds, {p['rows']} curves, with 95 % bootstrap intervals over "
         f"configurations. The one to register is chosen by {p['criterion']} on inner folds, never on these "
-        f"numbers; intervals of predictions are nominally {p['coverage']:.0%}."
+        f"numbers: {p['reason']}. Here each candidate goes all the way. Intervals of predictions are "
+        f"nominally {p['coverage']:.0%}."
     )
     header = ("predictor", "Spearman", "Kendall", "top recall", "R² (quantiles)", "R² (loss)", "coverage")
     return html_table(caption, header, rows)

@@ -113,7 +113,10 @@ def test_the_choice_is_told_with_its_reason_and_all_scores(result) -> None:
 
 def test_who_is_chosen_is_followed_as_far_as_its_gain_is_sure(result, curves, monkeypatch) -> None:
     monkeypatch.setattr(choice, "choose_by_predictions", lambda *_: Choice("svr", {}, "for a test"))
-    fitted = select(curves, PARAMS, seed=3).fitted
+    chosen = select(curves, PARAMS, seed=3)
+    fitted = chosen.fitted
+    share = fitted["svr"].shares_[chosen.known_epochs]
+    assert chosen.reason == f"for a test; its predictions go {share:.0%} of the way from the last value seen"
     assert {name: made.shrink for name, made in fitted.items()} == {"persistence": False, "svr": True}
     assert fit_chosen(curves, 2, PARAMS, seed=0)[0].shrink
     assert not fit_chosen(curves, 2, PARAMS, seed=0, candidates=["svr"])[0].shrink, "nobody chose it"

@@ -104,6 +104,7 @@ def inputs(judgement: Judgement) -> ReportInput:
         "criterion": "spearman",
         "coverage": 0.9,
         "winner": "svr",
+        "reason": "svr is better than persistence by spearman, 0.2 +- 0.1",
         "predictors": {name: {metric: _score(0.5) for metric in METRICS} for name in names},
         "selected": {metric: _score(0.5) for metric in METRICS},
         "out_of_fold": dict.fromkeys(names, out),
