@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mlpf_hpo.collector import collector_paused
 from mlpf_hpo.errors import DataError, TrackingError
-from mlpf_hpo.predictors.curve_predictor import CurvePredictor
-from mlpf_hpo.tracking.answers import public_uri
-from mlpf_hpo.tracking.client import connect, tracking_uri
-from mlpf_hpo.tracking.model_format import load_model
-from mlpf_hpo.tracking.records import MODEL
-from mlpf_hpo.tracking.registry import model_file
-from mlpf_hpo.tracking.versions import ModelVersion, told, version_behind
+
+with collector_paused():
+    from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+    from mlpf_hpo.tracking.answers import public_uri
+    from mlpf_hpo.tracking.client import connect, tracking_uri
+    from mlpf_hpo.tracking.model_format import load_model
+    from mlpf_hpo.tracking.records import MODEL
+    from mlpf_hpo.tracking.registry import model_file
+    from mlpf_hpo.tracking.versions import ModelVersion, told, version_behind
 
 KERNELS = ("ConstantKernel", "Matern", "Product", "Sum", "WhiteKernel")
 
@@ -43,6 +46,7 @@ def trusted_types() -> list[str]:
     return list(TRUSTED_TYPES)
 
 
+@collector_paused()
 def load_predictor(file: Path) -> CurvePredictor:
     """Load a predictor from a file that need not be ours.
 
@@ -80,6 +84,7 @@ def load_version(version: ModelVersion, uri: str | None = None) -> CurvePredicto
         raise TrackingError(f"{told(version)}: {error}") from None
 
 
+@collector_paused()
 def load_champion(uri: str | None = None, alias: str = "champion") -> tuple[CurvePredictor, ModelVersion]:
     """Return the predictor that an alias points at, and its version.
 

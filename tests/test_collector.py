@@ -1,0 +1,77 @@
+"""The garbage collector is paused where models are loaded, and only there."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import weakref
+
+import pytest
+
+from mlpf_hpo.collector import collector_paused
+
+
+def test_it_rests_inside_and_works_again_after_whatever_happens() -> None:
+    assert gc.isenabled()
+    with collector_paused():
+        assert not gc.isenabled()
+        with collector_paused():
+            assert not gc.isenabled()
+        assert not gc.isenabled(), "the outer pause goes on"
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError), collector_paused():
+        1 / 0  # noqa: B018
+    assert gc.isenabled()
+
+
+def test_who_had_it_off_keeps_it_off() -> None:
+    gc.disable()
+    try:
+        with collector_paused():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+class Knot:
+    """Refers to itself: only a search finds that nobody else does."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_was_made_meanwhile_is_old_but_still_found_when_it_is_garbage() -> None:
+    gc.collect()
+    with collector_paused():
+        kept, lost = [Knot() for _ in range(5000)], weakref.ref(Knot())
+    assert gc.get_count()[0] < len(kept)
+    young = {id(value) for generation in (0, 1) for value in gc.get_objects(generation)}
+    assert not young & set(map(id, kept))
+    assert lost() is not None
+    gc.collect()
+    assert lost() is None
+
+
+def test_what_somebody_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        with collector_paused():
+            pass
+        assert gc.get_freeze_count() == frozen > 0
+    finally:
+        gc.unfreeze()
+
+
+def test_who_asks_for_a_champion_waits_for_no_search_for_garbage() -> None:
+    code = """
+import gc
+found = []
+gc.callbacks.append(lambda phase, told: found.append(told["generation"]))
+from mlpf_hpo.predictors.model_file import load_champion
+print(found.count(2), gc.isenabled())
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert told.stdout == "0 True\n", told.stderr
