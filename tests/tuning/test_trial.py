@@ -7,6 +7,7 @@ import math
 import pickle
 import signal
 
+import numpy as np
 import pytest
 import torch
 
@@ -189,13 +190,20 @@ def test_the_key_tells_trials_apart(make_spec) -> None:
 CURVES = {2: ([539.24548, 523.04608, 458.00766, 513.47278], [994.79828, 931.21655, 878.17542, 834.40045])}
 """Schema -> training and validation losses of a fixed trial."""
 
+AGREE = np.array([1e-5, 1e-5, 2e-3, 2e-3])
+"""By how much each epoch may differ between processors, which round differently; training amplifies it.
+
+Between instruction sets the first two epochs were measured to differ by 2e-7, the last two by 3e-4.
+"""
+
 
 def test_another_curve_needs_another_schema(whole) -> None:
     """Trials on record are known by a key with this number: old curves must not pass for new ones."""
     train, val = CURVES[TRIAL_SCHEMA]
     _, reports = whole
     for name, expected in (("train/loss", train), ("val/loss", val)):
-        got = [report.metrics[name] for report in reports]
-        assert got == pytest.approx(expected, rel=1e-4), (
-            f"{name} is {got}: what a training computes has changed; raise TRIAL_SCHEMA and put these here"
+        got = np.array([report.metrics[name] for report in reports])
+        assert (np.abs(got / expected - 1) < AGREE).all(), (
+            f"{name} is {got.tolist()}: what a training computes has changed; "
+            "raise TRIAL_SCHEMA and put these here"
         )
