@@ -114,13 +114,25 @@ def run(main: Callable[[], int | None]) -> None:
         status = main() or 0
     except SystemExit:
         raise
+    except KeyboardInterrupt:
+        status = _tell_interrupted()
     except BaseException as error:
-        if interrupted and not isinstance(error, InterruptedStageError):
-            status = _tell(KeyboardInterrupt())
-        else:
-            status = _tell(error)
+        told_by_the_stage = isinstance(error, InterruptedStageError)
+        status = _tell_interrupted() if interrupted and not told_by_the_stage else _tell(error)
     sys.stdout.flush()
     sys.exit(status)
+
+
+def _tell_interrupted() -> int:
+    """Print that a stage was interrupted and return the exit status.
+
+    Imports nothing: a compiled module whose import was interrupted refuses to be imported again.
+    """
+    # Nothing but the end is left, which another Ctrl-C may hasten.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    err.print("interrupted: nothing of this stage's outputs was written; run it again to go on")
+    return INTERRUPTED
 
 
 def _tell(error: BaseException) -> int:
@@ -132,12 +144,6 @@ def _tell(error: BaseException) -> int:
         case MlpfHpoError():
             err.print(f"error: {error}", style="bold red", markup=False)
             return error.exit_status
-        case KeyboardInterrupt():
-            # Nothing but the end is left, which another Ctrl-C may hasten.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            err.print("interrupted: nothing of this stage's outputs was written; run it again to go on")
-            return INTERRUPTED
         case BrokenPipeError():
             return BROKEN_PIPE
         case OSError() if error.errno in REFUSALS:

@@ -49,6 +49,11 @@ def has_open(process: psutil.Process, name: str) -> bool:
     return any(Path(file.path).name.startswith(name) for file in process.open_files())
 
 
+def importing(process: psutil.Process) -> bool:
+    """Tell whether a stage has begun to import what it needs: NumPy comes first of what takes long."""
+    return loaded(process, "_multiarray_umath")
+
+
 AT_WORK = {
     "events": lambda process: any("spawn_main" in " ".join(child.cmdline()) for child in process.children()),
     "curves": lambda process: has_open(process, "mlflow.db"),
@@ -91,7 +96,7 @@ def check_ctrl_c(clone: Clone, stage: str, measured: Callable[[str, str, str], N
     """Interrupt a stage while it imports what it needs and at work, and run it to its end."""
     if stage == "predictors":
         clone.write_params({"predictors": {"candidates": ["persistence", "svr"]}})
-    moments = [(ctrl_c, lambda process: process.cpu_times().user > 0.5), (ctrl_c, AT_WORK[stage])]
+    moments = [(ctrl_c, importing), (ctrl_c, AT_WORK[stage])]
     if stage in WITH_PROCESSES:
         moments.append((terminate_stage, AT_WORK[stage]))
     for how, moment in moments:
