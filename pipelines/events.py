@@ -4,15 +4,13 @@ from pathlib import Path
 
 from mlpf_hpo import console
 
-POOLS = Path(".state/pools")
-"""Minimum-bias collisions, kept for the next time."""
-
 
 def main() -> None:
     """Write data/events/train and data/events/validation."""
     from mlpf_hpo.config import load_params
     from mlpf_hpo.events.generation import generate_store
     from mlpf_hpo.hardware.host import usable_cpus
+    from mlpf_hpo.project import POOLS, state_folder
     from mlpf_hpo.seeds import derive_seed
 
     params = load_params()
@@ -29,7 +27,7 @@ def main() -> None:
                 pool_size=events.minimum_bias_pool,
                 workers=workers,
                 progress=progress,
-                pools=POOLS,
+                pools=state_folder() / POOLS,
             )
         counts = store.element_counts
         console.out.print(

@@ -9,6 +9,7 @@ import typer
 
 from mlpf_hpo import console
 from mlpf_hpo.cli.style import examples
+from mlpf_hpo.project import POOLS, STATE, state_folder
 
 EXAMPLES = examples(
     "mlpf-hpo events generate --process ttbar --events 500 --pileup 200 --out data/busy",
@@ -36,9 +37,12 @@ def generate(
     workers: Annotated[
         int, typer.Option(min=0, help="Processes; changes no event. 0: one per processor.")
     ] = 0,
-    pools: Annotated[Path, typer.Option(help="Where minimum-bias collisions are kept for the next time.")] = (
-        Path(".state/pools")
-    ),
+    pools: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where minimum-bias collisions are kept for the next time.", show_default=f"{STATE}/{POOLS}"
+        ),
+    ] = None,
 ) -> None:
     """Generate events: Pythia 8 or a particle gun, pile-up, the parametrised detector.
 
@@ -49,7 +53,15 @@ def generate(
 
     with console.progress_bar(f"events: {out.name}", events) as progress:
         store = generate_store(
-            out, process, events, pileup, seed, pool, workers or usable_cpus(), progress, pools
+            out,
+            process,
+            events,
+            pileup,
+            seed,
+            pool,
+            workers or usable_cpus(),
+            progress,
+            pools or state_folder() / POOLS,
         )
     counts = store.element_counts
     console.out.print(

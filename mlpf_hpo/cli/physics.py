@@ -28,7 +28,7 @@ def physics(
     ],
     events: Annotated[Path, typer.Option(help="Event store with rule-based candidates.")],
     out: Annotated[Path | None, typer.Option(help="Folder for judgement.json, table.csv, figures.")] = None,
-    state: StateFolder = Path(".state"),
+    state: StateFolder = None,
 ) -> None:
     """Judge a trained trial: efficiencies, fakes, momenta, jets and missing momentum beside the rules'.
 

@@ -28,7 +28,7 @@ def reconstruct(
             "a checkpoint.",
         ),
     ] = "mlpf@champion",
-    state: StateFolder = Path(".state"),
+    state: StateFolder = None,
 ) -> None:
     """Reconstruct the particles of events and write them as a table, one particle a line.
 

@@ -9,6 +9,7 @@ import typer
 
 from mlpf_hpo import console
 from mlpf_hpo.cli.style import examples, group
+from mlpf_hpo.project import STATE
 
 EXAMPLES = examples(
     "mlpf-hpo spool show",
@@ -17,7 +18,7 @@ EXAMPLES = examples(
 )
 app = group("What was written while MLflow was out of reach.", epilog=EXAMPLES)
 
-SpoolFolder = Annotated[Path | None, typer.Option(help="Folder of spools.", show_default=".state/spool")]
+SpoolFolder = Annotated[Path | None, typer.Option(help="Folder of spools.", show_default=f"{STATE}/spool")]
 
 
 @app.command(epilog=EXAMPLES)

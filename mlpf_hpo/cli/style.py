@@ -8,7 +8,12 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-StateFolder = Annotated[Path, typer.Option("--state", help="Folder that keeps the checkpoints of runs.")]
+from mlpf_hpo.project import STATE
+
+StateFolder = Annotated[
+    Path | None,
+    typer.Option("--state", help="Folder that keeps the checkpoints of runs.", show_default=STATE),
+]
 ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 
 

@@ -24,24 +24,13 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from mlpf_hpo.errors import MissingInputError, TrackingError
+from mlpf_hpo.project import project_folder
 from mlpf_hpo.tracking.answers import first_line, public_uri
 from mlpf_hpo.tracking.storage import SQLITE, StoreClient, storage_refusals
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
 
 QUIET = ("mlflow.store.db.utils", "urllib3.connectionpool")
-
-
-def project_folder() -> Path:
-    """Return the folder of the project: where `mlflow.db` lies.
-
-    `dvc exp run --temp` works in a copy below `.dvc/tmp/exps`; its runs belong to the project all the same.
-    """
-    here = Path.cwd()
-    for folder in here.parents:
-        if folder.name == ".dvc" and "exps" in here.relative_to(folder).parts:
-            return folder.parent
-    return here
 
 
 def tracking_uri(explicit: str | None = None) -> str:

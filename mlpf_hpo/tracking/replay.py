@@ -9,9 +9,10 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from mlpf_hpo.errors import StorageError, TrackingError
+from mlpf_hpo.project import state_folder
 from mlpf_hpo.tracking import spool as spools
 from mlpf_hpo.tracking.answers import UnreachableError, public_uri
-from mlpf_hpo.tracking.client import connect, project_folder, tracking_uri
+from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.delivery import Delivery
 from mlpf_hpo.tracking.operations import summary
 from mlpf_hpo.tracking.outbox import refused
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 def spool_folder() -> Path:
     """Return the project's folder of spools."""
-    return project_folder() / ".state" / spools.SPOOL
+    return state_folder() / spools.SPOOL
 
 
 def replay_left(client: MlflowClient, folder: Path) -> int:

@@ -15,6 +15,7 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.project import state_folder
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import links, reader, signposts
 from mlpf_hpo.tracking.answers import public_uri
@@ -94,12 +95,13 @@ def campaign_id(params: Params, events_digest: str) -> str:
 def run_campaign(
     params: Params,
     events: Path,
-    state: Path = Path(".state"),
+    state: Path | None = None,
     on_progress: Callable[[float, float, str], None] | None = None,
 ) -> CampaignRecord:
     """Train `params.campaign.trials` configurations for `params.campaign.epochs` epochs each.
 
-    Trials that MLflow holds already are not trained again; interrupted ones go on from their checkpoints.
+    Trials that MLflow holds already are not trained again; interrupted ones go on from their checkpoints in
+    `state`, by default the project's.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def run_campaign(
         If MLflow cannot be reached at the start, or went away and has not come back at the end.
     """
     specs = plan_trials(params, events, params.campaign.trials, purpose="campaign")
-    patience = params.tracking.patience_seconds
+    patience, state = params.tracking.patience_seconds, state or state_folder()
     with sole_driver(state), durable_writer(state / SPOOL, patience) as writer:
         return _run(params, specs, events, writer, state, on_progress)
 

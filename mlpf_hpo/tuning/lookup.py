@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.project import state_folder
 from mlpf_hpo.tracking import finder
 from mlpf_hpo.tracking.client import connect, is_there
 from mlpf_hpo.tracking.networks import is_reference
@@ -15,7 +16,7 @@ from mlpf_hpo.tuning.registration import find_registered
 from mlpf_hpo.tuning.trained import TrainedTrial, load_trained
 
 
-def find_trained(wanted: str, state: Path = Path(".state")) -> tuple[TrainedTrial, TrialRun | None]:
+def find_trained(wanted: str, state: Path | None = None) -> tuple[TrainedTrial, TrialRun | None]:
     """Return a trained network, and the run that belongs to it.
 
     Parameters
@@ -24,8 +25,8 @@ def find_trained(wanted: str, state: Path = Path(".state")) -> tuple[TrainedTria
         Path of a checkpoint or of a folder with those of one trial; or a registered version like
         ``mlpf@champion`` or ``mlpf/3``; or a run id, a trial key or at least its first four characters. Of
         several runs of one trial, that with the longest training counts.
-    state : path
-        Where `run_trials` keeps checkpoints.
+    state : path, optional
+        Where `run_trials` keeps checkpoints; by default the project's folder of state.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def find_trained(wanted: str, state: Path = Path(".state")) -> tuple[TrainedTria
         raise DataError(
             f"{wanted}: {len(keys)} trials begin like this: {', '.join(keys[:5])}; give more of one"
         )
-    folders = {run: trial_folder(state, run.campaign_id, run.trial_key) for run in runs}
+    folders = {run: trial_folder(state or state_folder(), run.campaign_id, run.trial_key) for run in runs}
     kept = {run: newest_checkpoint(folder) for run, folder in folders.items()}
     found = {run: checkpoint for run, checkpoint in kept.items() if checkpoint is not None}
     if not found:

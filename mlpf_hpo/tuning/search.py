@@ -16,6 +16,7 @@ from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.files import write_record
 from mlpf_hpo.hardware.host import HostInfo, describe_host
 from mlpf_hpo.predictors.model_file import load_champion
+from mlpf_hpo.project import state_folder
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import reader, signposts
 from mlpf_hpo.tracking.records import TrialSummary
@@ -76,10 +77,12 @@ class SearchRecord:
 def run_search(
     params: Params,
     events: Path,
-    state: Path = Path(".state"),
+    state: Path | None = None,
     on_progress: Callable[[float, float, str], None] | None = None,
 ) -> SearchRecord:
     """Run every policy on the same configurations, seeds and epoch limit.
+
+    Checkpoints and journals lie in `state`, by default the project's.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def run_search(
     BusyError
         If another process trains in `state`.
     """
-    settings = params.search
+    settings, state = params.search, state or state_folder()
     predictor, version = load_champion(alias=settings.champion)
     if predictor.n_epochs != settings.max_epochs:
         raise ConfigurationError(

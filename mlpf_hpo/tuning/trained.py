@@ -20,6 +20,7 @@ from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.files import written_whole
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.mlpf.network import MLPF
+from mlpf_hpo.project import state_folder
 from mlpf_hpo.space import Configuration
 from mlpf_hpo.tuning.best import best_trial, trial_folder
 from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint, read_checkpoint
@@ -115,7 +116,7 @@ def newest_below(folder: Path) -> Checkpoint:
     return checkpoint
 
 
-def keep_best(search: Mapping[str, Any], out: Path, state: Path = Path(".state")) -> Path:
+def keep_best(search: Mapping[str, Any], out: Path, state: Path | None = None) -> Path:
     """Copy the newest checkpoint of the best trial to `out`/<campaign_id>/<trial_key>, and return the copy.
 
     It is the network after the trial's last epoch, which need not be its best. What was in `out` is replaced.
@@ -126,7 +127,7 @@ def keep_best(search: Mapping[str, Any], out: Path, state: Path = Path(".state")
         If the checkpoint is gone; the message says how to train the trial again.
     """
     best = best_trial(search)
-    folder = trial_folder(state, best["campaign_id"], best["trial_key"])
+    folder = trial_folder(state or state_folder(), best["campaign_id"], best["trial_key"])
     try:
         return keep_checkpoint(folder, out, best["campaign_id"])
     except MissingInputError:

@@ -11,10 +11,11 @@ def main() -> None:
     from mlpf_hpo.predictors.published import reference_folder
     from mlpf_hpo.predictors.published.params import load_published_params
     from mlpf_hpo.predictors.published.study import run_study
+    from mlpf_hpo.project import state_folder
 
     folder, params = reference_folder(), load_published_params(Path("params.yaml"))
     with console.progress_bar("published study") as progress:
-        content = run_study(folder, params, Path(".state"), progress)
+        content = run_study(folder, params, state_folder(), progress)
     write_record(Path("results/study.json"), content)
 
 

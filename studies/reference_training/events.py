@@ -12,6 +12,7 @@ def main() -> None:
     from mlpf_hpo.config.reference import PROCESSES, load_reference_params
     from mlpf_hpo.events.generation import generate_store
     from mlpf_hpo.hardware.host import usable_cpus
+    from mlpf_hpo.project import POOLS, state_folder
 
     params = load_reference_params(HERE / "params.yaml")
     for name, process in PROCESSES.items():
@@ -26,7 +27,7 @@ def main() -> None:
                 params.minimum_bias_pool,
                 usable_cpus(),
                 progress,
-                HERE / ".state" / "pools",
+                state_folder(HERE) / POOLS,
             )
         console.out.print(
             f"{name}: {len(store)} {process} events, {store.element_counts.mean():.0f} elements each"

@@ -11,6 +11,7 @@ def main() -> None:
     """Write network/ and results/training.json."""
     from mlpf_hpo.config.reference import load_reference_params
     from mlpf_hpo.files import write_record
+    from mlpf_hpo.project import state_folder
     from mlpf_hpo.tuning.messages import EpochReport
     from mlpf_hpo.tuning.reference import train_reference
 
@@ -22,7 +23,7 @@ def main() -> None:
             f"val/loss {report.metrics['val/loss']:.4g}  {report.metrics['time/epoch_seconds']:.0f} s"
         )
 
-    record = train_reference(params, HERE / "data", HERE / ".state", HERE / "network", show)
+    record = train_reference(params, HERE / "data", state_folder(HERE), HERE / "network", show)
     write_record(HERE / "results" / "training.json", record)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.tracking import reader
-from mlpf_hpo.tracking.client import connect, project_folder
+from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.records import curves_digest
 from mlpf_hpo.tracking.writer import RunWriter, trial_name
 
@@ -123,15 +123,6 @@ def _first_use(uri: str) -> int:
 def test_processes_may_open_a_fresh_database_at_once(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
         assert pool.map(_first_use, [f"sqlite:///{tmp_path / 'mlflow.db'}"] * 3) == [1, 1, 1]
-
-
-def test_runs_of_a_temporary_experiment_belong_to_the_project(tmp_path: Path, monkeypatch) -> None:
-    inner = tmp_path / ".dvc" / "tmp" / "exps" / "abc"
-    inner.mkdir(parents=True)
-    monkeypatch.chdir(inner)
-    assert project_folder() == tmp_path
-    monkeypatch.chdir(tmp_path)
-    assert project_folder() == tmp_path
 
 
 def test_a_deleted_experiment_is_told(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.predictors.samplers.base import Sampler, SampleResult, require_at_least_one
 from mlpf_hpo.predictors.samplers.exact import Exact
 from mlpf_hpo.predictors.samplers.recorded import Recorded
+from mlpf_hpo.project import state_folder
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,13 @@ def _quantum_annealer(asked: Settings) -> Sampler:
 
     device = QuantumAnnealer(asked.reads, asked.annealing_time, asked.chain_strength, asked.solver)
     settings = f"{asked.reads} {asked.annealing_time} {asked.chain_strength} {asked.solver}"
-    return Recorded(device, asked.device_seconds, RECORDS, settings)
+    return Recorded(device, asked.device_seconds, _records(), settings)
 
 
 def _leap_hybrid(asked: Settings) -> Sampler:
     from mlpf_hpo.predictors.samplers.leap import LeapHybrid
 
-    return Recorded(LeapHybrid(), asked.device_seconds, RECORDS)
+    return Recorded(LeapHybrid(), asked.device_seconds, _records())
 
 
 def _mock(asked: Settings, topology: str) -> Sampler:
@@ -73,8 +74,13 @@ def _mock(asked: Settings, topology: str) -> Sampler:
     return MockAnnealer(asked.reads, asked.sweeps, topology, asked.chain_strength)
 
 
-RECORDS = ".state/qpu"
-"""Folder of paid devices' answers, in the project's folder."""
+RECORDS = "qpu"
+"""Folder of paid devices' answers within the project's state."""
+
+
+def _records() -> str:
+    return str(state_folder() / RECORDS)
+
 
 SAMPLERS: dict[str, Callable[[Settings], Sampler]] = {
     "random": lambda asked: _classical().RandomBits(asked.reads),

@@ -1,0 +1,39 @@
+"""The folder of the project, and that of its state: what outlives a stage without being its result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+STATE = ".state"
+"""Checkpoints, journals, spools, pools of collisions, answers of paid devices; as help texts write it."""
+
+POOLS = "pools"
+"""Minimum-bias collisions within a folder of state, kept for the next time."""
+
+
+def project_folder() -> Path:
+    """Return the folder of the project: where `mlflow.db` and the state lie.
+
+    `dvc exp run --temp` and `dvc exp run --queue` work in copies below `.dvc/tmp/exps`; their runs and their
+    state belong to the project all the same. In a folder of a copy it is that folder of the project.
+    """
+    here = Path.cwd()
+    for folder in here.parents:
+        if folder.name == ".dvc" and here.relative_to(folder).parts[:2] == ("tmp", "exps"):
+            return folder.parent / _within_copy(here, folder)
+    return here
+
+
+def state_folder(within: Path = Path()) -> Path:
+    """Return the folder of the project's state, or of a study's: `within` is its folder in the project."""
+    return project_folder() / within / STATE
+
+
+def _within_copy(here: Path, dvc: Path) -> Path:
+    """Return where in its copy of the project a folder lies: the copy is the innermost one with a `.dvc`."""
+    for copy in (here, *here.parents):
+        if copy == dvc:
+            break
+        if (copy / ".dvc").is_dir():
+            return here.relative_to(copy)
+    return Path()
