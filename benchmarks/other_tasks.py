@@ -33,6 +33,7 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import usable_cpus
 from mlpf_hpo.seeds import derive_seed
+from mlpf_hpo.target_metric import TargetMetric
 
 FloatArray = NDArray[np.float64]
 Rows = tuple[FloatArray, FloatArray]
@@ -175,8 +176,7 @@ def curves_of(name: str, trials: int) -> LearningCurves:
     return LearningCurves(
         configs=pd.concat([ids, pd.DataFrame(configs)], axis=1),
         metrics={"loss": loss, "accuracy": accuracy},
-        target="loss",
-        mode="min",
+        target=TargetMetric("loss", "min"),
         status=np.full(trials, "finished"),
         restart_epoch=np.full(trials, -1),
         source=f"scikit-learn networks on {name}",
@@ -193,7 +193,7 @@ def compare_all(quick: bool) -> dict[str, Any]:
         sets[name] = curves_of(name, trials)
         print(f"{name}: {trials} networks trained for {sets[name].n_epochs} epochs", flush=True)
     if not quick:
-        sets[RISING] = replace(sets["digits"], target="accuracy", mode="max")
+        sets[RISING] = replace(sets["digits"], target=TargetMetric("accuracy", "max"))
     found = compare_sets(sets, TRAIN[:1] if quick else TRAIN, splits)
     return {"splits": splits, "candidates": CANDIDATES, "trials": trials, **found}
 

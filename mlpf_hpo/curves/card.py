@@ -12,7 +12,7 @@ def describe(curves: LearningCurves) -> dict[str, Any]:
     """Return the card of a data set: what it is, and what is odd about it."""
     return {
         "source": curves.source,
-        "target": curves.target,
+        "target": curves.metric,
         "mode": curves.mode,
         "curves": len(curves),
         "epochs": curves.n_epochs,

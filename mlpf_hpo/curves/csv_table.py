@@ -18,6 +18,7 @@ from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import BOOKKEEPING, LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
 from mlpf_hpo.space import Mode, config_id
+from mlpf_hpo.target_metric import TargetMetric
 
 FloatArray = NDArray[np.float64]
 
@@ -51,11 +52,11 @@ def import_csv(
     configs.insert(0, "config_id", keys)
     configs.insert(1, "seed", np.full(len(table), -1))
     n = len(table)
+    metric = loss_prefix.rstrip("_") or "loss"
     return LearningCurves(
         configs=configs,
-        metrics={loss_prefix.rstrip("_") or "loss": values},
-        target=loss_prefix.rstrip("_") or "loss",
-        mode=mode,
+        metrics={metric: values},
+        target=TargetMetric(metric, mode),
         status=np.where(np.isfinite(values[:, -1]), "finished", "stopped"),
         restart_epoch=first_restarts(values),
         source=name,

@@ -20,7 +20,8 @@ from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
 from mlpf_hpo.files import write_bytes, write_json, write_text
-from mlpf_hpo.space import Mode, config_id
+from mlpf_hpo.space import config_id
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.records import TrialSummary
 
 FloatArray = NDArray[np.float64]
@@ -35,8 +36,7 @@ AGAIN = "make it again with: dvc repro -f curves (or mlpf-hpo curves import)"
 
 def curves_from_trials(
     trials: Sequence[TrialSummary],
-    target: str,
-    mode: Mode,
+    target: TargetMetric,
     n_epochs: int,
     source: str,
 ) -> LearningCurves:
@@ -50,8 +50,8 @@ def curves_from_trials(
     if not trials:
         raise DataError(f"{source}: no trials")
     names = sorted({name for trial in trials for name in trial.metrics})
-    if target not in names:
-        raise DataError(f"{source}: no trial logged {target}{did_you_mean(target, names)}")
+    if target.metric not in names:
+        raise DataError(f"{source}: no trial logged {target.metric}{did_you_mean(target.metric, names)}")
     metrics = {name: _padded([trial.metrics.get(name, ()) for trial in trials], n_epochs) for name in names}
     configs = pd.DataFrame([dict(trial.configuration) for trial in trials])
     configs.insert(0, "config_id", [config_id(trial.configuration) for trial in trials])
@@ -60,9 +60,8 @@ def curves_from_trials(
         configs=configs,
         metrics=metrics,
         target=target,
-        mode=mode,
         status=np.array([trial.status for trial in trials]),
-        restart_epoch=first_restarts(metrics[target]),
+        restart_epoch=first_restarts(metrics[target.metric]),
         source=source,
         run_ids=np.array([trial.run_id for trial in trials]),
         hardware=np.array([trial.hardware_label for trial in trials]),
@@ -78,7 +77,7 @@ def write_curves(curves: LearningCurves, path: Path) -> None:
         for epoch in range(curves.n_epochs):
             columns[f"metric/{name}/{epoch}"] = values[:, epoch]
     about = {
-        "target": curves.target,
+        "target": curves.metric,
         "mode": curves.mode,
         "source": curves.source,
         "configs": list(curves.configs.columns),
@@ -129,8 +128,7 @@ def _curves_of(table: pa.Table, about: dict[str, Any]) -> LearningCurves:
             name: np.stack([columns[f"metric/{name}/{e}"] for e in range(about["n_epochs"])], axis=1)
             for name in about["metrics"]
         },
-        target=about["target"],
-        mode=about["mode"],
+        target=TargetMetric(about["target"], about["mode"]),
         status=columns["trial/status"].astype(str),
         restart_epoch=columns["trial/restart_epoch"].astype(np.int64),
         source=about["source"],

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.space import Mode
+from mlpf_hpo.target_metric import TargetMetric
 
 FloatArray = NDArray[np.float64]
 
@@ -29,10 +30,8 @@ class LearningCurves:
         `config_id` (equal for equal hyperparameters), `seed`, then one column per hyperparameter.
     metrics : mapping of str to array [n_trials, n_epochs], float64
         Values after each epoch, NaN after a curve's end. Column 0 is the value after the first epoch.
-    target : str
-        The metric to be predicted, a key of `metrics`.
-    mode : {"min", "max"}
-        Whether smaller or larger is better.
+    target : TargetMetric
+        The metric to be predicted, a key of `metrics`, and whether small or large values are good.
     status : array [n_trials] of str
         "finished", "stopped", "diverged", "failed" or "unknown".
     restart_epoch : array [n_trials] of int
@@ -45,8 +44,7 @@ class LearningCurves:
 
     configs: pd.DataFrame
     metrics: Mapping[str, FloatArray]
-    target: str
-    mode: Mode
+    target: TargetMetric
     status: NDArray[np.str_]
     restart_epoch: NDArray[np.int64]
     source: str
@@ -54,12 +52,12 @@ class LearningCurves:
     hardware: NDArray[np.str_]
 
     def __post_init__(self) -> None:
-        if self.target not in self.metrics:
-            hint = did_you_mean(self.target, self.metrics)
-            raise DataError(f"no metric {self.target!r} among {sorted(self.metrics)}{hint}")
+        if self.metric not in self.metrics:
+            hint = did_you_mean(self.metric, self.metrics)
+            raise DataError(f"no metric {self.metric!r} among {sorted(self.metrics)}{hint}")
         n_trials = len(self.configs)
         for name, values in self.metrics.items():
-            if values.shape != self.metrics[self.target].shape or len(values) != n_trials:
+            if values.shape != self.metrics[self.metric].shape or len(values) != n_trials:
                 raise DataError(f"metric {name!r} has shape {values.shape} for {n_trials} configurations")
         for name in ("status", "restart_epoch", "run_ids", "hardware"):
             if len(getattr(self, name)) != n_trials:
@@ -71,9 +69,19 @@ class LearningCurves:
         return len(self.configs)
 
     @property
+    def metric(self) -> str:
+        """Name of the target metric."""
+        return self.target.metric
+
+    @property
+    def mode(self) -> Mode:
+        """Whether small or large values of the target metric are good."""
+        return self.target.mode
+
+    @property
     def n_epochs(self) -> int:
         """Length of the longest curve that the arrays have room for."""
-        return int(self.metrics[self.target].shape[1])
+        return int(self.metrics[self.metric].shape[1])
 
     @property
     def hyperparameters(self) -> tuple[str, ...]:
@@ -88,7 +96,7 @@ class LearningCurves:
     @property
     def values(self) -> FloatArray:
         """The target metric, [n_trials, n_epochs]."""
-        return self.metrics[self.target]
+        return self.metrics[self.metric]
 
     @property
     def final(self) -> FloatArray:

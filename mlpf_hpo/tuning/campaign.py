@@ -17,6 +17,7 @@ from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.space import stable_hash
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import links, reader, signposts
 from mlpf_hpo.tracking.answers import public_uri
 from mlpf_hpo.tracking.client import connect, tracking_uri
@@ -31,7 +32,7 @@ from mlpf_hpo.tuning.run import TrialOutcome, run_trials
 from mlpf_hpo.tuning.schedulers.full import FullTraining
 from mlpf_hpo.tuning.specs import plan_trials
 
-TARGET = "val/loss"
+TARGET = TargetMetric("val/loss", "min")
 """The metric whose curves are learnt and searched."""
 
 
@@ -134,7 +135,7 @@ def _run(
     parent = _open_parent(writer, params, identity, events, specs[0].events_digest)
     signposts.put_up(writer.client, "campaign")
     with closed_truthfully(writer, parent):
-        trials = reader.trials(writer.client, "campaign", identity, metrics=[TARGET])
+        trials = reader.trials(writer.client, "campaign", identity, metrics=[TARGET.metric])
         done = {trial.trial_key: trial for trial in trials if is_done(trial, epochs)}
         finished = {spec.trial_id: done[spec.key] for spec in specs if spec.key in done}
         started = time.monotonic()
@@ -225,7 +226,6 @@ def collect_curves(folder: Path) -> LearningCurves:
     return curves_from_trials(
         trials,
         target=TARGET,
-        mode="min",
         n_epochs=record.planned["epochs"],
         source=f"campaign {record.planned['campaign_id']}",
     )

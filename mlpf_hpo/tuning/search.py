@@ -33,7 +33,7 @@ from mlpf_hpo.tuning.schedulers.asha import Asha
 from mlpf_hpo.tuning.schedulers.predictive_asha import PredictiveAsha
 from mlpf_hpo.tuning.specs import plan_trials
 
-CURVES = {TARGET: "curve", "train/loss": "train_curve"}
+CURVES = {TARGET.metric: "curve", "train/loss": "train_curve"}
 """Metrics whose curves search.json holds, and what they are called there."""
 
 
@@ -130,10 +130,10 @@ def _told(policy: dict[str, Any]) -> str:
     reused = policy["reused"]
     already = f" ({reused} trials were on record already)" if reused else ""
     return (
-        f"search: {policy['label']}: {policy['epochs']} epochs, best {TARGET} {policy['best_loss']:.4g} "
-        f"({policy['best_trial']}); {policy['finished']} finished, {policy['stopped_by_rank']} "
-        f"stopped by rank, {policy['stopped_by_prediction']} by prediction, {policy['diverged']} diverged; "
-        f"{policy['wall_seconds']:.0f} s{already}"
+        f"search: {policy['label']}: {policy['epochs']} epochs, best {TARGET.metric} "
+        f"{policy['best_loss']:.4g} ({policy['best_trial']}); {policy['finished']} finished, "
+        f"{policy['stopped_by_rank']} stopped by rank, {policy['stopped_by_prediction']} by prediction, "
+        f"{policy['diverged']} diverged; {policy['wall_seconds']:.0f} s{already}"
     )
 
 
@@ -183,7 +183,7 @@ def _run_policy(
         host=host.record(),
     )
     ended = ("finished", "stopped", "diverged")
-    recorded = reader.trials(writer.client, "search", identity, metrics=[TARGET])
+    recorded = reader.trials(writer.client, "search", identity, metrics=[TARGET.metric])
     by_key = {trial.trial_key: trial for trial in recorded if trial.status in ended}
     finished = {spec.trial_id: by_key[spec.key] for spec in specs if spec.key in by_key}
     started = time.monotonic()
@@ -276,7 +276,7 @@ def incumbent(trials: Sequence[TrialSummary]) -> list[list[float]]:
     ended = sorted(
         (moment, value)
         for trial in trials
-        for moment, value in zip(trial.timestamps, trial.metrics.get(TARGET, ()), strict=False)
+        for moment, value in zip(trial.timestamps, trial.metrics.get(TARGET.metric, ()), strict=False)
     )
     best, steps = math.inf, []
     for spent, (_, value) in enumerate(ended, start=1):

@@ -18,6 +18,7 @@ from mlpf_hpo.curves.dataset import curves_from_trials, read_curves, write_curve
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.space import config_id
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.records import TrialSummary
 
 
@@ -35,7 +36,9 @@ def trial(number: int, values: tuple[float, ...], status: str = "finished", lr: 
 
 
 def collected(trials: list[TrialSummary], n_epochs: int = 4) -> LearningCurves:
-    return curves_from_trials(trials, target="val/loss", mode="min", n_epochs=n_epochs, source="campaign x")
+    return curves_from_trials(
+        trials, target=TargetMetric("val/loss", "min"), n_epochs=n_epochs, source="campaign x"
+    )
 
 
 def write(folder: Path, text: str) -> Path:
@@ -50,7 +53,7 @@ def read(path: Path) -> LearningCurves:
 
 def assert_equal(left: LearningCurves, right: LearningCurves) -> None:
     assert left.configs.to_dict("list") == right.configs.to_dict("list")
-    assert (left.target, left.mode, left.source) == (right.target, right.mode, right.source)
+    assert (left.target, left.source) == (right.target, right.source)
     assert list(left.metrics) == list(right.metrics)
     for name, values in left.metrics.items():
         np.testing.assert_array_equal(values, right.metrics[name])
@@ -81,7 +84,7 @@ def test_trials_that_make_no_data_set() -> None:
     with pytest.raises(DataError, match="no trials"):
         collected([])
     with pytest.raises(DataError, match=r"did you mean val/loss"):
-        curves_from_trials([trial(0, (1.0,))], target="val/los", mode="min", n_epochs=4, source="x")
+        curves_from_trials([trial(0, (1.0,))], target=TargetMetric("val/los", "min"), n_epochs=4, source="x")
 
 
 @settings(max_examples=20, deadline=None)

@@ -16,6 +16,7 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import read_record, write_record
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tuning.checkpoints import PlainFiles, newest_checkpoint, save_checkpoint
 from mlpf_hpo.tuning.journal import Journal, JournalEntry
 from mlpf_hpo.tuning.scheduler import Decision
@@ -57,8 +58,7 @@ def curves(n: int = 16, n_epochs: int = 6, seed: int = 0) -> LearningCurves:
     return LearningCurves(
         configs=pd.DataFrame({"config_id": keys, "seed": range(n), "lr": lr, "bin_size": [8] * n}),
         metrics={"val/loss": values, "train/loss": values * 0.9},
-        target="val/loss",
-        mode="min",
+        target=TargetMetric("val/loss", "min"),
         status=np.where(np.arange(n) == 1, "diverged", "finished"),
         restart_epoch=np.full(n, -1),
         source="made up",
@@ -71,7 +71,7 @@ def told(table: LearningCurves) -> bytes:
     """Return all of a data set as bytes."""
     arrays = [table.metrics[name] for name in sorted(table.metrics)]
     parts = [array.tobytes() for array in (*arrays, table.restart_epoch)]
-    names = [table.source, table.target, table.mode, sorted(table.metrics)]
+    names = [table.source, table.metric, table.mode, sorted(table.metrics)]
     texts = [*names, table.status.tolist(), table.run_ids.tolist(), table.hardware.tolist()]
     return b"".join(parts) + repr(texts).encode() + table.configs.to_csv(float_format="%a").encode()
 

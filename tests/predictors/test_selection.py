@@ -19,6 +19,7 @@ from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED, Choice, fit_chosen
 from mlpf_hpo.predictors.evaluation import evaluate
 from mlpf_hpo.predictors.protocol import bootstrap
 from mlpf_hpo.predictors.selection import SelectionResult, known_epochs_at, select
+from mlpf_hpo.target_metric import TargetMetric
 
 EPOCHS = 8
 PARAMS = PredictorsParams.model_validate(
@@ -36,8 +37,7 @@ def simulated(n: int = 28, seed: int = 0, repeats: int = 1) -> LearningCurves:
     return LearningCurves(
         configs=configs,
         metrics={"val/loss": values + 0.02 * generator.normal(size=values.shape)},
-        target="val/loss",
-        mode="min",
+        target=TargetMetric("val/loss", "min"),
         status=np.full(n, "finished"),
         restart_epoch=np.full(n, -1),
         source="simulated",
@@ -153,8 +153,7 @@ def test_incomplete_curves_have_no_part(curves) -> None:
     more = LearningCurves(
         configs=configs.reset_index(drop=True),
         metrics={"val/loss": values},
-        target="val/loss",
-        mode="min",
+        target=TargetMetric("val/loss", "min"),
         status=np.append(curves.status, "diverged"),
         restart_epoch=np.append(curves.restart_epoch, -1),
         source="simulated",

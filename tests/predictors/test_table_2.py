@@ -9,6 +9,7 @@ import pytest
 from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.predictors.table_2 import table_2
+from mlpf_hpo.target_metric import TargetMetric
 
 PARAMS = PredictorsParams.model_validate(
     {"table_2_splits": 3, "table_2_points": 8, "qsvr": {"reads": 5, "sweeps": 20, "points": 8}}
@@ -24,8 +25,7 @@ def curves() -> LearningCurves:
     return LearningCurves(
         configs=pd.DataFrame({"config_id": [str(i) for i in range(n)], "seed": np.arange(n), "lr": lr}),
         metrics={"val/loss": values + 0.05 * generator.normal(size=values.shape)},
-        target="val/loss",
-        mode="min",
+        target=TargetMetric("val/loss", "min"),
         status=np.full(n, "finished"),
         restart_epoch=np.full(n, -1),
         source="simulated",

@@ -12,6 +12,7 @@ from mlpf_hpo.evaluation.judge import judge
 from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.evaluation.sample import Sample
 from mlpf_hpo.reporting.inputs import ReportInput
+from mlpf_hpo.target_metric import TargetMetric
 
 METRICS = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
 N, T = 12, 6
@@ -78,8 +79,7 @@ def inputs(judgement: Judgement) -> ReportInput:
             "train/loss": values * 0.9,
             "throughput/events_per_second": generator.uniform(20, 90, (N, T)),
         },
-        target="val/loss",
-        mode="min",
+        target=TargetMetric("val/loss", "min"),
         status=np.where(np.arange(N) == 3, "diverged", "finished"),
         restart_epoch=np.full(N, -1),
         source="campaign abc",

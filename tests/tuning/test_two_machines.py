@@ -11,6 +11,7 @@ from mlpf_hpo.config import Params
 from mlpf_hpo.curves.dataset import curves_from_trials
 from mlpf_hpo.hardware.host import LABEL_VARIABLE
 from mlpf_hpo.reporting.machines import compare_machines
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import NOTE
@@ -49,6 +50,6 @@ def test_each_trial_leads_to_its_own_machine(
         stored = [file.path for file in client.list_artifacts(record.runs["parent_run_id"], "hosts")]
         assert path in stored
         assert tags["cpu"] == record.runs["hosts"][0]["cpu_model"]
-    curves = curves_from_trials(trials, "val/loss", "min", 2, "both")
+    curves = curves_from_trials(trials, TargetMetric("val/loss", "min"), 2, "both")
     machines = compare_machines(curves)
     assert [(machine.label, len(machine.rates)) for machine in machines] == [("box-a", 3), ("box-b", 2)]

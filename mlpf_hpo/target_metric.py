@@ -1,0 +1,62 @@
+"""The metric that is learnt and searched, together with its direction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.space import Mode
+
+
+@dataclass(frozen=True)
+class TargetMetric:
+    """A metric, and whether its small or large values are good: the two are never apart.
+
+    Attributes
+    ----------
+    metric : str
+        Name, as it is logged after every epoch.
+    mode : {"min", "max"}
+        Whether small or large values are good.
+
+    Examples
+    --------
+    >>> accuracy = TargetMetric("accuracy", "max")
+    >>> accuracy.best([0.5, float("nan"), 0.7]), accuracy.is_better(0.7, 0.5)
+    (0.7, True)
+    """
+
+    metric: str
+    mode: Mode
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("min", "max"):
+            raise ConfigurationError(f"mode of {self.metric}: {self.mode!r}; it is min or max")
+
+    def __str__(self) -> str:
+        """Return metric and mode for people."""
+        return f"{self.metric} ({self.mode})"
+
+    @property
+    def worst(self) -> float:
+        """What every finite value is better than: an infinity."""
+        return self.cost(math.inf)
+
+    def cost(self, value: float) -> float:
+        """Return the value with the sign that makes small good; also turns a cost back."""
+        return value if self.mode == "min" else -value
+
+    def is_better(self, value: float, than: float) -> bool:
+        """Tell whether one value is better than another; NaN is never."""
+        return self.cost(value) < self.cost(than)
+
+    def best(self, values: Iterable[float]) -> float:
+        """Return the best finite value; NaN where there is none."""
+        finite = [value for value in values if math.isfinite(value)]
+        return min(finite, key=self.cost, default=math.nan)
+
+    def to_dict(self) -> dict[str, str]:
+        """Return metric and mode as JSON holds them."""
+        return asdict(self)
