@@ -19,7 +19,8 @@ BIN := $(CURDIR)/$(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTHON ?= $(shell for p in python3.11 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && echo $$p && break; done)
-# Stages call `python` and must meet the one with the pinned versions. Nothing here phones anybody.
+# Stages call `python` and must meet the one with the pinned versions. Everything runs as a module, and so from this
+# folder: the scripts in a .venv that was copied or moved lead to where it was. Nothing here phones anybody.
 export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -40,7 +41,7 @@ help:
 
 # An unpacked source archive has no git: DVC must not look for one.
 setup: $(STAMP)
-	@test -e .git || dvc config --local core.no_scm true
+	@test -e .git || python -m dvc config --local core.no_scm true
 
 # Another make may have installed it while this one waited.
 $(STAMP): pyproject.toml constraints.txt
@@ -56,19 +57,19 @@ install-pinned:
 	@touch $(STAMP)
 
 repro: setup
-	@$(alone) && exec dvc repro
-	@mlpf-hpo status
+	@$(alone) && exec python -m dvc repro
+	@python -m mlpf_hpo.cli status
 
 report: setup
-	@$(alone) && exec dvc repro --quiet report
+	@$(alone) && exec python -m dvc repro --quiet report
 	@echo "report: file://$(CURDIR)/report/index.html"
 
 published: setup
 	@$(alone) && export MLPF_HPO_REFERENCE_DIR=$${MLPF_HPO_REFERENCE_DIR:+$$(realpath -- "$$MLPF_HPO_REFERENCE_DIR")} \
-		&& cd studies/published && exec dvc repro
+		&& exec python -m dvc repro studies/published/dvc.yaml
 
 reference: setup
-	@$(alone) && exec dvc repro studies/reference_training/dvc.yaml
+	@$(alone) && exec python -m dvc repro studies/reference_training/dvc.yaml
 
 # As many processes as processors; tests/conftest.py says which tests stay together.
 # Each with one thread of arithmetic: threads of several would only wait for each other.
@@ -89,7 +90,7 @@ performance: setup
 	@python -m benchmarks.performance docs/performance.json --out docs/performance.md
 
 ui: setup
-	@mlpf-hpo ui --port $(PORT)
+	@python -m mlpf_hpo.cli ui --port $(PORT)
 
 images: setup
 	@MLPF_HPO_SCREENSHOTS=docs/images/ui python -m pytest -q tests/browser

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from mlpf_hpo import console
 
+HERE = Path("studies/published")
+
 
 def main() -> None:
     """Write results/index.html and results/metrics.json."""
@@ -12,7 +14,9 @@ def main() -> None:
     from mlpf_hpo.reporting.published import build_published_report
 
     curves = PublishedCurves.load(reference_folder())
-    page = build_published_report(read_record(Path("results/study.json"), "study"), curves, Path("results"))
+    page = build_published_report(
+        read_record(HERE / "results" / "study.json", "study"), curves, HERE / "results"
+    )
     console.out.print(f"published study: file://{page.resolve()}")
 
 

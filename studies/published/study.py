@@ -4,6 +4,8 @@ from pathlib import Path
 
 from mlpf_hpo import console
 
+HERE = Path("studies/published")
+
 
 def main() -> None:
     """Write results/study.json."""
@@ -13,10 +15,10 @@ def main() -> None:
     from mlpf_hpo.predictors.published.study import run_study
     from mlpf_hpo.project import state_folder
 
-    folder, params = reference_folder(), load_published_params(Path("params.yaml"))
+    folder, params = reference_folder(), load_published_params(HERE / "params.yaml")
     with console.progress_bar("published study") as progress:
-        content = run_study(folder, params, state_folder(), progress)
-    write_record(Path("results/study.json"), content)
+        content = run_study(folder, params, state_folder(HERE), progress)
+    write_record(HERE / "results" / "study.json", content)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def workers(folder: Path) -> list[psutil.Process]:
 
 def stage_process(folder: Path, stage: str) -> psutil.Process | None:
     """Return the process of a running stage."""
-    for process in processes(folder, f"pipelines/{stage}.py"):
+    for process in processes(folder, f"-m pipelines.{stage}"):
         with suppress(psutil.Error):
             if "python" in Path(process.exe()).name:  # and not the shell that DVC begins it with
                 return process

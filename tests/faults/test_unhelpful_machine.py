@@ -82,7 +82,7 @@ def test_every_stage_says_what_it_lacks(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(sys, "argv", [f"pipelines/{stage}.py"])
     with pytest.raises(SystemExit) as end:
-        runpy.run_path(str(ROOT / f"pipelines/{stage}.py"), run_name="__main__")
+        runpy.run_module(f"pipelines.{stage}", run_name="__main__")
     assert end.value.code in (1, 66)
     said = capfd.readouterr().err
     assert re.search(told, said), said

@@ -33,7 +33,8 @@ from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.reporting.published import build_published_report
 from mlpf_hpo.seeds import derive_seed
 
-STUDY = Path(__file__).parents[2] / "studies" / "published"
+ROOT = Path(__file__).parents[2]
+STUDY = ROOT / "studies" / "published"
 TINY = PublishedParams(
     svr_splits=30, qsvr_splits=2, ensemble_splits=1, honest_splits=2, reads=5, sweeps=5, draws=50
 )
@@ -212,7 +213,8 @@ def test_without_the_published_files_the_study_says_what_it_needs(monkeypatch, t
     monkeypatch.delenv("MLPF_HPO_REFERENCE_DIR", raising=False)
     with pytest.raises(MissingInputError, match="MLPF_HPO_REFERENCE_DIR is not set"):
         reference_folder()
-    end = subprocess.run([sys.executable, "study.py"], cwd=STUDY, capture_output=True, text=True)
+    command = [sys.executable, "-m", "studies.published.study"]
+    end = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert end.returncode == 1
     assert "MLPF_HPO_REFERENCE_DIR" in end.stderr
     assert "Traceback" not in end.stderr

@@ -1,0 +1,1 @@
+"""The paper's tables on its published curves, with honest numbers beside."""

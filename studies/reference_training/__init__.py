@@ -1,0 +1,1 @@
+"""What MLPF learns in a longer training, judged beside the rules and its own input."""
