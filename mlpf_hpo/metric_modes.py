@@ -97,16 +97,27 @@ def known_mode(metric: str) -> Mode | None:
     return "min" if words & SMALL else "max"
 
 
-def resolve_mode(metric: str, mode: str | None, option: str = "--mode") -> Mode:
+def resolve_mode(metric: str, mode: str | None, recorded: Mode | None = None, option: str = "--mode") -> Mode:
     """Return the mode that was asked for, or the one by which the metric is known.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the metric.
+    mode : str or None
+        What was asked for, by `option`; None where nothing was.
+    recorded : {"min", "max"}, optional
+        What the data say that the metric is of.
+    option : str
+        How the mode is given, for messages.
 
     Raises
     ------
     ConfigurationError
-        If the mode is neither "min" nor "max", contradicts the direction of a metric that this package logs,
-        or was not given although the name does not tell it.
+        If the mode is neither "min" nor "max", contradicts what the data say or the direction of a metric
+        that this package logs, or was not given although the name does not tell it.
     """
-    direction = logged_direction(metric)
+    direction = recorded or logged_direction(metric)
     if mode not in (None, "min", "max"):
         raise ConfigurationError(f"{option} {mode}: min or max")
     if mode is not None and direction not in (None, "none", mode):
@@ -114,7 +125,8 @@ def resolve_mode(metric: str, mode: str | None, option: str = "--mode") -> Mode:
             f"{option} {mode}: contradicts {metric}, of which the {_best(direction)} value is the best "
             f"({option} {direction})"
         )
-    found: Mode | None = "min" if mode == "min" else "max" if mode == "max" else known_mode(metric)
+    asked: Mode | None = "min" if mode == "min" else "max" if mode == "max" else None
+    found = asked or recorded or known_mode(metric)
     if found is not None:
         return found
     reason = (

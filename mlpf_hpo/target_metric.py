@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.space import Mode
+
+METRIC_TAG, MODE_TAG = "target_metric", "target_mode"
+"""Tags of the parent runs of campaigns and searches."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,28 @@ class TargetMetric:
         finite = [value for value in values if math.isfinite(value)]
         return min(finite, key=self.cost, default=math.nan)
 
+    def tags(self) -> dict[str, str]:
+        """Return metric and mode as tags of a run."""
+        return {METRIC_TAG: self.metric, MODE_TAG: self.mode}
+
+    @staticmethod
+    def of_tags(tags: Mapping[str, str]) -> TargetMetric:
+        """Return what a run's tags say; runs from before they did are of the validation loss."""
+        if METRIC_TAG not in tags:
+            return VALIDATION_LOSS
+        return TargetMetric.of_dict({"metric": tags[METRIC_TAG], "mode": tags[MODE_TAG]})
+
+    @staticmethod
+    def of_dict(content: Mapping[str, str] | None) -> TargetMetric:
+        """Return what `to_dict` wrote; records from before it did are of the validation loss."""
+        if content is None:
+            return VALIDATION_LOSS
+        return TargetMetric(content["metric"], "max" if content["mode"] == "max" else "min")
+
     def to_dict(self) -> dict[str, str]:
         """Return metric and mode as JSON holds them."""
         return asdict(self)
+
+
+VALIDATION_LOSS = TargetMetric("val/loss", "min")
+"""What trials of MLPF are compared by, unless params.yaml names something else."""

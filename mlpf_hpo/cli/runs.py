@@ -18,6 +18,7 @@ EXAMPLES = examples(
     "mlpf-hpo runs best",
     "mlpf-hpo runs best --kind search --n 3",
     "mlpf-hpo runs best --metric throughput/events_per_second",
+    "mlpf-hpo runs best --metric val/pt_residual_mean --mode max",
     "mlpf-hpo runs best --json | jq .[0].configuration",
 )
 app = group("Trials on record in MLflow.", epilog=EXAMPLES)
@@ -30,29 +31,32 @@ def _runs() -> None:
 
 @app.command(epilog=EXAMPLES)
 def best(
-    metric: Annotated[str, typer.Option(help="A metric with a value per epoch; its best epoch counts.")] = (
-        "val/loss"
-    ),
+    metric: Annotated[
+        str, typer.Option(help="A metric with a value per epoch; by default what the newest of them go by.")
+    ] = "",
+    mode: Annotated[
+        str, typer.Option(help="min or max: whether small or large values are good, if that isn't on record.")
+    ] = "",
     n: Annotated[int, typer.Option("--n", "-n", min=1, help="How many.")] = 10,
     kind: Annotated[Literal["campaign", "search"], typer.Option(help="Whose trials.")] = "campaign",
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Show the best trials by a metric's best epoch, with their configuration, machine and link."""
+    """Show the best trials by their best epoch of a metric, with their configuration, machine and link."""
     from mlpf_hpo.tracking.client import connect, is_there
     from mlpf_hpo.tracking.ranking import best_trials
 
-    trials = best_trials(connect(), kind, metric, n) if is_there() else []
+    trials = best_trials(connect(), kind, metric or None, n, mode=mode or None) if is_there() else []
     if as_json:
         typer.echo(json.dumps([asdict(trial) for trial in trials], indent=1))
     elif not trials:
         console.out.print(f"no trials of a {kind} on record yet: run `make repro`")
     else:
-        console.out.print(_table(trials, metric), markup=False)
+        console.out.print(_table(trials), markup=False)
         for place, trial in enumerate(trials, start=1):
             console.out.print(f"{place:2d}  {trial.link}", markup=False)
 
 
-def _table(trials: list[RankedTrial], metric: str) -> str:
+def _table(trials: list[RankedTrial]) -> str:
     names = list(trials[0].configuration)
     rows = [
         (
@@ -66,7 +70,7 @@ def _table(trials: list[RankedTrial], metric: str) -> str:
         )
         for place, trial in enumerate(trials, start=1)
     ]
-    return console.columns(("", "trial", metric, "epoch", "status", "machine", *names), rows)
+    return console.columns(("", "trial", trials[0].metric, "epoch", "status", "machine", *names), rows)
 
 
 def _short(text: str) -> str:

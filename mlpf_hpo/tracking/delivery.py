@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlpf_hpo.errors import StorageError, TrackingError
 from mlpf_hpo.tracking.answers import UnreachableError, understood
 from mlpf_hpo.tracking.client import artifact_root, tracking_uri
+from mlpf_hpo.tracking.epochs import has_epochs, last_epoch
 from mlpf_hpo.tracking.hosts import LABEL, joined_labels
 from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, OpenRun, Operation
 
@@ -28,9 +29,6 @@ MLFLOW_STATUS = {
     "killed": "KILLED",
 }
 """What MLflow is told for each of our statuses; ours stands in the tag `trial_status`."""
-
-EPOCH_METRIC = "val/loss"
-"""Logged at every epoch of every trial; tells which epochs are on record."""
 
 BREAKS = 5
 """An operation over which a server that answers other requests breaks so often is taken for refused."""
@@ -127,7 +125,7 @@ class Delivery:
             while self._doubtful:
                 name, (kind, identity) = next(iter(self._doubtful.items()))
                 for run in self._all(kind, identity)[1:]:
-                    if EPOCH_METRIC not in run.data.metrics:
+                    if not has_epochs(run):
                         self.client.delete_run(run.info.run_id)
                         deleted.add(str(run.info.run_id))
                 del self._doubtful[name]
@@ -190,8 +188,7 @@ class Delivery:
 
     def _epochs_on_record(self, run_id: str) -> int:
         if run_id not in self._last_epoch:
-            history = self.client.get_metric_history(run_id, EPOCH_METRIC)
-            self._last_epoch[run_id] = max((point.step for point in history), default=0)
+            self._last_epoch[run_id] = last_epoch(self.client.get_run(run_id))
         return self._last_epoch[run_id]
 
     def _all(self, kind: str, identity: Mapping[str, str]) -> list[Run]:
@@ -223,7 +220,7 @@ class Delivery:
 
 def _tags_again(operation: OpenRun, found: Run) -> Mapping[str, str]:
     """Return the tags of a run that is opened again, perhaps on another machine than before."""
-    if LABEL not in operation.tags or EPOCH_METRIC not in found.data.metrics:
+    if LABEL not in operation.tags or not has_epochs(found):
         return operation.tags
     label = joined_labels(found.data.tags.get(LABEL, ""), operation.tags[LABEL])
     return {**operation.tags, LABEL: label}
@@ -231,7 +228,7 @@ def _tags_again(operation: OpenRun, found: Run) -> Mapping[str, str]:
 
 def _preference(run: Run) -> tuple[bool, bool, int, str]:
     info = run.info
-    return EPOCH_METRIC not in run.data.metrics, info.status == "RUNNING", info.start_time, info.run_id
+    return not has_epochs(run), info.status == "RUNNING", info.start_time, info.run_id
 
 
 def dataset_input(

@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.drivers import MACHINE, PROCESS, is_alive
@@ -36,6 +37,8 @@ class Work:
         Whether the process that drives it lives; None where that can't be known from here, or it has ended.
     driver : str
         Process and machine that drive it, or drove it last.
+    target : TargetMetric
+        The metric that it compares trials by.
     """
 
     kind: str
@@ -47,6 +50,7 @@ class Work:
     running: bool
     alive: bool | None
     driver: str
+    target: TargetMetric
 
     @property
     def state(self) -> str:
@@ -127,6 +131,7 @@ def _told(kind: str, run: Run, trials: Counter[str]) -> Work:
         running=running,
         alive=is_alive(tags) if running else None,
         driver=f"process {tags.get(PROCESS, '?')} on {tags.get(MACHINE, '?')}",
+        target=TargetMetric.of_tags(tags),
     )
 
 

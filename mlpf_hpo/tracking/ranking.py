@@ -10,12 +10,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Run
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
+from mlpf_hpo.metric_modes import resolve_mode
+from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking import links
-from mlpf_hpo.tracking.delivery import EPOCH_METRIC, experiment_name
-from mlpf_hpo.tracking.reader import LARGEST, SECTIONS, all_runs
-
-SMALLER_IS_BETTER = ("loss", "seconds", "megabytes")
-"""Words in a metric's name by which its best value is the smallest."""
+from mlpf_hpo.tracking.delivery import experiment_name
+from mlpf_hpo.tracking.epochs import is_per_epoch
+from mlpf_hpo.tracking.overview import work_on_record
+from mlpf_hpo.tracking.reader import LARGEST, all_runs
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class RankedTrial:
         Its run.
     configuration : mapping
         Hyperparameter name -> value as MLflow shows it.
+    metric : str
+        By which it is ranked.
     best, best_epoch
         Best finite value of the metric, and the epoch after which it was reached.
     epochs : int
@@ -40,6 +43,7 @@ class RankedTrial:
     name: str
     link: str
     configuration: dict[str, str]
+    metric: str
     best: float
     best_epoch: int
     epochs: int
@@ -50,9 +54,10 @@ class RankedTrial:
 def best_trials(
     client: MlflowClient,
     kind: str,
-    metric: str = EPOCH_METRIC,
+    metric: str | None = None,
     n: int | None = None,
     campaign_id: str | None = None,
+    mode: str | None = None,
 ) -> list[RankedTrial]:
     """Return the trials of a kind by their best value of a metric, best first.
 
@@ -64,66 +69,64 @@ def best_trials(
         From `connect`.
     kind : str
         "campaign" or "search".
-    metric : str
-        A metric with a value per epoch.
+    metric : str, optional
+        A metric with a value per epoch; by default what the newest campaign (or search) compares trials by.
     n : int, optional
         How many; all by default.
     campaign_id : str, optional
         Only trials of this campaign or search.
+    mode : {"min", "max"}, optional
+        Whether small or large values are good; by default what is on record of the metric.
 
     Raises
     ------
     ConfigurationError
-        If no trial has logged such a metric; the message names the nearest that is there.
+        If no trial has logged such a metric; the message names the nearest that is there. If no mode is on
+        record for it, or another than was asked for.
     """
     experiment = client.get_experiment_by_name(experiment_name(kind))
     if experiment is None:
         return []
+    targets = [
+        work.target for work in work_on_record(client, kind) if campaign_id in (None, work.campaign_id)
+    ] or [VALIDATION_LOSS]
+    metric = metric or targets[0].metric
     condition = "tags.kind = 'trial'"
     if campaign_id is not None:
         condition += f" and {links.condition_on(campaign_id)}"
     runs = list(all_runs(client, experiment.experiment_id, condition))
-    known = sorted({name for run in runs for name in run.data.metrics if name.startswith(SECTIONS)})
+    known = sorted({name for run in runs for name in run.data.metrics if is_per_epoch(name)})
     if known and metric not in known:
         hint = did_you_mean(metric, known) or f"; there are {', '.join(known)}"
         raise ConfigurationError(f"--metric: no trial has logged {metric}{hint}")
-    sign = 1 if smaller_is_better(metric) else -1
+    recorded = next((target.mode for target in targets if target.metric == metric), None)
+    target = TargetMetric(metric, resolve_mode(metric, mode, recorded))
     ranked = [
-        _ranked(run, *found)
+        _ranked(run, metric, *found)
         for run in runs
         if metric in run.data.metrics
-        and (found := _best(client.get_metric_history(run.info.run_id, metric), sign))
+        and (found := _best(client.get_metric_history(run.info.run_id, metric), target))
     ]
-    return sorted(ranked, key=lambda trial: (sign * trial.best, trial.name))[:n]
+    return sorted(ranked, key=lambda trial: (target.cost(trial.best), trial.name))[:n]
 
 
-def smaller_is_better(metric: str) -> bool:
-    """Tell whether the best value of a metric is its smallest.
-
-    Examples
-    --------
-    >>> smaller_is_better("val/loss"), smaller_is_better("throughput/events_per_second")
-    (True, False)
-    """
-    return any(word in metric.removesuffix("per_second") for word in SMALLER_IS_BETTER)
-
-
-def _best(history: Iterable[Metric], sign: int) -> tuple[float, int, int] | None:
+def _best(history: Iterable[Metric], target: TargetMetric) -> tuple[float, int, int] | None:
     """Return the best finite value, its epoch, and the last epoch."""
     points = list(history)
     finite = [p for p in points if math.isfinite(p.value) and abs(p.value) < LARGEST]
     if not finite:
         return None
-    best = min(finite, key=lambda point: (sign * point.value, point.step))
+    best = min(finite, key=lambda point: (target.cost(point.value), point.step))
     return float(best.value), int(best.step), max(point.step for point in points)
 
 
-def _ranked(run: Run, best: float, best_epoch: int, epochs: int) -> RankedTrial:
+def _ranked(run: Run, metric: str, best: float, best_epoch: int, epochs: int) -> RankedTrial:
     return RankedTrial(
         run_id=run.info.run_id,
         name=run.info.run_name,
         link=links.run_link(run.info.experiment_id, run.info.run_id),
         configuration={name: value for name, value in run.data.params.items() if name != "seed"},
+        metric=metric,
         best=best,
         best_epoch=best_epoch,
         epochs=epochs,

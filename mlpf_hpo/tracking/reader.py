@@ -10,15 +10,13 @@ from mlflow.entities import Run
 
 from mlpf_hpo.space import Configuration
 from mlpf_hpo.tracking.answers import understood
-from mlpf_hpo.tracking.delivery import EPOCH_METRIC, experiment_name
+from mlpf_hpo.tracking.delivery import experiment_name
+from mlpf_hpo.tracking.epochs import is_per_epoch
 from mlpf_hpo.tracking.histories import Point, histories
 from mlpf_hpo.tracking.records import TrialSummary
 
 LARGEST = 1.797e308
 """SQL stores keep infinities as the largest finite number."""
-
-SECTIONS = ("train/", "val/", "throughput/", "time/", "system/")
-"""Sections whose metrics have a value per epoch."""
 
 PAGE = 1000
 
@@ -46,8 +44,7 @@ def trials(
     run_ids : sequence of str, optional
         Only these runs; ids that the store doesn't hold are left out.
     metrics : iterable of str, optional
-        Only these metrics, and timestamps if `EPOCH_METRIC` is among them; all that have a value per epoch by
-        default.
+        Only these metrics, and the epochs that have any of them; all that have a value per epoch by default.
 
     Raises
     ------
@@ -67,7 +64,7 @@ def trials(
             for run in all_runs(client, experiment.experiment_id, condition)
             if (wanted is None or run.info.run_id in wanted) and "seed" in run.data.params
         ]
-        logged = {name for run in found for name in run.data.metrics if name.startswith(SECTIONS)}
+        logged = {name for run in found for name in run.data.metrics if is_per_epoch(name)}
         names = logged if metrics is None else logged & set(metrics)
         points = histories(client, [run.info.run_id for run in found], sorted(names))
     return sorted((_summary(run, points[run.info.run_id]) for run in found), key=lambda trial: trial.trial_id)
@@ -86,7 +83,7 @@ def all_runs(client: MlflowClient, experiment_id: str, condition: str) -> Iterab
 
 def _summary(run: Run, points: Mapping[str, list[Point]]) -> TrialSummary:
     tags = run.data.tags
-    histories = {name: _one_per_step(history) for name, history in points.items()}
+    histories = {name: _by_epoch(history) for name, history in points.items()}
     return TrialSummary(
         trial_id=tags["trial_id"],
         trial_key=tags["trial_key"],
@@ -94,18 +91,35 @@ def _summary(run: Run, points: Mapping[str, list[Point]]) -> TrialSummary:
         configuration=_configuration(run.data.params),
         seed=int(run.data.params["seed"]),
         status=tags.get("trial_status", "unknown"),
-        metrics={name: tuple(_value(point) for point in history) for name, history in histories.items()},
+        metrics={name: _curve(history) for name, history in histories.items()},
         hardware_label=tags.get("hardware_label", ""),
-        timestamps=tuple(point.moment_ms / 1000 for point in histories.get(EPOCH_METRIC, ())),
+        timestamps=_moments(histories.values()),
     )
 
 
-def _one_per_step(history: Iterable[Point]) -> list[Point]:
-    """Return the points by step; where a step was logged twice, the one that was logged first."""
+def _by_epoch(history: Iterable[Point]) -> dict[int, Point]:
+    """Return the point of each epoch; where one was logged twice, the point that was logged first."""
     first: dict[int, Point] = {}
     for point in sorted(history, key=lambda point: point.moment_ms):
         first.setdefault(point.step, point)
-    return [first[step] for step in sorted(first)]
+    return first
+
+
+def _curve(history: Mapping[int, Point]) -> tuple[float, ...]:
+    """Return the values from the first epoch on; NaN after an epoch that did not log the metric."""
+    epochs = range(1, max(history, default=0) + 1)
+    return tuple(_value(history[epoch]) if epoch in history else math.nan for epoch in epochs)
+
+
+def _moments(histories: Iterable[Mapping[int, Point]]) -> tuple[float, ...]:
+    """Return when each epoch ended, in seconds: by whatever was logged of it, as all is logged at once."""
+    moments: dict[int, float] = {}
+    for history in histories:
+        moments.update((epoch, point.moment_ms / 1000) for epoch, point in history.items())
+    found: list[float] = []
+    for epoch in range(1, max(moments, default=0) + 1):
+        found.append(moments.get(epoch, found[-1] if found else 0.0))
+    return tuple(found)
 
 
 def _value(point: Point) -> float:

@@ -95,7 +95,7 @@ def _signpost(client: MlflowClient, work: Work) -> Signpost:
         ("curves", links.saved_view_link(experiment, links.curves_view(work.campaign_id))),
         ("by machine", links.saved_view_link(experiment, links.machines_view(work.campaign_id))),
     ]
-    best = best_trials(client, work.kind, n=BEST, campaign_id=work.campaign_id)
+    best = best_trials(client, work.kind, work.target.metric, BEST, work.campaign_id)
     if len(best) > 1:
         told.append((f"best {len(best)}", links.compare_link(experiment, [trial.run_id for trial in best])))
     return Signpost(work.name, (*told, ("parent run", links.run_link(experiment, work.run_id))))

@@ -17,8 +17,9 @@ from mlflow import MlflowClient
 from mlpf_hpo.space import Configuration
 from mlpf_hpo.tracking.answers import understood
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.delivery import EPOCH_METRIC, Delivery
+from mlpf_hpo.tracking.delivery import Delivery
 from mlpf_hpo.tracking.drivers import driver_tags
+from mlpf_hpo.tracking.epochs import SUMMARY, has_epochs
 from mlpf_hpo.tracking.hosts import log_host
 from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, OpenRun, Operation
 from mlpf_hpo.tracking.outbox import Outbox
@@ -163,14 +164,14 @@ class RunWriter:
 
     def summary(self, run_id: str, values: Mapping[str, float]) -> None:
         """Log single numbers of a whole run as `summary/...`."""
-        named = {f"summary/{name}": float(value) for name, value in values.items()}
+        named = {f"{SUMMARY}{name}": float(value) for name, value in values.items()}
         self._send(LogMetrics(run_id, self._label(run_id), 0, named, _now_ms()))
 
     def add_to_summary(self, run_id: str, name: str, value: float) -> float:
         """Add to a summary number, for work done in several sittings, and return the new total."""
         self.settle()
         with understood(self._delivery.uri):
-            before = self.client.get_run(run_id).data.metrics.get(f"summary/{name}", 0.0)
+            before = self.client.get_run(run_id).data.metrics.get(f"{SUMMARY}{name}", 0.0)
         total = float(before + value)
         self.summary(run_id, {name: total})
         return total
@@ -197,7 +198,7 @@ class RunWriter:
             ]
         for kind, run in orphans:
             key = run.data.tags.get("trial_key")
-            if key is not None and EPOCH_METRIC not in run.data.metrics:
+            if key is not None and not has_epochs(run):
                 self._delivery.doubt(kind, {"campaign_id": campaign_id, "trial_key": key})
         deleted = self._delivery.remove_twins()
         left = [run.info.run_id for _, run in orphans if run.info.run_id not in deleted]

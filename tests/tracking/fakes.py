@@ -113,12 +113,8 @@ class FakeMlflow:
     def log_inputs(self, run_id: str, datasets: list) -> None:
         self._obey(lambda: self.runs[run_id].inputs.extend(datasets))
 
-    def get_metric_history(self, run_id: str, name: str) -> list:
-        def action():
-            points = self.runs[run_id].points
-            return [SimpleNamespace(step=step) for key, step, *_ in points if key == name]
-
-        return self._obey(action)
+    def get_run(self, run_id: str):
+        return self._obey(lambda: self._seen(self.runs[run_id]))
 
     def set_terminated(self, run_id: str, status: str, end_time: int) -> None:
         def action():
@@ -130,10 +126,14 @@ class FakeMlflow:
         self._obey(lambda: setattr(self.runs[run_id], "deleted", True))
 
     def _seen(self, run: SimpleNamespace) -> SimpleNamespace:
+        points = [SimpleNamespace(key=key, step=step) for key, step, *_ in run.points]
         return SimpleNamespace(
             info=SimpleNamespace(**vars(run.info)),
             data=SimpleNamespace(
-                tags=dict(run.tags), params=dict(run.params), metrics={key: 0.0 for key, *_ in run.points}
+                tags=dict(run.tags),
+                params=dict(run.params),
+                metrics={point.key: 0.0 for point in points},
+                to_proto=lambda: SimpleNamespace(metrics=points),
             ),
             inputs=SimpleNamespace(dataset_inputs=list(run.inputs)),
         )

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import drivers, overview, signposts
 from mlpf_hpo.tracking.ranking import best_trials
 from mlpf_hpo.tracking.writer import NOTE
@@ -102,3 +103,53 @@ def test_a_trial_that_changes_machines_names_both(writer, open_trial) -> None:
         )
         assert again == run_id
         assert writer.client.get_run(run_id).data.tags["hardware_label"] == told
+
+
+def test_every_metric_is_ranked_in_its_direction_and_an_unknown_one_is_asked_for(writer, open_trial) -> None:
+    rows = {
+        "a": {
+            "val/fake_rate_muon": 0.5,
+            "val/efficiency_muon": 0.1,
+            "fitness": 1.0,
+            "val/pt_residual_mean": -1.0,
+        },
+        "b": {
+            "val/fake_rate_muon": 0.1,
+            "val/efficiency_muon": 0.9,
+            "fitness": 2.0,
+            "val/pt_residual_mean": 0.0,
+        },
+    }
+    runs = {key: open_trial(key, f"t{number:03d}") for number, key in enumerate(rows)}
+    for key, metrics in rows.items():
+        writer.log_epoch(runs[key], 1, metrics)
+
+    def best(metric: str, mode: str | None = None) -> str:
+        trials = best_trials(writer.client, "campaign", metric, None, open_trial.campaign_id, mode)
+        assert len(trials) == 2
+        return trials[0].run_id
+
+    assert best("val/fake_rate_muon") == runs["b"]
+    assert best("val/efficiency_muon") == runs["b"]
+    with pytest.raises(ConfigurationError, match=r"fitness: its name .* --mode min or --mode max"):
+        best("fitness")
+    assert best("fitness", "max") == runs["b"]
+    assert best("fitness", "min") == runs["a"]
+    with pytest.raises(ConfigurationError, match=r"val/pt_residual_mean: its best value is neither"):
+        best("val/pt_residual_mean")
+    with pytest.raises(ConfigurationError, match=r"--mode max: contradicts val/fake_rate_muon, .*--mode min"):
+        best("val/fake_rate_muon", "max")
+    with pytest.raises(ConfigurationError, match=r"fitnes \(did you mean fitness\?\)"):
+        best("fitnes")
+
+
+def test_a_campaign_is_ranked_by_what_it_is_for(writer, open_trial) -> None:
+    fitness = TargetMetric("fitness", "max")
+    writer.client.set_tag(open_trial.parent, *next(iter(fitness.tags().items())))
+    writer.client.set_tag(open_trial.parent, *list(fitness.tags().items())[1])
+    for number, value in enumerate([1.0, 3.0, 2.0]):
+        writer.log_epoch(open_trial(f"k{number}", f"t{number:03d}"), 1, {"fitness": value})
+    ranked = best_trials(writer.client, "campaign", campaign_id=open_trial.campaign_id)
+    assert [(trial.metric, trial.best) for trial in ranked] == [("fitness", v) for v in (3.0, 2.0, 1.0)]
+    with pytest.raises(ConfigurationError, match=r"--mode min: contradicts fitness, .*--mode max"):
+        best_trials(writer.client, "campaign", campaign_id=open_trial.campaign_id, mode="min")

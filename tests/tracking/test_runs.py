@@ -130,3 +130,20 @@ def test_a_deleted_experiment_is_told(tmp_path: Path) -> None:
     first.client.delete_experiment(first.experiment_id("search"))
     with pytest.raises(TrackingError, match=r"mlpf/search was deleted .* restore --experiment-id"):
         RunWriter(first.client).experiment_id("search")
+
+
+def test_a_metric_of_any_name_is_read_back_and_no_epoch_is_logged_twice(writer, open_trial, uri) -> None:
+    first = open_trial("acc")
+    for epoch, value in enumerate((0.1, 0.4), start=1):
+        writer.log_epoch(first, epoch, {"accuracy": value, "val/fake_rate_muon": 0.5}, epoch * 1000)
+    later = RunWriter(connect(uri))
+    again = open_trial("acc", writer=later)
+    for epoch, value in enumerate((7.0, 7.0, 0.6), start=1):
+        later.log_epoch(again, epoch, {"accuracy": value}, epoch * 1000)
+    later.log_epoch(again, 4, {"accuracy": 0.7, "val/fake_rate_muon": 0.2}, 4000)
+    (trial,) = reader.trials(writer.client, "campaign", open_trial.campaign_id)
+    assert trial.metrics["accuracy"] == (0.1, 0.4, 0.6, 0.7)
+    assert trial.timestamps == (1.0, 2.0, 3.0, 4.0)
+    assert len(writer.client.get_metric_history(first, "accuracy")) == 4
+    # Nothing to count after the third epoch: the fourth value stays that of the fourth epoch.
+    assert trial.metrics["val/fake_rate_muon"] == pytest.approx((0.5, 0.5, math.nan, 0.2), nan_ok=True)
