@@ -10,6 +10,7 @@ import typer
 from mlpf_hpo import console
 from mlpf_hpo.cli.style import examples
 from mlpf_hpo.project import POOLS, STATE, state_folder
+from mlpf_hpo.seeds import LARGEST_SEED
 
 EXAMPLES = examples(
     "mlpf-hpo events generate --process ttbar --events 500 --pileup 200 --out data/busy",
@@ -30,7 +31,9 @@ def generate(
     pileup: Annotated[
         float, typer.Option(min=0.0, max=200.0, help="Mean number of overlaid minimum-bias collisions.")
     ] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Every event follows from it and its number.")] = 42,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Every event follows from it and its number.")
+    ] = 42,
     pool: Annotated[
         int, typer.Option(min=1, help="Minimum-bias collisions to draw from, with pile-up only.")
     ] = 2000,

@@ -9,6 +9,7 @@ import typer
 
 from mlpf_hpo import console
 from mlpf_hpo.cli.style import ParamsFile, examples, group
+from mlpf_hpo.seeds import LARGEST_SEED
 
 EXAMPLES = examples(
     "mlpf-hpo predictors evaluate --curves table.csv --known-fraction 0.25 --train 20 --splits 100",
@@ -37,7 +38,7 @@ def evaluate(
     predictors: Annotated[str, typer.Option(help="Names, separated by commas; selected: chosen anew.")] = "",
     loss_prefix: Prefix = "loss_",
     mode: Mode = "min",
-    seed: Annotated[int, typer.Option(min=0, help="Of splits, folds and predictors.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of splits, folds, predictors.")] = 42,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Score predictors on a table of curves: fitted on some configurations, judged on others.
@@ -70,7 +71,7 @@ def fit(
     known_fraction: Share = 0.25,
     loss_prefix: Prefix = "loss_",
     mode: Mode = "min",
-    seed: Annotated[int, typer.Option(min=0, help="Of folds and predictors.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of folds and predictors.")] = 42,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Fit a predictor that answers at any epoch, and write it to a file."""

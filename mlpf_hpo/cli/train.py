@@ -9,6 +9,7 @@ import typer
 
 from mlpf_hpo import console
 from mlpf_hpo.cli.style import ParamsFile, examples
+from mlpf_hpo.seeds import LARGEST_SEED
 
 EXAMPLES = examples(
     "mlpf-hpo train --out runs/one",
@@ -30,7 +31,7 @@ def train(
     bin_size: Annotated[int, typer.Option(min=1)] = 32,
     output_dim: Annotated[int, typer.Option(min=1)] = 64,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = 1e-4,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED)] = 0,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Train one configuration on this machine, without Ray and without MLflow."""

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 from mlpf_hpo.config.parameters import parameters, read_parameters
 from mlpf_hpo.config.space import SpaceParams
 from mlpf_hpo.config.validation import Section
+from mlpf_hpo.seeds import LARGEST_SEED
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -24,7 +25,7 @@ PositiveFloat = Annotated[float, Field(gt=0.0)]
 AutoOrPositive = Literal["auto"] | Positive
 Epochs = Annotated[int, Field(ge=2, le=10**6)]
 Folds = Annotated[int, Field(ge=2, le=1000)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 CandidateName = Literal[
     "persistence",

@@ -11,6 +11,7 @@ import numpy as np
 
 from mlpf_hpo.predictors.qubo import Qubo
 from mlpf_hpo.predictors.samplers.base import Info, SampleResult, from_sample_set, require_at_least_one
+from mlpf_hpo.seeds import library_seed
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class RandomBits:
     def sample(self, qubo: Qubo, seed: int) -> SampleResult:
         """Draw bit strings."""
         start = time.perf_counter()
-        generator = np.random.default_rng(seed)
+        generator = np.random.default_rng(library_seed("numpy", seed))
         samples = generator.integers(0, 2, size=(self.reads, qubo.n_variables), dtype=np.uint8)
         seconds = time.perf_counter() - start
         return SampleResult(samples, qubo.energies(samples), seconds, {"reads": self.reads})
@@ -55,7 +56,8 @@ class SteepestDescent:
     def sample(self, qubo: Qubo, seed: int) -> SampleResult:
         """Descend from `reads` random starts."""
         sampler = dwave.samplers.SteepestDescentSampler()
-        return _timed(sampler, qubo, {"reads": self.reads}, num_reads=self.reads, seed=seed)
+        given = library_seed("steepest descent", seed)
+        return _timed(sampler, qubo, {"reads": self.reads}, num_reads=self.reads, seed=given)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class SimulatedAnnealing(_Sweeping):
             num_reads=self.reads,
             num_sweeps=self.sweeps,
             beta_range=default_beta_range(qubo),
-            seed=seed,
+            seed=library_seed("simulated annealing", seed),
         )
 
 
@@ -116,7 +118,7 @@ class PathIntegralAnnealing(_Sweeping):
             asdict(self),
             num_reads=self.reads,
             num_sweeps=self.sweeps,
-            seed=seed,
+            seed=library_seed("path integral", seed),
         )
 
 
@@ -143,7 +145,7 @@ class Tabu(_Sweeping):
             lower_bound_z=0,
             num_restarts=0,
             timeout=None,
-            seed=seed,
+            seed=library_seed("tabu", seed),
         )
 
 

@@ -14,6 +14,7 @@ from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.predictors.qubo import Qubo
 from mlpf_hpo.predictors.samplers.base import SampleResult, require_at_least_one
 from mlpf_hpo.predictors.samplers.qpu import QuantumAnnealer
+from mlpf_hpo.seeds import library_seed
 
 GRAPHS = {"pegasus": [16], "zephyr": [12, 4]}
 """Shapes of the full graphs of an Advantage and an Advantage2."""
@@ -49,7 +50,8 @@ class MockAnnealer:
     def sample(self, qubo: Qubo, seed: int) -> SampleResult:
         """Embed and anneal; `info` has no timings of a QPU, because the device's are constants."""
         device = copy.copy(_device(self.topology))
-        device.substitute_kwargs = {"num_sweeps": self.sweeps, "seed": seed}
+        given = library_seed("simulated annealing", seed)
+        device.substitute_kwargs = {"num_sweeps": self.sweeps, "seed": given}
         annealer = QuantumAnnealer(
             self.reads, chain_strength_factor=self.chain_strength_factor, device=device
         )
