@@ -41,7 +41,10 @@ def best(
     kind: Annotated[Literal["campaign", "search"], typer.Option(help="Whose trials.")] = "campaign",
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Show the best trials by their best epoch of a metric, with their configuration, machine and link."""
+    """Show the best trials by their best epoch of a metric, with their configuration, machine and link.
+
+    Trials that diverged or failed leave no network: they are not among them.
+    """
     from mlpf_hpo.tracking.client import connect, is_there
     from mlpf_hpo.tracking.ranking import best_trials
 

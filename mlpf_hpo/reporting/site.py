@@ -29,6 +29,7 @@ from mlpf_hpo.reporting.tables import (
 )
 from mlpf_hpo.reporting.throughput import machines_told
 from mlpf_hpo.tracking import links
+from mlpf_hpo.tracking.records import has_network
 
 
 def build_report(inputs: ReportInput, out: Path) -> Path:
@@ -148,8 +149,9 @@ def _where_to_look(inputs: ReportInput) -> str:
 
 
 def best_runs(inputs: ReportInput, n: int = 10) -> list[str]:
-    """Return the runs of the campaign's best trials by their best epoch, best first."""
-    values = np.where(np.isfinite(inputs.curves.values), inputs.curves.values, np.inf).min(axis=1)
+    """Return the runs of the campaign's best trials by their best epoch, best first (see `has_network`)."""
+    kept = np.array([has_network(status) for status in inputs.curves.status])[:, np.newaxis]
+    values = np.where(np.isfinite(inputs.curves.values) & kept, inputs.curves.values, np.inf).min(axis=1)
     order = [row for row in np.argsort(values, kind="stable") if np.isfinite(values[row])]
     return [str(inputs.curves.run_ids[row]) for row in order[:n]]
 

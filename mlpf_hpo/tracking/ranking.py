@@ -17,6 +17,7 @@ from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.epochs import is_per_epoch
 from mlpf_hpo.tracking.overview import work_on_record
 from mlpf_hpo.tracking.reader import LARGEST, all_runs
+from mlpf_hpo.tracking.records import has_network
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def best_trials(
 ) -> list[RankedTrial]:
     """Return the trials of a kind by their best value of a metric, best first.
 
-    Trials that never logged a finite value of it are left out.
+    Trials that never logged a finite value of it are left out, and those that leave no network, having
+    diverged or failed (`records.has_network`).
 
     Parameters
     ----------
@@ -105,6 +107,7 @@ def best_trials(
         _ranked(run, metric, *found)
         for run in runs
         if metric in run.data.metrics
+        and has_network(run.data.tags.get("trial_status", "unknown"))
         and (found := _best(client.get_metric_history(run.info.run_id, metric), target))
     ]
     return sorted(ranked, key=lambda trial: (target.cost(trial.best), trial.name))[:n]

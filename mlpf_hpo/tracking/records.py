@@ -14,6 +14,9 @@ MODEL = "curve-predictor"
 NETWORK = "mlpf"
 """Name of the registered model that reconstructs particles."""
 
+WITHOUT_NETWORK = ("diverged", "failed")
+"""Statuses of trials that leave no network that one could use, whatever their loss was before."""
+
 TRIAL_SCHEMA = 2
 """Raised whenever the same configuration and seed would no longer give the same curve."""
 
@@ -58,6 +61,15 @@ class TrialSummary:
     def epochs(self) -> int:
         """Number of epochs on record."""
         return max((len(values) for values in self.metrics.values()), default=0)
+
+
+def has_network(status: str) -> bool:
+    """Tell whether a trial of this status leaves a network: only then can it be the best one.
+
+    Everything that is said of the best trial follows this rule: the network that a search keeps, search.json,
+    the summary in MLflow, the best loss against epochs spent, the report and `mlpf-hpo runs best`.
+    """
+    return status not in WITHOUT_NETWORK
 
 
 class TrialRun(NamedTuple):

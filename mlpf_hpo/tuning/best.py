@@ -1,16 +1,45 @@
-"""The best trial of a search, and where a trial keeps its checkpoints."""
+"""Which trial is the best, how the best loss fell, and where a trial keeps its checkpoints."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import DataError
+from mlpf_hpo.target_metric import TargetMetric
+from mlpf_hpo.tracking.records import TrialSummary, has_network
+
+TARGET = TargetMetric("val/loss", "min")
+"""The metric whose curves are learnt and searched."""
+
+
+def best_of(trials: Iterable[Mapping[str, Any]], where: str) -> dict[str, Any]:
+    """Return the trial with the best value at any epoch, among those whose network is there at the end.
+
+    A trial that diverged, or failed, has none, however good its loss was before: see `has_network`.
+
+    Parameters
+    ----------
+    trials : iterable of mapping
+        Rows of search.json, with `status` and `curve`; of equals the first counts.
+    where : str
+        What they are trials of, for the message.
+
+    Raises
+    ------
+    DataError
+        If every trial diverged or failed.
+    """
+    kept = [dict(trial) for trial in trials if trial["curve"] and has_network(trial["status"])]
+    if not kept:
+        raise DataError(f"{where}: no trial has a network to show: all diverged or failed")
+    return min(kept, key=lambda trial: TARGET.cost(TARGET.best(trial["curve"])))
 
 
 def best_trial(search: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the trial with the lowest validation loss of any epoch, with its policy's label and id.
+    """Return the best trial of all policies (see `best_of`), with its policy's label and id.
 
     Parameters
     ----------
@@ -26,12 +55,35 @@ def best_trial(search: Mapping[str, Any]) -> dict[str, Any]:
         {**trial, "policy": policy["label"], "campaign_id": policy["campaign_id"]}
         for policy in search["policies"].values()
         for trial in policy["trials"]
-        # The last weights of a training that diverged are not numbers, whatever it reached before.
-        if trial["curve"] and trial["train_curve"] and trial["status"] != "diverged"
     ]
-    if not trials:
-        raise DataError("search: no trial has a network to show: all diverged or failed")
-    return min(trials, key=lambda trial: min(trial["curve"]))
+    return best_of(trials, "search")
+
+
+def incumbent(trials: Sequence[TrialSummary]) -> list[list[float]]:
+    """Return the best loss so far against the epochs spent by all trials together.
+
+    Epochs are put in the order in which they ended, by the timestamps on record. Those of a trial whose
+    network is not there at the end are spent as well, but its losses are nobody's best: the last entry is the
+    loss of the best trial.
+
+    Returns
+    -------
+    list of [epochs spent, best loss so far]
+        One entry per improvement, and one at the end.
+    """
+    ended = sorted(
+        (moment, TARGET.cost(value) if has_network(trial.status) else math.inf)
+        for trial in trials
+        for moment, value in zip(trial.timestamps, trial.metrics.get(TARGET.metric, ()), strict=False)
+    )
+    best, steps = math.inf, []
+    for spent, (_, cost) in enumerate(ended, start=1):
+        if math.isfinite(cost) and cost < best:
+            best = cost
+            steps.append([float(spent), TARGET.cost(best)])
+    if steps and steps[-1][0] != len(ended):
+        steps.append([float(len(ended)), TARGET.cost(best)])
+    return steps
 
 
 def trial_folder(state: Path, campaign_id: str, trial_key: str) -> Path:

@@ -17,7 +17,6 @@ from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.space import stable_hash
-from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import links, reader, signposts
 from mlpf_hpo.tracking.answers import public_uri
 from mlpf_hpo.tracking.client import connect, tracking_uri
@@ -25,15 +24,13 @@ from mlpf_hpo.tracking.hosts import read_hosts
 from mlpf_hpo.tracking.records import DIGESTED, TRIAL_SCHEMA, TrialSummary, curves_digest
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
+from mlpf_hpo.tuning.best import TARGET
 from mlpf_hpo.tuning.driver import sole_driver
 from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.run import TrialOutcome, run_trials
 from mlpf_hpo.tuning.schedulers.full import FullTraining
 from mlpf_hpo.tuning.specs import plan_trials
-
-TARGET = TargetMetric("val/loss", "min")
-"""The metric whose curves are learnt and searched."""
 
 
 @dataclass(frozen=True)

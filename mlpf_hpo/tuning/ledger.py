@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 from mlpf_hpo.space import Mode
-from mlpf_hpo.tracking.records import TrialSummary
+from mlpf_hpo.tracking.records import TrialSummary, has_network
 from mlpf_hpo.tuning.journal import Journal, JournalEntry
 from mlpf_hpo.tuning.scheduler import Decision, Scheduler, Stop
 from mlpf_hpo.tuning.standing import State, Trial
@@ -70,8 +70,9 @@ class Ledger:
         return all(trial.state is State.ENDED for trial in self.trials.values())
 
     def best(self, trial_id: str | None = None) -> float:
-        """Return the best finite value of one trial or of all; NaN where there is none."""
-        chosen = self.trials.values() if trial_id is None else [self.trials[trial_id]]
+        """Return the best finite value of one trial, or of all that leave a network; NaN if there is none."""
+        kept = [trial for trial in self.trials.values() if has_network(trial.status)]
+        chosen = kept if trial_id is None else [self.trials[trial_id]]
         values = [value for trial in chosen for value in trial.values if math.isfinite(value)]
         if not values:
             return math.nan

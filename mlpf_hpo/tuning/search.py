@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
-import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.config import Params, SearchParams
-from mlpf_hpo.errors import ConfigurationError, DataError
+from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.files import write_record
 from mlpf_hpo.hardware.host import HostInfo, describe_host
 from mlpf_hpo.predictors.model_file import load_champion
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import reader, signposts
-from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
-from mlpf_hpo.tuning.campaign import TARGET, campaign_id
+from mlpf_hpo.tuning.best import TARGET
+from mlpf_hpo.tuning.campaign import campaign_id
 from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.found import CURVES, found_by
 from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.recorder import closed_truthfully
-from mlpf_hpo.tuning.run import TrialOutcome, run_trials
+from mlpf_hpo.tuning.run import run_trials
 from mlpf_hpo.tuning.scheduler import Scheduler
 from mlpf_hpo.tuning.schedulers.asha import Asha
 from mlpf_hpo.tuning.schedulers.predictive_asha import PredictiveAsha
 from mlpf_hpo.tuning.specs import plan_trials
-
-CURVES = {TARGET.metric: "curve", "train/loss": "train_curve"}
-"""Metrics whose curves search.json holds, and what they are called there."""
 
 
 @dataclass(frozen=True)
@@ -205,84 +200,14 @@ def _run_policy(
     spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
     run_ids = [outcome.run_id for outcome in outcomes]
     trials = reader.trials(writer.client, "search", run_ids=run_ids, metrics=CURVES)
-    found = _found(policy, identity, parent, spent, outcomes, {trial.run_id: trial for trial in trials})
-    found["reused"] = len(finished)
-    writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
-    writer.close(parent, "finished")
-    return found
-
-
-def _found(
-    policy: Policy,
-    identity: str,
-    parent: str,
-    wall_seconds: float,
-    outcomes: Sequence[TrialOutcome],
-    trials: dict[str, TrialSummary],
-) -> dict[str, Any]:
-    rows = [_trial_row(outcome, trials[outcome.run_id]) for outcome in outcomes]
-    best = min(rows, key=lambda row: min(row["curve"], default=math.inf))
-    if not best["curve"]:
-        raise DataError(
-            f"search under {policy.label}: no trial has a finite loss; see the runs under {parent}"
-        )
-    counts = Counter((row["status"], row["reason"]) for row in rows)
-    statuses = Counter(row["status"] for row in rows)
-    return {
+    found = {
         "label": policy.label,
         "campaign_id": identity,
         "parent_run_id": parent,
-        "epochs": sum(trial.epochs for trial in trials.values()),
-        "wall_seconds": wall_seconds,
-        "best_loss": min(best["curve"]),
-        "best_trial": best["trial_id"],
-        "best_run_id": best["run_id"],
-        "best_configuration": best["configuration"],
-        "stopped_by_rank": counts["stopped", "rank"],
-        "stopped_by_prediction": counts["stopped", "prediction"],
-        "finished": statuses["finished"],
-        "diverged": statuses["diverged"],
-        "failed": statuses["failed"],
-        "trials": rows,
-        "incumbent": incumbent(list(trials.values())),
+        "wall_seconds": spent,
+        **found_by(outcomes, {trial.run_id: trial for trial in trials}, f"search under {policy.label}"),
+        "reused": len(finished),
     }
-
-
-def _trial_row(outcome: TrialOutcome, trial: TrialSummary) -> dict[str, Any]:
-    together = zip(*(trial.metrics.get(metric, ()) for metric in CURVES), strict=False)
-    epochs = list(itertools.takewhile(lambda losses: all(map(math.isfinite, losses)), together))
-    return {
-        "trial_id": outcome.trial_id,
-        "trial_key": outcome.key,
-        "run_id": outcome.run_id,
-        "status": outcome.status,
-        "reason": outcome.reason,
-        "configuration": dict(trial.configuration),
-        # Up to the first loss that is not finite, all of the same length.
-        **{name: [float(row[i]) for row in epochs] for i, name in enumerate(CURVES.values())},
-    }
-
-
-def incumbent(trials: Sequence[TrialSummary]) -> list[list[float]]:
-    """Return the best loss so far against the epochs spent by all trials together.
-
-    Epochs are put in the order in which they ended, by the timestamps on record.
-
-    Returns
-    -------
-    list of [epochs spent, best loss so far]
-        One entry per improvement, and one at the end.
-    """
-    ended = sorted(
-        (moment, value)
-        for trial in trials
-        for moment, value in zip(trial.timestamps, trial.metrics.get(TARGET.metric, ()), strict=False)
-    )
-    best, steps = math.inf, []
-    for spent, (_, value) in enumerate(ended, start=1):
-        if math.isfinite(value) and value < best:
-            best = value
-            steps.append([float(spent), best])
-    if steps and steps[-1][0] != len(ended):
-        steps.append([float(len(ended)), best])
-    return steps
+    writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
+    writer.close(parent, "finished")
+    return found

@@ -13,7 +13,7 @@ import pytest
 
 from mlpf_hpo.errors import MissingInputError
 from mlpf_hpo.reporting.inputs import ReportInput
-from mlpf_hpo.reporting.site import build_report
+from mlpf_hpo.reporting.site import best_runs, build_report
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -126,3 +126,11 @@ def test_a_missing_stage_is_named(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("seed: 1\n")
     with pytest.raises(MissingInputError, match="the stage `events` makes it"):
         ReportInput.load(tmp_path)
+
+
+def test_a_trial_without_a_network_is_not_among_the_campaigns_best(inputs: ReportInput) -> None:
+    first, *others = best_runs(inputs)
+    status = inputs.curves.status.copy()
+    status[inputs.curves.run_ids.tolist().index(first)] = "diverged"
+    curves = dataclasses.replace(inputs.curves, status=status)
+    assert best_runs(dataclasses.replace(inputs, curves=curves))[: len(others)] == others

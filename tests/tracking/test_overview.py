@@ -45,6 +45,16 @@ def test_the_best_epoch_counts_not_the_last(writer, open_trial) -> None:
     assert fastest[0].hardware_label == "here"
 
 
+def test_what_leaves_no_network_is_not_among_the_best(writer, open_trial) -> None:
+    runs = {}
+    for number, status in enumerate(("diverged", "failed", "finished", "stopped", "killed")):
+        runs[status] = open_trial(status, f"t{number:03d}")
+        writer.log_epoch(runs[status], 1, {"val/loss": float(number)})
+        writer.close(runs[status], status)
+    best = best_trials(writer.client, "campaign", campaign_id=open_trial.campaign_id)
+    assert [trial.run_id for trial in best] == [runs[status] for status in ("finished", "stopped", "killed")]
+
+
 def test_an_unknown_metric_names_the_nearest(writer, open_trial) -> None:
     logged(writer, open_trial, {"a": [1.0]})
     with pytest.raises(ConfigurationError, match=r"--metric: .*val/los \(did you mean val/loss\?\)"):
