@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.target_metric import TargetMetric
+from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking.records import TrialSummary, has_network
 
-TARGET = TargetMetric("val/loss", "min")
+TARGET = VALIDATION_LOSS
 """The metric whose curves are learnt and searched."""
 
 
