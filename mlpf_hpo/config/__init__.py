@@ -26,6 +26,7 @@ AutoOrPositive = Literal["auto"] | Positive
 Epochs = Annotated[int, Field(ge=2, le=10**6)]
 Folds = Annotated[int, Field(ge=2, le=1000)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+FailuresAllowed = Annotated[int, Field(ge=0, le=10**9)]
 
 CandidateName = Literal[
     "persistence",
@@ -147,7 +148,7 @@ class CampaignParams(Section):
 
     trials: Positive = 48
     epochs: Epochs = 16
-    failures_allowed: Annotated[int, Field(ge=0, le=10**9)] = 0
+    failures_allowed: FailuresAllowed = 0
 
 
 class SvrParams(Section):
@@ -238,6 +239,7 @@ class SearchParams(Section):
     predict_every: Positive = 1
     coverage: OpenFraction = 0.9
     champion: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_alias)] = "champion"
+    failures_allowed: FailuresAllowed = 0
 
     @model_validator(mode="after")
     def _epochs_fit(self) -> SearchParams:

@@ -81,18 +81,19 @@ def figure_3(inputs: ReportInput) -> Panel:
         known = inputs.predictors["known_epochs"]
         axis.axvline(known, color=INK, linestyle=":", label=f"predictors see {known} epochs")
         axis.plot([], [], color=BLUE, label="complete")
-        axis.plot([], [], color=RED, label="diverged, cut short or restarted")
+        axis.plot([], [], color=RED, label="diverged, failed, cut short or restarted")
         axis.set(xlabel="epoch", ylabel="validation loss", yscale="log")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         plain_log(axis)
         axis.legend()
     restarted = int((curves.restart_epoch >= 0).sum())
+    diverged, failed = map(curves.status.tolist().count, ("diverged", "failed"))
     return Panel(
         "figure-3",
         "Figure 3: the learning curves",
         f"Validation loss of all {len(curves)} trials of {curves.source}, random configurations of table 1; "
-        f"{int(curves.complete.sum())} are complete, {restarted} restart. {inputs.events_told}; "
-        f"{inputs.hardware_told}. {LOSS_NOTE}",
+        f"{int(curves.complete.sum())} are complete, {diverged} diverged, {failed} failed, "
+        f"{restarted} restart. {inputs.events_told}; {inputs.hardware_told}. {LOSS_NOTE}",
         figure,
     )
 

@@ -167,8 +167,16 @@ def _limits(inputs: ReportInput) -> str:
     ]  # fmt: skip
     if len(machines) == 1:
         told.append(f"Figure 7, comparing machines: {machines_told(machines)}")
-    diverged = inputs.curves.status.tolist().count("diverged")
-    told.append(f"{diverged} trial(s) diverged; the predictors learn from complete curves only.")
+    diverged, failed = map(inputs.curves.status.tolist().count, ("diverged", "failed"))
+    told.append(
+        f"{diverged} trial(s) diverged, {failed} failed; the predictors learn from complete curves only."
+    )
+    told += [
+        f"{policy['failed']} of {len(policy['trials'])} trials failed under {policy['label']}: what they "
+        "would have found is not known."
+        for policy in inputs.search["policies"].values()
+        if policy["failed"]
+    ]
     return f"<h2>What this run can't show</h2>{bullets(told)}"
 
 

@@ -119,13 +119,17 @@ def table_search(inputs: ReportInput) -> str:
             str(policy["finished"]),
             str(policy["stopped_by_rank"]),
             str(policy["stopped_by_prediction"]),
-            str(policy["diverged"] + policy["failed"]),
+            str(policy["diverged"]),
+            str(policy["failed"]),
             f"{policy['wall_seconds']:.0f}",
         )
         for policy in inputs.search["policies"].values()
     ]
     full = inputs.search["configurations"] * inputs.search["max_epochs"]
-    caption = f"The search. All {inputs.search['configurations']} configurations in full take {full} epochs."
+    caption = (
+        f"The search. All {inputs.search['configurations']} configurations in full take {full} epochs. A "
+        "trial whose loss is no longer finite has diverged; one that broke has failed."
+    )
     header = (
         "policy",
         "epochs",
@@ -134,7 +138,8 @@ def table_search(inputs: ReportInput) -> str:
         "finished",
         "stopped: rank",
         "prediction",
-        "lost",
+        "diverged",
+        "failed",
         "seconds",
     )
     return html_table(caption, header, rows)

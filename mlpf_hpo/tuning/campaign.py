@@ -12,7 +12,7 @@ from typing import Any
 from mlpf_hpo.config import Params
 from mlpf_hpo.curves.dataset import curves_from_trials
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
@@ -26,6 +26,7 @@ from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.best import TARGET
 from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.failures import check_failures
 from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.run import TrialOutcome, run_trials
@@ -150,7 +151,7 @@ def _run(
             on_progress=on_progress,
         )
         wall_seconds = time.monotonic() - started
-        _check_all_trained(outcomes, params.campaign.failures_allowed)
+        check_failures(outcomes, params.campaign.failures_allowed, "campaign")
     run_ids = [outcome.run_id for outcome in outcomes]
     trials = reader.trials(writer.client, "campaign", run_ids=run_ids, metrics=DIGESTED)
     writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
@@ -242,22 +243,3 @@ def is_done(trial: TrialSummary, epochs: int) -> bool:
 
 def _planned(spec: TrialSpec, outcome: TrialOutcome) -> dict[str, Any]:
     return {"trial_id": spec.trial_id, "trial_key": spec.key, "status": outcome.status}
-
-
-def _check_all_trained(outcomes: Sequence[TrialOutcome], failures_allowed: int) -> None:
-    """Refuse a data set that failures have made short; a trial that diverged has not failed."""
-    if not any(outcome.status == "finished" for outcome in outcomes):
-        raise DataError(f"no trial of {len(outcomes)} finished; {_commonest_reason(outcomes)}")
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    if len(failed) > failures_allowed:
-        raise DataError(
-            f"{len(failed)} of {len(outcomes)} trials failed, {failures_allowed} may "
-            f"(campaign.failures_allowed); {_commonest_reason(failed)}. The others are on record; run it "
-            "again to try the failed ones again"
-        )
-
-
-def _commonest_reason(outcomes: Sequence[TrialOutcome]) -> str:
-    reasons = Counter(outcome.reason or outcome.status for outcome in outcomes)
-    (reason, n), *_ = reasons.most_common(1)
-    return f"{n} of them: {reason}"

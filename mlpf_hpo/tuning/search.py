@@ -22,6 +22,7 @@ from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.best import TARGET
 from mlpf_hpo.tuning.campaign import campaign_id
 from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.failures import check_failures
 from mlpf_hpo.tuning.found import CURVES, found_by
 from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.recorder import closed_truthfully
@@ -90,6 +91,8 @@ def run_search(
         If interrupted; the next call goes on.
     BusyError
         If another process trains in `state`.
+    DataError
+        If under a policy no trial was trained, or more failed than `params.search.failures_allowed`.
     """
     settings, state = params.search, state or state_folder()
     predictor, version = load_champion(alias=settings.champion)
@@ -128,7 +131,8 @@ def _told(policy: dict[str, Any]) -> str:
         f"search: {policy['label']}: {policy['epochs']} epochs, best {TARGET.metric} "
         f"{policy['best_loss']:.4g} ({policy['best_trial']}); {policy['finished']} finished, "
         f"{policy['stopped_by_rank']} stopped by rank, {policy['stopped_by_prediction']} by prediction, "
-        f"{policy['diverged']} diverged; {policy['wall_seconds']:.0f} s{already}"
+        f"{policy['diverged']} diverged, {policy['failed']} failed; "
+        f"{policy['wall_seconds']:.0f} s{already}"
     )
 
 
@@ -197,6 +201,7 @@ def _run_policy(
             on_progress=on_progress,
             tags={"policy": policy.name},
         )
+        check_failures(outcomes, params.search.failures_allowed, "search")
     spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
     run_ids = [outcome.run_id for outcome in outcomes]
     trials = reader.trials(writer.client, "search", run_ids=run_ids, metrics=CURVES)

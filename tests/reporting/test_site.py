@@ -9,6 +9,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mlpf_hpo.errors import MissingInputError
@@ -92,7 +93,7 @@ def test_what_cannot_be_shown_is_said(text: str) -> None:
         "needs 160 complete curves, this run has 11",
         "One machine (box-2c)",
         "Every search policy ran once",
-        "1 trial(s) diverged",
+        "1 trial(s) diverged, 0 failed",
         "on 64 ttbar events, PU 0: with so few, it is expected to lose against the rules",
         "can&#x27;t be compared with the paper",
     ):
@@ -120,6 +121,20 @@ def test_the_lead_tells_more_as_more(inputs, tmp_path: Path) -> None:
     worse = dataclasses.replace(inputs, search={**inputs.search, "policies": policies})
     text = build_report(worse, tmp_path).read_text()
     assert "30, 50% more," in text
+
+
+def test_failed_trials_are_shown_apart_from_diverged_ones(inputs, tmp_path: Path) -> None:
+    policies = {name: dict(policy) for name, policy in inputs.search["policies"].items()}
+    policies["asha"] |= {"diverged": 7, "failed": 5}
+    status = np.where(np.arange(len(inputs.curves)) < 2, "failed", inputs.curves.status)
+    curves = dataclasses.replace(inputs.curves, status=status)
+    worse = dataclasses.replace(inputs, curves=curves, search={**inputs.search, "policies": policies})
+    text = build_report(worse, tmp_path).read_text()
+    assert re.search(r"diverged</th><th[^>]*>failed</th>", text)
+    assert re.search(r">ASHA</th>.*?<td[^>]*>7</td><td[^>]*>5</td>", text)
+    assert "5 of 3 trials failed under ASHA:" in text
+    assert "1 trial(s) diverged, 2 failed;" in text
+    assert "1 diverged, 2 failed, 0 restart." in text
 
 
 def test_a_missing_stage_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""A campaign is no data set, and a search no comparison, while trials are missing."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+
+import pytest
+
+from mlpf_hpo.config import Params
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.tracking import reader
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning import search
+from mlpf_hpo.tuning.failures import check_failures
+from mlpf_hpo.tuning.run import TrialOutcome, run_trials
+from mlpf_hpo.tuning.schedulers.asha import Asha
+from tests.tuning.toys import toy
+
+PARENT = "tags.kind = 'search'"
+
+
+def outcomes(*statuses: str) -> list[TrialOutcome]:
+    """Return outcomes with these statuses; what failed did so for memory."""
+    return [
+        TrialOutcome(f"t{i:03d}", f"k{i}", f"r{i}", status, 3, 1.0, "no memory" if status == "failed" else "")
+        for i, status in enumerate(statuses)
+    ]
+
+
+def test_diverged_trials_are_part_of_the_data() -> None:
+    check_failures(outcomes("finished", "diverged", "diverged"), 0, "campaign")
+
+
+def test_failed_trials_are_not() -> None:
+    several = outcomes("finished", "failed", "diverged", "failed")
+    with pytest.raises(
+        DataError, match=r"2 of 4 trials failed, 1 may \(search\.failures_allowed\); 2 of them: no memory"
+    ):
+        check_failures(several, 1, "search")
+    check_failures(several, 2, "search")
+
+
+def test_nothing_that_finished() -> None:
+    with pytest.raises(DataError, match="no trial of 2 finished; 1 of them: no memory"):
+        check_failures(outcomes("failed", "diverged"), 2, "campaign")
+
+
+@pytest.fixture
+def under_asha(make_spec, tmp_path, empty_database, monkeypatch):
+    """Return a function that runs a search under one policy, its trainings looked up, in real Ray."""
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    writer = RunWriter(connect(f"sqlite:///{tmp_path / 'mlflow.db'}"))
+    rungs = {"max_epochs": 3, "grace_epochs": 1, "reduction_factor": 3.0}
+    policy = search.Policy("asha", "ASHA", lambda: Asha(**rungs), {"policy": "asha", **rungs})
+
+    def run(allowed: int, faults=()):
+        settings = {"configurations": 6, "max_epochs": 3, "failures_allowed": allowed}
+        resources = {"concurrency": 2, "gpus_per_trial": 0}
+        params = Params.model_validate({"search": settings, "resources": resources})
+        specs = [make_spec(f"t{i:03d}", seed=i) for i in range(6)]
+        trained = functools.partial(run_trials, train=toy(lambda n, e: n + 1 / e, dict(faults).items()))
+        monkeypatch.setattr(search, "run_trials", trained)
+        return search._run_policy(policy, params, specs, describe_host(), writer, tmp_path / "state", None)
+
+    run.client = writer.client
+    return run
+
+
+@pytest.mark.ray
+def test_a_search_whose_trials_failed_is_no_result(under_asha, measured) -> None:
+    four = {(number, 1): "error" for number in (0, 2, 3, 5)}
+    told = r"4 of 6 trials failed, 3 may \(search\.failures_allowed\); 4 of them: ValueError: no luck with"
+    with pytest.raises(DataError, match=told):
+        under_asha(3, four)
+    client = under_asha.client
+    failed = {trial.trial_id for trial in reader.trials(client, "search") if trial.status == "failed"}
+    assert failed == {"t000", "t002", "t003", "t005"}
+    (parent,) = client.search_runs([client.get_experiment_by_name("mlpf/search").experiment_id], PARENT)
+    assert parent.info.status == "FAILED"
+    assert "4 of 6 trials failed" in parent.data.tags["reason"]
+    found = under_asha(4, four)
+    assert (found["failed"], found["diverged"], found["best_trial"]) == (4, 0, "t001")
+    assert "0 diverged, 4 failed;" in search._told(found)
+    again = under_asha(0)
+    assert (again["failed"], again["best_trial"], again["reused"]) == (0, "t000", 2)
+    runs = {row["trial_id"]: row["run_id"] for row in found["trials"]}
+    assert {row["trial_id"]: row["run_id"] for row in again["trials"]} == runs
+    measured(
+        "trials",
+        "four of six trials of a search break",
+        "the search ends with their number and reason, or goes on if `search.failures_allowed` says so; the "
+        "next run trains them again",
+    )
