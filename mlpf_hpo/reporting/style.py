@@ -1,4 +1,4 @@
-"""How figures look: readable in light and dark, by colour-blind readers, and the same bytes every time."""
+"""How the report's figures look: readable in light and dark, and the same bytes every time."""
 
 from __future__ import annotations
 
@@ -8,37 +8,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-INK = "#010203"
-"""Stands for the page's text colour, which a figure takes on when it is put into the page."""
+from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, SETTINGS, canvas, plain_log, png
 
-BLUE, ORANGE, GREEN, RED, GREY = "#3b82c4", "#e08214", "#2a9d6f", "#d1495b", "#8a8f98"
-"""Legible on white and on near-black; told apart with the common kinds of colour blindness."""
-
-SETTINGS: dict[str, Any] = {
-    "svg.hashsalt": "mlpf_hpo",
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.15,
-    "grid.color": INK,
-    "legend.frameon": False,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
-}
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "INK",
+    "ORANGE",
+    "RED",
+    "Panel",
+    "canvas",
+    "plain_log",
+    "png",
+    "ratio_canvas",
+    "svg",
+]
 
 
 @dataclass(frozen=True)
@@ -57,25 +46,6 @@ class Panel:
     title: str
     caption: str
     figure: Figure
-
-
-@contextmanager
-def canvas(
-    columns: int = 1, width: float = 7.2, height: float = 3.6
-) -> Iterator[tuple[Figure, list[mpl.axes.Axes]]]:
-    """Yield a figure with axes side by side, in this package's style."""
-    with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, list(figure.subplots(1, columns, squeeze=False)[0])
-
-
-def plain_log(axis: Axes) -> None:
-    """Label a logarithmic axis with plain numbers."""
-    for one in (axis.xaxis, axis.yaxis):
-        if one.get_scale() == "log":
-            one.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            one.set_major_formatter(ScalarFormatter())
-            one.set_minor_formatter(NullFormatter())
 
 
 @contextmanager
@@ -140,11 +110,3 @@ def svg(figure: Figure, name: str, title: str) -> str:
     return text.replace("<svg", f"<svg {told}", 1).replace(
         ">", f'>\n<title id="{name}-title">{escape(title)}</title>', 1
     )
-
-
-def png(figure: Figure) -> bytes:
-    """Return a figure as PNG on white, for places that show no SVG."""
-    stream = io.BytesIO()
-    with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
-        figure.savefig(stream, format="png", dpi=150, facecolor="white", metadata={"Software": None})
-    return stream.getvalue()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import numpy as np
 
+from mlpf_hpo.plotting import draw_rates, wrapped_label
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import Machine, compare_machines, is_mixed
-from mlpf_hpo.reporting.style import BLUE, INK, ORANGE, Panel, canvas, plain_log
+from mlpf_hpo.reporting.style import BLUE, INK, Panel, canvas
 
 
 def figure_7(inputs: ReportInput) -> Panel:
@@ -17,20 +17,8 @@ def figure_7(inputs: ReportInput) -> Panel:
     machines = compare_machines(inputs.curves)
     stats = benchmark_stats(inputs)
     with canvas(2) as (figure, (left, right)):
-        left.boxplot(
-            [machine.rates for machine in machines],
-            tick_labels=[wrapped_label(machine.label) for machine in machines],
-            medianprops={"color": ORANGE, "linewidth": 2},
-            showfliers=False,
-            boxprops={"color": INK},
-            whiskerprops={"color": INK},
-            capprops={"color": INK},
-        )
-        for position, machine in enumerate(machines, start=1):
-            beside = position + np.linspace(-0.15, 0.15, len(machine.rates))
-            left.scatter(beside, machine.rates, color=BLUE, s=10, alpha=0.6)
-        left.set(ylabel="events/s", title="campaign: median of each trial", yscale="log")
-        plain_log(left)
+        draw_rates(left, {machine.label: machine.rates for machine in machines})
+        left.set(ylabel="events/s", title="campaign: median of each trial")
         copies = inputs.benchmark["run_info"]["copies"]
         right.bar([wrapped_label(stats["label"])], [stats["score"]], color=BLUE, width=0.5)
         spread = [[stats["score"] - stats["min"] * copies], [stats["max"] * copies - stats["score"]]]
@@ -74,8 +62,3 @@ def machines_told(machines: list[Machine]) -> str:
     if mixed:
         told.append(f"Trials of {', '.join(mixed)} changed machines on the way and are not compared.")
     return " ".join(told)
-
-
-def wrapped_label(label: str, width: int = 16) -> str:
-    """Break a machine's label where it has room under an axis."""
-    return "\n".join(textwrap.wrap(label.replace("-", "- "), width)).replace("- ", "-")

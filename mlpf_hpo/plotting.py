@@ -1,0 +1,91 @@
+"""Drawing: colours, a canvas, and what a figure is as PNG; for the report and for figures kept with runs."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+from numpy.typing import ArrayLike
+
+INK = "#010203"
+"""Stands for the page's text colour, which a figure takes on when it is put into the page."""
+
+BLUE, ORANGE, GREEN, RED, GREY = "#3b82c4", "#e08214", "#2a9d6f", "#d1495b", "#8a8f98"
+"""Legible on white and on near-black; told apart with the common kinds of colour blindness."""
+
+SETTINGS: dict[str, Any] = {
+    "svg.hashsalt": "mlpf_hpo",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.15,
+    "grid.color": INK,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+}
+
+
+@contextmanager
+def canvas(
+    columns: int = 1, width: float = 7.2, height: float = 3.6
+) -> Iterator[tuple[Figure, list[mpl.axes.Axes]]]:
+    """Yield a figure with axes side by side, in this package's style."""
+    with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, list(figure.subplots(1, columns, squeeze=False)[0])
+
+
+def plain_log(axis: Axes) -> None:
+    """Label a logarithmic axis with plain numbers."""
+    for one in (axis.xaxis, axis.yaxis):
+        if one.get_scale() == "log":
+            one.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            one.set_major_formatter(ScalarFormatter())
+            one.set_minor_formatter(NullFormatter())
+
+
+def draw_rates(axis: Axes, rates: Mapping[str, ArrayLike]) -> None:
+    """Draw the rates of each group, such as the trials of a machine, as a box with every rate as a point."""
+    axis.boxplot(
+        [np.asarray(group) for group in rates.values()],
+        tick_labels=[wrapped_label(label) for label in rates],
+        medianprops={"color": ORANGE, "linewidth": 2},
+        showfliers=False,
+        boxprops={"color": INK},
+        whiskerprops={"color": INK},
+        capprops={"color": INK},
+    )
+    for position, group in enumerate(map(np.asarray, rates.values()), start=1):
+        beside = position + np.linspace(-0.15, 0.15, len(group))
+        axis.scatter(beside, group, color=BLUE, s=10, alpha=0.6)
+    axis.set(yscale="log")
+    plain_log(axis)
+
+
+def wrapped_label(label: str, width: int = 16) -> str:
+    """Break a machine's label where it has room under an axis."""
+    return "\n".join(textwrap.wrap(label.replace("-", "- "), width)).replace("- ", "-")
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG on white, for places that show no SVG."""
+    stream = io.BytesIO()
+    with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
+        figure.savefig(stream, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+    return stream.getvalue()
