@@ -73,7 +73,7 @@ def zenodo(folder: Path, quick: bool) -> dict[str, float]:
                 pickle.load(stream)  # noqa: S301 - our own file
 
     def imported() -> None:
-        import_zenodo(files, folder / "store", ReadOptions("ttbar"), workers=1)
+        import_zenodo(files, folder / "store", ReadOptions("ttbar", pileup=200.0), workers=1)
 
     plain_seconds = best(3, plain, time.process_time)
     import_seconds = best(3, imported, time.process_time)

@@ -27,13 +27,14 @@ app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
 @app.command("info", epilog=examples("mlpf-hpo events info data/events/train"))
 def info(store: Store) -> None:
     """Say what a store holds: process, pile-up, elements, classes, and how it was made."""
+    from mlpf_hpo.events.schema import format_pileup
     from mlpf_hpo.events.store import EventStore
     from mlpf_hpo.events.summary import summarise
 
     opened = EventStore.open(store)
     manifest, told = opened.manifest, summarise(opened)
     console.out.print(
-        f"{store}: {len(opened)} {manifest['process']} events at PU {manifest['pileup']:g}, "
+        f"{store}: {len(opened)} {manifest['process']} events at {format_pileup(manifest['pileup'])}, "
         f"{told.n_bytes / 1e6:.1f} MB, digest {opened.digest}",
         markup=False,
     )
@@ -100,7 +101,7 @@ def show(
 
 @app.command(
     "import-zenodo",
-    epilog=examples("mlpf-hpo events import-zenodo downloads/ --out data/published/train --workers 4"),
+    epilog=examples("mlpf-hpo events import-zenodo downloads/ --pileup 200 --out data/published/train"),
 )
 def import_zenodo(
     sources: Annotated[
@@ -108,7 +109,10 @@ def import_zenodo(
     ],
     out: Annotated[Path, typer.Option(help="Store to write; what was there is replaced.")],
     process: Annotated[str, typer.Option(help="ttbar or qcd; else what the file names say.")] = "",
-    pileup: Annotated[float, typer.Option(min=0.0, help="Of the published files: 200.")] = 200.0,
+    pileup: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Mean pile-up: 200 for the published files, which do not say it."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0: as many as there are processors.")] = 0,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Leave bad files out.")] = False,
     correct_charge: Annotated[
@@ -126,11 +130,15 @@ def import_zenodo(
     Nothing that a pickle asks for is run: arrays are read, all else is refused. An import that was stopped
     goes on where it was.
     """
+    from mlpf_hpo.events.blocks import check_process
     from mlpf_hpo.events.importing import ReadOptions, import_zenodo, process_of, zenodo_files
     from mlpf_hpo.hardware.host import usable_cpus
 
+    if process:
+        check_process(process)
     files = zenodo_files(sources)
-    options = ReadOptions(process or process_of(files), pileup, correct_charge, max_megabytes * 2**20)
+    process = process or process_of(files, keep_going)
+    options = ReadOptions(process, pileup, correct_charge, max_megabytes * 2**20)
     with console.progress_bar("reading files", len(files)) as progress:
         store = import_zenodo(files, out, options, workers or usable_cpus(), keep_going, progress)
     skipped = store.manifest["settings"]["skipped"]
@@ -140,6 +148,8 @@ def import_zenodo(
         f"{out}: {len(store)} {options.process} events of {len(files) - len(skipped)} files"
         + (f"; {len(skipped)} left out" if skipped else "")
     )
+    if store.manifest["pileup"] is None:
+        console.warn([f"{out}: the pile-up is not known; to have it on record import again with --pileup"])
 
 
 @app.command("export-zenodo", epilog=examples("mlpf-hpo events export-zenodo data/events/train --out files"))

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from mlpf_hpo.errors import ConfigurationError, MissingInputError
+from mlpf_hpo.file_kind import NO_TEXT_DATA, file_kind
 
 
 class _Loader(yaml.SafeLoader):
@@ -51,6 +52,9 @@ def read_mapping(path: Path, what: str) -> dict[Any, Any]:
     ConfigurationError
         If it cannot be read, is not YAML, has a key twice, or holds something else than a mapping.
     """
+    kind = file_kind(path)
+    if kind in NO_TEXT_DATA:
+        raise ConfigurationError(f"{path}: {kind}, not a {what}")
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:

@@ -17,10 +17,14 @@ from mlpf_hpo.curves.features import LOSS
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import BOOKKEEPING, LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
+from mlpf_hpo.file_kind import NO_TEXT_DATA, file_kind
 from mlpf_hpo.space import Mode, config_id
 from mlpf_hpo.target_metric import TargetMetric
 
 FloatArray = NDArray[np.float64]
+
+COMPRESSED = (".gz", ".bz2", ".zip", ".xz", ".zst", ".tar")
+"""Suffixes of files that pandas decompresses."""
 
 
 def import_csv(
@@ -84,6 +88,9 @@ def read_table(path: Path, loss_prefix: str = "loss_", mode: Mode = "min") -> Le
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    kind = file_kind(path)
+    if kind in NO_TEXT_DATA and path.suffix not in COMPRESSED:
+        raise DataError(f"{path}: {kind}, not a CSV table")
     try:
         with warnings.catch_warnings():
             # A row longer than the header: pandas would drop its last cells, and only warn.

@@ -19,6 +19,7 @@ from mlpf_hpo.curves.card import card_text, describe
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
+from mlpf_hpo.file_kind import NOT_TEXT, PARQUET, file_kind
 from mlpf_hpo.files import write_bytes, write_json, write_text
 from mlpf_hpo.space import config_id
 from mlpf_hpo.target_metric import TargetMetric
@@ -111,7 +112,10 @@ def read_curves(path: Path) -> LearningCurves:
         told, digest = metadata.get(METADATA), metadata.get(DIGEST, b"").decode()
         whole = told is not None and digest == _content_digest(table, told.decode())
     except Exception as error:  # Arrow answers damage with errors of many kinds
-        raise DataError(f"{path}: damaged, or no Parquet: {error}; {AGAIN}") from None
+        kind = file_kind(path)
+        foreign = kind in NOT_TEXT and kind != PARQUET
+        reason = f"{kind}, not Parquet" if foreign else f"damaged, or no Parquet: {error}"
+        raise DataError(f"{path}: {reason}; {AGAIN}") from None
     if told is None:
         raise DataError(f"{path}: Parquet, but not a data set of curves; {AGAIN}")
     if not whole:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.events.detector import SETTINGS, simulate
 from mlpf_hpo.events.guns import ETA_RANGE, GUNS, PT_RANGE, shoot
 from mlpf_hpo.events.particles import Particles, merge
@@ -21,6 +22,21 @@ from mlpf_hpo.seeds import derive_seed
 
 SAMPLES = ("ttbar", "qcd", *GUNS)
 """Processes that make samples; minimum bias is for pile-up."""
+
+
+def check_process(process: str) -> None:
+    """Refuse a name that is no process.
+
+    Raises
+    ------
+    ConfigurationError
+        The message lists the names.
+    """
+    if process not in SAMPLES:
+        raise ConfigurationError(
+            f"no process {process!r}; there are {', '.join(SAMPLES)}{did_you_mean(process, SAMPLES)}"
+        )
+
 
 TOGETHER = 50_000
 """Particles above which no further event is simulated together with others; changes no event."""

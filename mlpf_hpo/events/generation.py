@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from mlpf_hpo.errors import ConfigurationError, did_you_mean
-from mlpf_hpo.events.blocks import SAMPLES, Recipe, make_block
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.events.blocks import Recipe, check_process, make_block
 from mlpf_hpo.events.jets import load_fastjet
 from mlpf_hpo.events.minimum_bias import make_pool
 from mlpf_hpo.events.pileup import check_pool_size
@@ -97,10 +97,7 @@ def generate_store(
 
 
 def _check(process: str, n_events: int, pileup: float, pool_size: int) -> None:
-    if process not in SAMPLES:
-        raise ConfigurationError(
-            f"no process {process!r}; there are {', '.join(SAMPLES)}{did_you_mean(process, SAMPLES)}"
-        )
+    check_process(process)
     if n_events < 1:
         raise ConfigurationError(f"{n_events} {process} events: a sample has at least one")
     if not 0 <= pileup < np.inf:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,15 @@ from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, whole_store, write_store
 from mlpf_hpo.events.work_folder import work_folder
 from mlpf_hpo.events.workers import Workers
-from mlpf_hpo.events.zenodo import SUFFIX, read_zenodo
+from mlpf_hpo.events.zenodo import PATTERNS, read_zenodo, stored_process
+from mlpf_hpo.file_kind import file_kind
 from mlpf_hpo.files import sha256
 from mlpf_hpo.space import stable_hash
 
-PROCESSES = ("ttbar", "qcd")
-"""Found in the names of the published files."""
+NAMED = ("ttbar", "qcd")
+"""Processes that the names of the published files tell."""
+
+DATASET = "files in the format of Zenodo record 4559324"
 
 CHARGES = {
     False: "as in the files; in those of Zenodo 4559324 the sign of the PDG code, so that an electron has +1",
@@ -38,7 +42,7 @@ class ReadOptions:
     """How files are read; the arguments of `read_zenodo`."""
 
     process: str
-    pileup: float = 200.0
+    pileup: float | None = None
     correct_charge: bool = False
     max_bytes: int = MAX_BYTES
 
@@ -81,29 +85,47 @@ def zenodo_files(paths: Sequence[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in paths:
-        found = sorted(path.glob(f"*{SUFFIX}"), key=_natural) if path.is_dir() else [path]
-        if not found or not found[0].is_file():
-            wanted = f"no *{SUFFIX} in this folder" if path.is_dir() else "no such file"
-            raise MissingInputError(f"{path}: {wanted}; the files are those of Zenodo record 4559324")
+        if path.is_dir():
+            found = sorted((file for pattern in PATTERNS for file in path.glob(pattern)), key=_natural)
+        else:
+            found = [path] if path.is_file() else []
+        if not found:
+            wanted = f"no {' or '.join(PATTERNS)} in this folder" if path.is_dir() else "no such file"
+            raise MissingInputError(f"{path}: {wanted}{_content_of(path)}; {DATASET} are read")
         files.extend(found)
     return files
 
 
-def process_of(files: Sequence[Path]) -> str:
-    """Return the process that all file names tell of.
+def process_of(files: Sequence[Path], keep_going: bool = False) -> str:
+    """Return the process of all files: by their names, else as the files themselves say.
+
+    Parameters
+    ----------
+    files : sequence of path
+        What is to be imported.
+    keep_going : bool
+        Pass over files that cannot be read; else the first one is an error, and it says what the file is.
 
     Raises
     ------
+    DataError
+        If a file whose name says nothing cannot be read.
     ConfigurationError
-        If they don't.
+        If the files do not say one process.
     """
-    told = {next((name for name in PROCESSES if name in file.name), "") for file in files}
-    if len(told) != 1 or told == {""}:
+    found = set()
+    for file in files:
+        try:
+            found.add(next((name for name in NAMED if name in file.name), None) or stored_process(file))
+        except (DataError, MissingInputError):
+            if not keep_going:
+                raise
+    if len(found) != 1 or "" in found:
         raise ConfigurationError(
-            f"the names of {len(files)} files do not tell one process ({' or '.join(PROCESSES)}): import one "
-            "at a time, and name it"
+            f"the names of {len(files)} files do not say one process ({' or '.join(NAMED)}): import the "
+            f"files of one process at a time, and name it: --process {NAMED[0]}"
         )
-    return told.pop()
+    return found.pop()
 
 
 def import_zenodo(
@@ -165,10 +187,11 @@ def _sorted_out(
     note = _Rate()
     for done, found in enumerate(parts, start=1):
         part = found
-        if not part.problem and part.sha256 in good:
-            part = dataclasses.replace(part, problem=f"the same content as {good[part.sha256].file.name}")
+        content = "" if part.problem else _content_digest(part.store)
+        if content in good:
+            part = dataclasses.replace(part, problem=f"the same content as {good[content].file.name}")
         if not part.problem:
-            good[part.sha256] = part
+            good[content] = part
         elif keep_going:
             skipped.append(part)
         else:
@@ -205,6 +228,18 @@ def _read_part(file: Path, folder: Path, options: ReadOptions) -> _Part:
         # The part's name would tell nobody anything.
         return _Part(file, problem=str(error).removeprefix(f"{file}: "))
     return _Part(file, digest, path, len(store), is_new)
+
+
+def _content_digest(part: Path) -> str:
+    """Return a digest of a part's events: equal for a file and its copy, however each is compressed."""
+    files, arrays = EventStore.open(part).manifest["files"], ("features", "targets", "candidates")
+    return stable_hash([files[f"{name}.npy"]["sha256"] for name in arrays])
+
+
+def _content_of(path: Path) -> str:
+    """Return what a folder holds instead, by the kinds of its files."""
+    kinds = Counter(file_kind(file) for file in sorted(path.glob("*")) if file.is_file())
+    return f" (it holds {', '.join(f'{kind}: {n}' for kind, n in kinds.items())})" if kinds else ""
 
 
 def _joined(parts: Sequence[_Part]) -> Iterator[Event]:

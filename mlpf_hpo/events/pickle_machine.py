@@ -8,6 +8,8 @@ docs/decisions/0013-a-machine-for-pickles.md says more.
 from __future__ import annotations
 
 import bz2
+import gzip
+import lzma
 import pickletools
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import Any
 
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.events.pickled_arrays import GLOBALS, Global, PickledArray, PickledDtype, PickleRefusal
+from mlpf_hpo.file_kind import NO_PICKLE, compression, file_kind
 
 MAX_BYTES = 512 * 2**20
 """Decompressed bytes of one file: twice those of 100 events of 6,400 float64 rows in the oldest protocol."""
@@ -23,13 +26,25 @@ MAX_STEPS = 250_000
 """Opcodes of one file; 100 events take less than ten thousand."""
 
 
+UNLIKELY = ("a text file", "a binary file of an unknown kind")
+"""Kinds that only the oldest pickles look like."""
+
+OPENERS: dict[str, Callable[[Path], Any]] = {
+    "": lambda file: file.open("rb"),
+    "bz2": bz2.open,
+    "gzip": gzip.open,
+    "xz": lzma.open,
+}
+"""How a file is opened, by its compression; its content tells, not its name."""
+
+
 def load_pickle(file: Path, max_bytes: int = MAX_BYTES) -> Any:
-    """Read a bz2-compressed pickle of dictionaries, lists, tuples, numbers, text and NumPy arrays.
+    """Read a pickle of dictionaries, lists, tuples, numbers, text and NumPy arrays.
 
     Parameters
     ----------
     file : path
-        The file; any pickle protocol.
+        The file; any pickle protocol, plain or compressed by bz2, gzip or xz.
     max_bytes : int
         How much it may hold when decompressed; memory stays below about twice as much.
 
@@ -44,20 +59,28 @@ def load_pickle(file: Path, max_bytes: int = MAX_BYTES) -> Any:
         If there is no such file.
     DataError
         If it is no such file, is truncated or damaged, holds too much, or asks for anything else: a global, a
-        class instance, an extension, a persistent object. The message says what was asked for.
+        class instance, an extension, a persistent object. The message says what was asked for, or what the
+        file is.
     """
+    kind = file_kind(file)
+    if kind in NO_PICKLE:
+        raise DataError(f"{file}: {kind}, not a pickle")
     try:
-        with bz2.open(file) as stream:
+        with OPENERS[compression(file)](file) as stream:
             return _Machine(_Budgeted(stream, max_bytes)).run()
     except FileNotFoundError:
         raise MissingInputError(f"{file}: no such file") from None
     except PickleRefusal as refusal:
         raise DataError(f"{file}: refused: {refusal!s:.200}; only NumPy arrays are read") from None
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read: {error.strerror or error}") from None
+    except (OSError, lzma.LZMAError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{file}: cannot be read: {reason}") from None
     # What is not a pickle fails in as many ways as there are opcodes.
     except (ValueError, TypeError, IndexError, KeyError, AttributeError, EOFError, OverflowError) as error:
-        raise DataError(f"{file}: not a whole pickle: {type(error).__name__}: {error!s:.200}") from None
+        reason = f"{type(error).__name__}: {error!s:.200}"
+        if kind in UNLIKELY:
+            raise DataError(f"{file}: cannot be read: {kind}, not a pickle ({reason})") from None
+        raise DataError(f"{file}: not a whole pickle: {reason}") from None
 
 
 class _Budgeted:

@@ -44,6 +44,17 @@ CLASSES = ("none", "charged hadron", "neutral hadron", "photon", "electron", "mu
 N_FEATURES, N_TARGETS, N_CLASSES = len(TRACK_FEATURES), len(TARGETS), len(CLASSES)
 
 
+def format_pileup(pileup: float | None) -> str:
+    """Return the mean number of overlaid collisions for captions.
+
+    Examples
+    --------
+    >>> format_pileup(200.0), format_pileup(None)
+    ('PU 200', 'unknown PU')
+    """
+    return "unknown PU" if pileup is None else f"PU {pileup:g}"
+
+
 @dataclass(frozen=True)
 class Event:
     """One collision as the detector saw it, and as the generator made it.
@@ -60,8 +71,8 @@ class Event:
         Number of the event in its sample.
     process : str
         ``"ttbar"`` or ``"qcd"``.
-    pileup : float
-        Mean number of overlaid minimum-bias collisions.
+    pileup : float or None
+        Mean number of overlaid minimum-bias collisions; None where it is not known.
     generator_jets : array [J, 4], float32, or None
         (pt, eta, phi, mass) of generator jets; J may be 0. None where nobody knows them: published files.
     generator_met : array [2], float32, or None
@@ -73,7 +84,7 @@ class Event:
     candidates: FloatArray | None
     number: int
     process: str
-    pileup: float
+    pileup: float | None
     generator_jets: FloatArray | None
     generator_met: FloatArray | None
 

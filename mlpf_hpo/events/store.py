@@ -6,7 +6,7 @@ A trial opens it without reading it, and all trials of a machine share its pages
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.events.arrays import AGAIN, GrowingArray, map_array
 from mlpf_hpo.events.schema import N_FEATURES, N_TARGETS, Event
+from mlpf_hpo.file_kind import EVENT_FORMATS, PICKLES, file_kind
 from mlpf_hpo.files import SEAL, is_sealed, sealed, sha256, written_whole
 
 SCHEMA_VERSION = 2
@@ -38,6 +39,8 @@ OFFSETS = {"offsets": "features", "jet_offsets": "generator_jets"}
 """Offsets, and an array whose rows they part."""
 
 MANIFEST = "manifest.json"
+
+GENERATE = "`mlpf-hpo events generate` makes stores elsewhere"
 
 
 class EventStore:
@@ -243,9 +246,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         manifest = json.loads(file.read_text(encoding="utf-8"))
         version = manifest["schema_version"]
     except FileNotFoundError:
-        raise MissingInputError(
-            f"{path}: no event store; the stage `events` makes it (dvc repro events)"
-        ) from None
+        raise MissingInputError(f"{path}: no event store; {_instead(path)}") from None
+    except NotADirectoryError:
+        told = f"{path}: {file_kind(path)}, not an event store, which is a folder; {_origin_of([path])}"
+        raise DataError(told) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{file}: damaged: {error!r}; {AGAIN}") from None
     if version != SCHEMA_VERSION:
@@ -253,6 +257,31 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     if not is_sealed(manifest):
         raise DataError(f"{file}: damaged: its digest is not that of its content; {AGAIN}")
     return dict(manifest)
+
+
+def _instead(path: Path) -> str:
+    """Return what to do where a store is wanted and none is: by the files of others that lie there."""
+    folder = path if path.is_dir() else path.parent
+    files = sorted(file for file in folder.glob("*") if file.is_file())
+    files = [file for file in files if file_kind(file) in EVENT_FORMATS]
+    if not files:
+        return f"the stage `events` makes it in data/events (dvc repro events); {GENERATE}"
+    more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+    return f"{folder} holds {files[0].name} ({file_kind(files[0])}){more}: {_origin_of(files)}"
+
+
+def _origin_of(files: Sequence[Path]) -> str:
+    """Return how files of somebody else's events become a store."""
+    if any(file_kind(file) in PICKLES for file in files):
+        wanted = files[0] if len(files) == 1 else files[0].parent
+        return (
+            "files in the format of Zenodo record 4559324 become a store by `mlpf-hpo events import-zenodo "
+            f"{wanted} --out STORE`"
+        )
+    return (
+        "only files in the format of Zenodo record 4559324 (*.pkl.bz2) become a store, by `mlpf-hpo events "
+        f"import-zenodo`; {GENERATE}"
+    )
 
 
 def _check_offsets(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:

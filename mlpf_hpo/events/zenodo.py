@@ -1,7 +1,9 @@
 """The file format of the published dataset, Zenodo 4559324: read and written.
 
 A file is a bz2-compressed pickle of ``{"X": [...], "ygen": [...], "ycand": [...]}``: features, targets and
-candidates of some 100 events, an array [N, 12] or [N, 7] each. It knows no generator jets.
+candidates of some 100 events, an array [N, 12] or [N, 7] each. It holds no generator jets, and says neither
+process nor pile-up; files that this package writes have both under a key of their own, which other programs
+ignore.
 """
 
 from __future__ import annotations
@@ -27,6 +29,13 @@ COLUMNS = {"X": N_FEATURES, "ygen": N_TARGETS, "ycand": N_TARGETS}
 """What is read of a file, and the columns of its arrays; further keys are ignored."""
 
 SUFFIX = ".pkl.bz2"
+"""Of the published files, and of those written."""
+
+PATTERNS = (f"*{SUFFIX}", "*.pkl", "*.pkl.gz", "*.pkl.xz")
+"""Names of the files that are read out of a folder; others can be given by name."""
+
+ORIGIN = "mlpf_hpo"
+"""Key of process and pile-up in files that this package writes."""
 
 EVENTS_PER_FILE, FILES_PER_GROUP = 100, 50
 """As published: ``tev14_pythia8_ttbar_3_17.pkl.bz2`` is file 17 of 50 of group 3."""
@@ -36,7 +45,7 @@ PROTOCOL = 4
 
 
 def read_zenodo(
-    file: Path, process: str, pileup: float, correct_charge: bool = False, max_bytes: int = MAX_BYTES
+    file: Path, process: str, pileup: float | None, correct_charge: bool = False, max_bytes: int = MAX_BYTES
 ) -> Iterator[Event]:
     """Yield the events of a file, numbered from 0, without running anything that its pickle asks for.
 
@@ -45,9 +54,11 @@ def read_zenodo(
     Parameters
     ----------
     file : path
-        The file.
-    process, pileup : str, float
-        What the file does not say.
+        The file, compressed or plain.
+    process : str
+        What was collided; published files say it by their name only.
+    pileup : float or None
+        Mean number of overlaid collisions; None takes what the file says, which may be nothing.
     correct_charge : bool
         The published targets carry the sign of the PDG code as their charge: an electron's is +1. True makes
         it the electric charge.
@@ -59,9 +70,13 @@ def read_zenodo(
     MissingInputError
         If there is no such file.
     DataError
-        If it does not hold such events; the message names file and event.
+        If it does not hold such events, or says of itself that they are others; the message names file and
+        event.
     """
-    for number, arrays in enumerate(zip(*_lists(file, max_bytes), strict=True)):
+    content = load_pickle(file, max_bytes)
+    lists = _lists(file, content, max_bytes)
+    pileup = _origin(file, content, process, pileup)
+    for number, arrays in enumerate(zip(*lists, strict=True)):
         try:
             features, targets, candidates = map(_floats, COLUMNS, arrays)
             _check(features, targets, candidates)
@@ -73,6 +88,21 @@ def read_zenodo(
         if not real.all():
             features, targets, candidates = features[real], targets[real], candidates[real]
         yield Event(features, targets, candidates, number, process, pileup, None, None)
+
+
+def stored_process(file: Path, max_bytes: int = MAX_BYTES) -> str:
+    """Return the process that a file says of itself; an empty string where it says none.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        As `read_zenodo` does.
+    """
+    content = load_pickle(file, max_bytes)
+    _lists(file, content, max_bytes)
+    said = content.get(ORIGIN)
+    process = said.get("process") if isinstance(said, dict) else ""
+    return process if isinstance(process, str) else ""
 
 
 def write_zenodo(
@@ -111,6 +141,7 @@ def write_zenodo(
             "X": [event.features for event in events],
             "ygen": [event.targets for event in events],
             "ycand": [event.candidates for event in events],
+            ORIGIN: {name: store.manifest[name] for name in ("process", "pileup")},
         }
         with written_whole(file) as temporary, bz2.open(temporary, "wb") as stream:
             pickle.dump(content, stream, protocol=PROTOCOL)
@@ -120,9 +151,27 @@ def write_zenodo(
     return files
 
 
-def _lists(file: Path, max_bytes: int) -> list[list[Any]]:
+def _origin(file: Path, content: dict[str, Any], process: str, pileup: float | None) -> float | None:
+    """Return the pile-up of a file's events: as given, else as the file says; refuse a contradiction."""
+    said = content.get(ORIGIN)
+    if not isinstance(said, dict):
+        return pileup
+    for name, given in (("process", process), ("pileup", pileup)):
+        if given is not None and said.get(name) not in (None, given):
+            raise DataError(
+                f"{file}: says of itself {name}: {said[name]!r:.40}, and {given!r} was given; leave --{name} "
+                "out, or give what the file says"
+            )
+    stored = said.get("pileup")
+    if pileup is not None or stored is None:
+        return pileup
+    if not isinstance(stored, int | float) or not 0 <= stored < math.inf:
+        raise DataError(f"{file}: says of itself pileup: {stored!r:.40}, which is no number of collisions")
+    return float(stored)
+
+
+def _lists(file: Path, content: Any, max_bytes: int) -> list[list[Any]]:
     """Return the arrays of all events, still unchecked, by name."""
-    content = load_pickle(file, max_bytes)
     if not isinstance(content, dict) or not COLUMNS.keys() <= content.keys():
         raise DataError(f"{file}: not events: no dictionary with {', '.join(COLUMNS)}")
     lists = [content[name] for name in COLUMNS]

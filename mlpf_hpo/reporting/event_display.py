@@ -9,7 +9,7 @@ from matplotlib.patches import Ellipse
 from numpy.typing import NDArray
 
 from mlpf_hpo.events.jets import RADIUS
-from mlpf_hpo.events.schema import CLASSES, TRACK_FEATURES, Event, FloatArray
+from mlpf_hpo.events.schema import CLASSES, TRACK_FEATURES, Event, FloatArray, format_pileup
 from mlpf_hpo.events.summary import KINDS, element_kinds
 from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas
 
@@ -68,7 +68,9 @@ def event_display(event: Event, reconstruction: FloatArray | None = None, title:
             axis.set_yticks([-np.pi, -np.pi / 2, 0, np.pi / 2, np.pi], ["−π", "−π/2", "0", "π/2", "π"])
             axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, fontsize=9.5)
         axes[0].set_ylabel("azimuth φ [rad]")
-        figure.suptitle(f"{event.process}, 14 TeV, PU {event.pileup:g}, event {event.number}", fontsize=12)
+        figure.suptitle(
+            f"{event.process}, 14 TeV, {format_pileup(event.pileup)}, event {event.number}", fontsize=12
+        )
     return figure
 
 

@@ -10,6 +10,7 @@ from mlpf_hpo.config import Params, load_params
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.events.schema import format_pileup
 from mlpf_hpo.files import read_json, read_record
 
 
@@ -72,7 +73,7 @@ class ReportInput:
         train, validation = self.train, self.validation
         return (
             f"{train['n_events']} {train['process']} events to train on, {validation['n_events']} "
-            f"{validation['process']} events to validate on, PU {train['pileup']:g}"
+            f"{validation['process']} events to validate on, {format_pileup(train['pileup'])}"
         )
 
     @property

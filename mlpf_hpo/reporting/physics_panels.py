@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mlpf_hpo.evaluation.intervals import Estimate
 from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.evaluation.table import Row
-from mlpf_hpo.events.schema import CLASSES
+from mlpf_hpo.events.schema import CLASSES, format_pileup
 from mlpf_hpo.reporting.style import BLUE, GREY, INK, ORANGE
 
 FloatArray = NDArray[np.float64]
@@ -46,7 +46,7 @@ def sample_told(judgement: Judgement) -> str:
     """Say which events were judged, in a legend's words."""
     about = judgement.about
     process = PROCESSES.get(about["process"], about["process"])
-    return f"{process}, 14 TeV, {about['n_events']} events, PU {about['pileup']:g}"
+    return f"{process}, 14 TeV, {about['n_events']} events, {format_pileup(about['pileup'])}"
 
 
 def legend(figure: Figure, judgement: Judgement, *others: Artist) -> None:

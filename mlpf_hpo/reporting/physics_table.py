@@ -9,7 +9,7 @@ from typing import NamedTuple
 from mlpf_hpo.evaluation.intervals import Estimate
 from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.evaluation.table import Row
-from mlpf_hpo.events.schema import CLASSES
+from mlpf_hpo.events.schema import CLASSES, format_pileup
 
 HEADER = ("quantity", "counted", "truth", "MLPF", "ycand", "MLPF - ycand")
 
@@ -97,9 +97,10 @@ def about_told(judgement: Judgement) -> str:
         else ""
     )
     return (
-        f"{about['n_events']} {about['process']} events at 14 TeV, PU {about['pileup']:g}. MLPF: trial "
-        f"{about['trial']} after {about['epoch']} epochs on {trained_on['n_events']} {trained_on['process']} "
-        f"events, PU {trained_on['pileup']:g}{short}. Intervals hold 68 %.{published}"
+        f"{about['n_events']} {about['process']} events at 14 TeV, {format_pileup(about['pileup'])}. "
+        f"MLPF: trial {about['trial']} after {about['epoch']} epochs on {trained_on['n_events']} "
+        f"{trained_on['process']} events, {format_pileup(trained_on['pileup'])}{short}. "
+        f"Intervals hold 68 %.{published}"
     )
 
 

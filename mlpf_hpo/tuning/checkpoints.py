@@ -16,6 +16,7 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from mlpf_hpo.errors import DataError
+from mlpf_hpo.file_kind import file_kind
 from mlpf_hpo.files import sha256, storage_error
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         If it is not one of ours, or damaged.
     """
     if not _NAME.fullmatch(path.name):
-        raise DataError(f"{path}: not a checkpoint of ours (epoch-NUMBER-CHECKSUM.ckpt)")
+        raise DataError(f"{path}: {file_kind(path)}, not a checkpoint of ours (epoch-NUMBER-CHECKSUM.ckpt)")
     try:
         whole = _checksum(path) == path.stem.rpartition("-")[2]
         content = torch.load(path, map_location="cpu", weights_only=True) if whole else None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import json
+import lzma
 import os
 import signal
 import subprocess
@@ -18,6 +20,7 @@ from mlpf_hpo.events import importing
 from mlpf_hpo.events.importing import ReadOptions, import_zenodo, process_of, zenodo_files
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.events.zenodo import write_zenodo
+from tests.events.published import content_of, write
 
 OPTIONS = ReadOptions("ttbar", pileup=0.0)
 
@@ -72,16 +75,74 @@ def test_files_come_in_the_order_of_their_numbers(files) -> None:
 def test_the_process_is_in_the_names(files, tmp_path) -> None:
     assert process_of(files) == "ttbar"
     assert process_of([Path("tev14_pythia8_qcd_10_3.pkl.bz2")]) == "qcd"
-    for names in (["x.pkl.bz2"], ["ttbar.pkl.bz2", "qcd.pkl.bz2"], ["ttbar.pkl.bz2", "x.pkl.bz2"]):
-        with pytest.raises(ConfigurationError, match="do not tell one process"):
-            process_of([Path(name) for name in names])
+    with pytest.raises(ConfigurationError, match=r"do not say one process .* --process"):
+        process_of([Path("ttbar.pkl.bz2"), Path("qcd.pkl.bz2")])
+    nameless = write(tmp_path / "x.pkl.bz2", content_of([2]))
+    for others in ([], [Path("ttbar.pkl.bz2")]):
+        with pytest.raises(ConfigurationError, match="do not say one process"):
+            process_of([*others, nameless])
+
+
+def test_the_process_is_in_our_own_files_too(files, tmp_path) -> None:
+    renamed = tmp_path / "x.pkl.bz2"
+    renamed.write_bytes(files[0].read_bytes())
+    assert process_of([renamed]) == "ttbar"
+
+
+def test_a_file_whose_name_says_nothing_is_told_by_what_it_is(files, tmp_path) -> None:
+    root = tmp_path / "events.root"
+    root.write_bytes(b"root" + bytes(100))
+    with pytest.raises(DataError, match=r"events\.root: a ROOT file, not a pickle"):
+        process_of([root])
+    assert process_of([root, *files], keep_going=True) == "ttbar"
 
 
 def test_nothing_there_is_told(tmp_path) -> None:
     with pytest.raises(MissingInputError, match=r"nowhere\.pkl\.bz2: no such file"):
         zenodo_files([tmp_path / "nowhere.pkl.bz2"])
-    with pytest.raises(MissingInputError, match=r"no \*\.pkl\.bz2 in this folder"):
+    for name in ("a.root", "b.root"):
+        (tmp_path / name).write_bytes(b"root" + bytes(100))
+    with pytest.raises(
+        MissingInputError, match=r"no \*\.pkl\.bz2 or .* in this folder \(it holds a ROOT file: 2\)"
+    ):
         zenodo_files([tmp_path])
+
+
+def test_plain_files_are_read_beside_compressed_ones(files, tmp_path, original) -> None:
+    compressors = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
+    for file, (suffix, compress) in zip(files[3:6], compressors.items(), strict=True):
+        plain = bz2.decompress(file.read_bytes())
+        file.with_name(file.name.removesuffix(".bz2") + suffix).write_bytes(compress(plain))
+        file.unlink()
+    found = zenodo_files([files[0].parent])
+    assert [file.name.partition(".")[0] for file in found] == [file.name.partition(".")[0] for file in files]
+    store = import_zenodo(found, tmp_path / "store", OPTIONS, workers=1)
+    assert (store.path / "features.npy").read_bytes() == (original.path / "features.npy").read_bytes()
+
+
+def test_a_decompressed_copy_is_not_counted_twice(files, tmp_path) -> None:
+    copy = files[2].with_suffix("")  # x.pkl beside x.pkl.bz2
+    copy.write_bytes(bz2.decompress(files[2].read_bytes()))
+    found = zenodo_files([files[0].parent])
+    assert len(found) == 13
+    with pytest.raises(DataError, match="the same content as"):
+        import_zenodo(found, tmp_path / "store", OPTIONS, workers=1)
+    assert len(import_zenodo(found, tmp_path / "store", OPTIONS, workers=1, keep_going=True)) == 12
+
+
+def test_the_pileup_is_what_is_known_of_it(files, tmp_path) -> None:
+    published = write(tmp_path / "tev14_pythia8_ttbar_0_0.pkl.bz2", content_of([2]))
+    unknown = import_zenodo([published], tmp_path / "unknown", ReadOptions("ttbar"), workers=1)
+    assert unknown.manifest["pileup"] is None
+    assert unknown[0].pileup is None
+    given = import_zenodo([published], tmp_path / "given", ReadOptions("ttbar", pileup=140.0), workers=1)
+    assert given.manifest["pileup"] == 140.0
+    ours = import_zenodo(files, tmp_path / "ours", ReadOptions("ttbar"), workers=1)
+    assert ours.manifest["pileup"] == 0.0  # the exported store's
+    with pytest.raises(DataError, match=r"ttbar_0_0.*says of itself pileup: 0\.0, and 200\.0 was given"):
+        import_zenodo(files, tmp_path / "wrong", ReadOptions("ttbar", pileup=200.0), workers=1)
+    with pytest.raises(DataError, match=r"says of itself process: 'ttbar', and 'qcd' was given"):
+        import_zenodo(files, tmp_path / "wrong", ReadOptions("qcd"), workers=1)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -190,9 +251,9 @@ def test_a_damaged_part_is_read_again(begun, tmp_path, read_files) -> None:
 
 
 def test_other_options_read_all_again(begun, tmp_path, read_files) -> None:
-    store = import_zenodo(begun, tmp_path / "store", ReadOptions("ttbar", pileup=200.0), workers=1)
+    store = import_zenodo(begun, tmp_path / "store", ReadOptions("ttbar", correct_charge=True), workers=1)
     assert read_files == [file.name for file in begun]
-    assert store[0].pileup == 200.0
+    assert "electric" in store.manifest["settings"]["target_charge"]
 
 
 SCRIPT = """

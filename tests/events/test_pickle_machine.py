@@ -305,8 +305,7 @@ def test_not_compressed_and_not_there(tmp_path) -> None:
     with pytest.raises(MissingInputError, match=r"file\.pkl\.bz2: no such file"):
         load_pickle(file)
     file.write_bytes(WHOLE)
-    with pytest.raises(DataError, match=r"file\.pkl\.bz2: cannot be read: Invalid data stream"):
-        load_pickle(file)
+    assert load_pickle(file)["n"] == 3  # its content says how it is compressed, not its name
     with pytest.raises(DataError, match="cannot be read: Is a directory"):
         load_pickle(tmp_path)
 

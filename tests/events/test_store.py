@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import dataclasses
 import json
 from pathlib import Path
@@ -191,6 +192,25 @@ def test_a_store_without_generator_jets_says_so(make_event, tmp_path) -> None:
 def test_no_store_says_which_stage_makes_it(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match=r"no event store; the stage `events` makes it"):
         EventStore.open(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("asked", [".", "train"])  # the folder itself, or one that should be in it
+def test_files_of_others_are_told_with_how_they_become_a_store(tmp_path: Path, asked: str) -> None:
+    (tmp_path / "tev14_pythia8_ttbar_0_0.pkl.bz2").write_bytes(bz2.compress(b"x"))
+    wanted = r"holds tev14_\S+ \(a bz2-compressed file\): .*`mlpf-hpo events import-zenodo \S+ --out STORE`"
+    with pytest.raises(MissingInputError, match=wanted):
+        EventStore.open(tmp_path / asked)
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [(b"root", "a ROOT file"), (b"\x89HDF\r\n\x1a\n", "an HDF5 file"), (b"", "an empty file")],
+)
+def test_a_file_in_place_of_a_store_is_told_by_what_it_is(tmp_path: Path, head: bytes, told: str) -> None:
+    file = tmp_path / "events.root"
+    file.write_bytes(head + bytes(100 * bool(head)))
+    with pytest.raises(DataError, match=rf"events\.root: {told}, not an event store, which is a folder"):
+        EventStore.open(file)
 
 
 @pytest.mark.parametrize(

@@ -16,24 +16,7 @@ from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.events.zenodo import read_zenodo, write_zenodo
-
-
-def content_of(sizes: list[int], dtype: Any = np.float32) -> dict[str, Any]:
-    """Return made-up events in the published layout."""
-    generator = np.random.default_rng(sizes)
-    content: dict[str, Any] = {"X": [], "ygen": [], "ycand": []}
-    for n in sizes:
-        for name, columns, kinds in (("X", 12, (1, 3)), ("ygen", 7, (0, 6)), ("ycand", 7, (0, 6))):
-            rows = generator.normal(size=(n, columns)).astype(dtype)
-            rows[:, 0] = generator.integers(*kinds, n)
-            content[name].append(rows)
-    return content
-
-
-def write(file: Path, content: Any, protocol: int = 4) -> Path:
-    with bz2.open(file, "wb", compresslevel=1) as stream:
-        pickle.dump(content, stream, protocol=protocol)
-    return file
+from tests.events.published import content_of, write
 
 
 def read(folder: Path, content: Any, protocol: int = 4, **options: Any) -> list[Event]:
