@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlpf_hpo.errors import StorageError, TrackingError
 from mlpf_hpo.tracking.answers import UnreachableError, understood
 from mlpf_hpo.tracking.client import artifact_root, tracking_uri
+from mlpf_hpo.tracking.duplicates import by_preference
 from mlpf_hpo.tracking.epochs import has_epochs, last_epoch
 from mlpf_hpo.tracking.hosts import LABEL, joined_labels
 from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, OpenRun, Operation
@@ -125,7 +126,7 @@ class Delivery:
             while self._doubtful:
                 name, (kind, identity) = next(iter(self._doubtful.items()))
                 for run in self._all(kind, identity)[1:]:
-                    if not has_epochs(run):
+                    if run.info.status == "RUNNING" and not has_epochs(run):
                         self.client.delete_run(run.info.run_id)
                         deleted.add(str(run.info.run_id))
                 del self._doubtful[name]
@@ -192,10 +193,10 @@ class Delivery:
         return self._last_epoch[run_id]
 
     def _all(self, kind: str, identity: Mapping[str, str]) -> list[Run]:
-        """Return the runs with these tags; of twins first the one with epochs, else one that has ended."""
+        """Return the runs with these tags, first the one that counts."""
         condition = " and ".join(f"tags.{tag} = '{value}'" for tag, value in identity.items())
         found = self.client.search_runs([self.experiment_id(kind)], condition, max_results=100)
-        return sorted(found, key=_preference)
+        return by_preference(found)
 
     def _breaks_over(self, operation: Operation) -> bool:
         """Tell whether a server that answers others fails over this; while it is away, nothing counts."""
@@ -224,11 +225,6 @@ def _tags_again(operation: OpenRun, found: Run) -> Mapping[str, str]:
         return operation.tags
     label = joined_labels(found.data.tags.get(LABEL, ""), operation.tags[LABEL])
     return {**operation.tags, LABEL: label}
-
-
-def _preference(run: Run) -> tuple[bool, bool, int, str]:
-    info = run.info
-    return not has_epochs(run), info.status == "RUNNING", info.start_time, info.run_id
 
 
 def dataset_input(

@@ -10,6 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.errors import MissingInputError
 from mlpf_hpo.tracking.delivery import experiment_name
+from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.records import TrialRun
 
 KINDS = ("campaign", "search", "reference")
@@ -64,7 +65,7 @@ def _by_key(client: MlflowClient, beginning: str) -> list[TrialRun]:
     experiments = [client.get_experiment_by_name(experiment_name(kind)) for kind in KINDS]
     ids = [experiment.experiment_id for experiment in experiments if experiment is not None]
     condition = f"tags.kind = 'trial' and tags.trial_key LIKE '{beginning}%'"
-    return [_trial_run(run) for run in client.search_runs(ids, condition)] if ids else []
+    return [_trial_run(run) for run in counted_once(client.search_runs(ids, condition))] if ids else []
 
 
 def _trial_run(run: Run) -> TrialRun:

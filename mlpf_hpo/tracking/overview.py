@@ -13,6 +13,7 @@ from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.drivers import MACHINE, PROCESS, is_alive
+from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.reader import all_runs
 from mlpf_hpo.tracking.records import MODEL
 
@@ -109,7 +110,7 @@ def work_on_record(client: MlflowClient, kind: str) -> list[Work]:
         return []
     parents: list[Run] = []
     trials: dict[str, Counter[str]] = {}
-    for run in all_runs(client, experiment.experiment_id, "tags.campaign_id LIKE '%'"):
+    for run in counted_once(all_runs(client, experiment.experiment_id, "tags.campaign_id LIKE '%'")):
         tags = run.data.tags
         if tags.get("kind") == kind:
             parents.append(run)

@@ -14,6 +14,7 @@ from mlpf_hpo.metric_modes import resolve_mode
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.delivery import experiment_name
+from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.epochs import is_per_epoch
 from mlpf_hpo.tracking.overview import work_on_record
 from mlpf_hpo.tracking.reader import LARGEST, all_runs
@@ -96,7 +97,7 @@ def best_trials(
     condition = "tags.kind = 'trial'"
     if campaign_id is not None:
         condition += f" and {links.condition_on(campaign_id)}"
-    runs = list(all_runs(client, experiment.experiment_id, condition))
+    runs = counted_once(all_runs(client, experiment.experiment_id, condition))
     known = sorted({name for run in runs for name in run.data.metrics if is_per_epoch(name)})
     if known and metric not in known:
         hint = did_you_mean(metric, known) or f"; there are {', '.join(known)}"

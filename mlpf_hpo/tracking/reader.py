@@ -11,6 +11,7 @@ from mlflow.entities import Run
 from mlpf_hpo.space import Configuration
 from mlpf_hpo.tracking.answers import understood
 from mlpf_hpo.tracking.delivery import experiment_name
+from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.epochs import is_per_epoch
 from mlpf_hpo.tracking.histories import Point, histories
 from mlpf_hpo.tracking.records import TrialSummary
@@ -31,7 +32,8 @@ def trials(
     """Return the trials of a campaign or search, or those with given run ids, ordered by trial id.
 
     Runs whose opening was cut short - by a kill before their parameters were logged - hold nothing and are
-    left out; the trial's next opening completes them.
+    left out; the trial's next opening completes them. Of several runs of a trial one counts, see
+    `duplicates.by_preference`.
 
     Parameters
     ----------
@@ -59,11 +61,11 @@ def trials(
         experiment = client.get_experiment_by_name(experiment_name(kind))
         if experiment is None:
             return []
-        found = [
+        found = counted_once(
             run
             for run in all_runs(client, experiment.experiment_id, condition)
             if (wanted is None or run.info.run_id in wanted) and "seed" in run.data.params
-        ]
+        )
         logged = {name for run in found for name in run.data.metrics if is_per_epoch(name)}
         names = logged if metrics is None else logged & set(metrics)
         points = histories(client, [run.info.run_id for run in found], sorted(names))
@@ -71,7 +73,7 @@ def trials(
 
 
 def all_runs(client: MlflowClient, experiment_id: str, condition: str) -> Iterable[Run]:
-    """Yield every run of an experiment that fits a condition, page by page."""
+    """Yield every run of an experiment that fits a condition, page by page; also several of one trial."""
     token = None
     while True:
         page = client.search_runs([experiment_id], condition, max_results=PAGE, page_token=token)
