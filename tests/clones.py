@@ -49,6 +49,13 @@ def merged(base: dict, changes: dict) -> dict:
     return out
 
 
+MARK = "MLPF_HPO_TEST_CLONE"
+"""In the environment of everything that a clone's commands start: by it they are found."""
+
+FOREIGN = ("MLFLOW_", "RAY_", "DVC_", "PYTHONPATH")
+"""What a clone's commands don't inherit: they find its package as a user's do, beside an installed one."""
+
+
 class Clone:
     """A working copy with its own MLflow database, state and DVC cache."""
 
@@ -56,9 +63,9 @@ class Clone:
         self.folder = folder
         self.output = ""
         self.environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "RAY_", "DVC_"))},
+            **{k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(folder),
+            MARK: str(folder),
         }
 
     def write_params(self, changes: dict) -> None:

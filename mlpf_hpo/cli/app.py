@@ -22,6 +22,7 @@ from mlpf_hpo.cli import (
     train,
     ui,
 )
+from mlpf_hpo.cli.checkout import run_own_command
 from mlpf_hpo.cli.style import examples, group
 
 ORDER = (
@@ -95,8 +96,9 @@ def main() -> None:
 
     A bad option of `benchmark` leaves with 64: its small statuses count failed copies.
     """
+    run_own_command()
     try:
-        console.run(app)
+        console.run(lambda: app(prog_name="mlpf-hpo"))
     except SystemExit as end:
         if end.code == USAGE_ERROR and "benchmark" in sys.argv[1:2]:
             sys.exit(BENCHMARK_USAGE_ERROR)

@@ -18,6 +18,7 @@ import mlpf_hpo.tracking.client  # noqa: F401  (sets what keeps Ray from phoning
 from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import ConfigurationError, StorageError
 from mlpf_hpo.hardware.host import usable_cpus
+from mlpf_hpo.own_package import PATH_VARIABLE, import_path, refuse_another
 from mlpf_hpo.tuning.ray_errors import refusal
 from mlpf_hpo.tuning.ray_folder import session_folder
 
@@ -104,9 +105,11 @@ def ray_session(state_dir: Path, resources: ResourceParams, threads: int) -> Ite
 @contextmanager
 def _settings() -> Iterator[None]:
     """Set what Ray reads from the environment, and quieten it; afterwards all is as before."""
-    before = {name: os.environ.get(name) for name in ENVIRONMENT}
+    own = {name: value for name, value in ENVIRONMENT.items() if name not in os.environ}
+    own[PATH_VARIABLE] = import_path()
+    before = {name: os.environ.get(name) for name in own}
     levels = {name: logging.getLogger(name).level for name in LEVELS}
-    os.environ.update({name: value for name, value in ENVIRONMENT.items() if before[name] is None})
+    os.environ.update(own)
     for name, level in LEVELS.items():
         logging.getLogger(name).setLevel(level)
     try:
@@ -117,6 +120,8 @@ def _settings() -> Iterator[None]:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _own_token() -> None:
@@ -127,9 +132,12 @@ def _own_token() -> None:
 
 def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, threads: int) -> None:
     """Attach to a cluster or start Ray here; the stack ends it."""
+    refuse_another(Path.cwd())
     if "RAY_ADDRESS" in os.environ:
         stack.callback(ray.shutdown)
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": ENVIRONMENT})
+        path = import_path(others="${PYTHONPATH}")  # each node's own
+        settings = {"env_vars": {**ENVIRONMENT, PATH_VARIABLE: path}}
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=settings)
         return
     gpus = _n_gpus()
     yours = share(resources, threads, usable_cpus(), gpus)

@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mlpf_hpo.own_package import PATH_VARIABLE, import_path
+
 LOG_FILE = "out.log"
 _CHANNEL_VARIABLE = "MLPF_HPO_COPY_CHANNEL"
 _GO = b"go\n"
@@ -226,7 +228,12 @@ def _start(number: int, command: Sequence[str], folder: Path, environment: Mappi
             process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**os.environ, **environment, _CHANNEL_VARIABLE: str(outbox)},
+                env={
+                    **os.environ,
+                    PATH_VARIABLE: import_path(),
+                    **environment,
+                    _CHANNEL_VARIABLE: str(outbox),
+                },
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

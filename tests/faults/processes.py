@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.clones import Clone
+from tests.clones import MARK, Clone
 
 PATIENCE_SECONDS = 600
 """Much longer than anything takes; a test that waits so long fails."""
@@ -33,7 +33,7 @@ def processes(folder: Path, *words: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            ours = process.environ().get("PYTHONPATH") == str(folder)
+            ours = process.environ().get(MARK) == str(folder)
             alive = process.status() != psutil.STATUS_ZOMBIE
             if ours and alive and all(word in " ".join(process.cmdline()) for word in words):
                 found.append(process)

@@ -1,0 +1,53 @@
+"""Processes that are started run the package that started them, and not one that is installed elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from pathlib import Path
+
+from mlpf_hpo.errors import ConfigurationError
+
+PATH_VARIABLE = "PYTHONPATH"
+
+NAME = Path(__file__).parent.name
+
+INSTALLED = Path(sysconfig.get_path("purelib")).resolve()
+"""Where every Python looks anyway; on a PYTHONPATH it would come before the standard library."""
+
+
+def package_root() -> Path:
+    """Return the folder that this process imports the package from: its checkout, or site-packages."""
+    return Path(__file__).resolve().parents[1]
+
+
+def import_path(root: Path | None = None, others: str | None = None) -> str:
+    """Return a PYTHONPATH with which a new Python finds this package before any other.
+
+    Parameters
+    ----------
+    root : path, optional
+        Folder of the package; by default that of this process.
+    others : str, optional
+        What comes after it; by default the PYTHONPATH of this process.
+    """
+    root = root or package_root()
+    own = "" if root == INSTALLED else str(root)
+    others = os.environ.get(PATH_VARIABLE, "") if others is None else others
+    return os.pathsep.join(filter(None, (own, others)))
+
+
+def refuse_another(folder: Path) -> None:
+    """Refuse a folder with another copy of the package, where new processes would find it first.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is one; the message names both.
+    """
+    other, own = (folder / NAME).resolve(), package_root() / NAME
+    if (other / "__init__.py").is_file() and other != own:
+        raise ConfigurationError(
+            f"{other}: Ray's workers would run this package, and the process that starts them runs {own}; "
+            f"start it with `python -m`, which takes the one in {folder}, or in another folder"
+        )
