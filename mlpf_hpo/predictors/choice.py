@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mlpf_hpo.config import PredictorsParams
+from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
@@ -38,7 +39,11 @@ SELECTED = "selected"
 
 
 def _order_of_the_best(true: FloatArray, predicted: FloatArray, mode: Mode) -> float:
-    """Return Kendall's tau with pairs weighted by the places of their members, best first (Vigna 2015)."""
+    """Return Kendall's tau with pairs weighted by the places of their members, best first (Vigna 2015).
+
+    Of equal values the one with the better partner takes the better place, in either ranking, and the mean
+    over both rankings is returned: the order of the rows does not matter.
+    """
     if np.ptp(true) == 0 or np.ptp(predicted) == 0:
         return 0.0
     sign = -1.0 if mode == "min" else 1.0
@@ -50,6 +55,11 @@ CRITERIA: dict[str, Measure] = {
     "r2": coefficient_of_determination,
     "log_mae": accuracy,
 }
+
+
+def measures(mode: Mode) -> dict[str, Measure]:
+    """Return all ways in which a candidate may be better or worse than another, by name."""
+    return {**CRITERIA, "order of the best": partial(_order_of_the_best, mode=mode)}
 
 
 @dataclass(frozen=True)
@@ -153,7 +163,7 @@ def fit_chosen(
     candidates: Sequence[str] | None = None,
 ) -> tuple[CurvePredictor, str]:
     """Return the chosen predictor, fitted on all curves to answer at every epoch, and why it was chosen."""
-    names = tuple(candidates or params.candidates)
+    names, curves = tuple(candidates or params.candidates), by_content(curves)
     frame, seen = curves.frame(), curves.frame(known_epochs)
     winner, why = names[0], ""
     if is_choice(names):
@@ -186,10 +196,11 @@ def choose_by_predictions(
 ) -> Choice:
     """Choose by out-of-fold predictions, candidate -> [n].
 
-    What stays unless it is beaten is persistence, or the first candidate where that is not among them.
+    What stays unless it is beaten is persistence, or the first candidate where that is not among them. Of
+    candidates that gain the same, the first is chosen.
     """
     incumbent = PERSISTENCE if PERSISTENCE in predicted else next(iter(predicted))
-    ways: list[Measure] = [*CRITERIA.values(), partial(_order_of_the_best, mode=mode)]
+    ways = measures(mode).values()
 
     def gained(measure: Measure, name: str, blocks: Sequence[IntArray] = ()) -> tuple[float, float]:
         return gain(measure, y, predicted[name], predicted[incumbent], blocks)

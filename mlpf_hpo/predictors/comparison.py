@@ -10,6 +10,7 @@ from typing import Any
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.curves.dataset import curves_file_digest, read_curves
+from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.files import written_whole
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.predictors.choice import SELECTED
@@ -50,7 +51,7 @@ def compare_predictors(
     dict
         Content of results/predictors.json.
     """
-    curves = read_curves(curves_file)
+    curves = by_content(read_curves(curves_file))
     seed = derive_seed(params.seed, "predictors")
     result = select(curves, params.predictors, seed, progress)
     checksums = {}

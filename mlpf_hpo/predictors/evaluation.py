@@ -11,6 +11,7 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from mlpf_hpo.config import PredictorsParams
+from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED, choose, is_choice
@@ -93,6 +94,7 @@ def evaluate(
         If there are too few curves, or nothing to predict.
     """
     _check(curves, known_epochs)
+    curves = by_content(curves)
     found = Evaluation(known_epochs, curves.n_epochs, train, test=len(curves))
     found.scores = {name: {metric: [] for metric in METRICS} for name in names}
     told = Parallel(n_jobs=jobs, return_as="generator")(

@@ -65,7 +65,8 @@ def halves(groups: NDArray[Any], points: int, seed: int) -> tuple[IntArray, IntA
 def held_out(groups: NDArray[Any], points: int, seed: int) -> tuple[IntArray, IntArray]:
     """Return `points` rows to train on, and rows of other configurations to test on.
 
-    Half of the configurations are tested, as by `halves`; fewer where the other half has too few rows.
+    Half of the configurations are tested, as by `halves`; fewer where the other half has too few rows. Both
+    are dealt, and come, in an order that the names of the configurations decide, not the order of the rows.
 
     Raises
     ------
@@ -81,14 +82,16 @@ def held_out(groups: NDArray[Any], points: int, seed: int) -> tuple[IntArray, In
             f"{points} training curves asked for: of {len(groups)} curves of {len(distinct)} configurations "
             "too few would be left to test on; ask for fewer"
         )
-    outside = np.isin(member, order[training:])
-    rows = np.random.default_rng(derive_seed(seed, "training rows")).permutation(np.flatnonzero(~outside))
-    return rows[:points], np.flatnonzero(outside)
+    by_name = np.argsort(member, kind="stable")
+    outside = np.isin(member, order[training:])[by_name]
+    rows = np.random.default_rng(derive_seed(seed, "training rows")).permutation(by_name[~outside])
+    return rows[:points], by_name[outside]
 
 
 def quantile_space(train: FloatArray) -> Callable[[FloatArray], FloatArray]:
     """Return the map from losses to quantiles of the training losses, [0, 1]."""
-    transformer = QuantileTransformer(n_quantiles=min(50, len(train)), random_state=0)
+    # All rows: which ones a subsample has would depend on their order.
+    transformer = QuantileTransformer(n_quantiles=min(50, len(train)), subsample=None)
     transformer.fit(np.asarray(train).reshape(-1, 1))
 
     def transform(values: FloatArray) -> FloatArray:
@@ -105,11 +108,12 @@ def score(
     quantile: FloatArray,
     mode: Mode = "min",
 ) -> Scores:
-    """Return the scores of point predictions.
+    """Return the scores of point predictions; none depends on the order of the rows.
 
     `r2_loss` and `r2_quantile` are R2(true, predicted) in units of the loss and in quantiles of the training
-    losses; `top_recall` is the share of the best min(10, n // 4) that stand among as many predicted best;
-    `log_mae` is the mean absolute error of log(loss), or of the loss where some are not positive.
+    losses; `spearman` and `kendall` (tau-b) give equal values their mean rank, and are 0 where either side is
+    constant, which orders nothing; `top_recall` is that of the best min(10, n // 4); `log_mae` is the mean
+    absolute error of log(loss), or of the loss where some are not positive.
 
     Parameters
     ----------
@@ -120,18 +124,46 @@ def score(
     mode : {"min", "max"}
         Whether small or large values are best.
     """
+    order = np.lexsort((true_quantile, quantile, predicted, true))  # sums, too, to the last digit
+    true, predicted, true_quantile, quantile = (
+        np.asarray(values)[order] for values in (true, predicted, true_quantile, quantile)
+    )
     sign = 1.0 if mode == "min" else -1.0
-    top = max(1, min(10, len(true) // 4))
-    best, chosen = set(np.argsort(sign * true)[:top]), set(np.argsort(sign * predicted)[:top])
     varied = np.ptp(predicted) > 0 and np.ptp(true) > 0
     return {
         "r2_loss": float(r2_score(true, predicted)),
         "r2_quantile": float(r2_score(true_quantile, quantile)),
         "spearman": float(stats.spearmanr(true, predicted).statistic) if varied else 0.0,
         "kendall": float(stats.kendalltau(true, predicted).statistic) if varied else 0.0,
-        "top_recall": len(best & chosen) / top,
+        "top_recall": top_recall(sign * true, sign * predicted, max(1, min(10, len(true) // 4))),
         "log_mae": float(np.abs(log_errors(true, predicted)).mean()),
     }
+
+
+def top_recall(true: FloatArray, predicted: FloatArray, top: int) -> float:
+    """Return the share of the `top` rows with the smallest predictions that are among the best `top`.
+
+    A row is among the best if its true value is not above the `top`-th smallest: of equal ones, each is as
+    good. Where equal predictions compete for the last places, every choice among them is as likely as any
+    other, and the expectation over all of them is returned: a constant prediction has the recall of chance.
+
+    Parameters
+    ----------
+    true, predicted : array [n]
+        Values, the smaller the better.
+    top : int
+        From 1 to n.
+
+    Examples
+    --------
+    >>> top_recall(np.array([1.0, 2.0, 3.0, 4.0]), np.array([7.0, 7.0, 7.0, 7.0]), 1)
+    0.25
+    """
+    best = true <= np.partition(true, top - 1)[top - 1]
+    limit = np.partition(predicted, top - 1)[top - 1]
+    chosen, tied = predicted < limit, predicted == limit
+    places = top - chosen.sum()
+    return float((best[chosen].sum() + places * best[tied].mean()) / top)
 
 
 def log_errors(true: FloatArray, predicted: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.curves.dataset import read_curves
+from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.errors import MissingInputError, TrackingError
 from mlpf_hpo.files import read_record
 from mlpf_hpo.predictors.comparison import open_run
@@ -63,7 +64,7 @@ def register_winner(params: Params, comparison: Path, models: Path, curves_file:
         raise MissingInputError(f"{file}: not there; the stage `predictors` makes it (dvc repro predictors)")
     check_model(file, content["models"].get(name), "make it again with: dvc repro -f predictors")
     predictor = load_predictor(file)
-    curves = read_curves(curves_file)
+    curves = by_content(read_curves(curves_file))
     challenger = Challenger(
         predictor,
         Recipe.of(name, params.predictors),

@@ -39,7 +39,7 @@ def figure_1(inputs: ReportInput) -> Panel:
     """Return training and validation loss before and after the search."""
     curves = inputs.curves
     finished = np.flatnonzero(np.isfinite(curves.final))
-    order = finished[np.argsort(curves.final[finished])]
+    order = finished[np.argsort(curves.final[finished], kind="stable")]
     median = int(order[(len(order) - 1) // 2])
     best = best_trial(inputs.search)
     before = (curves.metrics["train/loss"][median], curves.values[median])

@@ -14,7 +14,8 @@ class Asha(BaseScheduler):
 
     At the first epoch that reaches a rung grace * eta^k, a trial is compared with the values that *earlier*
     trials left there: it stops if it is worse than their best-1/eta quantile (linear interpolation). The
-    first to arrive passes. Its own value is recorded whether it passes or not.
+    first to arrive passes, and so does who equals the limit: of equal values, none is stopped. Its own value
+    is recorded whether it passes or not.
 
     Parameters
     ----------

@@ -156,8 +156,8 @@ class PredictiveAsha(Asha):
         return pd.concat([configurations.astype(float), pd.DataFrame(losses, columns=columns)], axis=1)
 
     def _incumbent(self) -> tuple[str | None, float]:
-        """Return the owner of the smallest upper bound and that bound; nobody's is infinite."""
-        owner = min(self._bounds, key=lambda trial_id: self._bounds[trial_id].upper, default=None)
+        """Return who owns the smallest upper bound, the first of equals, and that bound; else infinity."""
+        owner = min(self._bounds, key=lambda trial: (self._bounds[trial].upper, trial), default=None)
         if owner is None or math.isinf(self._bounds[owner].upper):
             return None, math.inf
         return owner, self._bounds[owner].upper

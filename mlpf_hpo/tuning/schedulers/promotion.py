@@ -12,7 +12,8 @@ from mlpf_hpo.tuning.schedulers.asha import check_halving
 class Promotion(BaseScheduler):
     """Pause every trial at its next rung; a free worker resumes one of the best, or starts a new trial.
 
-    At a rung where n trials have arrived, the best floor(n / eta) may go on. Higher rungs are asked first.
+    At a rung where n trials have arrived, the best floor(n / eta) may go on, of equal ones those with the
+    first identifiers: whichever order they arrived in. Higher rungs are asked first.
     Trials that never get their turn end when nothing else is left to run; of fewer trials than eta to the
     power of the number of rungs, none may be trained to the end.
 
@@ -53,7 +54,8 @@ class Promotion(BaseScheduler):
         for rung in reversed(range(len(self._costs))):
             costs = self._costs[rung]
             passed = self._costs[rung + 1] if rung + 1 < len(self._costs) else {}
-            best = sorted(costs, key=costs.__getitem__)[: int(len(costs) / self.reduction_factor)]
+            ranked = sorted(costs, key=lambda trial_id: (costs[trial_id], trial_id))
+            best = ranked[: int(len(costs) / self.reduction_factor)]
             for trial_id in best:
                 if trial_id in waiting and trial_id not in passed:
                     return trial_id
