@@ -9,6 +9,7 @@ from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for every run that ends
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for every file of a run
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 # An MLflow that is away is told within seconds, or within a minute where it takes requests and answers none.
 # Nobody who trains waits for that, see outbox.py.

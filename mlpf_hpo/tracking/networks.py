@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.files import sha256
 from mlpf_hpo.tracking.answers import public_uri, understood
+from mlpf_hpo.tracking.kept import keep_network
 from mlpf_hpo.tracking.records import NETWORK
 from mlpf_hpo.tracking.versions import (
     CHECKSUM,
@@ -29,9 +30,6 @@ from mlpf_hpo.tracking.versions import (
 AGAIN = "register one anew with: dvc repro -f studies/reference_training/dvc.yaml:register"
 
 DESCRIPTION = "Networks that reconstruct particles: `mlpf-hpo physics` and `mlpf-hpo reconstruct` take them."
-
-ARTIFACTS = "network"
-"""Path of checkpoints below a run's artifacts."""
 
 _REFERENCE = re.compile(rf"(?:models:/)?{NETWORK}(?:@(?P<alias>[A-Za-z0-9_-]+)|/(?P<version>[0-9]{{1,9}}))")
 
@@ -131,7 +129,6 @@ def _new_version(
 ) -> ModelVersion:
     if not client.search_registered_models(f"name = '{NETWORK}'"):
         client.create_registered_model(NETWORK, description=DESCRIPTION)
-    folder = f"{ARTIFACTS}/{checkpoint.stem}"  # one file each: a run may be registered at several epochs
-    client.log_artifact(run_id, str(checkpoint), folder)
+    folder = keep_network(client, run_id, checkpoint)
     source = f"{client.get_run(run_id).info.artifact_uri}/{folder}"
     return client.create_model_version(NETWORK, source, run_id, tags=dict(tags))

@@ -96,6 +96,7 @@ def _summary(run: Run, points: Mapping[str, list[Point]]) -> TrialSummary:
         metrics={name: _curve(history) for name, history in histories.items()},
         hardware_label=tags.get("hardware_label", ""),
         timestamps=_moments(histories.values()),
+        reason=tags.get("reason", ""),
     )
 
 

@@ -45,6 +45,8 @@ class TrialSummary:
         Machine that trained it.
     timestamps : sequence of float
         When each epoch ended, seconds since 1970.
+    reason : str
+        Which rule stopped it, or why it ended as it did; empty if it finished.
     """
 
     trial_id: str
@@ -56,6 +58,7 @@ class TrialSummary:
     metrics: Mapping[str, tuple[float, ...]]
     hardware_label: str
     timestamps: tuple[float, ...] = ()
+    reason: str = ""
 
     @property
     def epochs(self) -> int:

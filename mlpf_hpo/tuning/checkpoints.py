@@ -117,17 +117,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise DataError(f"{path}: damaged: {str(error).partition(chr(10))[0]}") from None
     if content is None:
         raise DataError(f"{path}: damaged: its content is not what its name says")
-    return Checkpoint(path, _epoch(path), content)
+    return Checkpoint(path, epoch_of(path.name), content)
 
 
 def _checkpoints(folder: Path) -> list[Path]:
     """Return all checkpoints, newest first."""
     found = [path for path in folder.glob("epoch-*.ckpt") if _NAME.fullmatch(path.name)]
-    return sorted(found, key=lambda path: (_epoch(path), path.stat().st_mtime_ns), reverse=True)
+    return sorted(found, key=lambda path: (epoch_of(path.name), path.stat().st_mtime_ns), reverse=True)
 
 
-def _epoch(path: Path) -> int:
-    match = _NAME.fullmatch(path.name)
+def epoch_of(name: str) -> int:
+    """Return the number of epochs that a checkpoint's file name tells; -1 if it is none of ours."""
+    match = _NAME.fullmatch(name)
     return int(match.group(1)) if match else -1
 
 

@@ -96,7 +96,7 @@ class Ledger:
         self._replay_summaries(finished, target)
         for trial in self.trials.values():
             if trial.trial_id in finished:
-                self._end_as_recorded(trial, finished[trial.trial_id].status)
+                self._end_as_recorded(trial, finished[trial.trial_id])
             elif trial.state is not State.PAUSED and trial.epochs > 0:
                 trial.state = State.PENDING
                 self._again.append(trial.trial_id)
@@ -225,13 +225,13 @@ class Ledger:
         trial.state, trial.status, trial.reason = State.ENDED, status, reason
         self._tell_end(trial)
 
-    def _end_as_recorded(self, trial: Trial, status: str) -> None:
+    def _end_as_recorded(self, trial: Trial, record: TrialSummary) -> None:
         if trial.state is State.PAUSED:
             self._paused.remove(trial.trial_id)
             trial.stop = self._unpromoted(trial)
-        if status != "stopped":
+        if record.status != "stopped":
             trial.stop = None
-        self._end(trial, status, trial.stop.reason if trial.stop else "")
+        self._end(trial, record.status, record.reason or (trial.stop.reason if trial.stop else ""))
 
     @staticmethod
     def _unpromoted(trial: Trial) -> Stop:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.tracking import finder
 from mlpf_hpo.tracking.client import connect, is_there
+from mlpf_hpo.tracking.kept import Client
 from mlpf_hpo.tracking.networks import is_reference
 from mlpf_hpo.tracking.records import TrialRun
 from mlpf_hpo.tuning.best import trial_folder
 from mlpf_hpo.tuning.checkpoints import newest_checkpoint
+from mlpf_hpo.tuning.recovery import find_checkpoint, kept_epoch
 from mlpf_hpo.tuning.registration import find_registered
 from mlpf_hpo.tuning.trained import TrainedTrial, load_trained
 
@@ -26,7 +29,8 @@ def find_trained(wanted: str, state: Path | None = None) -> tuple[TrainedTrial, 
         ``mlpf@champion`` or ``mlpf/3``; or a run id, a trial key or at least its first four characters. Of
         several runs of one trial, that with the longest training counts.
     state : path, optional
-        Where `run_trials` keeps checkpoints; by default the project's folder of state.
+        Where `run_trials` keeps checkpoints, by default the project's folder of state; what is not there may
+        be kept with the run, and is fetched.
 
     Returns
     -------
@@ -38,11 +42,11 @@ def find_trained(wanted: str, state: Path | None = None) -> tuple[TrainedTrial, 
     Raises
     ------
     MissingInputError
-        If there is no such trial or version, or its checkpoints are gone.
+        If there is no such trial or version, or nothing keeps its network.
     DataError
         If the key belongs to several trials, or the checkpoint is damaged.
     TrackingError
-        If the version's checkpoint cannot be had, or is damaged.
+        If the checkpoint of the version, or the run, cannot be had, or is damaged.
     """
     if Path(wanted).exists():
         trained = load_trained(Path(wanted))
@@ -53,23 +57,37 @@ def find_trained(wanted: str, state: Path | None = None) -> tuple[TrainedTrial, 
         raise MissingInputError(
             f"{wanted}: no such checkpoint, and no MLflow database here to look for a trial of this name in"
         )
-    runs = finder.find_runs(connect(), wanted)
+    client = connect()
+    runs = finder.find_runs(client, wanted)
     keys = sorted({run.trial_key for run in runs})
     if len(keys) > 1:
         raise DataError(
             f"{wanted}: {len(keys)} trials begin like this: {', '.join(keys[:5])}; give more of one"
         )
-    folders = {run: trial_folder(state or state_folder(), run.campaign_id, run.trial_key) for run in runs}
-    kept = {run: newest_checkpoint(folder) for run, folder in folders.items()}
-    found = {run: checkpoint for run, checkpoint in kept.items() if checkpoint is not None}
-    if not found:
+    return _longest(client, runs, state or state_folder())
+
+
+def _longest(client: Client, runs: Sequence[TrialRun], state: Path) -> tuple[TrainedTrial, TrialRun]:
+    """Return the network with the longest training, of those in the folder of state and with the runs."""
+    folders = {run: trial_folder(state, run.campaign_id, run.trial_key) for run in runs}
+    newest = {run: newest_checkpoint(folder) for run, folder in folders.items()}
+    here = {run: checkpoint.epoch if checkpoint else 0 for run, checkpoint in newest.items()}
+    there = {run: kept_epoch(client, run.run_id) for run in runs}
+    run = max(runs, key=lambda run: max(here[run], there[run]))
+    try:
+        checkpoint = find_checkpoint(client, run.run_id, folders[run], there[run])
+    except TrackingError as error:
+        raise TrackingError(
+            f"trial {run.name}: {error}; give the path of a copy, or --state with the folder of its "
+            "checkpoints. That of a search's best trial comes again by: dvc repro -f search"
+        ) from None
+    if checkpoint is None:
         looked = " and ".join(str(folder) for folder in folders.values())
         raise MissingInputError(
-            f"{wanted}: trial {runs[0].name} has no checkpoint in {looked}: it was trained elsewhere, or "
-            "they were removed; give the path of a copy, or --state with the folder that has them"
+            f"trial {run.name}: no checkpoint in {looked}, and none is kept with its run: it was trained "
+            "elsewhere, or they were removed; give the path of a copy, or --state with the folder that has it"
         )
-    run = max(found, key=lambda run: found[run].epoch)
-    return load_trained(found[run].path), run
+    return load_trained(checkpoint.path), run
 
 
 def run_of(trained: TrainedTrial) -> TrialRun | None:

@@ -25,7 +25,7 @@ from mlpf_hpo.tuning.interruption import Interruption
 from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.ray_errors import WorkerDied, trial_error
 from mlpf_hpo.tuning.ray_trial import TRIAL
-from mlpf_hpo.tuning.recorder import Recorder
+from mlpf_hpo.tuning.recorder import TrialRecord
 from mlpf_hpo.tuning.scheduler import Decision
 from mlpf_hpo.tuning.standing import State
 
@@ -41,7 +41,7 @@ class Bridge:
     ----------
     ledger : Ledger
         Where the trials stand.
-    recorder : Recorder
+    recorder : TrialRecord
         Writes runs and metrics.
     target : str
         The metric that the policy sees.
@@ -58,7 +58,7 @@ class Bridge:
     def __init__(
         self,
         ledger: Ledger,
-        recorder: Recorder,
+        recorder: TrialRecord,
         target: str,
         concurrency: int,
         epoch_timeout_seconds: float,

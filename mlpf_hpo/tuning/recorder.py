@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 from mlpf_hpo.errors import InterruptedStageError, one_line
 from mlpf_hpo.tracking.writer import RunWriter
@@ -12,6 +13,38 @@ from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.standing import State, Trial
 
 log = logging.getLogger(__name__)
+
+
+class TrialRecord(Protocol):
+    """What hears of trials: when one begins, of its epochs, of its end, and of that of the session."""
+
+    def open(self, trial_id: str) -> None:
+        """Hear that a trial begins, or goes on."""
+
+    def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float], timestamp_ms: int) -> None:
+        """Hear of an epoch."""
+
+    def close(self, trial: Trial) -> None:
+        """Hear that a trial has ended."""
+
+    def kill_open(self, trials: Mapping[str, Trial], reason: str) -> None:
+        """Hear that the session has ended, and why."""
+
+
+class Unrecorded:
+    """Writes nothing: of trials whose runs are on record, and stay as they are."""
+
+    def open(self, trial_id: str) -> None:
+        """Nothing."""
+
+    def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float], timestamp_ms: int) -> None:
+        """Nothing."""
+
+    def close(self, trial: Trial) -> None:
+        """Nothing."""
+
+    def kill_open(self, trials: Mapping[str, Trial], reason: str) -> None:
+        """Nothing."""
 
 
 class Recorder:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.config.reference import TRAIN, TTBAR, ReferenceParams
-from mlpf_hpo.errors import DataError
+from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.best import trial_folder
+from mlpf_hpo.tuning.checkpoints import read_checkpoint
 from mlpf_hpo.tuning.driver import sole_driver
 from mlpf_hpo.tuning.messages import EpochReport, TrialSpec
 from mlpf_hpo.tuning.recorder import closed_truthfully
+from mlpf_hpo.tuning.recovery import find_checkpoint, keep_with_run
 from mlpf_hpo.tuning.trained import keep_checkpoint
 from mlpf_hpo.tuning.trial import train_trial
+
+log = logging.getLogger(__name__)
 
 KIND = "reference"
 
@@ -33,6 +38,8 @@ def train_reference(
     params: ReferenceParams, data: Path, state: Path, out: Path, on_epoch: Callable[[EpochReport], None]
 ) -> dict[str, Any]:
     """Train the reference configuration, or go on from its newest checkpoint, and keep the network.
+
+    It is kept with its run as well; what `state` has lost, or never had, is taken from there.
 
     Parameters
     ----------
@@ -64,6 +71,7 @@ def train_reference(
     reports: list[EpochReport] = []
     with sole_driver(state), durable_writer(state / SPOOL, PATIENCE_SECONDS) as writer:
         parent, run = _open_runs(writer, params, spec)
+        _take_up(writer, run, folder, params.epochs)
 
         def tell(report: EpochReport) -> None:
             reports.append(report)
@@ -79,7 +87,9 @@ def train_reference(
                 )
         for one in (run, parent):
             writer.close(one, end.status)
-    keep_checkpoint(folder, out, spec.key)
+        writer.settle()
+        kept = keep_checkpoint(folder, out, spec.key)
+        keep_with_run(writer.client, writer.run_id(run), read_checkpoint(kept), KIND)
     return {
         "trial_key": spec.key,
         "configuration": dict(spec.configuration),
@@ -101,6 +111,14 @@ def reference_spec(params: ReferenceParams, data: Path) -> TrialSpec:
         network=params.network,
         training=params.training,
     )
+
+
+def _take_up(writer: RunWriter, run: str, folder: Path, epochs: int) -> None:
+    """Fetch the newest checkpoint from the run, where the folder has lost it or never had it."""
+    try:
+        find_checkpoint(writer.client, writer.run_id(run), folder, epochs)
+    except TrackingError as error:
+        log.warning("%s; the training goes on from what is in %s", error, folder)
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -27,7 +27,7 @@ from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler,
 from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal
 from mlpf_hpo.tuning.ray_session import Share, ray_session
 from mlpf_hpo.tuning.ray_trial import TRIAL, TrainTrial, ray_trial
-from mlpf_hpo.tuning.recorder import Recorder, told_only
+from mlpf_hpo.tuning.recorder import Recorder, TrialRecord, told_only
 from mlpf_hpo.tuning.scheduler import Scheduler, Stop
 from mlpf_hpo.tuning.standing import State, Trial
 
@@ -145,24 +145,28 @@ def run_trials(
     recorder = Recorder(writer, kind, campaign_id, parent_run_id, specs, everything)
     if not ledger.all_ended:
         checkpoints = state_dir / "checkpoints" / campaign_id
-        trainable = tune.with_parameters(
-            ray_trial,
-            specs={spec.trial_id: spec for spec in specs},
-            train=train,
-            max_epochs=max_epochs,
-            checkpoints=checkpoints,
-        )
-        _train(
+        trainable = make_trainable(specs, train, max_epochs, checkpoints)
+        train_left(
             trainable, ledger, recorder, resources, specs[0].training.threads, state_dir, target, on_progress
         )
         writer.settle()
     return [_outcome(trial, ledger, recorder, finished.get(trial.trial_id)) for trial in trials]
 
 
-def _train(
+def make_trainable(
+    specs: Sequence[TrialSpec], train: TrainTrial | None, max_epochs: int, checkpoints: Path
+) -> Any:
+    """Return what Tune runs: any of these trials, with a folder in `checkpoints`."""
+    by_id = {spec.trial_id: spec for spec in specs}
+    return tune.with_parameters(
+        ray_trial, specs=by_id, train=train, max_epochs=max_epochs, checkpoints=checkpoints
+    )
+
+
+def train_left(
     trainable: Any,
     ledger: Ledger,
-    recorder: Recorder,
+    recorder: TrialRecord,
     resources: ResourceParams,
     threads: int,
     state_dir: Path,

@@ -19,6 +19,7 @@ from mlpf_hpo.tracking import reader, signposts
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
+from mlpf_hpo.tuning.again import make_sure_of_network
 from mlpf_hpo.tuning.best import TARGET
 from mlpf_hpo.tuning.campaign import campaign_id
 from mlpf_hpo.tuning.driver import sole_driver
@@ -202,17 +203,20 @@ def _run_policy(
             tags={"policy": policy.name},
         )
         check_failures(outcomes, params.search.failures_allowed, "search")
-    spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
-    run_ids = [outcome.run_id for outcome in outcomes]
-    trials = reader.trials(writer.client, "search", run_ids=run_ids, metrics=CURVES)
-    found = {
-        "label": policy.label,
-        "campaign_id": identity,
-        "parent_run_id": parent,
-        "wall_seconds": spent,
-        **found_by(outcomes, {trial.run_id: trial for trial in trials}, f"search under {policy.label}"),
-        "reused": len(finished),
-    }
+        spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
+        run_ids = [outcome.run_id for outcome in outcomes]
+        trials = reader.trials(writer.client, "search", run_ids=run_ids, metrics=CURVES)
+        found = {
+            "label": policy.label,
+            "campaign_id": identity,
+            "parent_run_id": parent,
+            "wall_seconds": spent,
+            **found_by(outcomes, {trial.run_id: trial for trial in trials}, f"search under {policy.label}"),
+            "reused": len(finished),
+        }
+        best = next(row for row in found["trials"] if row["run_id"] == found["best_run_id"])
+        spec = next(spec for spec in specs if spec.key == best["trial_key"])
+        make_sure_of_network(writer.client, spec, best, identity, params.resources, state)
     writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
     writer.close(parent, "finished")
     return found

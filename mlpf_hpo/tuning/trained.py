@@ -124,7 +124,7 @@ def keep_best(search: Mapping[str, Any], out: Path, state: Path | None = None) -
     Raises
     ------
     MissingInputError
-        If the checkpoint is gone; the message says how to train the trial again.
+        If the checkpoint is gone or damaged; `run_search` makes sure that it is there.
     """
     best = best_trial(search)
     folder = trial_folder(state or state_folder(), best["campaign_id"], best["trial_key"])
@@ -132,9 +132,8 @@ def keep_best(search: Mapping[str, Any], out: Path, state: Path | None = None) -
         return keep_checkpoint(folder, out, best["campaign_id"])
     except MissingInputError:
         raise MissingInputError(
-            f"{folder}: the checkpoints of the best trial, {best['trial_id']}, are gone or damaged, and "
-            "MLflow has its curve on record already. To train it again, delete its run "
-            f"{best['run_id']} in MLflow, then: dvc repro -f search"
+            f"{folder}: the checkpoints of the best trial, {best['trial_id']}, are gone or damaged; to take "
+            "the network from its run, or train it again where it isn't there either: dvc repro -f search"
         ) from None
 
 

@@ -219,3 +219,12 @@ def test_decisions_on_record_stand(tmp_path, curves, simulate, caplog) -> None:
     simulate(after, table, workers=1, seed=0)
     assert [trial.trial_id for trial in after.trials.values() if trial.status == "stopped"] == stopped
     assert f"{len(stopped)} decisions on record" in caplog.text
+
+
+@pytest.mark.parametrize("status", ["stopped", "diverged"])
+def test_what_is_on_record_says_why_a_trial_ended(status: str) -> None:
+    """As in a second checkout, which has no journal: the policy might decide otherwise now."""
+    ledger = make_ledger({"a": []}, FullTraining())
+    record = TrialSummary("a", "key-a", "r", {}, 0, status, {"val/loss": (1.0,)}, "", (), "told at its end")
+    ledger.restore({"a": record}, "val/loss")
+    assert (ledger.trials["a"].status, ledger.trials["a"].reason) == (status, "told at its end")

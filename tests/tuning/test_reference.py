@@ -118,3 +118,31 @@ def test_a_switch_is_no_number_of_epochs(tmp_path: Path) -> None:
 def test_samples_share_no_seed() -> None:
     seeds = {ReferenceParams().sample_seed(name) for name in ("train", "ttbar", "qcd")}
     assert len(seeds) == 3
+
+
+def kept_with(run_id: str) -> Path:
+    run = connect().get_run(run_id)
+    return Path(run.info.artifact_uri.removeprefix("file://")) / run.data.tags["network"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_state_that_is_gone_is_taken_from_the_run_or_made_again(kept: bool, data: Path, database) -> None:
+    folder = data.parent
+    first: list[EpochReport] = []
+    whole = train_reference(params(), data, folder / "state", folder / "network", first.append)
+    run = run_of(load_trained(folder / "network"))
+    artifact = kept_with(run.run_id)
+    points = connect().get_metric_history(run.run_id, "val/loss")
+    if not kept:
+        artifact.unlink()
+    shutil.rmtree(folder / "state")
+    second: list[EpochReport] = []
+    record = train_reference(params(), data, folder / "state", folder / "network", second.append)
+    moments = [[report.timestamp_ms for report in reports] for reports in (first, second)]
+    assert (moments[0] == moments[1]) is kept, "trained only where it is gone"
+    for name in ("train/loss", "val/loss"):
+        assert [epoch[name] for epoch in record["epochs"]] == [epoch[name] for epoch in whole["epochs"]]
+    assert kept_with(run.run_id).read_bytes() == load_trained(folder / "network").path.read_bytes()
+    after = connect().get_metric_history(run.run_id, "val/loss")
+    assert [(p.step, p.value, p.timestamp) for p in after] == [(p.step, p.value, p.timestamp) for p in points]
+    assert statuses("trial") == ["FINISHED"]

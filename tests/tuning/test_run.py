@@ -137,13 +137,30 @@ def test_a_silent_and_a_dead_worker_fail_alone_and_are_tried_again(
     assert [record.epochs for record in records] == [3, 3, 3]
     assert trained(tmp_path) == [[1, 2, 3]] * 3
     # With nothing left to do, no Ray is started and the same comes out.
-    monkeypatch.setattr("mlpf_hpo.tuning.run._train", lambda *args: pytest.fail("started"))
+    monkeypatch.setattr("mlpf_hpo.tuning.run.train_left", lambda *args: pytest.fail("started"))
     assert search(FullTraining(), n=3)[0] == again
     measured(
         "trials",
         "a trial hangs beyond `epoch_timeout_seconds`, another's worker dies more often than it may",
         "both are on record as failed with that reason, the third finishes; the next run trains both again",
     )
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("lost", ["checkpoints", "."])
+def test_more_epochs_of_trials_whose_state_is_gone(ray_here, search, tmp_path, lost: str) -> None:
+    """They are trained from the beginning; what is on record of them stays, the later epochs follow."""
+    search(FullTraining(), n=2, epochs=2, train=toy(lambda n, e: n + 1 / e))
+    shutil.rmtree(tmp_path / "state" / lost)
+    client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    for trial in reader.trials(client, "search", "s"):
+        client.set_tag(trial.run_id, "trial_status", "killed")  # more epochs are asked for
+    outcomes, records = search(FullTraining(), n=2, epochs=4, train=toy(lambda n, e: 100 * (n + 1 / e)))
+    assert [(outcome.status, outcome.epochs) for outcome in outcomes] == [("finished", 4)] * 2
+    assert trained(tmp_path) == [[1, 2, 3, 4]] * 2
+    for n, record in enumerate(records):
+        expected = (n + 1, n + 1 / 2, 100 * (n + 1 / 3), 100 * (n + 1 / 4))
+        assert record.metrics["val/loss"] == pytest.approx(expected)
 
 
 @pytest.mark.ray

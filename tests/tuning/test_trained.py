@@ -151,7 +151,9 @@ def test_trials_that_cannot_be_found_are_told(writer: RunWriter, folder: Path, s
             find_trained(wanted, folder.parents[2])
     with pytest.raises(DataError, match="2 trials begin like this"):
         find_trained(spec.key[:6], folder.parents[2])
-    with pytest.raises(MissingInputError, match="trained elsewhere, or they were removed"):
+    with pytest.raises(
+        MissingInputError, match=r"none is kept with its run: it was trained elsewhere, or they were removed"
+    ):
         find_trained(run_id, folder / "nowhere")
 
 
@@ -198,7 +200,7 @@ def test_the_best_network_is_kept(folder: Path, spec: TrialSpec, tmp_path: Path)
 
 def test_a_best_trial_whose_checkpoint_is_gone(spec: TrialSpec, tmp_path: Path) -> None:
     with pytest.raises(
-        MissingInputError, match=r"t000, are gone .* delete its run t000 .* dvc repro -f search"
+        MissingInputError, match=r"t000, are gone .* from its run, or train it again .* dvc repro -f search"
     ):
         keep_best(search_content(spec), tmp_path / "out", tmp_path)
     assert not (tmp_path / "out").exists()

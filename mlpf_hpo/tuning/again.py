@@ -1,0 +1,90 @@
+"""A trial's network is made sure of: found, or trained again, and kept with its run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlpf_hpo.config import ResourceParams
+from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.tracking.kept import Client
+from mlpf_hpo.tuning.best import TARGET, trial_folder
+from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint
+from mlpf_hpo.tuning.ledger import Ledger
+from mlpf_hpo.tuning.messages import TrialSpec
+from mlpf_hpo.tuning.recorder import Unrecorded
+from mlpf_hpo.tuning.recovery import find_checkpoint, keep_with_run
+from mlpf_hpo.tuning.run import make_trainable, train_left
+from mlpf_hpo.tuning.schedulers.full import FullTraining
+from mlpf_hpo.tuning.standing import Trial
+
+log = logging.getLogger(__name__)
+
+
+def make_sure_of_network(
+    client: Client,
+    spec: TrialSpec,
+    trial: Mapping[str, Any],
+    campaign_id: str,
+    resources: ResourceParams,
+    state: Path,
+) -> Checkpoint:
+    """Return the checkpoint after a trial's last epoch on record, and keep it with the trial's run.
+
+    It is taken from the folder of state, else from the run. What is in neither is trained again up to that
+    epoch; the run keeps what it has on record.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        From `connect`.
+    spec : TrialSpec
+        The trial.
+    trial : mapping
+        Its row of search.json.
+    campaign_id : str
+        Identity of its search.
+    resources : ResourceParams
+        With what it is trained again.
+    state : path
+        Folder of state.
+
+    Raises
+    ------
+    DataError
+        If it is gone, and cannot be trained again.
+    InterruptedStageError
+        If interrupted; the next call goes on.
+    """
+    run_id, epochs = trial["run_id"], len(trial["curve"])
+    folder = trial_folder(state, campaign_id, spec.key)
+    lost = f"neither {folder} nor its run has a network of {spec.trial_id} after epoch {epochs}"
+    try:
+        checkpoint = find_checkpoint(client, run_id, folder, epochs)
+    except TrackingError as error:
+        checkpoint, lost = None, f"{spec.trial_id}: {error}"
+    if checkpoint is None or checkpoint.epoch < epochs:
+        log.warning("%s: it is trained again, for %d epochs", lost, epochs)
+        checkpoint = _train_again(spec, epochs, folder, resources, state)
+    keep_with_run(client, run_id, checkpoint, spec.trial_id)
+    return checkpoint
+
+
+def _train_again(
+    spec: TrialSpec, epochs: int, folder: Path, resources: ResourceParams, state: Path
+) -> Checkpoint:
+    trial = Trial(spec.trial_id, spec.key, spec.configuration)
+    ledger = Ledger([trial], FullTraining(), epochs, restarts=resources.worker_restarts)
+    trainable = make_trainable([spec], None, epochs, folder.parent.resolve())
+    threads = spec.training.threads
+    train_left(trainable, ledger, Unrecorded(), resources, threads, state.resolve(), TARGET.metric, None)
+    checkpoint = newest_checkpoint(folder)
+    if trial.status != "finished" or checkpoint is None:
+        raise DataError(
+            f"trial {spec.trial_id}: the best on record; its network is gone, and trained again it "
+            f"{trial.status} ({trial.reason}). Give it back to {folder}, search where it was trained, or "
+            "search with another seed"
+        )
+    return checkpoint
