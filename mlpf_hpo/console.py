@@ -6,6 +6,7 @@ import logging
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -19,6 +20,8 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+
+from mlpf_hpo.credentials import redacting
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -94,7 +97,16 @@ def run(main: Callable[[], int | None]) -> None:
     where a library makes another error of it or writes a traceback of its own: compiled modules do while they
     are imported, pools of connections while they close.
     Stages import what they need within `main`: it takes seconds, in which they may be interrupted too.
+    Whatever is printed goes through `credentials.redacted`.
     """
+    with redacting():
+        status = _status_of(main)
+        sys.stdout.flush()
+    sys.exit(status)
+
+
+def _status_of(main: Callable[[], int | None]) -> int:
+    """Run a stage or a command; tell how it ended, and return its exit status."""
     from mlpf_hpo.errors import InterruptedStageError
 
     interrupted = False
@@ -111,16 +123,14 @@ def run(main: Callable[[], int | None]) -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as in the background
         signal.signal(signal.SIGINT, interrupt)
     try:
-        status = main() or 0
+        return main() or 0
     except SystemExit:
         raise
     except KeyboardInterrupt:
-        status = _tell_interrupted()
+        return _tell_interrupted()
     except BaseException as error:
         told_by_the_stage = isinstance(error, InterruptedStageError)
-        status = _tell_interrupted() if interrupted and not told_by_the_stage else _tell(error)
-    sys.stdout.flush()
-    sys.exit(status)
+        return _tell_interrupted() if interrupted and not told_by_the_stage else _tell(error)
 
 
 def _tell_interrupted() -> int:
@@ -136,7 +146,7 @@ def _tell_interrupted() -> int:
 
 
 def _tell(error: BaseException) -> int:
-    """Print an error and return its exit status, or raise it if it is nobody's but ours to solve."""
+    """Print an error and return its exit status; with its traceback if it is nobody's but ours to solve."""
     from mlpf_hpo.errors import MlpfHpoError
     from mlpf_hpo.files import REFUSALS
 
@@ -151,4 +161,5 @@ def _tell(error: BaseException) -> int:
             err.print(told, style="bold red", markup=False)
             return 1
         case _:
-            raise error
+            traceback.print_exception(error)
+            return 1

@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from mlpf_hpo.credentials import redacted
+
 
 class MlpfHpoError(Exception):
     """Base of all errors that are a user's to solve."""
@@ -65,7 +67,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    r"""Return the kind of an error and its first line, to stand as a reason on record.
+    r"""Return the kind of an error and its first line, without logins, to stand as a reason on record.
 
     Examples
     --------
@@ -73,4 +75,4 @@ def one_line(error: BaseException) -> str:
     'ValueError: no luck with'
     """
     lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"[:500]
+    return redacted(f"{type(error).__name__}: {lines[0]}")[:500]

@@ -34,7 +34,7 @@ def show(folder: SpoolFolder = None) -> None:
 def send(folder: SpoolFolder = None) -> None:
     """Send what waits, each file to where it belongs; the next campaign or search does it by itself.
 
-    An address that has a password is taken from MLFLOW_TRACKING_URI.
+    No file holds a user or password: give them with the address in MLFLOW_TRACKING_URI.
     """
     from mlpf_hpo.tracking import replay
 

@@ -21,7 +21,10 @@ EXAMPLES = examples(
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Say which stages are stale, what is in MLflow, which runs are alive, and where to look."""
+    """Say which stages are stale, what is in MLflow, which runs are alive, and where to look.
+
+    Exit status: 1 if MLflow does not answer.
+    """
     from mlpf_hpo.reporting.status import gather
 
     found = gather(Path())
@@ -29,3 +32,4 @@ def status(
         typer.echo(json.dumps(found.record(), indent=1))
     else:
         console.out.print(found.text(), markup=False)
+    raise typer.Exit(0 if found.reached else 1)

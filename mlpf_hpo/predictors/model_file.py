@@ -9,7 +9,6 @@ from mlpf_hpo.errors import DataError, TrackingError
 
 with collector_paused():
     from mlpf_hpo.predictors.curve_predictor import CurvePredictor
-    from mlpf_hpo.tracking.answers import public_uri
     from mlpf_hpo.tracking.client import connect, tracking_uri
     from mlpf_hpo.tracking.model_format import load_model
     from mlpf_hpo.tracking.records import MODEL
@@ -96,7 +95,7 @@ def load_champion(uri: str | None = None, alias: str = "champion") -> tuple[Curv
     version = version_behind(connect(uri), alias)
     if version is None:
         raise TrackingError(
-            f"the registry at {public_uri(tracking_uri(uri))} has no {MODEL}@{alias}; the stage `register` "
+            f"the registry at {tracking_uri(uri)} has no {MODEL}@{alias}; the stage `register` "
             "makes one (dvc repro register)"
         )
     return load_version(version, uri), version

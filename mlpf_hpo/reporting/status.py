@@ -35,6 +35,8 @@ class Status:
         The report page; empty if there is none.
     spooled : tuple of str
         What waits for an MLflow that was away, a line for each file.
+    reached : bool
+        Whether MLflow answered: if not, that no runs are named here does not mean that there are none.
     """
 
     tracking_uri: str
@@ -43,6 +45,7 @@ class Status:
     problems: tuple[str, ...]
     report: str
     spooled: tuple[str, ...] = ()
+    reached: bool = True
 
     def record(self) -> dict[str, Any]:
         """Return everything, as JSON can hold it."""
@@ -57,24 +60,25 @@ def gather(root: Path) -> Status:
     """Find out how things stand in a project's folder; DVC and MLflow are asked at the same time."""
     problems: list[str] = []
 
-    def asked(question: Callable[[], Any], otherwise: Any) -> Any:
+    def asked(question: Callable[[], Any]) -> Any:
         try:
             return question()
         except MlpfHpoError as error:
             problems.append(str(error))
-            return otherwise
+            return None
 
     with ThreadPoolExecutor(max_workers=1) as pool:
-        stages = pool.submit(asked, lambda: stage_states(root), {})
-        on_record = asked(lambda: overview(connect()) if is_there() else Overview(), Overview())
+        stages = pool.submit(asked, lambda: stage_states(root))
+        on_record = asked(lambda: overview(connect()) if is_there() else Overview())
     report = root / REPORT
     return Status(
         tracking_uri=tracking_uri(),
-        on_record=on_record,
-        stages=stages.result(),
+        on_record=on_record or Overview(),
+        stages=stages.result() or {},
         problems=tuple(problems),
         report=report.resolve().as_uri() if report.is_file() else "",
         spooled=tuple(replay.show(replay.spool_folder())),
+        reached=on_record is not None,
     )
 
 
@@ -90,6 +94,8 @@ def _runs(status: Status) -> list[str]:
         lines.append(f"  {work.name}: {counts}")
         if work.running:
             lines.append(f"    {work.state}")
+    if not status.reached:
+        return [*lines, "  not known, see below"]
     return lines if len(lines) > 1 else [*lines, "  none yet: run `make repro`"]
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
+from mlpf_hpo.credentials import public_uri, redacted
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.tracking.storage import storage_refusals
 
@@ -28,20 +28,6 @@ class UnreachableError(TrackingError):
     def __init__(self, message: str, perhaps_refused: bool = False) -> None:
         super().__init__(message)
         self.perhaps_refused = perhaps_refused
-
-
-def public_uri(uri: str) -> str:
-    """Return a tracking address that may be shown: without a password.
-
-    Examples
-    --------
-    >>> public_uri("postgresql+psycopg://me:secret@host:5432/runs?password=secret&sslmode=require")
-    'postgresql+psycopg://me@host:5432/runs?password=&sslmode=require'
-    >>> public_uri("sqlite:////home/me/mlflow.db")
-    'sqlite:////home/me/mlflow.db'
-    """
-    without = re.sub(r"(?<=://)([^:/@]*):[^/]*@", r"\1@", uri)
-    return re.sub(r"(?<=password=)[^&]*", "", without)
 
 
 @contextmanager
@@ -68,7 +54,7 @@ def understood(uri: str, what: str = "what was asked") -> Iterator[None]:
         with storage_refusals(uri):
             yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise _meaning(error, uri, what) from error
+        raise _meaning(error, uri, what) from None  # what MLflow says may hold a login
 
 
 def _meaning(error: Exception, uri: str, what: str) -> TrackingError:
@@ -92,6 +78,6 @@ def _may_pass(error: Exception) -> bool:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says, in one line that is not too long."""
+    """Return what an error says, in one line that is not too long and holds no login."""
     lines = str(error).strip().splitlines()
-    return public_uri(lines[0][:300]) if lines else type(error).__name__
+    return redacted(lines[0])[:300] if lines else type(error).__name__

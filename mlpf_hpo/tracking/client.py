@@ -26,17 +26,25 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mlpf_hpo.errors import MissingInputError, TrackingError
 from mlpf_hpo.project import project_folder
-from mlpf_hpo.tracking.answers import first_line, public_uri
+from mlpf_hpo.tracking.answers import first_line
+from mlpf_hpo.tracking.login import URI, full_uri, known_as
 from mlpf_hpo.tracking.storage import SQLITE, StoreClient, storage_refusals
 
 DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
+
+NO_ENTRY = (401, 403)
+REFUSES_LOGIN = ("error code 401", "error code 403", "authentication failed", "access denied", "no password")
+"""HTTP statuses and words by which servers and databases refuse a login."""
 
 QUIET = ("mlflow.store.db.utils", "urllib3.connectionpool")
 
 
 def tracking_uri(explicit: str | None = None) -> str:
-    """Return `explicit`, else MLFLOW_TRACKING_URI, else the project's SQLite database by absolute path."""
-    return explicit or os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}{project_folder() / DATABASE}"
+    """Return `explicit`, else MLFLOW_TRACKING_URI, else the project's SQLite database by absolute path.
+
+    It may be shown: user and password stay in memory, see `login`.
+    """
+    return known_as(explicit or os.environ.get(URI) or f"{SQLITE}{project_folder() / DATABASE}")
 
 
 def is_there(uri: str | None = None) -> bool:
@@ -87,15 +95,23 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with storage_refusals(uri), _first_use(uri):
-            _knock(uri)
-            client = StoreClient(tracking_uri=uri, registry_uri=uri)
+            _knock(full_uri(uri))
+            client = StoreClient(tracking_uri=full_uri(uri), registry_uri=full_uri(uri))
             client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError) as error:
         raise TrackingError(
-            f"MLflow cannot be reached at {public_uri(uri)}: {first_line(error)}; start the server, or unset "
-            f"MLFLOW_TRACKING_URI to track in {DATABASE} here"
+            f"MLflow cannot be reached at {uri}: {first_line(error)}; {_remedy(error)}, or unset {URI} to "
+            f"track in {DATABASE} here"
         ) from None
     return client
+
+
+def _remedy(error: Exception) -> str:
+    """Return what helps against an error of a first contact, by what the server says."""
+    unauthorised = isinstance(error, MlflowException) and error.get_http_status_code() in NO_ENTRY
+    if unauthorised or any(said in str(error).lower() for said in REFUSES_LOGIN):
+        return "check user and password, with which it is asked"
+    return f"start the server, or correct {URI}"
 
 
 def _knock(uri: str) -> None:

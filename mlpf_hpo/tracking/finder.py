@@ -8,6 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import MissingInputError
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.duplicates import counted_once
@@ -42,7 +43,8 @@ def find_runs(client: MlflowClient, wanted: str) -> list[TrialRun]:
     found = _by_key(client, wanted)
     if not found:
         raise MissingInputError(
-            f"{wanted}: no checkpoint of this name, and no such run or trial key in {client.tracking_uri}"
+            f"{wanted}: no checkpoint of this name, and no such run or trial key in "
+            f"{public_uri(client.tracking_uri)}"
         )
     return found
 

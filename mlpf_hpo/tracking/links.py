@@ -7,6 +7,8 @@ import os
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from mlpf_hpo.credentials import public_uri
+
 LOCAL = "http://127.0.0.1:5000"
 """Where `make ui` serves the interface of a local database."""
 
@@ -30,8 +32,8 @@ def machines_view(campaign_id: str) -> str:
 
 
 def base_url() -> str:
-    """Return the address of the tracking server, or the one that `make ui` serves."""
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    """Return the address of the tracking server without a login, or the one that `make ui` serves."""
+    uri = public_uri(os.environ.get("MLFLOW_TRACKING_URI", ""))
     return uri.rstrip("/") if uri.startswith("http") else LOCAL
 
 

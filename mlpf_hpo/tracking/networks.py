@@ -12,9 +12,10 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
+from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.files import sha256
-from mlpf_hpo.tracking.answers import public_uri, understood
+from mlpf_hpo.tracking.answers import understood
 from mlpf_hpo.tracking.kept import keep_network
 from mlpf_hpo.tracking.records import NETWORK
 from mlpf_hpo.tracking.versions import (

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlpf_hpo.errors import StorageError, TrackingError
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.tracking import spool as spools
-from mlpf_hpo.tracking.answers import UnreachableError, public_uri
+from mlpf_hpo.tracking.answers import UnreachableError
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.delivery import Delivery
 from mlpf_hpo.tracking.operations import summary
@@ -52,16 +52,16 @@ def show(folder: Path) -> Iterator[str]:
 def replay_all(folder: Path) -> Iterator[str]:
     """Send everything that a folder holds, each file to where it belongs; yield a line for each address.
 
-    An address that had a password is taken from MLFLOW_TRACKING_URI.
+    No login is kept in a file: that of the address in MLFLOW_TRACKING_URI is used where it leads there.
 
     Raises
     ------
     TrackingError
         If an address cannot be reached, or refused something.
     """
-    current = tracking_uri()
+    tracking_uri()  # takes note of the login
     for address in sorted({address for address, _ in spools.contents(folder).values()}):
-        sent = replay_left(connect(current if public_uri(current) == address else address), folder)
+        sent = replay_left(connect(address), folder)
         yield f"{address}: {sent} operations sent"
 
 

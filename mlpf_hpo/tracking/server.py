@@ -15,6 +15,7 @@ import psutil
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.tracking import links, signposts
 from mlpf_hpo.tracking.client import connect, tracking_uri
+from mlpf_hpo.tracking.login import full_uri
 
 START_SECONDS, END_SECONDS = 300, 5
 """How long the server may take to answer, and to end: a machine in full use is slow to import it."""
@@ -24,6 +25,9 @@ QUIET = ("--uvicorn-opts", "--log-level warning")
 
 JOBS = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
 """MLflow's jobs are for language models; their six processes take as long to start as all the rest."""
+
+BACKEND = "MLFLOW_BACKEND_STORE_URI"
+"""By which a server is told of its database: everybody on a machine may read its command line."""
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 
@@ -49,10 +53,10 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
         except OSError as error:
             told = f"port {port} on {host}: {error.strerror}; choose another with --port"
             raise TrackingError(told) from None
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, *QUIET]
+    command = [sys.executable, "-m", "mlflow", "server", *QUIET]
     server = subprocess.Popen(
         [*command, "--host", host, "--port", str(port), "--workers", "1"],
-        env={JOBS: "false", **os.environ},
+        env={JOBS: "false", **os.environ, BACKEND: full_uri(uri)},
         stdout=sys.stderr,  # what we print ourselves stays alone on stdout
     )
     try:

@@ -19,8 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import StorageError
-from mlpf_hpo.tracking.answers import public_uri
 from mlpf_hpo.tracking.operations import Operation, from_json, to_json
 
 SPOOL = "spool"
@@ -35,7 +35,7 @@ class Spool:
     path : path
         The file; made if it is not there.
     uri : str
-        Whom its operations are for; its password is not written.
+        Whom its operations are for; no login is written.
 
     Raises
     ------
@@ -88,6 +88,8 @@ class Spool:
         """Forget all operations: they are confirmed."""
         try:
             self._file.truncate(self._head)
+            if self._names_a_user:
+                self.path.unlink(missing_ok=True)
         except OSError as error:
             raise _refused(self.path, error) from error
 
@@ -115,6 +117,7 @@ class Spool:
             whole = _line({"tracking_uri": address})
             self._write(whole)
         first, *left = whole.splitlines(keepends=True)
+        self._names_a_user = first != _line({"tracking_uri": address})
         return len(first), left
 
     def _write(self, line: bytes) -> None:
@@ -148,9 +151,9 @@ def own_spool(folder: Path, uri: str) -> Spool:
 
 def left_spools(folder: Path, uri: str) -> Iterator[Spool]:
     """Yield, one after the other, the files for this address that a process left operations in."""
-    for path in _paths(folder, uri):
-        if not path.exists():
-            return
+    for path in sorted(folder.glob("*.jsonl"), key=lambda path: (len(path.name), path.name)):
+        if _address(_whole(path.read_bytes())) != public_uri(uri):
+            continue
         with suppress(BlockingIOError), Spool(path, uri) as spool:
             yield spool
 
@@ -159,14 +162,21 @@ def contents(folder: Path) -> dict[Path, tuple[str, list[Operation]]]:
     """Return for each file that holds operations whom they are for, and what they are; nothing is changed."""
     found = {}
     for path in sorted(folder.glob("*.jsonl")):
-        head, *lines = _whole(path.read_bytes()).splitlines() or [b""]
+        content = _whole(path.read_bytes())
+        lines = content.splitlines()[1:]
         operations = []
         for line in lines:
             with suppress(ValueError):
                 operations.append(from_json(json.loads(line)))
         if lines:
-            found[path] = (json.loads(head)["tracking_uri"], operations)
+            found[path] = (_address(content), operations)
     return found
+
+
+def _address(content: bytes) -> str:
+    """Return whom the operations of a file are for; files of earlier versions named a user there."""
+    head = content.partition(b"\n")[0]
+    return public_uri(json.loads(head)["tracking_uri"]) if head else ""
 
 
 def _paths(folder: Path, uri: str) -> Iterator[Path]:

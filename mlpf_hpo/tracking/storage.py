@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import StorageError
 from mlpf_hpo.files import REFUSALS, storage_error
 
@@ -37,7 +38,7 @@ def storage_refusals(uri: str) -> Iterator[None]:
         told = next((told for said, told in TOLD.items() if said in str(error)), None)
         if told is None:
             raise
-        raise StorageError(f"{uri.removeprefix(SQLITE)}: {told}") from None
+        raise StorageError(f"{public_uri(uri).removeprefix(SQLITE)}: {told}") from None
     except OSError as error:
         if error.errno not in REFUSALS:
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import mlflow
@@ -11,8 +12,9 @@ from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.files import sha256
-from mlpf_hpo.tracking.answers import understood
+from mlpf_hpo.tracking.answers import first_line, understood
 from mlpf_hpo.tracking.client import tracking_uri
+from mlpf_hpo.tracking.login import URI, full_uri
 from mlpf_hpo.tracking.records import MODEL
 
 CHECKSUM = "sha256"
@@ -43,8 +45,9 @@ def told(version: ModelVersion) -> str:
 def point_mlflow_at(uri: str | None) -> str:
     """Make MLflow's own functions talk to a store; return its address."""
     uri = tracking_uri(uri)
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
+    mlflow.set_tracking_uri(full_uri(uri))
+    mlflow.set_registry_uri(full_uri(uri))
+    os.environ[URI] = uri  # where MLflow has put the address too, for processes that are started from here
     return uri
 
 
@@ -60,7 +63,9 @@ def download(version: ModelVersion, remedy: str, uri: str | None = None) -> Path
     try:
         return Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
     except (MlflowException, OSError) as error:
-        raise TrackingError(f"{told(version)}: its files cannot be read: {error}; {remedy}") from None
+        raise TrackingError(
+            f"{told(version)}: its files cannot be read: {first_line(error)}; {remedy}"
+        ) from None
 
 
 def check_model(file: Path, checksum: str | None, remedy: str) -> None:

@@ -18,7 +18,6 @@ from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import links, reader, signposts
-from mlpf_hpo.tracking.answers import public_uri
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.hosts import read_hosts
 from mlpf_hpo.tracking.records import DIGESTED, TRIAL_SCHEMA, TrialSummary, curves_digest
@@ -167,7 +166,7 @@ def _run(
             "curves_digest": curves_digest(trials),
         },
         runs={
-            "tracking_uri": public_uri(tracking_uri()),
+            "tracking_uri": tracking_uri(),
             "experiment_id": experiment,
             "parent_run_id": parent,
             "run_ids": run_ids,
@@ -208,7 +207,7 @@ def collect_curves(folder: Path) -> LearningCurves:
     run_ids = record.runs["run_ids"]
     trials = reader.trials(client, "campaign", run_ids=run_ids)
     missing = set(run_ids) - {trial.run_id for trial in trials}
-    campaign, where = record.planned["campaign_id"], public_uri(tracking_uri())
+    campaign, where = record.planned["campaign_id"], tracking_uri()
     if missing:
         raise TrackingError(
             f"{len(missing)} of {len(run_ids)} runs of campaign {campaign} are not in {where} (the first: "

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import ray
 
-import mlpf_hpo.tracking.client  # noqa: F401  (sets what keeps Ray from phoning)
 from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import ConfigurationError, StorageError
 from mlpf_hpo.hardware.host import usable_cpus
 from mlpf_hpo.own_package import PATH_VARIABLE, import_path, refuse_another
+from mlpf_hpo.tracking.login import logged_out
 from mlpf_hpo.tuning.ray_errors import refusal
 from mlpf_hpo.tuning.ray_folder import session_folder
 
@@ -144,7 +144,8 @@ def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, threads
     folder = stack.enter_context(session_folder(state_dir))
     stack.callback(ray.shutdown)
     try:
-        _start(yours, folder, gpus)
+        with logged_out():
+            _start(yours, folder, gpus)
     except Exception as error:
         refused = refusal(error, folder) or _too_full(folder)
         if refused is None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mlpf_hpo.credentials import without_login
 from mlpf_hpo.own_package import PATH_VARIABLE, import_path
 
 LOG_FILE = "out.log"
@@ -229,7 +230,7 @@ def _start(number: int, command: Sequence[str], folder: Path, environment: Mappi
                 command,
                 cwd=folder,
                 env={
-                    **os.environ,
+                    **without_login(os.environ),
                     PATH_VARIABLE: import_path(),
                     **environment,
                     _CHANNEL_VARIABLE: str(outbox),

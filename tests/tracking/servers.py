@@ -85,9 +85,9 @@ class ModelServer(Server):
 
 
 class Postgres:
-    """PostgreSQL with a fresh cluster, on a Unix socket only."""
+    """PostgreSQL with a fresh cluster, on a Unix socket only; with a password, every user must give it."""
 
-    def __init__(self) -> None:
+    def __init__(self, password: str = "") -> None:
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))  # Debian keeps them out of PATH
         if not found:
             pytest.skip("needs PostgreSQL's server programs (Debian: apt-get install postgresql)")
@@ -96,7 +96,12 @@ class Postgres:
         self.folder = Path(tempfile.mkdtemp(prefix="pg"))
         if self._as:
             shutil.chown(self.folder, NOBODY)
-        self._run("initdb", "-D", self.folder / "data", "-U", "mlflow", "-A", "trust", "--no-sync")
+        self._password = password
+        told: tuple[str | Path, ...] = ("-A", "trust")
+        if password:
+            (self.folder / "password").write_text(password)
+            told = ("-A", "scram-sha-256", "--pwfile", self.folder / "password")
+        self._run("initdb", "-D", self.folder / "data", "-U", "mlflow", *told, "--no-sync")
         self.start()
 
     def uri(self, database: str) -> str:
@@ -126,5 +131,12 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         command = [*self._as, self._programs / program, *arguments]
-        done = subprocess.run(command, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            command,
+            cwd="/",
+            env={**os.environ, "PGPASSWORD": self._password},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         assert done.returncode == 0, done.stderr

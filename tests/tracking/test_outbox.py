@@ -286,10 +286,25 @@ def test_a_spool_belongs_to_one_process_and_keeps_no_password(tmp_path) -> None:
         first.append(actions("a")[0])
         assert list(spools.left_spools(tmp_path, uri)) == [], "both are held"
         assert b"secret" not in first.path.read_bytes()
+        assert b"me" not in first.path.read_bytes().splitlines()[0]
+        assert "me" not in first.path.name.split("-")
     assert [spool.path for spool in spools.left_spools(tmp_path, uri)] == [first.path, second.path]
     assert list(replay.show(tmp_path)) == [
-        f"{first.path}: 1 other entry for postgresql+psycopg://me@host/runs; send with: mlpf-hpo spool replay"
+        f"{first.path}: 1 other entry for postgresql+psycopg://host/runs; send with: mlpf-hpo spool replay"
     ]
+
+
+def test_a_spool_of_an_earlier_version_which_names_a_user_is_sent_and_removed(tmp_path) -> None:
+    old = tmp_path / "postgresql-psycopg-me-host-runs-00c0ffee.jsonl"
+    waiting = json.dumps(to_json(actions("a")[0]))
+    old.write_text(f'{{"tracking_uri": "postgresql+psycopg://me@host/runs?password="}}\n{waiting}\n')
+    assert list(spools.left_spools(tmp_path, "http://elsewhere")) == []
+    (told,) = replay.show(tmp_path)
+    assert "for postgresql+psycopg://host/runs;" in told
+    for spool in spools.left_spools(tmp_path, "postgresql+psycopg://other:secret@host/runs"):
+        assert list(spool.operations()) == [actions("a")[0]]
+        spool.clear()
+    assert not old.exists()
 
 
 def test_a_torn_line_is_dropped_and_nothing_is_written_onto_it(tmp_path) -> None:
