@@ -14,6 +14,7 @@ from pathlib import Path
 
 import ray
 
+import mlpf_hpo.tracking.client  # noqa: F401  (sets what keeps Ray from phoning)
 from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import ConfigurationError, StorageError
 from mlpf_hpo.hardware.host import usable_cpus
