@@ -71,7 +71,7 @@ def public_uri(uri: str) -> str:
     """
     scheme, separator, rest = uri.partition("://")
     if not separator:
-        return uri.rpartition("@")[2]
+        return re.sub(r"^[^/]*@", "", uri)
     if scheme.partition("+")[0] in _LOCAL and rest.startswith("/"):
         return uri
     rest = rest[len(_user_info(rest)) :]

@@ -44,6 +44,7 @@ from mlpf_hpo.errors import one_line
         ("sqlite:////home/ann@cern/mlflow.db", "sqlite:////home/ann@cern/mlflow.db"),
         ("file:///home/ann@cern/runs", "file:///home/ann@cern/runs"),
         ("databricks", "databricks"),
+        ("mlflow-artifacts:/1/ann@cern", "mlflow-artifacts:/1/ann@cern"),
     ],
 )
 def test_what_may_be_shown_of_an_address(uri: str, public: str) -> None:

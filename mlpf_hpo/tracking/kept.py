@@ -14,9 +14,10 @@ from typing import TypeAlias
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 
+from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.files import sha256, write_bytes
-from mlpf_hpo.tracking.answers import first_line, public_uri, understood
+from mlpf_hpo.tracking.answers import first_line, understood
 
 Client: TypeAlias = MlflowClient
 """For those who pass one on and import no MLflow."""
