@@ -66,7 +66,7 @@ class Delivery:
             if found and found.lifecycle_stage != LifecycleStage.ACTIVE:
                 raise TrackingError(
                     f"the experiment {name} was deleted in MLflow; bring it back with: mlflow experiments "
-                    f"restore --experiment-id {found.experiment_id}, or remove it for good with: mlflow gc"
+                    f"restore --experiment-id {found.experiment_id}"
                 )
             self._experiments[kind] = found.experiment_id if found else self._create_experiment(name)
         return self._experiments[kind]

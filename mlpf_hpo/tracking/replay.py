@@ -46,7 +46,7 @@ def show(folder: Path) -> Iterator[str]:
         yield f"{path}: {summary(operations)} for {address}; send with: mlpf-hpo spool replay"
     for path in sorted(folder.glob("*.refused")):
         n = len(path.read_bytes().splitlines())
-        yield f"{path}: {n} operation(s) that MLflow refused, with the reason; remove the file when solved"
+        yield f"{path}: {n} operation(s) that MLflow refused, with the reason; move the file away when solved"
 
 
 def replay_all(folder: Path) -> Iterator[str]:

@@ -81,8 +81,8 @@ class Journal:
                 yield _parse(json.loads(line))
             except (ValueError, KeyError, TypeError) as error:
                 raise DataError(
-                    f"{self.path}, line {number}: not an entry of a journal ({error!r}); remove the file to "
-                    "begin this search's decisions anew"
+                    f"{self.path}, line {number}: not an entry of a journal ({error!r}); move the file away "
+                    "to begin this search's decisions anew"
                 ) from None
 
     def append(self, entry: JournalEntry) -> None:

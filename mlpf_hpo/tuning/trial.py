@@ -167,11 +167,11 @@ def _history(checkpoint: Checkpoint, spec: TrialSpec) -> list[EpochReport]:
         state = checkpoint.content["callbacks"][STATE_KEY]
         key, history = state["trial_key"], [EpochReport(**report) for report in state["history"]]
     except (KeyError, TypeError, IndexError) as error:
-        raise DataError(f"{checkpoint.path}: not a checkpoint of a trial ({error!r}); remove it") from None
+        raise DataError(f"{checkpoint.path}: not a checkpoint of a trial ({error!r}); move it away") from None
     if key != spec.key:
         raise DataError(
             f"{checkpoint.path}: belongs to another trial ({key}, this one is {spec.key}); choose another "
-            "folder, or remove it"
+            "folder, or move it away"
         )
     return history
 
