@@ -18,7 +18,7 @@ from mlpf_hpo.tracking.client import artifact_root, tracking_uri
 from mlpf_hpo.tracking.duplicates import by_preference
 from mlpf_hpo.tracking.epochs import has_epochs, last_epoch
 from mlpf_hpo.tracking.hosts import LABEL, joined_labels
-from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, OpenRun, Operation
+from mlpf_hpo.tracking.operations import STATUS, CloseRun, LogMetrics, OpenRun, Operation
 
 NAME = "mlflow.runName"
 
@@ -29,7 +29,10 @@ MLFLOW_STATUS = {
     "failed": "FAILED",
     "killed": "KILLED",
 }
-"""What MLflow is told for each of our statuses; ours stands in the tag `trial_status`."""
+"""What MLflow is told for each of our statuses; ours stands in the tag `STATUS`."""
+
+ENDING = ("reason", "stop", "worker_deaths")
+"""Tags that tell how a run ended; they are emptied when it goes on."""
 
 BREAKS = 5
 """An operation over which a server that answers other requests breaks so often is taken for refused."""
@@ -182,7 +185,7 @@ class Delivery:
             self._last_epoch[run_id] = epoch
 
     def _close(self, run_id: str, operation: CloseRun) -> None:
-        tags = {**operation.tags, "trial_status": operation.status}
+        tags = {**operation.tags, STATUS: operation.status}
         self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
         status = MLFLOW_STATUS[operation.status]
         self.client.set_terminated(run_id, status=status, end_time=operation.moment_ms)
@@ -220,11 +223,11 @@ class Delivery:
 
 
 def _tags_again(operation: OpenRun, found: Run) -> Mapping[str, str]:
-    """Return the tags of a run that is opened again, perhaps on another machine than before."""
-    if LABEL not in operation.tags or not has_epochs(found):
-        return operation.tags
-    label = joined_labels(found.data.tags.get(LABEL, ""), operation.tags[LABEL])
-    return {**operation.tags, LABEL: label}
+    """Return the tags of a run that is opened again, on another machine perhaps: without its earlier end."""
+    tags = {**{name: "" for name in ENDING if name in found.data.tags}, **operation.tags}
+    if LABEL in tags and has_epochs(found):
+        tags[LABEL] = joined_labels(found.data.tags.get(LABEL, ""), tags[LABEL])
+    return tags
 
 
 def dataset_input(

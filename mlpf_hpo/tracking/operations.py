@@ -7,7 +7,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
+
+STATUS = "trial_status"
+"""Tag of a run's status, one of `delivery.MLFLOW_STATUS`, or "running"."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,32 @@ class OpenRun:
     def told(self) -> str:
         """Return what this is, for people."""
         return f"the run of {self.label}"
+
+
+def opening_of(
+    kind: str,
+    label: str,
+    identity: Mapping[str, str],
+    name: str,
+    tags: Mapping[str, str],
+    params: Mapping[str, Any],
+    digest: str | None,
+    dataset_path: Path | None,
+    moment_ms: int,
+) -> OpenRun:
+    """Return the opening of a run; values are written as MLflow keeps them, as text."""
+    return OpenRun(
+        run="/".join(identity.values()),
+        label=label,
+        kind=kind,
+        identity=identity,
+        name=name,
+        tags={key: str(value) for key, value in {**tags, **identity, STATUS: "running"}.items()},
+        params={key: str(value) for key, value in params.items()},
+        digest=digest,
+        source=str(dataset_path) if dataset_path else None,
+        moment_ms=moment_ms,
+    )
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from mlflow.exceptions import MlflowException
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.delivery import experiment_name
-from mlpf_hpo.tracking.drivers import MACHINE, PROCESS, is_alive
+from mlpf_hpo.tracking.drivers import driver_state
 from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.reader import all_runs
 from mlpf_hpo.tracking.records import MODEL
+from mlpf_hpo.tracking.takeover import DRIVEN
 
 KINDS = ("campaign", "search")
 
@@ -36,8 +37,8 @@ class Work:
         Whether MLflow shows the parent run as RUNNING.
     alive : bool or None
         Whether the process that drives it lives; None where that can't be known from here, or it has ended.
-    driver : str
-        Process and machine that drive it, or drove it last.
+    driver, evidence : str
+        Process and machine that drive it, or drove it last; how it is known whether they do.
     target : TargetMetric
         The metric that it compares trials by.
     """
@@ -51,6 +52,7 @@ class Work:
     running: bool
     alive: bool | None
     driver: str
+    evidence: str
     target: TargetMetric
 
     @property
@@ -59,9 +61,11 @@ class Work:
         if not self.running:
             return "ended"
         told = {
-            True: f"running, driven by {self.driver}",
-            False: f"left RUNNING by {self.driver}, which is dead; the next run of its stage takes it up",
-            None: f"RUNNING; whether its driver ({self.driver}) lives can't be told from here",
+            True: f"running, driven by {self.driver}: {self.evidence}",
+            False: f"left RUNNING by {self.driver}, which is dead: {self.evidence}; the next run of its "
+            "stage takes it up",
+            None: f"RUNNING; whether its driver ({self.driver}) lives can't be told from here: "
+            f"{self.evidence}",
         }
         return told[self.alive]
 
@@ -99,7 +103,7 @@ class Overview:
 
 def overview(client: MlflowClient) -> Overview:
     """Look over a store; an empty one gives an empty overview."""
-    work = [found for kind in KINDS for found in work_on_record(client, kind)]
+    work = [found for kind in DRIVEN for found in work_on_record(client, kind)]
     return Overview(work=work, champions=champions(client))
 
 
@@ -122,6 +126,7 @@ def work_on_record(client: MlflowClient, kind: str) -> list[Work]:
 
 def _told(kind: str, run: Run, trials: Counter[str]) -> Work:
     tags, running = run.data.tags, run.info.status == "RUNNING"
+    driver = driver_state(tags)
     return Work(
         kind=kind,
         campaign_id=tags["campaign_id"],
@@ -130,8 +135,9 @@ def _told(kind: str, run: Run, trials: Counter[str]) -> Work:
         run_id=run.info.run_id,
         trials=dict(sorted(trials.items())),
         running=running,
-        alive=is_alive(tags) if running else None,
-        driver=f"process {tags.get(PROCESS, '?')} on {tags.get(MACHINE, '?')}",
+        alive=driver.alive if running else None,
+        driver=driver.name,
+        evidence=driver.evidence,
         target=TargetMetric.of_tags(tags),
     )
 

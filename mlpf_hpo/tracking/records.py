@@ -125,6 +125,20 @@ def trial_key(
     )
 
 
+def trial_name(trial_id: str, configuration: Configuration) -> str:
+    """Return a name that shows what matters in the 25 characters that the UI has room for.
+
+    Examples
+    --------
+    >>> trial_name("t003", {"lr": 3.5e-4, "output_dim": 32, "n_glayers_id": 2, "n_glayers_reg": 3})
+    't003 lr=3.5e-04 d=32 L=2+3'
+    """
+    c = configuration
+    if not {"lr", "output_dim", "n_glayers_id", "n_glayers_reg"} <= set(c):
+        return trial_id
+    return f"{trial_id} lr={c['lr']:.1e} d={c['output_dim']} L={c['n_glayers_id']}+{c['n_glayers_reg']}"
+
+
 def curves_digest(trials: Iterable[TrialSummary]) -> str:
     """Return a digest of the losses that trials logged: tells whether MLflow still holds them."""
     return stable_hash(

@@ -20,11 +20,14 @@ from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.delivery import Delivery
 from mlpf_hpo.tracking.drivers import driver_tags
 from mlpf_hpo.tracking.epochs import SUMMARY, has_epochs
+from mlpf_hpo.tracking.heartbeat import SECONDS, Heartbeats
 from mlpf_hpo.tracking.hosts import log_host
-from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, OpenRun, Operation
+from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, Operation, opening_of
 from mlpf_hpo.tracking.outbox import Outbox
+from mlpf_hpo.tracking.records import trial_name
 from mlpf_hpo.tracking.replay import replay_left
 from mlpf_hpo.tracking.spool import own_spool
+from mlpf_hpo.tracking.takeover import abandoned_runs
 
 NOTE, PARENT = "mlflow.note.content", "mlflow.parentRunId"
 
@@ -41,16 +44,23 @@ class RunWriter:
         does not answer is an error.
     patience_seconds : float
         How long `settle` waits for an MLflow that is out of reach.
+    heartbeats : Heartbeats, optional
+        By which this process is known to live, for as long as a parent is open.
     """
 
     def __init__(
-        self, client: MlflowClient, outbox: Outbox | None = None, patience_seconds: float = 0
+        self,
+        client: MlflowClient,
+        outbox: Outbox | None = None,
+        patience_seconds: float = 0,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
         self.client = client
         self._outbox = outbox
         self._patience_seconds = patience_seconds
         self._delivery = outbox.delivery if outbox else Delivery(client)
         self._labels: dict[str, str] = {}
+        self._heartbeats = heartbeats
 
     def experiment_id(self, kind: str) -> str:
         """Return the id of the experiment for runs of a kind, made if it is not there."""
@@ -91,9 +101,12 @@ class RunWriter:
         """
         self.settle()
         identity = {"campaign_id": campaign_id, "kind": kind}
-        everything = {**tags, **driver_tags(), NOTE: note}
-        opening = self._opening(kind, kind, identity, name, everything, params, digest, dataset_path)
+        beating = self._heartbeats.seconds if self._heartbeats else None
+        everything = {**tags, **driver_tags(beating), NOTE: note}
+        opening = opening_of(kind, kind, identity, name, everything, params, digest, dataset_path, _now_ms())
         run_id = str(self._delivery.perform(opening))
+        if self._heartbeats:
+            self._heartbeats.begin(self._delivery.experiment_id(kind), run_id, kind, campaign_id)
         if host is not None:
             with understood(self._delivery.uri):
                 log_host(self.client, run_id, host)
@@ -123,12 +136,13 @@ class RunWriter:
             "kind": "trial",
             "stage": kind,
             "trial_id": trial_id,
-            "trial_status": "running",
             PARENT: parent_run_id,
         }
         params = {**configuration, "seed": seed}
         name = trial_name(trial_id, configuration)
-        opening = self._opening(kind, trial_id, identity, name, everything, params, digest, dataset_path)
+        opening = opening_of(
+            kind, trial_id, identity, name, everything, params, digest, dataset_path, _now_ms()
+        )
         run = self._send(opening) or opening.run
         self._labels[run] = trial_id
         return run
@@ -159,7 +173,10 @@ class RunWriter:
 
     def close(self, run_id: str, status: str, tags: Mapping[str, str] | None = None) -> None:
         """End a run with one of our statuses (see `MLFLOW_STATUS`)."""
-        told = {name: str(value) for name, value in (tags or {}).items()}
+        # A reason of an earlier end may have come back: a spool of that time was sent meanwhile.
+        told = {"reason": "", **{name: str(value) for name, value in (tags or {}).items()}}
+        if self._heartbeats:
+            self._heartbeats.end(run_id)
         self._send(CloseRun(run_id, self._label(run_id), status, told, _now_ms()))
 
     def summary(self, run_id: str, values: Mapping[str, float]) -> None:
@@ -184,18 +201,15 @@ class RunWriter:
         """Close as killed the runs that a driver left behind when it died; return how many.
 
         Empty runs that a server made beside others, because it obeyed a request too late, are deleted.
+
+        Raises
+        ------
+        BusyError
+            If the driver lives, on whatever machine, or may live.
         """
         self.settle()
         with understood(self._delivery.uri):
-            orphans = [
-                (kind, run)
-                for kind in ("campaign", "search")
-                for run in self.client.search_runs(
-                    [self._delivery.experiment_id(kind)],
-                    f"tags.campaign_id = '{campaign_id}' and attributes.status = 'RUNNING'",
-                    max_results=10_000,
-                )
-            ]
+            orphans, found = abandoned_runs(self.client, campaign_id)
         for kind, run in orphans:
             key = run.data.tags.get("trial_key")
             if key is not None and not has_epochs(run):
@@ -203,7 +217,7 @@ class RunWriter:
         deleted = self._delivery.remove_twins()
         left = [run.info.run_id for _, run in orphans if run.info.run_id not in deleted]
         for run_id in left:
-            self.close(run_id, "killed", tags={"reason": "the driver died"})
+            self.close(run_id, "killed", tags={"reason": found})
         return len(left)
 
     def settle(self) -> None:
@@ -219,38 +233,18 @@ class RunWriter:
             self._delivery.remove_twins()
 
     def _send(self, operation: Operation) -> str | None:
+        if self._heartbeats:
+            self._heartbeats.check()
         return self._outbox.put(operation) if self._outbox else self._delivery.perform(operation)
 
     def _label(self, run: str) -> str:
         return self._labels.get(run, run)
 
-    def _opening(
-        self,
-        kind: str,
-        label: str,
-        identity: Mapping[str, str],
-        name: str,
-        tags: Mapping[str, str],
-        params: Mapping[str, Any],
-        digest: str | None,
-        dataset_path: Path | None,
-    ) -> OpenRun:
-        return OpenRun(
-            run="/".join(identity.values()),
-            label=label,
-            kind=kind,
-            identity=identity,
-            name=name,
-            tags={key: str(value) for key, value in {**tags, **identity}.items()},
-            params={key: str(value) for key, value in params.items()},
-            digest=digest,
-            source=str(dataset_path) if dataset_path else None,
-            moment_ms=_now_ms(),
-        )
-
 
 @contextmanager
-def durable_writer(folder: Path, patience_seconds: float, uri: str | None = None) -> Iterator[RunWriter]:
+def durable_writer(
+    folder: Path, patience_seconds: float, uri: str | None = None, heartbeat_seconds: float = SECONDS
+) -> Iterator[RunWriter]:
     """Yield a writer whose trials get through an MLflow that is out of reach for a while.
 
     What earlier stages left in spools is sent first; when the block ends well, MLflow has everything.
@@ -263,6 +257,8 @@ def durable_writer(folder: Path, patience_seconds: float, uri: str | None = None
         How long the end of the block waits for an MLflow that is out of reach.
     uri : str, optional
         Whom to write to, see `tracking_uri`.
+    heartbeat_seconds : float
+        How often the heartbeat of an open parent is renewed.
 
     Raises
     ------
@@ -272,24 +268,14 @@ def durable_writer(folder: Path, patience_seconds: float, uri: str | None = None
     client = connect(uri)
     replay_left(client, folder)
     delivery = Delivery(client)
-    with own_spool(folder, delivery.uri) as spool, Outbox(delivery, spool) as outbox:
-        writer = RunWriter(client, outbox, patience_seconds)
+    with (
+        own_spool(folder, delivery.uri) as spool,
+        Outbox(delivery, spool) as outbox,
+        Heartbeats(client, heartbeat_seconds) as heartbeats,
+    ):
+        writer = RunWriter(client, outbox, patience_seconds, heartbeats)
         yield writer
         writer.settle()
-
-
-def trial_name(trial_id: str, configuration: Configuration) -> str:
-    """Return a name that shows what matters in the 25 characters that the UI has room for.
-
-    Examples
-    --------
-    >>> trial_name("t003", {"lr": 3.5e-4, "output_dim": 32, "n_glayers_id": 2, "n_glayers_reg": 3})
-    't003 lr=3.5e-04 d=32 L=2+3'
-    """
-    c = configuration
-    if not {"lr", "output_dim", "n_glayers_id", "n_glayers_reg"} <= set(c):
-        return trial_id
-    return f"{trial_id} lr={c['lr']:.1e} d={c['output_dim']} L={c['n_glayers_id']}+{c['n_glayers_reg']}"
 
 
 def _now_ms() -> int:

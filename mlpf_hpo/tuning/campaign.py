@@ -106,7 +106,7 @@ def run_campaign(
     InterruptedStageError
         If the campaign was interrupted; the next call goes on.
     BusyError
-        If another process trains in `state`.
+        If another process trains in `state`, or trains the same, on whatever machine.
     DataError
         If no trial finished, or more failed than `params.campaign.failures_allowed`.
     TrackingError

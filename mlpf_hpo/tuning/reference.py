@@ -63,6 +63,8 @@ def train_reference(
     ------
     DataError
         If the training diverged.
+    BusyError
+        If another process trains in `state`, or trains the same, on whatever machine.
     TrackingError
         If MLflow cannot be reached at the start, or went away and has not come back at the end.
     """
@@ -70,6 +72,7 @@ def train_reference(
     folder = trial_folder(state, spec.key, spec.key)  # a campaign of one
     reports: list[EpochReport] = []
     with sole_driver(state), durable_writer(state / SPOOL, PATIENCE_SECONDS) as writer:
+        writer.close_orphans(spec.key)
         parent, run = _open_runs(writer, params, spec)
         _take_up(writer, run, folder, params.epochs)
 

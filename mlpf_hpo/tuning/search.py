@@ -91,7 +91,7 @@ def run_search(
     InterruptedStageError
         If interrupted; the next call goes on.
     BusyError
-        If another process trains in `state`.
+        If another process trains in `state`, or trains the same, on whatever machine.
     DataError
         If under a policy no trial was trained, or more failed than `params.search.failures_allowed`.
     """

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import ray
@@ -97,7 +98,7 @@ DRIVER = """
     def main():
         specs, scheduler, epochs, train = pickle.loads((folder / "job.pkl").read_bytes())
         tell = lambda done, total, note: (folder / "progress").write_text(str(done))
-        with durable_writer(folder / "state" / "spool", 60.0, uri) as writer:
+        with durable_writer(folder / "state" / "spool", 60.0, uri, 0.5) as writer:
             writer.close_orphans("s")
             run_search(writer, specs, scheduler, epochs, folder / "state", train=train, on_progress=tell)
         print("all done")
@@ -106,13 +107,18 @@ DRIVER = """
 """
 
 
-def start_driver(folder: Path, uri: str, specs, scheduler, epochs: int, train) -> subprocess.Popen[str]:
-    """Start a process, in a group of its own, that runs the search `s` as a stage does."""
+def start_driver(
+    folder: Path, uri: str, specs, scheduler, epochs: int, train, within: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """Start a process, in a group of its own, that runs the search `s` as a stage does.
+
+    `within` is a command that starts it, as in a container.
+    """
     (folder / "driver.py").write_text(textwrap.dedent(DRIVER))
     (folder / "job.pkl").write_bytes(ray.cloudpickle.dumps((specs, scheduler, epochs, train)))
     (folder / "progress").unlink(missing_ok=True)
     return subprocess.Popen(
-        [sys.executable, str(folder / "driver.py"), str(folder), uri],
+        [*within, sys.executable, str(folder / "driver.py"), str(folder), uri],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])[1:]},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
