@@ -5,22 +5,30 @@ It alone is selected, registered, served and used by the search.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection import GroupKFold, KFold
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from mlpf_hpo.curves.features import known_lengths, split_columns
-from mlpf_hpo.errors import DataError
+from mlpf_hpo.errors import ConfigurationError, DataError
+from mlpf_hpo.predictors.curve_table import (
+    final_values,
+    group_labels,
+    known_table,
+    nominal_coverage,
+    training_table,
+)
+from mlpf_hpo.predictors.expected_warnings import fewer_rows_than_quantiles
 from mlpf_hpo.predictors.intervals import Prediction, conformal_bounds
+from mlpf_hpo.predictors.out_of_bag import out_of_bag_predictions, without_out_of_bag
 from mlpf_hpo.predictors.part_way import part_way, share_worth_going
 
 FloatArray = NDArray[np.float64]
@@ -37,7 +45,9 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
 
     Curves are tables as `LearningCurves.frame` makes them: hyperparameters, then ``loss_0 ... loss_{T-1}``
     with NaN after the last known epoch. Rows of one call may stand at different epochs, 0 included. A row
-    that knows k epochs is predicted by the model for the largest number of `known_epochs` that is at most k.
+    that knows k epochs, those before its first value that is not finite, is predicted by the model for the
+    largest number of `known_epochs` that is at most k. The end of a complete curve is known: it is returned
+    as it is, and as both bounds.
 
     Parameters
     ----------
@@ -71,9 +81,14 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         Whether all training targets were positive: intervals are then multiplicative.
     n_epochs_ : int
         The epoch whose loss is predicted.
+    predicts_last_ : bool
+        Whether the training targets were the last losses of their curves, so that a complete curve tells its
+        own; targets of another kind are predicted from complete curves as from others.
     n_dropped_ : int
         Training curves left out because their final loss is not finite.
     """
+
+    predicts_last_ = True  # of model files that do not say: they had no other targets
 
     def __init__(
         self,
@@ -105,8 +120,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame [n, hyperparameters + T]
-            Curves.
-        y : array [n]
+            Curves. They should not be sorted by their values: folds for the errors are blocks of rows.
+        y : array [n] or [n, 1]
             Final losses; rows without a finite one are left out.
         groups : array [n], optional
             Rows of one group stay on one side of the splits for the errors.
@@ -114,27 +129,34 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         Raises
         ------
         DataError
-            If fewer than three curves can be used.
+            If these are no curves, or fewer than three can be used.
+        ConfigurationError
+            If a parameter has no meaning.
         """
-        target = np.asarray(y, dtype=float)
+        self._check_parameters()
+        X = training_table(X)
+        target, labels = final_values(y, len(X)), group_labels(groups, len(X))
         usable = np.isfinite(target)
         self.n_dropped_ = int((~usable).sum())
         if usable.sum() < LEAST_ROWS:
             raise DataError(
                 f"{int(usable.sum())} curves with a finite final loss; at least {LEAST_ROWS} are needed"
             )
-        frame, target = X.loc[usable.tolist()].reset_index(drop=True), target[usable]
-        labels = np.arange(len(target)) if groups is None else np.asarray(groups)[usable]
+        frame, target, labels = X.loc[usable.tolist()].reset_index(drop=True), target[usable], labels[usable]
         self.columns_ = [str(name) for name in frame.columns]
-        losses = split_columns(self.columns_)[1]
+        names, losses = split_columns(self.columns_)
         self.n_epochs_ = len(losses)
+        if not names and self.known_epochs[0] == 0 and not get_tags(self._template(0)[-1]).no_validation:
+            raise DataError("curves: no hyperparameters: nothing to predict from before the first epoch")
         self.log_scale_ = bool((target > 0).all())
         lengths = known_lengths(frame[losses].to_numpy(dtype=float))
+        last = frame[losses[-1]].to_numpy(dtype=float)
+        self.predicts_last_ = bool(np.allclose(target, np.where(np.isfinite(last), last, target), 1e-6, 0))
         self.models_: list[Any] = []
         self.shares_: list[float] = []
         self.log_ways_: list[bool] = []
         self.residuals_: list[FloatArray] = []
-        with _few_rows():
+        with fewer_rows_than_quantiles():
             for known in self.known_epochs:
                 rows = np.flatnonzero(lengths >= known)
                 if len(rows) < LEAST_ROWS:
@@ -147,7 +169,13 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: pd.DataFrame) -> FloatArray:
-        """Return the predicted final loss of each curve, [n]."""
+        """Return the predicted final loss of each curve, [n]; of a complete curve the one that is known.
+
+        Raises
+        ------
+        DataError
+            If these are no such curves as the predictor was fitted on, or one knows too few epochs.
+        """
         check_is_fitted(self)
         return self._predict(X)[0]
 
@@ -160,16 +188,36 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
             Partly seen curves.
         coverage : float, optional
             Nominal coverage; `self.coverage` by default.
+
+        Raises
+        ------
+        DataError, ConfigurationError
+            As for `predict`, or if there is no such coverage.
         """
         check_is_fitted(self)
-        nominal = self.coverage if coverage is None else coverage
+        nominal = nominal_coverage(self.coverage if coverage is None else coverage)
         mean, which = self._predict(X)
         bounds = np.array([conformal_bounds(residuals, nominal) for residuals in self.residuals_])
-        low, high = bounds.reshape(-1, 2)[which].T
+        # Of a curve whose end is known nothing is to be added: the row after the last.
+        low, high = np.vstack([bounds.reshape(-1, 2), np.zeros(2)])[which].T
         if self.log_scale_:
             with np.errstate(over="ignore"):
                 return Prediction(mean, mean * np.exp(low), mean * np.exp(high), nominal)
         return Prediction(mean, mean + low, mean + high, nominal)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell whether the last call of `fit` came to its end."""
+        return 0 < len(self.known_epochs) == len(getattr(self, "residuals_", ()))
+
+    def _check_parameters(self) -> None:
+        nominal_coverage(self.coverage)
+        if self.model is None:
+            raise ConfigurationError(
+                "model = None: needs a pipeline with a step 'features'; `make_predictor` makes one by name"
+            )
+        grid = list(self.known_epochs)
+        if not grid or grid[0] < 0 or any(after <= before for before, after in pairwise(grid)):
+            raise ConfigurationError(f"known_epochs = {grid}: must be numbers of epochs from 0, ascending")
 
     def _template(self, known: int) -> Any:
         if known == 0 and self.blind_model is not None:
@@ -203,13 +251,13 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         if folds < 2 or len(y) * (folds - 1) // folds < LEAST_ROWS:
             return None
         distinct = n_groups == len(y)
-        out_of_bag = _out_of_bag(self.models_[-1][-1])
-        if distinct and out_of_bag is not None:  # a bag may hold another row of the same group
-            return out_of_bag
+        unseen = out_of_bag_predictions(self.models_[-1][-1])
+        if distinct and unseen is not None:  # a bag may hold another row of the same group
+            return unseen
         splits = KFold(folds).split(y) if distinct else GroupKFold(folds).split(y, groups=groups)
         predicted = np.full(len(y), np.nan)
         for train, test in splits:
-            model = _without_out_of_bag(self._template(known)).fit(X.iloc[train], y[train])
+            model = without_out_of_bag(self._template(known)).fit(X.iloc[train], y[train])
             predicted[test] = model.predict(X.iloc[test])
         return predicted
 
@@ -230,9 +278,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         return np.log(np.maximum(values, np.finfo(float).tiny))
 
     def _predict(self, X: pd.DataFrame) -> tuple[FloatArray, NDArray[np.int64]]:
-        missing = [name for name in self.columns_ if name not in X.columns]
-        if missing:
-            raise DataError(f"the table of curves lacks the columns {', '.join(missing[:5])}")
+        """Return predictions and the number of each row's model; one past the last where the end is known."""
+        X = known_table(X, self.columns_)
         losses = split_columns(self.columns_)[1]
         lengths = known_lengths(X[losses].to_numpy(dtype=float))
         grid = np.asarray(self.known_epochs)
@@ -240,34 +287,15 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         if len(which) and which.min() < 0:
             row = int(which.argmin())
             raise DataError(f"row {row} knows {lengths[row]} epochs; this predictor needs at least {grid[0]}")
+        ended = (lengths == self.n_epochs_) & self.predicts_last_
+        which[ended] = len(self.models_)
         predicted = np.full(len(X), np.nan)
-        for index in np.unique(which):
+        for index in np.unique(which[~ended]):
             rows = np.flatnonzero(which == index)
             part = X.iloc[rows]
             last = self._last_seen(self.known_epochs[index], part)
             predicted[rows] = self._followed(index, last, self.models_[index].predict(part))
         if self.log_scale_:
             predicted = np.maximum(predicted, np.finfo(float).tiny)
+        predicted[ended] = X[losses[-1]].to_numpy(dtype=float)[ended]
         return predicted, which
-
-
-def _out_of_bag(regressor: Any) -> FloatArray | None:
-    """Return what a forest says of each training row by the trees that did not see it; None of others."""
-    if isinstance(regressor, TransformedTargetRegressor):
-        found = _out_of_bag(regressor.regressor_)
-        return None if found is None else regressor.transformer_.inverse_transform(found[:, np.newaxis])[:, 0]
-    return getattr(regressor, "oob_prediction_", None)
-
-
-def _without_out_of_bag(template: Any) -> Any:
-    """Return a model whose forests leave out what nobody will ask for: up to an eighth of their time."""
-    switches = [name for name in template.get_params() if name.endswith("oob_score")]
-    return template.set_params(**dict.fromkeys(switches, False))
-
-
-@contextmanager
-def _few_rows() -> Iterator[None]:
-    """Silence scikit-learn on what is meant: as many quantiles as there are rows, if fewer than asked for."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="n_quantiles .* is greater than")
-        yield

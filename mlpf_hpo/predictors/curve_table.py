@@ -1,0 +1,159 @@
+"""What a `CurvePredictor` takes: a table of curves, their final values and groups; anything else is named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlpf_hpo.curves.features import split_columns
+from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
+
+FloatArray = NDArray[np.float64]
+
+EXPECTED = (
+    "a pandas DataFrame with a row per curve and a column per hyperparameter, then loss_0, loss_1, ... with "
+    "NaN after the last known epoch (`LearningCurves.frame` makes one)"
+)
+
+
+def training_table(X: Any) -> pd.DataFrame:
+    """Return a table to learn from, all of its columns as floats.
+
+    Raises
+    ------
+    DataError
+        If it is no table, its epochs are not numbered from 0 without gaps, or a value is not a number.
+    """
+    names = _column_names(X)
+    _check_epochs(names)
+    return _numbers(X, names)
+
+
+def known_table(X: Any, columns: Sequence[str]) -> pd.DataFrame:
+    """Return those columns of a table that a predictor was fitted on, as floats.
+
+    Raises
+    ------
+    DataError
+        If it is no table, lacks a column, or a value is not a number.
+    """
+    names = _column_names(X)
+    missing = [name for name in columns if name not in names]
+    if missing:
+        others = [name for name in names if name not in columns]
+        hint = did_you_mean(missing[0], others)
+        epochs = [name for name in missing if name in split_columns(missing)[1]]
+        advice = "; epochs that are not known yet are NaN" if epochs else ""
+        raise DataError(f"the table of curves lacks the columns {', '.join(missing[:5])}{hint}{advice}")
+    return _numbers(X, columns)
+
+
+def final_values(y: Any, n: int) -> FloatArray:
+    """Return a final value per curve, [n]; a column, [n, 1], is taken for that.
+
+    Raises
+    ------
+    DataError
+        If there are others, or something that is not a number.
+    """
+    try:
+        values = np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"final values: {_shown(y)} holds something else than numbers") from None
+    return np.asarray(_one_each(values, n, "final values"))
+
+
+def group_labels(groups: Any, n: int) -> NDArray[Any]:
+    """Return a group per curve, [n]; each curve is its own where none are given."""
+    return np.arange(n) if groups is None else _one_each(np.asarray(groups), n, "groups")
+
+
+def nominal_coverage(coverage: Any) -> float:
+    """Return a coverage that an interval can have.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not a number between 0 and 1.
+    """
+    if not isinstance(coverage, Real) or not 0 < float(coverage) < 1:
+        raise ConfigurationError(f"coverage = {coverage!r}: must be a number between 0 and 1, both excluded")
+    return float(coverage)
+
+
+def _column_names(X: Any) -> list[str]:
+    if not isinstance(X, pd.DataFrame):
+        raise DataError(f"curves: found {_shown(X)}; expected {EXPECTED}")
+    for name, n in Counter(X.columns).items():
+        if not isinstance(name, str):
+            raise DataError(f"curves: a column is called {name!r}; expected {EXPECTED}")
+        if n > 1:
+            raise DataError(f"curves: {n} columns are called {name!r}")
+    return list(X.columns)
+
+
+def _check_epochs(names: Sequence[str]) -> None:
+    losses = split_columns(names)[1]
+    if not losses:
+        found = ", ".join(names[:9]) or "none"
+        raise DataError(f"curves: no columns loss_0, loss_1, ...; there are {found}")
+    for epoch in range(len(losses)):
+        if f"loss_{epoch}" not in losses:
+            raise DataError(
+                f"curves: column loss_{epoch} is missing, there are {losses[0]} to {losses[-1]}: epochs are "
+                "numbered from 0 without gaps; one that was not recorded cannot be left out"
+            )
+
+
+def _numbers(X: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return columns as floats; hyperparameters are finite."""
+    names = list(columns)
+    try:
+        values = X[names].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise DataError(_not_a_number(X, names)) from None
+    losses = set(split_columns(names)[1])
+    settings = [i for i, name in enumerate(names) if name not in losses]
+    bad = ~np.isfinite(values[:, settings])
+    if bad.any():
+        row, at = (int(place[0]) for place in np.nonzero(bad))
+        name = names[settings[at]]
+        raise DataError(
+            f"curves: row {row}, hyperparameter {name}: {values[row, settings[at]]} is not a finite number"
+        )
+    return pd.DataFrame(values, columns=names, index=X.index)
+
+
+def _not_a_number(X: pd.DataFrame, names: Sequence[str]) -> str:
+    for name in names:
+        numbers = pd.to_numeric(X[name], errors="coerce")
+        bad = (numbers.isna() & ~X[name].isna()).to_numpy()
+        if bad.any():
+            row = int(bad.argmax())
+            return (
+                f"curves: row {row}, column {name}: {X[name].iloc[row]!r} is not a number; leave out columns "
+                "that are neither hyperparameters nor epochs"
+            )
+    return f"curves: columns of types that are not numbers: {', '.join(map(str, X[list(names)].dtypes))}"
+
+
+def _one_each(values: NDArray[Any], n: int, what: str) -> NDArray[Any]:
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(f"{what}: found an array of shape {values.shape}; expected one per curve, ({n},)")
+    if len(values) != n:
+        raise DataError(f"{what}: found {len(values)} of {n} curves")
+    return values
+
+
+def _shown(value: Any) -> str:
+    shape = getattr(value, "shape", None)
+    kind = "nothing" if value is None else f"a {type(value).__name__}"
+    return kind if shape is None else f"{kind} of shape {tuple(shape)}"
