@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.space import Mode
 
 METRIC_TAG, MODE_TAG = "target_metric", "target_mode"
@@ -47,6 +47,11 @@ class TargetMetric:
         """What every finite value is better than: an infinity."""
         return self.cost(math.inf)
 
+    @property
+    def of_training(self) -> str:
+        """Name of the same metric of the training events: ``train/loss`` beside ``val/loss``."""
+        return f"train/{self.metric.removeprefix('val/')}"
+
     def cost(self, value: float) -> float:
         """Return the value with the sign that makes small good; also turns a cost back."""
         return value if self.mode == "min" else -value
@@ -77,6 +82,23 @@ class TargetMetric:
         if content is None:
             return VALIDATION_LOSS
         return TargetMetric(content["metric"], "max" if content["mode"] == "max" else "min")
+
+    def value_in(self, reported: Mapping[str, float], where: str) -> float:
+        """Return the value of the target among the metrics of an epoch.
+
+        Raises
+        ------
+        ConfigurationError
+            If it is not among them; `where` says whose they are.
+        """
+        if self.metric not in reported:
+            known = sorted(reported)
+            hint = did_you_mean(self.metric, known) or f"; there are {', '.join(known)}"
+            raise ConfigurationError(
+                f"target.metric: {where} reports no {self.metric}{hint}. The target needs a value after "
+                "every epoch"
+            )
+        return float(reported[self.metric])
 
     def to_dict(self) -> dict[str, str]:
         """Return metric and mode as JSON holds them."""

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from mlpf_hpo.config.parameters import parameters, read_parameters
 from mlpf_hpo.config.space import SpaceParams
+from mlpf_hpo.config.target import TargetParams
 from mlpf_hpo.config.validation import Section
 from mlpf_hpo.seeds import LARGEST_SEED
 
@@ -274,6 +275,7 @@ class Params(Section):
     training: TrainingParams = TrainingParams()
     resources: ResourceParams = ResourceParams()
     tracking: TrackingParams = TrackingParams()
+    target: TargetParams = TargetParams()
     campaign: CampaignParams = CampaignParams()
     predictors: PredictorsParams = PredictorsParams()
     search: SearchParams = SearchParams()

@@ -139,19 +139,27 @@ def trial_name(trial_id: str, configuration: Configuration) -> str:
     return f"{trial_id} lr={c['lr']:.1e} d={c['output_dim']} L={c['n_glayers_id']}+{c['n_glayers_reg']}"
 
 
-def curves_digest(trials: Iterable[TrialSummary]) -> str:
-    """Return a digest of the losses that trials logged: tells whether MLflow still holds them."""
+def curves_digest(trials: Iterable[TrialSummary], metric: str) -> str:
+    """Return a digest of what trials logged of the target metric, and of their losses.
+
+    It tells whether MLflow still holds them.
+    """
+    names = digested(metric)
     return stable_hash(
         sorted(
-            [trial.trial_key, trial.status, *(_hexadecimal(trial.metrics.get(name, ())) for name in DIGESTED)]
+            [trial.trial_key, trial.status, *(_hexadecimal(trial.metrics.get(name, ())) for name in names)]
             for trial in trials
         ),
         length=16,
     )
 
 
-DIGESTED = ("train/loss", "val/loss")
-"""Metrics that `curves_digest` covers: those that the training alone decides, not the machine's speed."""
+def digested(metric: str) -> tuple[str, ...]:
+    """Return the metrics that `curves_digest` covers, of which trials need not log all.
+
+    They are those that the training alone decides, not the machine's speed.
+    """
+    return tuple(sorted({"train/loss", "val/loss", metric}))
 
 
 def _hexadecimal(values: Iterable[float]) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.kept import Client
-from mlpf_hpo.tuning.best import TARGET, trial_folder
+from mlpf_hpo.tuning.best import trial_folder
 from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint
 from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.messages import TrialSpec
@@ -28,6 +29,7 @@ def make_sure_of_network(
     spec: TrialSpec,
     trial: Mapping[str, Any],
     campaign_id: str,
+    target: TargetMetric,
     resources: ResourceParams,
     state: Path,
 ) -> Checkpoint:
@@ -46,6 +48,8 @@ def make_sure_of_network(
         Its row of search.json.
     campaign_id : str
         Identity of its search.
+    target : TargetMetric
+        What the search compares by.
     resources : ResourceParams
         With what it is trained again.
     state : path
@@ -67,19 +71,19 @@ def make_sure_of_network(
         checkpoint, lost = None, f"{spec.trial_id}: {error}"
     if checkpoint is None or checkpoint.epoch < epochs:
         log.warning("%s: it is trained again, for %d epochs", lost, epochs)
-        checkpoint = _train_again(spec, epochs, folder, resources, state)
+        checkpoint = _train_again(spec, epochs, folder, target, resources, state)
     keep_with_run(client, run_id, checkpoint, spec.trial_id)
     return checkpoint
 
 
 def _train_again(
-    spec: TrialSpec, epochs: int, folder: Path, resources: ResourceParams, state: Path
+    spec: TrialSpec, epochs: int, folder: Path, target: TargetMetric, resources: ResourceParams, state: Path
 ) -> Checkpoint:
     trial = Trial(spec.trial_id, spec.key, spec.configuration)
-    ledger = Ledger([trial], FullTraining(), epochs, restarts=resources.worker_restarts)
+    ledger = Ledger([trial], FullTraining(), epochs, target, restarts=resources.worker_restarts)
     trainable = make_trainable([spec], None, epochs, folder.parent.resolve())
     threads = spec.training.threads
-    train_left(trainable, ledger, Unrecorded(), resources, threads, state.resolve(), TARGET.metric, None)
+    train_left(trainable, ledger, Unrecorded(), resources, threads, state.resolve(), None)
     checkpoint = newest_checkpoint(folder)
     if trial.status != "finished" or checkpoint is None:
         raise DataError(

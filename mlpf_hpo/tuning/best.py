@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.target_metric import VALIDATION_LOSS
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.records import TrialSummary, has_network
 
-TARGET = VALIDATION_LOSS
-"""The metric whose curves are learnt and searched."""
 
-
-def best_of(trials: Iterable[Mapping[str, Any]], where: str) -> dict[str, Any]:
+def best_of(trials: Iterable[Mapping[str, Any]], target: TargetMetric, where: str) -> dict[str, Any]:
     """Return the trial with the best value at any epoch, among those whose network is there at the end.
 
     A trial that diverged, or failed, has none, however good its loss was before: see `has_network`.
@@ -24,6 +21,8 @@ def best_of(trials: Iterable[Mapping[str, Any]], where: str) -> dict[str, Any]:
     ----------
     trials : iterable of mapping
         Rows of search.json, with `status` and `curve`; of equals the first counts.
+    target : TargetMetric
+        What `curve` holds.
     where : str
         What they are trials of, for the message.
 
@@ -35,7 +34,7 @@ def best_of(trials: Iterable[Mapping[str, Any]], where: str) -> dict[str, Any]:
     kept = [dict(trial) for trial in trials if trial["curve"] and has_network(trial["status"])]
     if not kept:
         raise DataError(f"{where}: no trial has a network to show: all diverged or failed")
-    return min(kept, key=lambda trial: TARGET.cost(TARGET.best(trial["curve"])))
+    return min(kept, key=lambda trial: target.cost(target.best(trial["curve"])))
 
 
 def best_trial(search: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,11 +55,11 @@ def best_trial(search: Mapping[str, Any]) -> dict[str, Any]:
         for policy in search["policies"].values()
         for trial in policy["trials"]
     ]
-    return best_of(trials, "search")
+    return best_of(trials, TargetMetric.of_dict(search.get("target")), "search")
 
 
-def incumbent(trials: Sequence[TrialSummary]) -> list[list[float]]:
-    """Return the best loss so far against the epochs spent by all trials together.
+def incumbent(trials: Sequence[TrialSummary], target: TargetMetric) -> list[list[float]]:
+    """Return the best value so far against the epochs spent by all trials together.
 
     Epochs are put in the order in which they ended, by the timestamps on record. Those of a trial whose
     network is not there at the end are spent as well, but its losses are nobody's best: the last entry is the
@@ -68,21 +67,21 @@ def incumbent(trials: Sequence[TrialSummary]) -> list[list[float]]:
 
     Returns
     -------
-    list of [epochs spent, best loss so far]
+    list of [epochs spent, best value so far]
         One entry per improvement, and one at the end.
     """
     ended = sorted(
-        (moment, TARGET.cost(value) if has_network(trial.status) else math.inf)
+        (moment, target.cost(value) if has_network(trial.status) else math.inf)
         for trial in trials
-        for moment, value in zip(trial.timestamps, trial.metrics.get(TARGET.metric, ()), strict=False)
+        for moment, value in zip(trial.timestamps, trial.metrics.get(target.metric, ()), strict=False)
     )
     best, steps = math.inf, []
     for spent, (_, cost) in enumerate(ended, start=1):
         if math.isfinite(cost) and cost < best:
             best = cost
-            steps.append([float(spent), TARGET.cost(best)])
+            steps.append([float(spent), target.cost(best)])
     if steps and steps[-1][0] != len(ended):
-        steps.append([float(len(ended)), TARGET.cost(best)])
+        steps.append([float(len(ended)), target.cost(best)])
     return steps
 
 

@@ -17,16 +17,17 @@ from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.space import stable_hash
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import links, reader, signposts
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.hosts import read_hosts
-from mlpf_hpo.tracking.records import DIGESTED, TRIAL_SCHEMA, TrialSummary, curves_digest
+from mlpf_hpo.tracking.records import TRIAL_SCHEMA, TrialSummary, curves_digest, digested
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
-from mlpf_hpo.tuning.best import TARGET
 from mlpf_hpo.tuning.driver import sole_driver
 from mlpf_hpo.tuning.failures import check_failures
 from mlpf_hpo.tuning.messages import TrialSpec
+from mlpf_hpo.tuning.ray_trial import TrainTrial
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.run import TrialOutcome, run_trials
 from mlpf_hpo.tuning.schedulers.full import FullTraining
@@ -95,11 +96,12 @@ def run_campaign(
     events: Path,
     state: Path | None = None,
     on_progress: Callable[[float, float, str], None] | None = None,
+    train: TrainTrial | None = None,
 ) -> CampaignRecord:
     """Train `params.campaign.trials` configurations for `params.campaign.epochs` epochs each.
 
     Trials that MLflow holds already are not trained again; interrupted ones go on from their checkpoints in
-    `state`, by default the project's.
+    `state`, by default the project's. `train` trains a trial of something else, see `run_trials`.
 
     Raises
     ------
@@ -115,7 +117,7 @@ def run_campaign(
     specs = plan_trials(params, events, params.campaign.trials, purpose="campaign")
     patience, state = params.tracking.patience_seconds, state or state_folder()
     with sole_driver(state), durable_writer(state / SPOOL, patience) as writer:
-        return _run(params, specs, events, writer, state, on_progress)
+        return _run(params, specs, events, writer, state, on_progress, train)
 
 
 def _run(
@@ -125,14 +127,15 @@ def _run(
     writer: RunWriter,
     state: Path,
     on_progress: Callable[[float, float, str], None] | None,
+    train: TrainTrial | None,
 ) -> CampaignRecord:
-    epochs = params.campaign.epochs
+    epochs, target = params.campaign.epochs, params.target.with_mode()
     identity = campaign_id(params, specs[0].events_digest)
     writer.close_orphans(identity)
     parent = _open_parent(writer, params, identity, events, specs[0].events_digest)
     signposts.put_up(writer.client, "campaign")
     with closed_truthfully(writer, parent):
-        trials = reader.trials(writer.client, "campaign", identity, metrics=[TARGET.metric])
+        trials = reader.trials(writer.client, "campaign", identity, metrics=[target.metric])
         done = {trial.trial_key: trial for trial in trials if is_done(trial, epochs)}
         finished = {spec.trial_id: done[spec.key] for spec in specs if spec.key in done}
         started = time.monotonic()
@@ -148,11 +151,13 @@ def _run(
             state_dir=state,
             finished=finished,
             on_progress=on_progress,
+            target=target,
+            train=train,
         )
         wall_seconds = time.monotonic() - started
         check_failures(outcomes, params.campaign.failures_allowed, "campaign")
     run_ids = [outcome.run_id for outcome in outcomes]
-    trials = reader.trials(writer.client, "campaign", run_ids=run_ids, metrics=DIGESTED)
+    trials = reader.trials(writer.client, "campaign", run_ids=run_ids, metrics=digested(target.metric))
     writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
     writer.close(parent, "finished")
     seen = signposts.put_up(writer.client, "campaign", first=[parent])
@@ -163,7 +168,8 @@ def _run(
             "events_digest": specs[0].events_digest,
             "epochs": epochs,
             "trials": [_planned(spec, outcome) for spec, outcome in zip(specs, outcomes, strict=True)],
-            "curves_digest": curves_digest(trials),
+            "target": target.to_dict(),
+            "curves_digest": curves_digest(trials, target.metric),
         },
         runs={
             "tracking_uri": tracking_uri(),
@@ -185,7 +191,7 @@ def _open_parent(writer: RunWriter, params: Params, identity: str, events: Path,
         "campaign",
         identity,
         name=f"campaign-{host.hardware_label}-{identity}",
-        tags=host.tags(),
+        tags={**host.tags(), **params.target.with_mode().tags()},
         params={"trials": settings.trials, "epochs": settings.epochs, "seed": params.seed},
         note=f"{settings.trials} random configurations of table 1, {settings.epochs} epochs each.",
         digest=digest,
@@ -213,7 +219,8 @@ def collect_curves(folder: Path) -> LearningCurves:
             f"{len(missing)} of {len(run_ids)} runs of campaign {campaign} are not in {where} (the first: "
             f"{min(missing)}); restore that database, or train again with: dvc repro -f campaign"
         )
-    if curves_digest(trials) != record.planned["curves_digest"]:
+    target = TargetMetric.of_dict(record.planned.get("target"))
+    if curves_digest(trials, target.metric) != record.planned["curves_digest"]:
         raise TrackingError(
             f"the runs of campaign {campaign} in {where} hold other curves than the campaign logged; take "
             "them from the campaign again with: dvc repro -f campaign"
@@ -222,7 +229,7 @@ def collect_curves(folder: Path) -> LearningCurves:
     trials.sort(key=lambda trial: order[trial.run_id])
     return curves_from_trials(
         trials,
-        target=TARGET,
+        target=target,
         n_epochs=record.planned["epochs"],
         source=f"campaign {record.planned['campaign_id']}",
     )

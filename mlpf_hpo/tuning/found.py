@@ -8,16 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.records import TrialSummary
-from mlpf_hpo.tuning.best import TARGET, best_of, incumbent
+from mlpf_hpo.tuning.best import best_of, incumbent
 from mlpf_hpo.tuning.run import TrialOutcome
-
-CURVES = {TARGET.metric: "curve", "train/loss": "train_curve"}
-"""Metrics whose curves search.json holds, and what they are called there."""
 
 
 def found_by(
-    outcomes: Sequence[TrialOutcome], trials: Mapping[str, TrialSummary], where: str
+    outcomes: Sequence[TrialOutcome], trials: Mapping[str, TrialSummary], target: TargetMetric, where: str
 ) -> dict[str, Any]:
     """Return what search.json says of one policy's trials: the best one, counts, every trial, the incumbent.
 
@@ -26,7 +24,9 @@ def found_by(
     outcomes : sequence of TrialOutcome
         What became of the trials.
     trials : mapping of str to TrialSummary
-        Run id -> the trial as MLflow holds it, with the metrics of `CURVES`.
+        Run id -> the trial as MLflow holds it, with the target metric and `TargetMetric.of_training`.
+    target : TargetMetric
+        What trials are compared by.
     where : str
         What found them, for a message.
 
@@ -35,13 +35,13 @@ def found_by(
     DataError
         If every trial diverged or failed.
     """
-    rows = [_trial_row(outcome, trials[outcome.run_id]) for outcome in outcomes]
-    best = best_of(rows, where)
+    rows = [_trial_row(outcome, trials[outcome.run_id], target) for outcome in outcomes]
+    best = best_of(rows, target, where)
     counts = Counter((row["status"], row["reason"]) for row in rows)
     statuses = Counter(row["status"] for row in rows)
     return {
         "epochs": sum(trial.epochs for trial in trials.values()),
-        "best_loss": TARGET.best(best["curve"]),
+        "best_loss": target.best(best["curve"]),
         "best_trial": best["trial_id"],
         "best_run_id": best["run_id"],
         "best_configuration": best["configuration"],
@@ -51,12 +51,15 @@ def found_by(
         "diverged": statuses["diverged"],
         "failed": statuses["failed"],
         "trials": rows,
-        "incumbent": incumbent(list(trials.values())),
+        "incumbent": incumbent(list(trials.values()), target),
     }
 
 
-def _trial_row(outcome: TrialOutcome, trial: TrialSummary) -> dict[str, Any]:
-    together = zip(*(trial.metrics.get(metric, ()) for metric in CURVES), strict=False)
+def _trial_row(outcome: TrialOutcome, trial: TrialSummary, target: TargetMetric) -> dict[str, Any]:
+    names = {target.metric: "curve"}
+    if target.of_training in trial.metrics:
+        names[target.of_training] = "train_curve"
+    together = zip(*(trial.metrics.get(metric, ()) for metric in names), strict=False)
     epochs = list(itertools.takewhile(lambda losses: all(map(math.isfinite, losses)), together))
     return {
         "trial_id": outcome.trial_id,
@@ -65,6 +68,7 @@ def _trial_row(outcome: TrialOutcome, trial: TrialSummary) -> dict[str, Any]:
         "status": outcome.status,
         "reason": outcome.reason,
         "configuration": dict(trial.configuration),
-        # Up to the first loss that is not finite, all of the same length.
-        **{name: [float(row[i]) for row in epochs] for i, name in enumerate(CURVES.values())},
+        # Up to the first value that is not finite, both of the same length.
+        "train_curve": [],
+        **{name: [float(row[i]) for row in epochs] for i, name in enumerate(names.values())},
     }

@@ -20,6 +20,7 @@ import numpy as np
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.files import storage_error
 from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tuning.scheduler import Decision, Stop
 
 
@@ -55,10 +56,13 @@ class Journal:
     ----------
     path : path
         The file; it is made by the first `append`.
+    metric : str
+        The target metric. Results of another one, from before the target was changed, are passed over.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, metric: str = VALIDATION_LOSS.metric) -> None:
         self.path = path
+        self.metric = metric
 
     def entries(self) -> Iterator[JournalEntry]:
         """Yield what is on record.
@@ -78,8 +82,10 @@ class Journal:
                 file.truncate(len(content) - len(torn))
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
-                yield _parse(json.loads(line))
-            except (ValueError, KeyError, TypeError) as error:
+                entry = json.loads(line)
+                if entry.get("metric", VALIDATION_LOSS.metric) == self.metric:
+                    yield _parse(entry)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise DataError(
                     f"{self.path}, line {number}: not an entry of a journal ({error!r}); move the file away "
                     "to begin this search's decisions anew"
@@ -94,6 +100,7 @@ class Journal:
             If the file system refuses; the message names the file.
         """
         line = {
+            "metric": self.metric,
             "key": entry.key,
             "epoch": entry.epoch,
             "value": _json(entry.value),

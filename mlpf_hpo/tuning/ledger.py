@@ -11,7 +11,8 @@ import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from mlpf_hpo.space import Mode
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.records import TrialSummary, has_network
 from mlpf_hpo.tuning.journal import Journal, JournalEntry
 from mlpf_hpo.tuning.scheduler import Decision, Scheduler, Stop
@@ -31,12 +32,17 @@ class Ledger:
         The policy.
     max_epochs : int
         Number of epochs of a full training.
-    mode : {"min", "max"}
-        Whether smaller or larger values are better.
+    target : TargetMetric
+        The metric whose values are reported, and whether small or large ones are good.
     journal : Journal or None
         Where results and decisions are kept for a restart.
     restarts : int
         So often a trial goes on after the process that trained it died.
+
+    Raises
+    ------
+    ConfigurationError
+        If the policy takes small values for good and the target large ones, or the other way round.
     """
 
     def __init__(
@@ -44,14 +50,17 @@ class Ledger:
         trials: Sequence[Trial],
         scheduler: Scheduler,
         max_epochs: int,
-        mode: Mode = "min",
+        target: TargetMetric,
         journal: Journal | None = None,
         restarts: int = 0,
     ) -> None:
+        mode = getattr(scheduler, "mode", target.mode)
+        if mode != target.mode:
+            raise ConfigurationError(f"{type(scheduler).__name__}: mode {mode}, but the target is {target}")
         self.trials = {trial.trial_id: trial for trial in trials}
         self.scheduler = scheduler
         self.max_epochs = max_epochs
-        self.mode = mode
+        self.target = target
         self.restarts = restarts
         self._journal = journal
         self._uncommitted: dict[str, JournalEntry] = {}
@@ -73,12 +82,9 @@ class Ledger:
         """Return the best finite value of one trial, or of all that leave a network; NaN if there is none."""
         kept = [trial for trial in self.trials.values() if has_network(trial.status)]
         chosen = kept if trial_id is None else [self.trials[trial_id]]
-        values = [value for trial in chosen for value in trial.values if math.isfinite(value)]
-        if not values:
-            return math.nan
-        return min(values) if self.mode == "min" else max(values)
+        return self.target.best(value for trial in chosen for value in trial.values)
 
-    def restore(self, finished: Mapping[str, TrialSummary], target: str) -> None:
+    def restore(self, finished: Mapping[str, TrialSummary]) -> None:
         """Tell the policy what is on record, and take each trial to where it stood.
 
         The journal gives the order and the decisions. Trials of `finished` that it does not know are told
@@ -89,11 +95,9 @@ class Ledger:
         ----------
         finished : mapping of trial_id to TrialSummary
             Trials that have ended and need no more training.
-        target : str
-            The metric that the policy sees.
         """
         self._replay_journal()
-        self._replay_summaries(finished, target)
+        self._replay_summaries(finished)
         for trial in self.trials.values():
             if trial.trial_id in finished:
                 self._end_as_recorded(trial, finished[trial.trial_id])
@@ -265,10 +269,10 @@ class Ledger:
         if differing:
             log.warning("%d decisions on record are not what this policy decides now; they stand", differing)
 
-    def _replay_summaries(self, finished: Mapping[str, TrialSummary], target: str) -> None:
+    def _replay_summaries(self, finished: Mapping[str, TrialSummary]) -> None:
         untold = []
         for trial_id, summary in finished.items():
-            values = summary.metrics.get(target, ())
+            values = summary.metrics.get(self.target.metric, ())
             moments = summary.timestamps or tuple(range(len(values)))
             known = self.trials[trial_id].epochs
             for epoch, (moment, value) in enumerate(zip(moments, values, strict=False), start=1):

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
+METRIC = "metrics/"
+"""Before the name of each metric in what Tune passes on."""
+
 
 class Bridge:
     """What the three objects that Tune wants share.
@@ -43,8 +46,6 @@ class Bridge:
         Where the trials stand.
     recorder : TrialRecord
         Writes runs and metrics.
-    target : str
-        The metric that the policy sees.
     concurrency : int
         Trials at once.
     epoch_timeout_seconds : float
@@ -59,7 +60,6 @@ class Bridge:
         self,
         ledger: Ledger,
         recorder: TrialRecord,
-        target: str,
         concurrency: int,
         epoch_timeout_seconds: float,
         interruption: Interruption,
@@ -67,7 +67,6 @@ class Bridge:
     ) -> None:
         self.ledger = ledger
         self.recorder = recorder
-        self.target = target
         self.concurrency = concurrency
         self.epoch_timeout_seconds = epoch_timeout_seconds
         self.on_change = on_change
@@ -183,10 +182,11 @@ class BridgeScheduler(TrialScheduler):
         if "epoch" not in result:
             return Decision.CONTINUE
         bridge.heard[trial_id] = time.monotonic()
-        value = result.get(f"metrics/{bridge.target}")
-        if value is None:
-            raise KeyError(f"trial {trial_id} reports no metric {bridge.target!r}")
-        decision = bridge.ledger.result(trial_id, result["epoch"], float(value), result["diverged"])
+        reported = {
+            name.removeprefix(METRIC): value for name, value in result.items() if name.startswith(METRIC)
+        }
+        value = bridge.ledger.target.value_in(reported, f"{trial_id}, epoch {result['epoch']}")
+        decision = bridge.ledger.result(trial_id, result["epoch"], value, result["diverged"])
         if decision is not Decision.CONTINUE:
             bridge.heard.pop(trial_id, None)
         return decision

@@ -15,7 +15,7 @@ from ray import tune
 from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import InterruptedStageError, one_line
 from mlpf_hpo.hardware.host import describe_host
-from mlpf_hpo.space import Mode
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.hosts import host_note
 from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tracking.writer import NOTE, RunWriter
@@ -78,8 +78,7 @@ def run_trials(
     finished: Mapping[str, TrialSummary],
     on_progress: Progress | None = None,
     *,
-    target: str = "val/loss",
-    mode: Mode = "min",
+    target: TargetMetric,
     tags: Mapping[str, str] | None = None,
     train: TrainTrial | None = None,
 ) -> list[TrialOutcome]:
@@ -113,8 +112,8 @@ def run_trials(
         Trials on record that need no more training.
     on_progress : callable, optional
         Called with (done, total, note) after every change.
-    target, mode
-        The metric that the policy sees, and whether smaller or larger is better.
+    target : TargetMetric
+        The metric that the policy sees, and whether small or large values are good.
     tags : mapping, optional
         Tags of every trial's run, beside those of this machine.
     train : callable, optional
@@ -136,9 +135,9 @@ def run_trials(
     """
     state_dir = state_dir.resolve()
     trials = [Trial(spec.trial_id, spec.key, spec.configuration) for spec in specs]
-    journal = Journal(state_dir / "journals" / f"{campaign_id}.jsonl")
-    ledger = Ledger(trials, scheduler, max_epochs, mode, journal, resources.worker_restarts)
-    ledger.restore(finished, target)
+    journal = Journal(state_dir / "journals" / f"{campaign_id}.jsonl", target.metric)
+    ledger = Ledger(trials, scheduler, max_epochs, target, journal, resources.worker_restarts)
+    ledger.restore(finished)
     host = describe_host()
     note = host_note(writer.experiment_id(kind), parent_run_id, host.record())
     everything = {**host.tags(), NOTE: note, **(tags or {})}
@@ -146,9 +145,7 @@ def run_trials(
     if not ledger.all_ended:
         checkpoints = state_dir / "checkpoints" / campaign_id
         trainable = make_trainable(specs, train, max_epochs, checkpoints)
-        train_left(
-            trainable, ledger, recorder, resources, specs[0].training.threads, state_dir, target, on_progress
-        )
+        train_left(trainable, ledger, recorder, resources, specs[0].training.threads, state_dir, on_progress)
         writer.settle()
     return [_outcome(trial, ledger, recorder, finished.get(trial.trial_id)) for trial in trials]
 
@@ -170,7 +167,6 @@ def train_left(
     resources: ResourceParams,
     threads: int,
     state_dir: Path,
-    target: str,
     on_progress: Progress | None,
 ) -> None:
     """Run what is left under Tune; afterwards every run is closed, and Ray is down."""
@@ -185,7 +181,7 @@ def train_left(
             with ray_session(state_dir, resources, threads) as share:
                 interruption.listen()  # again: Ray has put its own handler of SIGTERM in place
                 timeout = resources.epoch_timeout_seconds
-                bridge = Bridge(ledger, recorder, target, share.concurrency, timeout, interruption, tell)
+                bridge = Bridge(ledger, recorder, share.concurrency, timeout, interruption, tell)
                 _tune(trainable, bridge, share, state_dir)
         except (KeyboardInterrupt, SystemExit):  # the latter by Ray's handler of SIGTERM, while Ray starts
             interruption.requested = True

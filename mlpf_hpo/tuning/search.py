@@ -15,17 +15,18 @@ from mlpf_hpo.hardware.host import HostInfo, describe_host
 from mlpf_hpo.predictors.model_file import load_champion
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.space import stable_hash
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader, signposts
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.again import make_sure_of_network
-from mlpf_hpo.tuning.best import TARGET
 from mlpf_hpo.tuning.campaign import campaign_id
 from mlpf_hpo.tuning.driver import sole_driver
 from mlpf_hpo.tuning.failures import check_failures
-from mlpf_hpo.tuning.found import CURVES, found_by
+from mlpf_hpo.tuning.found import found_by
 from mlpf_hpo.tuning.messages import TrialSpec
+from mlpf_hpo.tuning.ray_trial import TrainTrial
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.run import run_trials
 from mlpf_hpo.tuning.scheduler import Scheduler
@@ -67,7 +68,8 @@ class SearchRecord:
 
     def summary(self) -> str:
         """Return what happened and where to look."""
-        lines = [_told(policy) for policy in self.content["policies"].values()]
+        metric = self.content["target"]["metric"]
+        lines = [_told(policy, metric) for policy in self.content["policies"].values()]
         return "\n".join([*lines, self.links])
 
 
@@ -76,10 +78,12 @@ def run_search(
     events: Path,
     state: Path | None = None,
     on_progress: Callable[[float, float, str], None] | None = None,
+    train: TrainTrial | None = None,
 ) -> SearchRecord:
     """Run every policy on the same configurations, seeds and epoch limit.
 
-    Checkpoints and journals lie in `state`, by default the project's.
+    Checkpoints and journals lie in `state`, by default the project's. `train` trains a trial of something
+    else, see `run_trials`.
 
     Raises
     ------
@@ -108,8 +112,10 @@ def run_search(
     policies = {}
     patience = params.tracking.patience_seconds
     with sole_driver(state), durable_writer(state / SPOOL, patience) as writer:
-        for policy in _policies(settings, predictor, version):
-            policies[policy.name] = _run_policy(policy, params, specs, host, writer, state, on_progress)
+        for policy in _policies(settings, params.target.with_mode(), predictor, version):
+            policies[policy.name] = _run_policy(
+                policy, params, specs, host, writer, state, on_progress, train
+            )
         experiment = writer.experiment_id("search")
     parents = [found["parent_run_id"] for found in policies.values()]
     champion = {"name": version.name, "version": str(version.version), "alias": settings.champion}
@@ -118,6 +124,7 @@ def run_search(
             "experiment_id": experiment,
             "configurations": len(specs),
             "max_epochs": settings.max_epochs,
+            "target": params.target.with_mode().to_dict(),
             "champion": champion,
             "policies": policies,
         },
@@ -125,11 +132,11 @@ def run_search(
     )
 
 
-def _told(policy: dict[str, Any]) -> str:
+def _told(policy: dict[str, Any], metric: str) -> str:
     reused = policy["reused"]
     already = f" ({reused} trials were on record already)" if reused else ""
     return (
-        f"search: {policy['label']}: {policy['epochs']} epochs, best {TARGET.metric} "
+        f"search: {policy['label']}: {policy['epochs']} epochs, best {metric} "
         f"{policy['best_loss']:.4g} ({policy['best_trial']}); {policy['finished']} finished, "
         f"{policy['stopped_by_rank']} stopped by rank, {policy['stopped_by_prediction']} by prediction, "
         f"{policy['diverged']} diverged, {policy['failed']} failed; "
@@ -137,7 +144,7 @@ def _told(policy: dict[str, Any]) -> str:
     )
 
 
-def _policies(settings: SearchParams, predictor: Any, version: Any) -> list[Policy]:
+def _policies(settings: SearchParams, target: TargetMetric, predictor: Any, version: Any) -> list[Policy]:
     rungs: dict[str, Any] = {
         "max_epochs": settings.max_epochs,
         "grace_epochs": settings.grace_epochs,
@@ -148,13 +155,14 @@ def _policies(settings: SearchParams, predictor: Any, version: Any) -> list[Poli
         "predict_every": settings.predict_every,
         "coverage": settings.coverage,
     }
+    shared = {**target.tags(), **rungs}
     return [
-        Policy("asha", "ASHA", lambda: Asha(**rungs), {"policy": "asha", **rungs}),
+        Policy("asha", "ASHA", lambda: Asha(**rungs, mode=target.mode), {"policy": "asha", **shared}),
         Policy(
             "asha+prediction",
             f"ASHA + prediction (champion version {version.version})",
-            lambda: PredictiveAsha(predictor=predictor, **rungs, **questions),
-            {"policy": "asha+prediction", "champion": version.tags[CHECKSUM][:16], **rungs, **questions},
+            lambda: PredictiveAsha(predictor=predictor, **rungs, **questions, mode=target.mode),
+            {"policy": "asha+prediction", "champion": version.tags[CHECKSUM][:16], **shared, **questions},
         ),
     ]
 
@@ -167,7 +175,9 @@ def _run_policy(
     writer: RunWriter,
     state: Path,
     on_progress: Callable[[float, float, str], None] | None,
+    train: TrainTrial | None,
 ) -> dict[str, Any]:
+    target = params.target.with_mode()
     shared = campaign_id(params, specs[0].events_digest)
     identity = stable_hash({"trials": shared, "n": len(specs), **policy.identity}, length=8)
     writer.close_orphans(identity)
@@ -183,7 +193,7 @@ def _run_policy(
         host=host.record(),
     )
     ended = ("finished", "stopped", "diverged")
-    recorded = reader.trials(writer.client, "search", identity, metrics=[TARGET.metric])
+    recorded = reader.trials(writer.client, "search", identity, metrics=[target.metric])
     by_key = {trial.trial_key: trial for trial in recorded if trial.status in ended}
     finished = {spec.trial_id: by_key[spec.key] for spec in specs if spec.key in by_key}
     started = time.monotonic()
@@ -200,23 +210,27 @@ def _run_policy(
             state_dir=state,
             finished=finished,
             on_progress=on_progress,
+            target=target,
+            train=train,
             tags={"policy": policy.name},
         )
         check_failures(outcomes, params.search.failures_allowed, "search")
         spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
         run_ids = [outcome.run_id for outcome in outcomes]
-        trials = reader.trials(writer.client, "search", run_ids=run_ids, metrics=CURVES)
+        metrics, where = [target.metric, target.of_training], f"search under {policy.label}"
+        trials = reader.trials(writer.client, "search", run_ids=run_ids, metrics=metrics)
         found = {
             "label": policy.label,
             "campaign_id": identity,
             "parent_run_id": parent,
             "wall_seconds": spent,
-            **found_by(outcomes, {trial.run_id: trial for trial in trials}, f"search under {policy.label}"),
+            **found_by(outcomes, {trial.run_id: trial for trial in trials}, target, where),
             "reused": len(finished),
         }
-        best = next(row for row in found["trials"] if row["run_id"] == found["best_run_id"])
-        spec = next(spec for spec in specs if spec.key == best["trial_key"])
-        make_sure_of_network(writer.client, spec, best, identity, params.resources, state)
+        if train is None:  # only trials of MLPF leave networks that are known how to be made again
+            best = next(row for row in found["trials"] if row["run_id"] == found["best_run_id"])
+            spec = next(spec for spec in specs if spec.key == best["trial_key"])
+            make_sure_of_network(writer.client, spec, best, identity, target, params.resources, state)
     writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
     writer.close(parent, "finished")
     return found

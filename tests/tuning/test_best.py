@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from mlpf_hpo.errors import DataError
+from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tuning.best import best_trial, incumbent
 from mlpf_hpo.tuning.found import found_by
@@ -45,13 +46,13 @@ def summaries(ends: dict[str, tuple[str, Sequence[float]]]) -> dict[str, TrialSu
     }
 
 
-def found(ends: dict[str, tuple[str, Sequence[float]]]) -> dict:
+def found(ends: dict[str, tuple[str, Sequence[float]]], target: TargetMetric = VALIDATION_LOSS) -> dict:
     trials = summaries(ends)
     outcomes = [
         TrialOutcome(trial.trial_id, trial.trial_key, run_id, trial.status, trial.epochs, NAN, "")
         for run_id, trial in trials.items()
     ]
-    return found_by(outcomes, trials, "search under ASHA")
+    return found_by(outcomes, trials, target, "search under ASHA")
 
 
 def test_neither_what_diverged_nor_what_failed_is_the_best() -> None:
@@ -65,13 +66,14 @@ def test_neither_what_diverged_nor_what_failed_is_the_best() -> None:
 def test_the_best_loss_against_epochs_ends_at_that_of_the_best_trial() -> None:
     """By time: 5, (.5), 4.5, (1); 4, (NaN), 2, (1.5); 3. What diverged or failed is spent, nobody's best."""
     trials = list(summaries(ENDS).values())
-    assert incumbent(trials) == [[1, 5.0], [3, 4.5], [5, 4.0], [7, 2.0], [9, 2.0]]
+    assert incumbent(trials, VALIDATION_LOSS) == [[1, 5.0], [3, 4.5], [5, 4.0], [7, 2.0], [9, 2.0]]
     assert found(ENDS)["incumbent"][-1] == [9, found(ENDS)["best_loss"]]
-    assert incumbent(list(summaries({"t001": ENDS["t001"]}).values())) == []
+    assert incumbent(list(summaries({"t001": ENDS["t001"]}).values()), VALIDATION_LOSS) == []
 
 
 def test_the_progress_tells_the_same_best() -> None:
-    ledger = Ledger([Trial(f"t{i:03d}", f"k{i}", {}) for i in range(2)], FullTraining(), max_epochs=3)
+    trials = [Trial(f"t{i:03d}", f"k{i}", {}) for i in range(2)]
+    ledger = Ledger(trials, FullTraining(), 3, VALIDATION_LOSS)
     for epoch, value in ((1, 0.5), (2, NAN)):
         ledger.result("t000", epoch, value)
     ledger.result("t001", 1, 4.0)
@@ -83,3 +85,13 @@ def test_the_progress_tells_the_same_best() -> None:
 def test_no_network_at_all_is_told() -> None:
     with pytest.raises(DataError, match="search under ASHA: no trial has a network to show: all diverged or"):
         found({name: ENDS[name] for name in ("t001", "t003")})
+
+
+def test_of_a_rising_metric_the_largest_is_the_best() -> None:
+    rising = TargetMetric("val/loss", "max")
+    one = found(ENDS, rising)
+    assert (one["best_loss"], one["best_trial"]) == (5.0, "t000")
+    assert one["incumbent"] == [[1, 5.0], [9, 5.0]]
+    policies = {"asha": {**one, "label": "ASHA", "campaign_id": "c"}}
+    assert best_trial({"policies": policies, "target": rising.to_dict()})["trial_id"] == "t000"
+    assert best_trial({"policies": policies})["trial_id"] == "t002", "a record from before it said what for"

@@ -8,6 +8,7 @@ import math
 import pytest
 
 from mlpf_hpo.errors import DataError
+from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking.records import TrialSummary
 from mlpf_hpo.tuning.journal import Journal
 from mlpf_hpo.tuning.ledger import Ledger
@@ -19,7 +20,9 @@ from mlpf_hpo.tuning.standing import State, Trial
 
 
 def make_ledger(table, policy, journal=None, epochs=8) -> Ledger:
-    return Ledger([Trial(t, f"key-{t}", {"lr": 1.0}) for t in table], policy, epochs, journal=journal)
+    return Ledger(
+        [Trial(t, f"key-{t}", {"lr": 1.0}) for t in table], policy, epochs, VALIDATION_LOSS, journal
+    )
 
 
 def summary(trial: Trial, values, timestamps=()) -> TrialSummary:
@@ -39,7 +42,7 @@ def test_a_restart_takes_the_policy_up(tmp_path, curves, simulate, policy, resul
     first = simulate(before, table, workers=1, seed=0, results=results)
     after = make_ledger(table, policy(8), journal)
     ended = {t.trial_id: summary(t, t.values) for t in before.trials.values() if t.state is State.ENDED}
-    after.restore(ended, "val/loss")
+    after.restore(ended)
     second = simulate(after, table, workers=1, seed=0)
     assert first + second == expected
     for trial_id, trial in whole.trials.items():
@@ -67,7 +70,7 @@ def test_a_policy_is_told_the_same_again(tmp_path, curves, simulate) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     before, after = make_ledger(table, Spy(), journal), make_ledger(table, Spy(), journal)
     simulate(before, table, workers=3, seed=0)
-    after.restore({t.trial_id: summary(t, t.values) for t in before.trials.values()}, "val/loss")
+    after.restore({t.trial_id: summary(t, t.values) for t in before.trials.values()})
     assert after.all_ended
     assert after.scheduler.heard == before.scheduler.heard
 
@@ -80,7 +83,7 @@ def test_who_was_paused_before_a_restart_reports_before_it_ends(tmp_path) -> Non
         assert before.result(trial_id, 1, 1.0) is Decision.PAUSE
         before.commit(trial_id)
     after = make_ledger({"a": [], "b": []}, Promotion(8), journal)
-    after.restore({}, "val/loss")
+    after.restore({})
     assert after.next_trial() is None
     assert after.end_unpromoted() == []
     for trial_id in "ab":
@@ -102,7 +105,7 @@ def test_what_ended_but_is_not_on_record_reports_again(tmp_path, curves, simulat
     before = make_ledger(table, Asha(8), journal)
     simulate(before, table, workers=2, seed=0)
     after = make_ledger(table, Asha(8), journal)
-    after.restore({}, "val/loss")
+    after.restore({})
     assert not after.all_ended
     assert simulate(after, table, workers=2, seed=0) == []  # nothing that the policy had not heard
     for trial_id, trial in before.trials.items():
@@ -115,7 +118,7 @@ def test_without_a_journal_the_summaries_teach_the_policy() -> None:
     ledger = make_ledger(table, Asha(8, reduction_factor=2))
     trial = ledger.trials["a"]
     trial.status = "finished"
-    ledger.restore({"a": summary(trial, table["a"], tuple(float(i) for i in range(8)))}, "val/loss")
+    ledger.restore({"a": summary(trial, table["a"], tuple(float(i) for i in range(8)))})
     assert ledger.trials["a"].state is State.ENDED
     assert ledger.next_trial() == "b"
     assert ledger.result("b", 1, 2.0) is Decision.STOP
@@ -126,7 +129,7 @@ def test_a_shorter_training_is_extended(tmp_path, curves, simulate) -> None:
     journal = Journal(tmp_path / "journal.jsonl")
     simulate(make_ledger(table, FullTraining(), journal, epochs=5), table, workers=2, seed=0)
     longer = make_ledger(table, FullTraining(), journal, epochs=8)
-    longer.restore({}, "val/loss")
+    longer.restore({})
     assert len(simulate(longer, table, workers=2, seed=0)) == 9
     assert [trial.values for trial in longer.trials.values()] == list(table.values())
 
@@ -215,7 +218,7 @@ def test_decisions_on_record_stand(tmp_path, curves, simulate, caplog) -> None:
     stopped = [trial.trial_id for trial in before.trials.values() if trial.status == "stopped"]
     after = make_ledger(table, FullTraining(), journal)
     with caplog.at_level(logging.WARNING):
-        after.restore({}, "val/loss")
+        after.restore({})
     simulate(after, table, workers=1, seed=0)
     assert [trial.trial_id for trial in after.trials.values() if trial.status == "stopped"] == stopped
     assert f"{len(stopped)} decisions on record" in caplog.text
@@ -226,5 +229,5 @@ def test_what_is_on_record_says_why_a_trial_ended(status: str) -> None:
     """As in a second checkout, which has no journal: the policy might decide otherwise now."""
     ledger = make_ledger({"a": []}, FullTraining())
     record = TrialSummary("a", "key-a", "r", {}, 0, status, {"val/loss": (1.0,)}, "", (), "told at its end")
-    ledger.restore({"a": record}, "val/loss")
+    ledger.restore({"a": record})
     assert (ledger.trials["a"].status, ledger.trials["a"].reason) == (status, "told at its end")

@@ -12,6 +12,7 @@ import pytest
 
 from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import MissingInputError, TrackingError
+from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
@@ -82,7 +83,7 @@ def folder_of(state: Path, spec: TrialSpec) -> Path:
 
 
 def secure(spec: TrialSpec, trial: dict[str, Any], state: Path) -> Path:
-    return make_sure_of_network(connect(), spec, trial, "c1", TWO, state).path
+    return make_sure_of_network(connect(), spec, trial, "c1", VALIDATION_LOSS, TWO, state).path
 
 
 def artifact(trial: dict[str, Any]) -> Path:

@@ -13,13 +13,14 @@ from pathlib import Path
 import ray
 
 from mlpf_hpo.config import ResourceParams
+from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tuning.run import run_trials
 
 TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
 
 
-def toy(curve, faults=(), pace=0.0):
+def toy(curve, faults=(), pace=0.0, metric="val/loss"):
     """Return something that trains by looking values up; it keeps its epochs in a file, as checkpoints do."""
 
     def train(spec, max_epochs, folder, on_epoch):
@@ -57,7 +58,7 @@ def toy(curve, faults=(), pace=0.0):
                 (folder / "next").write_text(f"{before}{epoch}\n")
                 (folder / "next").replace(kept)  # whole, also when the worker is killed
             value = curve(number, epoch)
-            metrics = {"val/loss": value, "train/loss": 0.0}
+            metrics = {metric: value, "train/loss": 0.0}
             on_epoch(EpochReport(epoch, metrics, 1000 * epoch, diverged=value != value))
             if value != value:
                 return TrialEnd("diverged", epoch)
@@ -72,7 +73,7 @@ def trained(tmp_path) -> list[list[int]]:
     return [[int(n) for n in path.read_text().split()] for path in sorted(folder.glob("*/trained"))]
 
 
-def run_search(writer, specs, scheduler, epochs, state, resources=TWO, **more):
+def run_search(writer, specs, scheduler, epochs, state, resources=TWO, target=VALIDATION_LOSS, **more):
     """Run the search `s`, or go on with it; return outcomes and MLflow's records."""
     parent = writer.open_parent("search", "s", "search", {}, {}, "")
     ended = ("finished", "stopped", "diverged")
@@ -80,7 +81,8 @@ def run_search(writer, specs, scheduler, epochs, state, resources=TWO, **more):
     outcomes = run_trials(
         kind="search", campaign_id="s", parent_run_id=parent, specs=specs, scheduler=scheduler,
         max_epochs=epochs, resources=resources, writer=writer, state_dir=state,
-        finished={spec.trial_id: known[spec.key] for spec in specs if spec.key in known}, **more,
+        finished={spec.trial_id: known[spec.key] for spec in specs if spec.key in known},
+        target=target, **more,
     )  # fmt: skip
     return outcomes, reader.trials(writer.client, "search", "s")
 

@@ -12,6 +12,7 @@ from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.scheduler import Decision
 from mlpf_hpo.tuning.schedulers.asha import Asha
@@ -125,7 +126,7 @@ def test_one_survives_whatever_is_predicted(curves, simulate, mode) -> None:
         table = curves(12, 8, seed)
         predictor = LastValue(width=0.0, scale=-1.0 if seed % 2 else 1.0)
         made = PredictiveAsha(8, predictor, reduction_factor=2.0, predict_from_epoch=1, mode=mode)
-        ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], made, 8, mode)
+        ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], made, 8, TargetMetric("loss", mode))
         simulate(ledger, table, workers=3, seed=seed)
         assert "finished" in {trial.status for trial in ledger.trials.values()}
         stopped = [trial for trial in ledger.trials.values() if trial.status == "stopped"]
@@ -137,7 +138,7 @@ def test_without_information_it_is_asha(curves, simulate) -> None:
         table = curves(16, 12, seed)
         decisions = []
         for made in (Asha(12), PredictiveAsha(12, LastValue(width), predict_from_epoch=1)):
-            ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], made, 12)
+            ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], made, 12, VALIDATION_LOSS)
             decisions.append(simulate(ledger, table, workers=2, seed=seed))
         if width == 1e9:  # an incumbent, however far its bound: its owner may pass a rung that ASHA closes
             assert len(decisions[1]) >= len(decisions[0])
@@ -172,7 +173,7 @@ def test_the_projects_own_predictor_saves_epochs(curves, simulate) -> None:
         "asha": Asha(12),
         "predictive": PredictiveAsha(12, predictor, predict_from_epoch=2, coverage=0.9),
     }.items():
-        ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], made, 12)
+        ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], made, 12, VALIDATION_LOSS)
         spent[name] = len(simulate(ledger, table, workers=3, seed=0))
         best[name] = min(trial.values[-1] for trial in ledger.trials.values() if trial.status == "finished")
     reasons = {trial.reason for trial in ledger.trials.values()}

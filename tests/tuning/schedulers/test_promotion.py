@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.scheduler import Decision
 from mlpf_hpo.tuning.schedulers import SCHEDULERS, make_scheduler
@@ -49,7 +50,7 @@ class Watched(Promotion):
 def test_promotes_the_best(curves, simulate, mode, grace, eta, workers) -> None:
     table = curves(30, 12, seed=3)
     policy = Watched(12, grace, eta, mode)
-    ledger = Ledger([Trial(t, t, {}) for t in table], policy, 12, mode)
+    ledger = Ledger([Trial(t, t, {}) for t in table], policy, 12, TargetMetric("loss", mode))
     told = simulate(ledger, table, workers, seed=5)
     assert policy.choices > 0
     status = [trial.status for trial in ledger.trials.values()]
