@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.files import sha256
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tuning.lookup import find_trained
 from mlpf_hpo.tuning.trained import load_trained
 from tests.clones import Clone
 
@@ -74,13 +76,22 @@ def test_a_second_checkout_has_the_network_from_its_run(clone: Clone, second: Cl
     assert found(second.folder) == found(clone.folder)
 
 
-def test_a_network_that_is_gone_everywhere_is_trained_again(clone: Clone, second: Clone) -> None:
+def test_a_network_that_is_gone_everywhere_is_trained_again(
+    clone: Clone, second: Clone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri(clone))
     shutil.rmtree(second.folder / ".state")
     client, weights = connect(uri(clone)), load_trained(kept(clone.folder)).network.state_dict()
     for policy in searched(clone.folder).values():
         client.set_tag(policy["best_run_id"], "network_sha256", "0" * 64)  # whatever is there, is not it
-    output = second.run("dvc", "repro", "--force", "--single-item", "search")
+        with pytest.raises(TrackingError, match=r"is damaged: .* comes again by: dvc repro -f search"):
+            find_trained(policy["best_run_id"], second.folder / ".state")
+    output = second.run("dvc", "repro", "-f", "-s", "search")
     assert output.count("it is trained again, for ") == 2
+    for policy in searched(clone.folder).values():
+        best = next(trial for trial in policy["trials"] if trial["run_id"] == policy["best_run_id"])
+        trained, _ = find_trained(best["run_id"], tmp_path)
+        assert (trained.trial_key, trained.epoch) == (best["trial_key"], len(best["curve"]))
     again = load_trained(kept(second.folder)).network.state_dict()
     assert all(value.equal(weights[name]) for name, value in again.items())
     assert found(second.folder) == found(clone.folder), "what is on record stays"

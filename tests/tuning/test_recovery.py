@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mlpf_hpo.config import ResourceParams
-from mlpf_hpo.errors import MissingInputError, TrackingError
+from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
@@ -147,6 +147,22 @@ def test_an_interrupted_training_again_goes_on(ray_here, spec: TrialSpec, trial,
         "epoch-00002",
     ]
     assert half.exists(), "it went on from there"
+
+
+def test_what_cannot_be_trained_again_can_be_given_back(
+    spec: TrialSpec, trial: dict[str, Any], state: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(
+        again, "train_left", lambda trainable, ledger, *more: ledger.failed("t000", "no memory")
+    )
+    before = reader.trials(connect(), "search")
+    folder = folder_of(tmp_path / "other", spec)
+    told = rf"t000: the best on record; .* trained again it failed \(no memory\)\. Give it back to {folder}, "
+    with pytest.raises(DataError, match=told):
+        secure(spec, trial, tmp_path / "other")
+    assert reader.trials(connect(), "search") == before
+    shutil.copytree(folder_of(state, spec), folder)
+    assert secure(spec, trial, tmp_path / "other") == max(folder.iterdir())
 
 
 def test_where_no_files_are_taken_the_network_stays_in_the_folder_and_that_is_told(
