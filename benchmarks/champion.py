@@ -20,6 +20,7 @@ from mlpf_hpo.curves.dataset import curves_file_digest, write_curves
 from mlpf_hpo.files import write_json
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
+from mlpf_hpo.tracking.aliases import make_model, promote
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.registry import register_predictor
 from tests.faults.artefacts import curves
@@ -29,7 +30,9 @@ CURVES, EPOCHS = 48, 16
 
 RUNS, QUICK_RUNS = 15, 3
 
-LOAD = "from mlpf_hpo.predictors.model_file import load_champion; load_champion()"
+MODEL = "curve-predictor-val-loss-16-epochs-0123abcd"
+
+LOAD = f"from mlpf_hpo.predictors.model_file import load_registered; load_registered('{MODEL}@champion')"
 
 COLLECTING = """
 import contextlib, mlpf_hpo.collector
@@ -59,10 +62,12 @@ def register(folder: Path, uri: str) -> None:
     made = make_predictor("cautious_trees", PredictorsParams(), 0, range(EPOCHS), shrink=True)
     client = connect(uri)
     run = client.create_run(client.create_experiment("champion"))
-    register_predictor(
+    make_model(client, MODEL, "", {})
+    version = register_predictor(
         client,
         made.fit(table.frame(), table.final, table.groups),
         table.frame(2).head(3),
+        model=MODEL,
         trusted=trusted_types(),
         run_id=run.info.run_id,
         digest=curves_file_digest(file),
@@ -70,6 +75,7 @@ def register(folder: Path, uri: str) -> None:
         metrics={},
         tags={},
     )
+    promote(client, version, "champion")
 
 
 def measure(runs: int) -> dict[str, float]:

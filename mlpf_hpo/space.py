@@ -31,6 +31,14 @@ class Uniform:
         """Draw one value."""
         return float(generator.uniform(self.low, self.high))
 
+    def contains(self, value: float) -> bool:
+        """Tell whether a value can be drawn."""
+        return _between(self.low, value, self.high)
+
+    def describe(self) -> str:
+        """Return it in words that hold all of it."""
+        return f"{self.low!r} to {self.high!r}"
+
 
 @dataclass(frozen=True)
 class LogUniform:
@@ -44,6 +52,14 @@ class LogUniform:
         """Draw one value."""
         return float(math.exp(generator.uniform(math.log(self.low), math.log(self.high))))
 
+    def contains(self, value: float) -> bool:
+        """Tell whether a value can be drawn."""
+        return _between(self.low, value, self.high)
+
+    def describe(self) -> str:
+        """Return it in words that hold all of it."""
+        return f"{self.low!r} to {self.high!r} ({self.scale})"
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -55,6 +71,14 @@ class Choice:
     def sample(self, generator: np.random.Generator) -> int:
         """Draw one value."""
         return int(generator.choice(self.values))
+
+    def contains(self, value: float) -> bool:
+        """Tell whether a value can be drawn."""
+        return value in self.values
+
+    def describe(self) -> str:
+        """Return it in words that hold all of it."""
+        return f"one of {', '.join(str(value) for value in sorted(set(self.values)))}"
 
 
 Domain: TypeAlias = Uniform | LogUniform | Choice
@@ -99,6 +123,11 @@ TABLE_1 = SearchSpace(
     }
 )
 """Table 1 of the paper."""
+
+
+def _between(low: float, value: float, high: float) -> bool:
+    """Tell whether a value lies in a closed range, whose ends a logarithm and its exponential may move."""
+    return low <= value <= high or math.isclose(value, low) or math.isclose(value, high)
 
 
 def config_id(configuration: Configuration, names: Sequence[str] | None = None) -> str:

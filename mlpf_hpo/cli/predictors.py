@@ -16,6 +16,7 @@ EXAMPLES = examples(
     "mlpf-hpo predictors fit --curves data/curves.parquet --out predictor.skops",
     "mlpf-hpo predictors predict --curves running.csv --model predictor.skops",
     "mlpf-hpo predictors register",
+    "mlpf-hpo predictors retire curve-predictor-val-loss-16-epochs-72bd9e87/3",
 )
 app = group("From partly trained models to their final losses.", epilog=EXAMPLES)
 
@@ -92,25 +93,27 @@ def fit(
 def predict(
     curves: Curves,
     model: Annotated[
-        Path | None, typer.Option(help="Model file; by default the registered champion.")
-    ] = None,
+        str,
+        typer.Option(help="Model file, or MODEL@ALIAS in the registry; by default the search's champion."),
+    ] = "",
     coverage: Annotated[float, typer.Option(help="Of the intervals, within (0, 1).")] = 0.9,
     loss_prefix: Prefix = "loss_",
     mode: Mode = "min",
+    params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Predict the final value of each curve, wherever it stands, with an interval."""
     from mlpf_hpo.curves.csv_table import read_table
     from mlpf_hpo.errors import ConfigurationError
-    from mlpf_hpo.predictors.model_file import load_champion, load_predictor
+    from mlpf_hpo.predictors.model_file import load_predictor, load_registered
     from mlpf_hpo.reporting.evaluation import PREDICTED, predicted_rows
 
     if not 0 < coverage < 1:
         raise ConfigurationError(f"--coverage {coverage:g}: must lie between 0 and 1")
     told = read_table(curves, loss_prefix, _mode(mode))
-    if model is None:
-        made, _ = load_champion()
+    if not model or ("@" in model and not Path(model).exists()):
+        made, _ = load_registered(model or _champion(params))
     else:
-        made = load_predictor(model)
+        made = load_predictor(Path(model))
     console.out.print(console.columns(PREDICTED, predicted_rows(made, told, coverage)), markup=False)
     console.out.print(f"final: after {made.n_epochs} epochs; intervals at {coverage:.0%} coverage")
 
@@ -126,8 +129,10 @@ def register(
 ) -> None:
     """Register the predictor that the stage `predictors` chose, as the stage `register` does.
 
-    It becomes the champion where there is none, or where its recipe is better than the champion's, both
-    fitted on the same folds of these curves; else the challenger. What was decided is printed, and why.
+    There is a champion for each length of curves, metric and search space. The predictor takes its place
+    where there is none, or where its recipe is better, both fitted on the same folds of these curves; or
+    where it is a newer fit of the champion's own recipe, on no fewer curves. Else it is the challenger. What
+    was decided is printed, and why. A champion that cannot be compared is an error: see `retire`.
     """
     from mlpf_hpo.config import load_params
     from mlpf_hpo.predictors.registration import register_winner, summary
@@ -136,10 +141,37 @@ def register(
     console.out.print(summary(record), markup=False)
 
 
-def _settings(params: Path) -> Any:
-    from mlpf_hpo.config import PredictorsParams, load_params
+@app.command(epilog=EXAMPLES)
+def retire(
+    version: Annotated[str, typer.Argument(help="The champion to give up: MODEL/VERSION.")],
+    params: ParamsFile = Path("params.yaml"),
+) -> None:
+    """Give up a champion that cannot be used any more: its files are lost, or it is of an older mlpf_hpo.
 
-    return load_params(params).predictors if params.is_file() else PredictorsParams()
+    Its alias is taken away; the version stays in the registry. The next predictor that is registered becomes
+    the champion without being compared.
+    """
+    from mlpf_hpo.predictors.champion import give_up
+
+    console.out.print(give_up(version, _params(params).search.champion), markup=False)
+
+
+def _champion(params: Path) -> str:
+    """Return the champion that the search of these parameters would take."""
+    from mlpf_hpo.predictors.scope import ChampionScope
+
+    settings = _params(params)
+    return f"{ChampionScope.of_search(settings).model}@{settings.search.champion}"
+
+
+def _params(params: Path) -> Any:
+    from mlpf_hpo.config import Params, load_params
+
+    return load_params(params) if params.is_file() else Params()
+
+
+def _settings(params: Path) -> Any:
+    return _params(params).predictors
 
 
 def _usable(curves: Path, loss_prefix: str, mode: str) -> Any:

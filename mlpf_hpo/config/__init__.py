@@ -223,7 +223,9 @@ class PredictorsParams(Section):
 
 
 def _alias(name: str) -> str:
-    """Refuse what MLflow takes for no alias."""
+    """Refuse what MLflow takes for no alias, and the other alias that versions get here."""
+    if name == "challenger":
+        raise ValueError("`challenger` is the alias of versions that are not champion")
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or re.fullmatch(r"latest|v\d+", name, re.IGNORECASE):
         raise ValueError("an alias has letters, digits, - and _, and is neither `latest` nor like `v1`")
     return name

@@ -8,12 +8,13 @@ from mlpf_hpo.collector import collector_paused
 from mlpf_hpo.errors import DataError, TrackingError
 
 with collector_paused():
+    from mlpf_hpo.predictors.champion import RECORD, named_version, recorded_version
     from mlpf_hpo.predictors.curve_predictor import CurvePredictor
-    from mlpf_hpo.tracking.client import connect, tracking_uri
+    from mlpf_hpo.predictors.scope import ChampionScope
+    from mlpf_hpo.tracking.client import connect
     from mlpf_hpo.tracking.model_format import load_model
-    from mlpf_hpo.tracking.records import MODEL
     from mlpf_hpo.tracking.registry import model_file
-    from mlpf_hpo.tracking.versions import ModelVersion, told, version_behind
+    from mlpf_hpo.tracking.versions import ModelVersion, giving_up, told
 
 KERNELS = ("ConstantKernel", "Matern", "Product", "Sum", "WhiteKernel")
 
@@ -74,28 +75,48 @@ def load_version(version: ModelVersion, uri: str | None = None) -> CurvePredicto
 
     Raises
     ------
+    UnreachableError
+        If its file cannot be had now.
     TrackingError
-        If its file cannot be had, is damaged or holds something else; the message names the version.
+        If its file is lost, damaged or holds something else; the message names the version.
     """
     try:
-        return load_predictor(model_file(version, uri))
+        file = model_file(version, uri)
     except DataError as error:
         raise TrackingError(f"{told(version)}: {error}") from None
+    try:
+        return load_predictor(file)
+    except DataError as error:
+        raise TrackingError(f"{told(version)}: {error}; or {giving_up(version)}") from None
 
 
 @collector_paused()
-def load_champion(uri: str | None = None, alias: str = "champion") -> tuple[CurvePredictor, ModelVersion]:
-    """Return the predictor that an alias points at, and its version.
+def load_registered(reference: str, uri: str | None = None) -> tuple[CurvePredictor, ModelVersion]:
+    """Return a registered predictor, ``MODEL@ALIAS`` or ``MODEL/VERSION``, and its version.
 
     Raises
     ------
     TrackingError
-        If there is none (the message says which stage makes one), or it cannot be used.
+        If there is none, or it cannot be used.
     """
-    version = version_behind(connect(uri), alias)
-    if version is None:
-        raise TrackingError(
-            f"the registry at {tracking_uri(uri)} has no {MODEL}@{alias}; the stage `register` "
-            "makes one (dvc repro register)"
-        )
+    version = named_version(connect(uri), reference)
+    return load_version(version, uri), version
+
+
+@collector_paused()
+def load_champion(
+    scope: ChampionScope, record: Path = RECORD, uri: str | None = None
+) -> tuple[CurvePredictor, ModelVersion]:
+    """Return the predictor of exactly the version that the stage `champion` put on record, and that version.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If there is no such record, or it is damaged.
+    ConfigurationError
+        If it is of a champion for something else than `scope`.
+    TrackingError
+        If the registry does not hold that version any more, or it cannot be used.
+    """
+    version = recorded_version(connect(uri), record, scope)
     return load_version(version, uri), version

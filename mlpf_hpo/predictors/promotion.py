@@ -1,7 +1,9 @@
 """Whether a new predictor takes the champion's place: recipes are compared, not frozen models.
 
 A champion was fitted on other curves, perhaps on some of those at hand: to score it as it is would be unfair
-to either side, or a leak. So both recipes are fitted on the same folds of the curves at hand.
+to either side, or a leak. So both recipes are fitted on the same folds of the curves at hand. A predictor is
+promoted uncompared only where there is no champion: one that cannot be compared is an error, for a person to
+solve.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from mlpf_hpo.predictors.model_file import load_version
 from mlpf_hpo.predictors.protocol import Scores, bootstrap, grouped_folds
 from mlpf_hpo.predictors.recipe import Recipe
 from mlpf_hpo.seeds import derive_seed
-from mlpf_hpo.tracking.registry import RECIPE
-from mlpf_hpo.tracking.versions import ModelVersion
+from mlpf_hpo.tracking.aliases import CURVES, RECIPE
+from mlpf_hpo.tracking.versions import ModelVersion, giving_up, told
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ class Challenger:
     known_epochs: int
     digest: str
 
+    @property
+    def n_curves(self) -> int:
+        """Number of distinct curves that it was fitted on: a row that stands there twice teaches once."""
+        return len(self.curves.frame().drop_duplicates())
+
 
 def judge(
     challenger: Challenger,
@@ -83,9 +90,9 @@ def judge(
 ) -> Verdict:
     """Decide whether a challenger takes the champion's place.
 
-    It does where there is no champion, or none that can be used and fitted again; where the champion is for
-    other curves; where the recipes are equal, so that the newer fit is the champion's own. Else it does only
-    where it is better by the declared criterion, with a 95 % interval of the difference above zero.
+    It does where there is no champion, and where it is better by the declared criterion, with a 95 % interval
+    of the difference above zero. Equal recipes have equal scores: the newer fit takes the place of the older
+    one, but never with fewer curves.
 
     Parameters
     ----------
@@ -98,25 +105,18 @@ def judge(
         Of folds, regressors and bootstrap.
     uri : str, optional
         Where the champion is registered, see `tracking_uri`.
+
+    Raises
+    ------
+    TrackingError
+        If there is a champion that cannot be had, or compared; the message says why, and how to give it up.
     """
     if champion is None:
         return Verdict(True, "there was no champion")
     before = str(champion.version)
-    met = f"the champion before, version {before},"
-    try:
-        recipe = Recipe.read(champion.tags.get(RECIPE), params)
-        columns = load_version(champion, uri).columns_
-    except (DataError, TrackingError) as error:
-        return Verdict(True, f"{met} cannot be compared: {' '.join(str(error).split())}", before)
-    if set(columns) != set(challenger.predictor.columns_):
-        return Verdict(True, f"{met} is for curves of other length or hyperparameters", before)
+    recipe = _recipe_of(champion, challenger, params, uri)
     if recipe == challenger.recipe:
-        learnt_from = champion.tags.get("dataset_digest", "?")
-        reason = (
-            f"{met} has the same recipe, fitted on data set {learnt_from[:8]}; this is its fit on data set "
-            f"{challenger.digest[:8]}: recipes are compared, not frozen models"
-        )
-        return Verdict(True, reason, before)
+        return _newer_fit(challenger, champion)
     scores = compare_recipes(challenger, recipe, params, seed)
     difference = scores["difference"]
     same = challenger.recipe.predictor == recipe.predictor
@@ -129,6 +129,47 @@ def judge(
     )
     promoted = difference["low"] > 0
     return Verdict(promoted, f"{reason}, {'above' if promoted else 'not above'} zero", before, scores)
+
+
+def _recipe_of(
+    champion: ModelVersion, challenger: Challenger, params: PredictorsParams, uri: str | None
+) -> Recipe:
+    """Return the recipe of a champion that is whole, and for the same curves as the challenger."""
+    name = f"{told(champion)}, the champion,"
+    try:
+        recipe = Recipe.read(champion.tags.get(RECIPE), params)
+    except DataError as error:
+        reason = " ".join(str(error).split())
+        raise TrackingError(
+            f"{name} cannot be compared with {challenger.recipe.predictor}: {reason}; use the version of "
+            f"mlpf_hpo that made it, or {giving_up(champion)}"
+        ) from None
+    if set(load_version(champion, uri).columns_) != set(challenger.predictor.columns_):
+        raise TrackingError(
+            f"{name} is for curves of another length or other hyperparameters than its registered model; "
+            f"{giving_up(champion)}"
+        )
+    return recipe
+
+
+def _newer_fit(challenger: Challenger, champion: ModelVersion) -> Verdict:
+    """Return the verdict on a fit of the champion's own recipe."""
+    before, learnt_from = str(champion.version), champion.tags.get("dataset_digest", "?")[:8]
+    same = f"the champion before, version {before}, has the same recipe"
+    on_record, ours = champion.tags.get(CURVES, ""), challenger.n_curves
+    if not on_record.isdecimal():
+        reason = f"{same}; on how many curves it was fitted is not on record, {ours} may be fewer: it stays"
+        return Verdict(False, reason, before)
+    if ours < int(on_record):
+        reason = (
+            f"{same}, fitted on {on_record} curves; {ours} are fewer, and equal recipes have equal scores"
+        )
+        return Verdict(False, f"{reason}: it stays", before)
+    reason = (
+        f"{same}, fitted on {on_record} curves of data set {learnt_from}; this is its fit on {ours} of data "
+        f"set {challenger.digest[:8]}: recipes are compared, not frozen models"
+    )
+    return Verdict(True, reason, before)
 
 
 def compare_recipes(

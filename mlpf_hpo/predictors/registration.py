@@ -1,38 +1,53 @@
-"""The chosen predictor becomes a version of the registered model: the champion, or its challenger."""
+"""The chosen predictor becomes a version of its registered model: the champion, or its challenger."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.row_order import by_content
-from mlpf_hpo.errors import MissingInputError, TrackingError
+from mlpf_hpo.errors import MissingInputError, MlpfHpoError, TrackingError, one_line
 from mlpf_hpo.files import read_record
 from mlpf_hpo.predictors.comparison import open_run
 from mlpf_hpo.predictors.model_file import load_predictor, load_version, trusted_types
 from mlpf_hpo.predictors.promotion import Challenger, Verdict, judge
 from mlpf_hpo.predictors.protocol import METRICS
 from mlpf_hpo.predictors.recipe import Recipe
+from mlpf_hpo.predictors.scope import ChampionScope
 from mlpf_hpo.predictors.selection import usable_rows
+from mlpf_hpo.predictors.verdict_record import basis_of, verdict_on_record
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import links
-from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.records import MODEL
-from mlpf_hpo.tracking.registry import (
+from mlpf_hpo.tracking.aliases import (
     AGAIN,
     CHALLENGER,
+    CURVES,
     FIT,
     RECIPE,
+    VERDICT,
+    challenge,
     explain,
+    make_model,
     promote,
-    register_predictor,
     verdict_on,
 )
-from mlpf_hpo.tracking.versions import ModelVersion, check_model, find_version, version_behind
+from mlpf_hpo.tracking.answers import UnreachableError
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.registry import register_predictor
+from mlpf_hpo.tracking.versions import (
+    ModelVersion,
+    check_model,
+    find_version,
+    numbered_version,
+    version_behind,
+)
 from mlpf_hpo.tracking.writer import RunWriter
 
 EXAMPLE_ROWS = 3
@@ -42,12 +57,13 @@ def register_winner(params: Params, comparison: Path, models: Path, curves_file:
     """Register the predictor that the comparison chose, and promote it where its recipe is better.
 
     What is on record already (the same recipe, fitted on the same curves, with the same predictions) is not
-    registered again, and keeps its verdict as long as the champion is the one of that verdict.
+    registered again, and keeps its verdict as long as the champion and the folds are those of that verdict.
+    A champion that cannot be compared ends it before anything is written.
 
     Parameters
     ----------
     params : Params
-        `search.champion` is the champion's alias.
+        `search.champion` is the champion's alias, `space` tells what it is champion for.
     comparison, models, curves_file : path
         What the stages before left: results/predictors.json, models/predictors, data/curves.parquet.
 
@@ -58,26 +74,34 @@ def register_winner(params: Params, comparison: Path, models: Path, curves_file:
         version of this comparison's winner, `verdict` why they are or are not the same.
     """
     content = read_record(comparison, "predictors")
-    name = content["winner"]
-    file = models / f"{name}.skops"
-    if not file.is_file():
-        raise MissingInputError(f"{file}: not there; the stage `predictors` makes it (dvc repro predictors)")
-    check_model(file, content["models"].get(name), "make it again with: dvc repro -f predictors")
-    predictor = load_predictor(file)
-    curves = by_content(read_curves(curves_file))
-    challenger = Challenger(
-        predictor,
-        Recipe.of(name, params.predictors),
-        curves.select(usable_rows(curves, least=1)),
-        content["known_epochs"],
-        content["dataset_digest"],
-    )
+    challenger = _challenger(params, content, models, curves_file)
     writer = RunWriter(connect())
-    run_id = open_run(writer, content, name, params, curves_file)
-    version = _version(writer, challenger, content, run_id, curves_file)
-    verdict = _verdict(writer, challenger, version, params, run_id)
-    writer.close(run_id, "finished", tags={"verdict": verdict.reason})
-    return _record(writer, version, verdict, params.search.champion)
+    scope, alias = ChampionScope.of_curves(challenger.curves, params.space), params.search.champion
+    champion = version_behind(writer.client, alias, scope.model)
+    fit, seed = _fit_identity(challenger), derive_seed(params.seed, "predictors")
+    version = _on_record(writer, fit, scope.model)
+    basis = basis_of(champion, challenger.known_epochs, params.predictors, seed)
+    verdict = None if version is None else verdict_on_record(version, champion, alias, basis)
+    judged = verdict is None
+    if verdict is None:
+        verdict = judge(challenger, champion, params.predictors, seed)
+    kept: dict[str, Any] = {"alias": alias, "basis": basis, "verdict": verdict.told()}
+    run_id = open_run(writer, content, challenger.recipe.predictor, params, curves_file)
+    with _failures_closed(writer, run_id):
+        if version is None:
+            make_model(writer.client, scope.model, scope.description, scope.tags)
+            tags = {**scope.tags, FIT: fit, VERDICT: json.dumps(kept)}
+            version = _register(writer, challenger, content, run_id, curves_file, scope.model, tags, verdict)
+        elif judged or (verdict_on(version) or {}).get("verdict") != kept["verdict"]:
+            explain(writer.client, version, verdict.reason, kept)
+        if verdict.promoted:
+            promote(writer.client, version, alias, champion)
+        else:
+            challenge(writer.client, version)
+        if verdict.scores is not None:
+            writer.summary(run_id, _numbers(verdict.scores))
+        writer.close(run_id, "finished", tags={"verdict": verdict.reason})
+    return _record(writer, version, verdict, alias)
 
 
 def summary(record: dict[str, Any]) -> str:
@@ -90,35 +114,54 @@ def summary(record: dict[str, Any]) -> str:
     return "\n".join([*lines, f"  {verdict['reason']}", f"  {new['link']}"])
 
 
-def _version(
-    writer: RunWriter, challenger: Challenger, content: dict[str, Any], run_id: str, curves_file: Path
+def _challenger(params: Params, content: dict[str, Any], models: Path, curves_file: Path) -> Challenger:
+    """Return the winner of a comparison, whose model file is the one that the comparison wrote."""
+    name = content["winner"]
+    file = models / f"{name}.skops"
+    if not file.is_file():
+        raise MissingInputError(f"{file}: not there; the stage `predictors` makes it (dvc repro predictors)")
+    check_model(file, content["models"].get(name), "make it again with: dvc repro -f predictors")
+    predictor, curves = load_predictor(file), by_content(read_curves(curves_file))
+    return Challenger(
+        predictor,
+        Recipe.of(name, params.predictors),
+        curves.select(usable_rows(curves, least=1)),
+        content["known_epochs"],
+        content["dataset_digest"],
+    )
+
+
+def _register(
+    writer: RunWriter,
+    challenger: Challenger,
+    content: dict[str, Any],
+    run_id: str,
+    curves_file: Path,
+    model: str,
+    tags: Mapping[str, str],
+    verdict: Verdict,
 ) -> ModelVersion:
-    """Return the version of the winner: the one on record, or a new one."""
-    name, fit = challenger.recipe.predictor, _fit_identity(challenger)
-    found = find_version(writer.client, FIT, fit)
-    if found is not None and _is_whole(found):
-        return found
     scores = content["selected"]  # not those of this candidate: it was chosen on the rows that they are of
     metrics = {f"outer/{metric}": scores[metric]["mean"] for metric in METRICS}
     return register_predictor(
         writer.client,
         challenger.predictor,
         challenger.curves.frame(challenger.known_epochs).head(EXAMPLE_ROWS),
+        model=model,
         trusted=trusted_types(),
         run_id=run_id,
         digest=challenger.digest,
         dataset_path=curves_file,
         metrics=metrics,
         tags={
-            "predictor": name,
+            **tags,
+            "predictor": challenger.recipe.predictor,
             RECIPE: challenger.recipe.written(),
-            FIT: fit,
-            "n_epochs": str(content["n_epochs"]),
-            "training_curves": str(content["rows"]),
+            CURVES: str(challenger.n_curves),
             "source": content["source"],
             **{metric: f"{value:.4f}" for metric, value in metrics.items()},
         },
-        alias=CHALLENGER,
+        reason=verdict.reason,
     )
 
 
@@ -135,39 +178,35 @@ def _fit_identity(challenger: Challenger) -> str:
     return stable_hash([challenger.recipe.written(), challenger.digest, digest.hexdigest()], 16)
 
 
-def _is_whole(version: ModelVersion) -> bool:
+def _on_record(writer: RunWriter, fit: str, model: str) -> ModelVersion | None:
+    """Return the version of a fit, if it is on record and whole; of a damaged one a new version is made.
+
+    Raises
+    ------
+    UnreachableError
+        If that cannot be known now.
+    """
+    found = find_version(writer.client, FIT, fit, model)
+    if found is None:
+        return None
     try:
-        load_version(version)
-    except TrackingError:  # whatever its files suffered, a new version takes its place
-        return False
-    return True
+        load_version(found)
+    except UnreachableError:
+        raise
+    except TrackingError:
+        return None
+    return numbered_version(writer.client, found.version, model)
 
 
-def _verdict(
-    writer: RunWriter, challenger: Challenger, version: ModelVersion, params: Params, run_id: str
-) -> Verdict:
-    """Return the verdict on a version, and see that the aliases are as it says."""
-    alias = params.search.champion
-    champion = version_behind(writer.client, alias)
-    verdict = _verdict_on_record(version, champion, alias)
-    if verdict is None:
-        verdict = judge(challenger, champion, params.predictors, derive_seed(params.seed, "predictors"))
-        explain(writer.client, version, verdict.reason, {"alias": alias, "verdict": verdict.told()})
-        if verdict.scores is not None:
-            writer.summary(run_id, _numbers(verdict.scores))
-    promote(writer.client, version, alias if verdict.promoted else CHALLENGER)
-    return verdict
-
-
-def _verdict_on_record(version: ModelVersion, champion: ModelVersion | None, alias: str) -> Verdict | None:
-    """Return what was decided on a version, if the champion is still the one that followed from it."""
-    number, before = str(version.version), None if champion is None else str(champion.version)
-    on_record = verdict_on(version)
-    if on_record is not None and on_record["alias"] == alias:
-        verdict = Verdict(**on_record["verdict"])
-        if before == (number if verdict.promoted else verdict.before):
-            return verdict
-    return Verdict(True, f"@{alias} points at it already", before) if before == number else None
+@contextmanager
+def _failures_closed(writer: RunWriter, run_id: str) -> Iterator[None]:
+    """Close a run as failed if the block ends by an error."""
+    try:
+        yield
+    except Exception as error:
+        with suppress(MlpfHpoError):  # of the two errors, the first is of interest
+            writer.close(run_id, "failed", tags={"reason": one_line(error)})
+        raise
 
 
 def _numbers(scores: dict[str, dict[str, float]]) -> dict[str, float]:
@@ -177,11 +216,13 @@ def _numbers(scores: dict[str, dict[str, float]]) -> dict[str, float]:
 
 
 def _record(writer: RunWriter, version: ModelVersion, verdict: Verdict, alias: str) -> dict[str, Any]:
-    champion = version_behind(writer.client, alias)
+    champion = version_behind(writer.client, alias, version.name)
     if champion is None:
-        raise TrackingError(f"{MODEL}@{alias} was removed while this ran; register again with: {AGAIN}")
+        raise TrackingError(
+            f"{version.name}@{alias} was removed while this ran; register again with: {AGAIN}"
+        )
     return {
-        "model": MODEL,
+        "model": version.name,
         "alias": alias,
         **_told(champion),
         "experiment_id": writer.experiment_id("predictors"),
@@ -196,6 +237,6 @@ def _told(version: ModelVersion) -> dict[str, str]:
         "predictor": version.tags.get("predictor", "?"),
         "run_id": version.tags.get("source_run", ""),
         "dataset_digest": version.tags.get("dataset_digest", ""),
-        "model_uri": f"models:/{MODEL}/{version.version}",
-        "link": links.model_link(MODEL, version.version),
+        "model_uri": f"models:/{version.name}/{version.version}",
+        "link": links.model_link(version.name, version.version),
     }

@@ -24,7 +24,7 @@ class ReportInput:
         params.yaml.
     train, validation : mapping
         Manifests of the event stores.
-    campaign, campaign_runs, predictors, registered, search, benchmark : mapping
+    campaign, campaign_runs, predictors, search, benchmark : mapping
         What the stages of those names left.
     physics : Judgement
         Of the search's best trial.
@@ -39,7 +39,6 @@ class ReportInput:
     campaign_runs: dict[str, Any]
     curves: LearningCurves
     predictors: dict[str, Any]
-    registered: dict[str, Any]
     search: dict[str, Any]
     physics: Judgement
     benchmark: dict[str, Any]
@@ -61,7 +60,6 @@ class ReportInput:
             campaign_runs=read_record(root / "data/campaign_runs.json", "campaign"),
             curves=read_curves(root / "data/curves.parquet"),
             predictors=read_record(root / "results/predictors.json", "predictors"),
-            registered=read_record(root / "results/register.json", "register"),
             search=read_record(root / "results/search.json", "search"),
             physics=Judgement.read(root / "results/physics"),
             benchmark=read_json(root / "results/benchmark/mlpf_summary.json", "benchmark"),

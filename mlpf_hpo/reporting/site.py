@@ -113,12 +113,12 @@ def _lead(inputs: ReportInput) -> str:
     plain, predicted = inputs.search["policies"].values()
     saved = 1 - predicted["epochs"] / plain["epochs"]
     more = "as many" if saved == 0 else f"{abs(saved):.0%} {'fewer' if saved > 0 else 'more'}"
-    trials = inputs.campaign["trials"]
+    trials, champion = inputs.campaign["trials"], inputs.search["champion"]
     return (
         f"{len(trials)} random configurations were trained for {inputs.campaign['epochs']} epochs on "
         f"{inputs.events_told}. Of {len(inputs.predictors['predictors'])} predictors, the inner folds "
-        f"chose {inputs.predictors['winner']}; the champion is {inputs.registered['model']} version "
-        f"{inputs.registered['version']}. The search on {inputs.search['configurations']} new "
+        f"chose {inputs.predictors['winner']}; the champion is {champion['name']} version "
+        f"{champion['version']}. The search on {inputs.search['configurations']} new "
         f"configurations spent {plain['epochs']} epochs under {plain['label']} (best loss "
         f"{plain['best_loss']:.4g}) and {predicted['epochs']}, {more}, under {predicted['label']} (best "
         f"loss {predicted['best_loss']:.4g})."
@@ -139,7 +139,7 @@ def _where_to_look(inputs: ReportInput) -> str:
             (f"Search: {policy['label']}", links.run_link(search["experiment_id"], policy["parent_run_id"]))
             for policy in search["policies"].values()
         ),
-        ("The champion", links.model_link(inputs.registered["model"], inputs.registered["version"])),
+        ("The champion", links.model_link(search["champion"]["name"], search["champion"]["version"])),
     ]
     items = "".join(f'<li><a href="{escape(url)}">{escape(told)}</a></li>' for told, url in targets)
     return (

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.errors import DataError, MissingInputError, MlpfHpoError
+from mlpf_hpo.files import read_record
+from mlpf_hpo.tracking.overview import Champion
 
 PIPELINE = "dvc.yaml"
 DVC_SECONDS = 120
+
+UP_TO_DATE = "up to date"
+
+ASKED_EVERY_TIME = "always changed"
+"""What DVC says of a stage that runs every time: nothing about its inputs."""
 
 
 def stage_states(root: Path) -> dict[str, str]:
@@ -41,6 +49,27 @@ def stage_states(root: Path) -> dict[str, str]:
     return {stage: _told(changed.get(stage, [])) for stage in stages}
 
 
+def champion_state(record: Path, champions: Sequence[Champion]) -> str:
+    """Return the state of the stage `champion`, which DVC can't know: whether what it wrote still holds.
+
+    Parameters
+    ----------
+    record : path
+        What it wrote.
+    champions : sequence of Champion
+        What aliases point at now.
+    """
+    try:
+        wrote = read_record(record, "champion")
+    except MlpfHpoError as error:
+        return f"stale: {error}"
+    name = f"{wrote['model']}@{wrote['alias']}"
+    now = {f"{one.model}@{one.alias}": one.version for one in champions}.get(name)
+    if now == wrote["version"]:
+        return UP_TO_DATE
+    return f"stale: {name} is version {now} now" if now else f"stale: {name} is gone"
+
+
 def _dvc_status(root: Path) -> dict[str, list[Any]]:
     command = [sys.executable, "-m", "dvc", "status", "--json"]
     try:
@@ -56,18 +85,18 @@ def _dvc_status(root: Path) -> dict[str, list[Any]]:
 
 
 def _told(changes: list[Any]) -> str:
-    if not changes:
-        return "up to date"
     inputs: list[str] = []
     outputs: dict[str, str] = {}
     for change in changes:
         if isinstance(change, str):
-            inputs.append(change)
+            inputs += [] if change == ASKED_EVERY_TIME else [change]
             continue
         outputs |= change.get("changed outs", {})
         for name, how in change.get("changed deps", {}).items():
             inputs += how if isinstance(how, dict) else [name]
     if outputs and set(outputs.values()) == {"deleted"}:
         return "not run yet"
+    if not inputs and not outputs:
+        return UP_TO_DATE
     what = inputs or [f"{name} {how}" for name, how in outputs.items()]
     return "stale: " + ", ".join(what)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import MlpfHpoError
-from mlpf_hpo.reporting.stages import stage_states
+from mlpf_hpo.predictors.champion import RECORD
+from mlpf_hpo.reporting.stages import UP_TO_DATE, champion_state, stage_states
 from mlpf_hpo.tracking import replay
 from mlpf_hpo.tracking.client import connect, is_there, tracking_uri
 from mlpf_hpo.tracking.overview import Overview, overview
@@ -68,13 +69,16 @@ def gather(root: Path) -> Status:
             return None
 
     with ThreadPoolExecutor(max_workers=1) as pool:
-        stages = pool.submit(asked, lambda: stage_states(root))
+        found = pool.submit(asked, lambda: stage_states(root))
         on_record = asked(lambda: overview(connect()) if is_there() else Overview())
+    stages = found.result() or {}
+    if on_record is not None and stages.get("champion") == UP_TO_DATE:
+        stages["champion"] = champion_state(root / RECORD, on_record.champions)
     report = root / REPORT
     return Status(
         tracking_uri=tracking_uri(),
         on_record=on_record or Overview(),
-        stages=stages.result() or {},
+        stages=stages,
         problems=tuple(problems),
         report=report.resolve().as_uri() if report.is_file() else "",
         spooled=tuple(replay.show(replay.spool_folder())),
@@ -84,7 +88,11 @@ def gather(root: Path) -> Status:
 
 def _stages(status: Status) -> list[str]:
     width = max(map(len, status.stages), default=0)
-    return ["stages", *(f"  {name:<{width}}  {told}" for name, told in status.stages.items())]
+    done = bool(status.stages) and set(status.stages.values()) == {UP_TO_DATE}
+    return [
+        "stages: all up to date" if done else "stages",
+        *(f"  {name:<{width}}  {told}" for name, told in status.stages.items()),
+    ]
 
 
 def _runs(status: Status) -> list[str]:
@@ -105,7 +113,7 @@ def _spooled(status: Status) -> list[str]:
 
 def _champions(status: Status) -> list[str]:
     return [
-        f"{one.alias}: version {one.version}, {one.predictor}, fitted on {one.source}"
+        f"{one.model}@{one.alias}: version {one.version}, {one.predictor}, fitted on {one.source}"
         for one in status.on_record.champions
     ]
 

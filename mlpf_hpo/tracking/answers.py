@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from urllib3.exceptions import HTTPError
 
 from mlpf_hpo.credentials import public_uri, redacted
 from mlpf_hpo.errors import TrackingError
@@ -53,7 +54,7 @@ def understood(uri: str, what: str = "what was asked") -> Iterator[None]:
     try:
         with storage_refusals(uri):
             yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except (MlflowException, SQLAlchemyError, HTTPError, OSError) as error:
         raise _meaning(error, uri, what) from None  # what MLflow says may hold a login
 
 
@@ -74,7 +75,7 @@ def _may_pass(error: Exception) -> bool:
         return lost or status in (TOO_EARLY, TOO_MANY) or status >= SERVER_ERROR
     if isinstance(error, DBAPIError):
         return isinstance(error, OperationalError) or error.connection_invalidated
-    return isinstance(error, OSError)
+    return isinstance(error, (OSError, HTTPError)) and not isinstance(error, FileNotFoundError)
 
 
 def first_line(error: Exception) -> str:

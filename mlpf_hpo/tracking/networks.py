@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.files import sha256
-from mlpf_hpo.tracking.answers import understood
+from mlpf_hpo.tracking.answers import UnreachableError, understood
 from mlpf_hpo.tracking.kept import keep_network
 from mlpf_hpo.tracking.records import NETWORK
 from mlpf_hpo.tracking.versions import (
@@ -28,7 +28,7 @@ from mlpf_hpo.tracking.versions import (
     version_behind,
 )
 
-AGAIN = "register one anew with: dvc repro -f studies/reference_training/dvc.yaml:register"
+AGAIN = "register one anew with: dvc repro -f -s studies/reference_training/dvc.yaml:register"
 
 DESCRIPTION = "Networks that reconstruct particles: `mlpf-hpo physics` and `mlpf-hpo reconstruct` take them."
 
@@ -36,9 +36,9 @@ _REFERENCE = re.compile(rf"(?:models:/)?{NETWORK}(?:@(?P<alias>[A-Za-z0-9_-]+)|/
 
 
 def register_network(
-    client: MlflowClient, checkpoint: Path, run_id: str, tags: Mapping[str, str], alias: str = "champion"
+    client: MlflowClient, checkpoint: Path, run_id: str, tags: Mapping[str, str]
 ) -> ModelVersion:
-    """Store a checkpoint as a version of `mlpf` and point the alias at it.
+    """Store a checkpoint as a version of `mlpf`.
 
     A checkpoint that is registered already, and whole, is not registered again.
 
@@ -52,15 +52,17 @@ def register_network(
         Run of its training, which keeps the file.
     tags : mapping
         Tags of the version; the file's checksum is added.
-    alias : str
-        Alias that moves to the version.
+
+    Raises
+    ------
+    UnreachableError
+        If MLflow does not answer, so that it can't be known whether it is registered already.
     """
     checksum = sha256(checkpoint)
     version = find_version(client, CHECKSUM, checksum, NETWORK)
     with understood(client.tracking_uri):
         if version is None or not _is_whole(client, version):
             version = _new_version(client, checkpoint, run_id, {**tags, CHECKSUM: checksum})
-        client.set_registered_model_alias(NETWORK, alias, str(version.version))
         return client.get_model_version(NETWORK, str(version.version))
 
 
@@ -120,6 +122,8 @@ def network_file(version: ModelVersion, uri: str | None = None) -> Path:
 def _is_whole(client: MlflowClient, version: ModelVersion) -> bool:
     try:
         network_file(version, client.tracking_uri)
+    except UnreachableError:
+        raise
     except (TrackingError, DataError):  # whatever its files suffered, a new version takes its place
         return False
     return True

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.target_metric import TargetMetric
@@ -72,18 +73,19 @@ class Work:
 
 @dataclass(frozen=True)
 class Champion:
-    """A version of the registered model that an alias points at.
+    """A version of a registered model that an alias points at.
 
     Attributes
     ----------
-    alias, version, predictor : str
-        Alias, version, and which predictor it is.
+    model, alias, version, predictor : str
+        Registered model, alias, version, and which predictor it is.
     digest, source : str
         The data set it was fitted on: digest, and the campaign whose curves it holds.
     link, run_link : str
         The version, and the run that made it, with its scores and data set.
     """
 
+    model: str
     alias: str
     version: str
     predictor: str
@@ -95,7 +97,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Overview:
-    """Everything on record, newest first."""
+    """Everything on record, newest first; champions by model."""
 
     work: list[Work] = field(default_factory=list)
     champions: list[Champion] = field(default_factory=list)
@@ -143,24 +145,35 @@ def _told(kind: str, run: Run, trials: Counter[str]) -> Work:
 
 
 def champions(client: MlflowClient) -> list[Champion]:
-    """Return the versions of the registered model that aliases point at."""
+    """Return the versions that aliases of registered predictors point at, model by model."""
     out = []
-    for model in client.search_registered_models(f"name = '{MODEL}'"):
-        for alias in sorted(model.aliases):
-            version = client.get_model_version_by_alias(MODEL, alias)
+    for model in _predictors(client):
+        for alias, number in sorted(model.aliases.items()):
+            version = client.get_model_version(model.name, str(number))
             tags = version.tags
             out.append(
                 Champion(
+                    model=model.name,
                     alias=alias,
                     version=str(version.version),
                     predictor=tags.get("predictor", "?"),
                     digest=tags.get("dataset_digest", "?"),
                     source=tags.get("source", "?"),
-                    link=links.model_link(MODEL, version.version),
+                    link=links.model_link(model.name, version.version),
                     run_link=_source_link(client, tags.get("source_run", "")),
                 )
             )
     return out
+
+
+def _predictors(client: MlflowClient) -> list[RegisteredModel]:
+    """Return the registered models of predictors, page by page."""
+    found: list[RegisteredModel] = []
+    token = None
+    while token != "":
+        page = client.search_registered_models(f"name LIKE '{MODEL}-%'", page_token=token)
+        found, token = [*found, *page], page.token or ""
+    return found
 
 
 def _source_link(client: MlflowClient, run_id: str) -> str:

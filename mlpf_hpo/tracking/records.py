@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from mlpf_hpo.space import Configuration, stable_hash
 
 MODEL = "curve-predictor"
-"""Name of the registered model that predicts curves."""
+"""How the names of registered models that predict curves begin: there is one for each `ChampionScope`."""
 
 NETWORK = "mlpf"
 """Name of the registered model that reconstructs particles."""

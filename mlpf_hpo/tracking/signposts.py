@@ -13,7 +13,6 @@ from mlflow import MlflowClient
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.overview import KINDS, Work, champions, work_on_record
 from mlpf_hpo.tracking.ranking import best_trials
-from mlpf_hpo.tracking.records import MODEL
 from mlpf_hpo.tracking.views import save_policies_view, save_views
 from mlpf_hpo.tracking.writer import NOTE
 
@@ -75,7 +74,7 @@ def where_to_look(client: MlflowClient) -> str:
     """Put up the signposts of all that is on record and return their links, for people."""
     posts = [post for kind in KINDS for post in put_up(client, kind)]
     for one in champions(client):
-        name = f"{MODEL}@{one.alias}: {one.predictor}, fitted on {one.source}"
+        name = f"{one.model}@{one.alias}: {one.predictor}, fitted on {one.source}"
         posts.append(Signpost(name, (("model", one.link), ("data set, run", one.run_link))))
     return listed(posts) if posts else "nothing on record yet: run `make repro`"
 

@@ -1,4 +1,4 @@
-"""Versions of registered models: found by alias or tag, fetched, and compared with what was registered."""
+"""Versions of registered models: found by alias, tag or number, fetched, and checked."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import os
 from pathlib import Path
 
 import mlflow
-from mlflow import MlflowClient
+from mlflow import MlflowClient as MlflowClient
 from mlflow.entities.model_registry import ModelVersion as ModelVersion
-from mlflow.exceptions import MlflowException
 
-from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.errors import DataError, MlpfHpoError, TrackingError
 from mlpf_hpo.files import sha256
-from mlpf_hpo.tracking.answers import first_line, understood
+from mlpf_hpo.tracking.answers import UnreachableError, first_line, understood
 from mlpf_hpo.tracking.client import tracking_uri
 from mlpf_hpo.tracking.login import URI, full_uri
-from mlpf_hpo.tracking.records import MODEL
 
 CHECKSUM = "sha256"
 """Tag of a version: the checksum of its model file."""
 
+LATER = "run it again when MLflow answers"
 
-def version_behind(client: MlflowClient, alias: str, model: str = MODEL) -> ModelVersion | None:
+
+def version_behind(client: MlflowClient, alias: str, model: str) -> ModelVersion | None:
     """Return the version of a model that an alias points at; None if there is none."""
     with understood(client.tracking_uri):
         for found in client.search_registered_models(f"name = '{model}'"):
@@ -30,16 +30,29 @@ def version_behind(client: MlflowClient, alias: str, model: str = MODEL) -> Mode
     return None
 
 
-def find_version(client: MlflowClient, tag: str, value: str, model: str = MODEL) -> ModelVersion | None:
+def find_version(client: MlflowClient, tag: str, value: str, model: str) -> ModelVersion | None:
     """Return the newest version of a model with a tag of that value; None if there is none."""
     with understood(client.tracking_uri):
         found = client.search_model_versions(f"name = '{model}' and tags.{tag} = '{value}'")
     return max(found, key=lambda version: int(version.version), default=None)
 
 
+def numbered_version(client: MlflowClient, number: str | int, model: str) -> ModelVersion | None:
+    """Return the version of a model with that number; None if there is none."""
+    with understood(client.tracking_uri):
+        if not client.search_model_versions(f"name = '{model}' and version_number = {int(number)}"):
+            return None
+        return client.get_model_version(model, str(number))  # a search leaves out its aliases
+
+
 def told(version: ModelVersion) -> str:
     """Return what people call a version."""
     return f"{version.name} version {version.version}"
+
+
+def giving_up(version: ModelVersion) -> str:
+    """Return how a person gives up a champion that cannot be used any more."""
+    return f"give it up: mlpf-hpo predictors retire {version.name}/{version.version}"
 
 
 def point_mlflow_at(uri: str | None) -> str:
@@ -56,16 +69,21 @@ def download(version: ModelVersion, remedy: str, uri: str | None = None) -> Path
 
     Raises
     ------
+    UnreachableError
+        If MLflow, or its store of files, does not answer: they may be had later.
     TrackingError
         If they cannot be had; the message ends with the remedy.
     """
-    point_mlflow_at(uri)
+    uri, lost = point_mlflow_at(uri), f"{told(version)}: its files cannot be read: "
     try:
-        return Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
-    except (MlflowException, OSError) as error:
-        raise TrackingError(
-            f"{told(version)}: its files cannot be read: {first_line(error)}; {remedy}"
-        ) from None
+        with understood(uri, "to give them"):
+            return Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
+    except UnreachableError as error:
+        raise UnreachableError(f"{lost}{error}; {LATER}") from None
+    except MlpfHpoError as error:
+        raise TrackingError(f"{lost}{error}; {remedy}") from None
+    except Exception as error:  # clients of object stores raise errors of their own
+        raise TrackingError(f"{lost}{first_line(error)}; {remedy}") from None
 
 
 def check_model(file: Path, checksum: str | None, remedy: str) -> None:

@@ -12,7 +12,9 @@ from mlpf_hpo.config import Params, SearchParams
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.files import write_record
 from mlpf_hpo.hardware.host import HostInfo, describe_host
+from mlpf_hpo.predictors.champion import RECORD
 from mlpf_hpo.predictors.model_file import load_champion
+from mlpf_hpo.predictors.scope import ChampionScope
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.target_metric import TargetMetric
@@ -79,19 +81,22 @@ def run_search(
     state: Path | None = None,
     on_progress: Callable[[float, float, str], None] | None = None,
     train: TrainTrial | None = None,
+    champion: Path = RECORD,
 ) -> SearchRecord:
     """Run every policy on the same configurations, seeds and epoch limit.
 
     Checkpoints and journals lie in `state`, by default the project's. `train` trains a trial of something
-    else, see `run_trials`.
+    else, see `run_trials`. The champion is exactly the version that the stage `champion` put on record.
 
     Raises
     ------
+    MissingInputError, DataError
+        If that record, or the events, are not there, or damaged.
     TrackingError
-        If the registry has no champion; the message says which stage makes one. If MLflow cannot be reached
+        If the registry does not hold the champion any more, or it cannot be used. If MLflow cannot be reached
         at the start, or went away and has not come back at the end.
     ConfigurationError
-        If the champion predicts another epoch than the search trains to.
+        If the champion is of another search space, or predicts another epoch than the search trains to.
     InterruptedStageError
         If interrupted; the next call goes on.
     BusyError
@@ -100,7 +105,7 @@ def run_search(
         If under a policy no trial was trained, or more failed than `params.search.failures_allowed`.
     """
     settings, state = params.search, state or state_folder()
-    predictor, version = load_champion(alias=settings.champion)
+    predictor, version = load_champion(ChampionScope.of_search(params), champion)
     if predictor.n_epochs != settings.max_epochs:
         raise ConfigurationError(
             f"search.max_epochs: the champion (version {version.version}) predicts the loss after "
@@ -118,14 +123,14 @@ def run_search(
             )
         experiment = writer.experiment_id("search")
     parents = [found["parent_run_id"] for found in policies.values()]
-    champion = {"name": version.name, "version": str(version.version), "alias": settings.champion}
+    used = {"name": version.name, "version": str(version.version), "alias": settings.champion}
     return SearchRecord(
         content={
             "experiment_id": experiment,
             "configurations": len(specs),
             "max_epochs": settings.max_epochs,
             "target": params.target.with_mode().to_dict(),
-            "champion": champion,
+            "champion": used,
             "policies": policies,
         },
         links=signposts.listed(signposts.put_up(writer.client, "search", first=parents)),

@@ -1,4 +1,4 @@
-"""Stage `register`: the network becomes a version of the registered model `mlpf`, and its champion."""
+"""Stage `register`: the network becomes a version of the registered model `mlpf`, champion or challenger."""
 
 from pathlib import Path
 
@@ -29,7 +29,9 @@ def main() -> None:
     record = registered_told(register_trained(trained, run))
     write_record(HERE / "results" / "register.json", record)
     console.out.print(
-        f"register: {record['name']} version {record['version']}, @champion\n  {record['link']}"
+        f"register: {record['name']} version {record['version']}, {record['aliases']}\n"
+        f"  {record['reason']}\n  {record['link']}",
+        markup=False,
     )
 
 

@@ -13,6 +13,7 @@ from mlpf_hpo.hardware.host import HostInfo, describe_host
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.space import TABLE_1
+from mlpf_hpo.tracking.aliases import make_model, promote
 from mlpf_hpo.tracking.client import ARTIFACTS, DATABASE, connect
 from mlpf_hpo.tracking.hosts import host_note
 from mlpf_hpo.tracking.registry import register_predictor
@@ -22,6 +23,9 @@ MACHINES = {"box-a": 5, "box-b": 7}
 """Label of a machine -> trials that it trained."""
 
 EPOCHS, SEARCHED = 4, 3
+
+CHAMPION = "curve-predictor-val-loss-5-epochs-0123abcd"
+"""Registered model of the predictor."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +119,12 @@ def _champion(writer: RunWriter, folder: Path) -> str:
     lr = np.exp(generator.uniform(-8, -4, 16))
     frame = pd.DataFrame({"lr": lr, **{f"loss_{e}": 1 + 100 * lr + np.exp(-e) for e in range(5)}})
     run_id = writer.open_parent("predictors", "p-svr", "svr-p", {"predictor": "svr"}, {"seed": 0}, "A note.")
-    register_predictor(
+    make_model(writer.client, CHAMPION, "Predicts val/loss after 5 epochs.", {"n_epochs": "5"})
+    version = register_predictor(
         writer.client,
         make_predictor("svr", PredictorsParams(), 0, [0, 2]).fit(frame, frame["loss_4"]),
         frame.head(3),
+        model=CHAMPION,
         trusted=trusted_types(),
         run_id=run_id,
         digest="c0ffee00",
@@ -126,5 +132,6 @@ def _champion(writer: RunWriter, folder: Path) -> str:
         metrics={"outer/spearman": 0.9},
         tags={"predictor": "svr", "source": "campaign c0ffee"},
     )
+    promote(writer.client, version, "champion")
     writer.close(run_id, "finished")
     return run_id

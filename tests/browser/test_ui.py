@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from urllib.parse import unquote
 
-from tests.browser.store import MACHINES, SEARCHED
+from tests.browser.store import CHAMPION, MACHINES, SEARCHED
 from tests.test_cli import run
 
 TRIALS = sum(MACHINES.values())
@@ -82,10 +82,10 @@ def test_policies_of_the_search(ui, open_tab) -> None:
 
 
 def test_the_champion_and_its_data_set(ui, open_tab) -> None:
-    tab = open_tab(ui.link("curve-predictor@champion", "model"))
+    tab = open_tab(ui.link(f"{CHAMPION}@champion", "model"))
     tab.page.get_by_text("campaign c0ffee", exact=True).first.wait_for()
     tab.shoot("champion")
-    tab = open_tab(ui.link("curve-predictor@champion", "data set, run"))
+    tab = open_tab(ui.link(f"{CHAMPION}@champion", "data set, run"))
     assert ui.store.champion_run in tab.page.url
     tab.page.get_by_text("c0ffee00").first.wait_for()
     assert not tab.errors

@@ -17,7 +17,7 @@ from mlpf_hpo.curves.dataset import read_curves, write_curves
 from mlpf_hpo.errors import DataError, MlpfHpoError
 from mlpf_hpo.events.store import write_store
 from mlpf_hpo.files import sha256, write_record
-from mlpf_hpo.predictors.model_file import load_champion
+from mlpf_hpo.predictors.model_file import load_registered
 from mlpf_hpo.predictors.registration import register_winner
 from mlpf_hpo.tuning.checkpoints import newest_checkpoint
 from mlpf_hpo.tuning.specs import plan_trials
@@ -192,14 +192,14 @@ def test_a_damaged_champion_is_not_used(champion: Champion, measured) -> None:
     noticed = []
 
     def predictions() -> bytes:
-        predictor, _ = load_champion(champion.uri)
+        predictor, _ = load_registered(champion.reference, champion.uri)
         return bytes(predictor.predict(champion.frame).tobytes())
 
     @examples(40)
     @given(st.data())
     def check(place: st.DataObject) -> None:
         file = place.draw(st.sampled_from([champion.file, champion.file.parent / "MLmodel"]))
-        noticed.append(check_flips(file, predictions, place, names="curve-predictor version"))
+        noticed.append(check_flips(file, predictions, place, names=f"{champion.model} version"))
 
     check()
     assert any(noticed)

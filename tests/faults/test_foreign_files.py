@@ -19,10 +19,9 @@ from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import SEAL, sealed, sha256, write_record
-from mlpf_hpo.predictors.model_file import load_champion
+from mlpf_hpo.predictors.model_file import load_registered
 from mlpf_hpo.predictors.registration import register_winner
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.registry import MODEL
 from mlpf_hpo.tuning.checkpoints import save_checkpoint
 from mlpf_hpo.tuning.trial import train_trial
 from tests.faults.artefacts import events
@@ -84,14 +83,14 @@ def test_a_pickled_model_behind_the_alias(champion: Champion, bomb: Bomb, monkey
             bomb,
             name="bomb",
             serialization_format="cloudpickle",
-            registered_model_name=MODEL,
+            registered_model_name=champion.model,
             pip_requirements=[],
         )
     client, version = connect(champion.uri), str(info.registered_model_version)
-    client.set_model_version_tag(MODEL, version, "sha256", "0" * 64)
-    client.set_registered_model_alias(MODEL, "foreign", version)
+    client.set_model_version_tag(champion.model, version, "sha256", "0" * 64)
+    client.set_registered_model_alias(champion.model, "foreign", version)
     with pytest.raises(TrackingError, match="stored as cloudpickle, which could run code"):
-        load_champion(champion.uri, "foreign")
+        load_registered(f"{champion.model}@foreign", champion.uri)
     assert not Path(bomb.mark).exists()
     measured(
         "damage",
@@ -105,7 +104,7 @@ def test_a_pickle_in_the_place_of_the_champion(champion: Champion, bomb: Bomb, m
     champion.file.write_bytes(pickle.dumps(bomb))
     try:
         with pytest.raises(TrackingError, match="damaged: its checksum is not the one on record"):
-            load_champion(champion.uri)
+            load_registered(champion.reference, champion.uri)
     finally:
         champion.file.write_bytes(content)
     assert not Path(bomb.mark).exists()

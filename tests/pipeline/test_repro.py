@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from mlpf_hpo.config import load_params
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.model_file import load_champion
+from mlpf_hpo.predictors.scope import ChampionScope
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tuning.best import best_trial
@@ -25,6 +27,7 @@ STAGES = [
     "curves",
     "predictors",
     "register",
+    "champion",
     "search",
     "physics",
     "benchmark",
@@ -35,6 +38,12 @@ STAGES = [
 def ran(output: str) -> list[str]:
     """Return the stages that `dvc repro` ran, in order."""
     return re.findall(r"Running stage '(\w+)'", output)
+
+
+def registry_of(clone) -> tuple[MlflowClient, str]:
+    """Return a client of a clone's registry, and the registered model of its search's champion."""
+    scope = ChampionScope.of_search(load_params(clone.folder / "params.yaml"))
+    return connect(f"sqlite:///{clone.folder / 'mlflow.db'}"), scope.model
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +94,10 @@ def test_the_champion_is_registered_and_used(clone) -> None:
     registered = json.loads((clone.folder / "results/register.json").read_text())
     search = json.loads((clone.folder / "results/search.json").read_text())
     assert search["champion"]["version"] == str(registered["version"])
-    predictor, version = load_champion(f"sqlite:///{clone.folder / 'mlflow.db'}")
+    scope = ChampionScope.of_search(load_params(clone.folder / "params.yaml"))
+    assert search["champion"]["name"] == registered["model"] == scope.model
+    uri, record = f"sqlite:///{clone.folder / 'mlflow.db'}", clone.folder / "results/champion.json"
+    predictor, version = load_champion(scope, record, uri)
     assert isinstance(predictor, CurvePredictor)
     assert str(version.version) == str(registered["version"])
 
@@ -139,14 +151,27 @@ def test_the_report_is_one_page(clone) -> None:
 
 def test_a_second_run_does_nothing(clone) -> None:
     output = clone.run("dvc", "repro")
-    assert ran(output) == []
-    assert "up to date" in output
+    assert ran(output) == ["champion"], "who is asked every time, and says the same"
+    assert "stages: all up to date" in clone.run("mlpf-hpo", "status")
+
+
+def test_an_alias_moved_by_hand_is_searched_with(clone) -> None:
+    """The other version is of the same content, so that all of the search's trials are on record."""
+    client, model = registry_of(clone)
+    first = client.get_model_version(model, "1")
+    second = client.create_model_version(
+        model, first.source, first.run_id, first.tags, model_id=first.model_id
+    )
+    client.set_registered_model_alias(model, "champion", second.version)
+    assert f"stale: {model}@champion is version 2 now" in clone.run("mlpf-hpo", "status")
+    assert ran(clone.run("dvc", "repro", "search")) == ["champion", "search"]
+    assert json.loads((clone.folder / "results/search.json").read_text())["champion"]["version"] == "2"
 
 
 def test_a_change_runs_what_depends_on_it(clone) -> None:
     clone.write_params({"benchmark": {"epochs": 3}})
     try:
-        assert ran(clone.run("dvc", "repro")) == ["benchmark", "report"]
+        assert ran(clone.run("dvc", "repro")) == ["champion", "benchmark", "report"]
     finally:
         clone.write_params({})
 
@@ -168,3 +193,19 @@ def test_curves_travel_by_push_and_pull(clone, make_clone, tmp_path: Path) -> No
     assert read[0] == read[1]
     output = other.run("dvc", "repro", "--single-item", "curves", status=255)
     assert "Traceback" not in output
+
+
+def test_what_is_gone_from_the_registry_comes_back_by_the_command_that_is_named(clone) -> None:
+    """Versions deleted, the alias with them; then all of MLflow's database."""
+    client, model = registry_of(clone)
+    for version in client.search_model_versions(f"name = '{model}'"):
+        client.delete_model_version(model, version.version)
+    told = rf"^error: .* has no {model}@champion, .*; the stage `register` makes one \((dvc repro [-\w ]+)\)$"
+    for number in ("3", "1"):
+        output = clone.run("dvc", "repro", "search", status=255)
+        remedy = re.search(told, output, re.MULTILINE)
+        assert remedy is not None, output
+        assert "Traceback" not in output
+        assert ran(clone.run(*remedy[1].split())) == ["register"]
+        assert f"version {number}: " in clone.run("dvc", "repro", "champion")
+        (clone.folder / "mlflow.db").unlink()

@@ -4,112 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import mlflow
 import numpy as np
 import pytest
-import skops.io
 import yaml
-from mlflow import MlflowClient
 from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
 from mlpf_hpo.cli.app import app
-from mlpf_hpo.config import Params, SvrParams
-from mlpf_hpo.curves.dataset import curves_file_digest, write_curves
+from mlpf_hpo.config import SvrParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.files import sha256, write_record
 from mlpf_hpo.predictors.factory import make_predictor
-from mlpf_hpo.predictors.model_file import load_champion
-from mlpf_hpo.predictors.protocol import METRICS, grouped_folds
+from mlpf_hpo.predictors.protocol import grouped_folds
 from mlpf_hpo.predictors.recipe import Recipe
-from mlpf_hpo.predictors.registration import register_winner, summary
+from mlpf_hpo.predictors.registration import summary
 from mlpf_hpo.predictors.regressors import REGRESSORS
 from mlpf_hpo.seeds import derive_seed
-from mlpf_hpo.space import stable_hash
-from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.records import MODEL
-from tests.faults.artefacts import curves
+from tests.predictors.registry import (
+    KNOWN,
+    MODEL,
+    PARAMS,
+    Registry,
+    registry,
+    uri,
+    where_the_start_says_little,
+)
 
-PARAMS = Params.model_validate({"predictors": {"candidates": ["persistence", "ridge", "svr"]}})
-KNOWN = 2
-
-
-def where_the_start_says_little(seed: int = 0, n_epochs: int = 6) -> LearningCurves:
-    """Return curves whose end follows from lr: ridge finds it, the last value seen does not."""
-    table = curves(40, n_epochs, seed)
-    drop = np.random.default_rng(100 + seed).uniform(0, 6, (40, 1))
-    values = 3 + np.log(table.configs["lr"].to_numpy())[:, None] / 4 + drop * np.exp(-np.arange(n_epochs))
-    return replace(table, metrics=MappingProxyType({"val/loss": values}))
-
-
-@dataclass
-class Registry:
-    """A registry, and how the stage before leaves a winner for it."""
-
-    client: MlflowClient
-    folder: Path
-
-    def register(self, name: str, table: LearningCurves, params: Params = PARAMS) -> dict[str, Any]:
-        """Fit a predictor as the stage `predictors` does, and register it."""
-        comparison, models, curves_file = self.files
-        write_curves(table, curves_file)
-        known = range(table.n_epochs)
-        predictor = make_predictor(name, params.predictors, 0, known, folds=2)
-        predictor.fit(table.frame(), table.final, table.groups)
-        models.mkdir(exist_ok=True)
-        (models / f"{name}.skops").write_bytes(skops.io.dumps(predictor))
-        content = {
-            "winner": name,
-            "models": {name: sha256(models / f"{name}.skops")},
-            "predictors": {name: {metric: {"mean": 0.9} for metric in METRICS}},
-            "selected": {metric: {"mean": 0.5} for metric in METRICS},
-            "dataset_digest": curves_file_digest(curves_file),
-            "settings": stable_hash(params.predictors.model_dump(mode="json"), 8),
-            "known_epochs": KNOWN,
-            "n_epochs": table.n_epochs,
-            "rows": len(table),
-            "curves": len(table),
-            "source": table.source,
-            "seed": params.seed,
-            "criterion": params.predictors.criterion,
-            "sampling": {},
-        }
-        write_record(comparison, content)
-        return register_winner(params, comparison, models, curves_file)
-
-    @property
-    def files(self) -> tuple[Path, Path, Path]:
-        """Return the comparison, the folder of models and the curves."""
-        return self.folder / "predictors.json", self.folder / "models", self.folder / "curves.parquet"
-
-    @property
-    def aliases(self) -> dict[str, str]:
-        return {
-            alias: str(version) for alias, version in self.client.get_registered_model(MODEL).aliases.items()
-        }
-
-    def versions(self) -> int:
-        return len(self.client.search_model_versions(f"name = '{MODEL}'"))
-
-
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('registry') / 'mlflow.db'}"
-
-
-@pytest.fixture
-def registry(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    client = connect(uri)
-    for model in client.search_registered_models():
-        client.delete_registered_model(model.name)
-    return Registry(client, tmp_path)
+__all__ = ["registry", "uri"]
 
 
 def again(registry: Registry, register: Callable[[], dict[str, Any]], record: dict[str, Any]) -> None:
@@ -144,7 +67,7 @@ def test_a_better_recipe_is_promoted_and_a_rerun_changes_nothing(registry) -> No
     assert scores["champion"]["mean"] == pytest.approx(spearman_of("persistence", table))
     assert 0 < scores["difference"]["low"] < scores["difference"]["mean"] < scores["difference"]["high"]
     assert "ridge against persistence of version 1" in summary(record)
-    assert "ridge is curve-predictor version 2, @champion" in summary(record)
+    assert f"ridge is {MODEL} version 2, @champion" in summary(record)
     told = registry.client.get_model_version(MODEL, "2").tags
     assert told["outer/spearman"] == "0.5000", "the scores of the choosing, which saw none of the scored rows"
     again(registry, lambda: registry.register("ridge", table), record)
@@ -202,26 +125,78 @@ def test_the_same_recipe_on_other_curves_takes_its_own_place_and_back(registry) 
     assert registry.aliases == {"champion": "1"}
 
 
-def test_a_champion_that_cannot_be_compared_is_replaced(registry) -> None:
-    table = where_the_start_says_little(0)
-    registry.register("ridge", where_the_start_says_little(0, n_epochs=5))
-    record = registry.register("persistence", table)
-    assert record["version"] == "2"
-    assert "version 1, is for curves of other length or hyperparameters" in record["verdict"]["reason"]
+def test_fewer_curves_do_not_replace_more_by_the_same_recipe(registry) -> None:
+    registry.register("ridge", where_the_start_says_little(0))
+    assert registry.client.get_model_version(MODEL, "1").tags["training_curves"] == "40"
+    few = where_the_start_says_little(1, n=8)
+    record = registry.register("ridge", few)
+    assert registry.aliases == {"champion": "1", "challenger": "2"}
+    assert record["verdict"]["reason"] == (
+        "the champion before, version 1, has the same recipe, fitted on 40 curves; 8 are fewer, and equal "
+        "recipes have equal scores: it stays"
+    )
+    again(registry, lambda: registry.register("ridge", few), record)
+    twice = few.select(np.tile(np.arange(8), 6))
+    assert not registry.register("ridge", twice)["verdict"]["promoted"], "the same curves again are no more"
+    assert registry.register("ridge", where_the_start_says_little(2))["verdict"]["promoted"], "as many are"
+    assert registry.aliases == {"champion": "4", "challenger": "3"}
 
-    registry.client.delete_model_version_tag(MODEL, "2", "recipe")
-    record = registry.register("ridge", table)
-    assert record["version"] == "3"
-    assert "version 2, cannot be compared: it was registered without" in record["verdict"]["reason"]
 
-    (file,) = Path(mlflow.artifacts.download_artifacts(f"models:/{MODEL}/3")).glob("*.skops")
-    file.write_bytes(file.read_bytes()[:-9])
+def test_fewer_curves_of_a_better_recipe_replace_more(registry) -> None:
+    registry.register("persistence", where_the_start_says_little(0))
+    record = registry.register("ridge", where_the_start_says_little(1, n=20))
+    assert record["verdict"]["scores"]["difference"]["low"] > 0
+    assert registry.aliases == {"champion": "2"}
+
+
+def test_on_how_many_curves_the_champion_was_fitted_must_be_known(registry) -> None:
+    registry.register("ridge", where_the_start_says_little(0))
+    registry.client.delete_model_version_tag(MODEL, "1", "training_curves")
+    record = registry.register("ridge", where_the_start_says_little(1))
+    assert registry.aliases == {"champion": "1", "challenger": "2"}
+    assert "is not on record, 40 may be fewer: it stays" in record["verdict"]["reason"]
+
+
+def test_a_shorter_campaign_has_a_champion_of_its_own(registry) -> None:
+    registry.register("ridge", where_the_start_says_little(0))
+    short = registry.register("persistence", where_the_start_says_little(0, n_epochs=5))
+    assert short["verdict"]["reason"] == "there was no champion"
+    assert short["model"] != MODEL
+    assert registry.aliases_of(short["model"]) == {"champion": "1"}
+    assert registry.aliases == {"champion": "1"}
+    told = registry.client.get_registered_model(short["model"])
+    assert "val/loss (smaller is better) after 5 epochs" in told.description
+    assert told.tags["n_epochs"] == "5"
+    assert f"persistence is {short['model']} version 1, @champion" in summary(short)
+
+
+def test_other_folds_are_another_verdict(registry) -> None:
+    registry.register("ridge", where_the_start_says_little(0))
+    table = where_the_start_says_little(1)
+    first = registry.register("persistence", table)
+    fewer = PARAMS.model_copy(update={"predictors": PARAMS.predictors.model_copy(update={"outer_folds": 3})})
+    second = registry.register("persistence", table, fewer)
+    assert second["registered"] == first["registered"]
+    assert "same 3 folds" in second["verdict"]["reason"]
+
+
+def test_an_alias_moved_by_hand_stays_where_a_person_put_it(registry) -> None:
+    registry.register("persistence", where_the_start_says_little(0))
+    table = where_the_start_says_little(1)
+    registry.register("ridge", table)
+    registry.client.set_registered_model_alias(MODEL, "champion", "1")
     record = registry.register("ridge", table)
-    assert record["version"] == "4", "a damaged fit is registered anew"
-    assert "version 3, cannot be compared" in record["verdict"]["reason"]
-    assert "damaged: its checksum is not the one on record" in record["verdict"]["reason"]
-    assert load_champion()[0].name == "ridge"
-    assert registry.aliases == {"champion": "4"}
+    assert (
+        record["verdict"]["reason"]
+        == "@champion was moved by hand from version 2 to version 1: it stays there"
+    )
+    assert registry.aliases == {"champion": "1", "challenger": "2"}
+    again(registry, lambda: registry.register("ridge", table), record)
+    newer = registry.register("ridge", where_the_start_says_little(2))
+    assert newer["verdict"]["scores"]["difference"]["low"] > 0
+    assert registry.aliases["champion"] == "3", "new curves are another question"
+    registry.client.delete_registered_model_alias(MODEL, "champion")
+    assert registry.register("ridge", table)["verdict"]["reason"] == "there was no champion"
 
 
 @pytest.mark.parametrize("name", REGRESSORS)

@@ -168,12 +168,15 @@ def inputs(judgement: Judgement) -> ReportInput:
         },
         curves=curves,
         predictors=predictors,
-        registered={"model": "curve-predictor", "version": "2"},
         search={
             "experiment_id": "2",
             "configurations": 3,
             "max_epochs": T,
-            "champion": {"name": "curve-predictor", "version": "2", "alias": "champion"},
+            "champion": {
+                "name": "curve-predictor-val-loss-6-epochs-0123abcd",
+                "version": "2",
+                "alias": "champion",
+            },
             "policies": {
                 "asha": {**policy, "label": "ASHA"},
                 "asha+prediction": {**policy, "label": "ASHA + prediction", "epochs": 15},

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from mlpf_hpo.errors import DataError, MissingInputError
-from mlpf_hpo.reporting.stages import stage_states
+from mlpf_hpo.files import write_record
+from mlpf_hpo.reporting.stages import champion_state, stage_states
 from mlpf_hpo.reporting.status import gather
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.operations import LogMetrics
+from mlpf_hpo.tracking.overview import Champion
 from mlpf_hpo.tracking.replay import spool_folder
 from mlpf_hpo.tracking.spool import own_spool
 from mlpf_hpo.tracking.writer import RunWriter
@@ -22,6 +24,7 @@ PIPELINE = """
 stages:
   first: {cmd: cp a b, deps: [a], outs: [b]}
   second: {cmd: cp b c, deps: [b], outs: [c], params: [size]}
+  asked: {cmd: cp b d, deps: [b], outs: [d], always_changed: true}
 """
 
 
@@ -37,12 +40,27 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_stages_as_dvc_sees_them(repository: Path) -> None:
-    assert stage_states(repository) == {"first": "up to date", "second": "up to date"}
+    done = "up to date"
+    assert stage_states(repository) == {"first": done, "second": done, "asked": done}
     (repository / "a").write_text("two")
     (repository / "params.yaml").write_text("size: 2\n")
-    assert stage_states(repository) == {"first": "stale: a", "second": "stale: size"}
+    assert stage_states(repository) == {"first": "stale: a", "second": "stale: size", "asked": done}
     (repository / "b").unlink()
     assert stage_states(repository)["first"] == "not run yet"
+    assert stage_states(repository)["asked"] == "stale: b"
+
+
+def test_a_champion_of_now_is_not_the_one_of_then(tmp_path: Path) -> None:
+    file, model = tmp_path / "champion.json", "curve-predictor-val-loss-5-epochs-0123abcd"
+    write_record(file, {"model": model, "alias": "champion", "version": "2"})
+    at = {"predictor": "svr", "digest": "d", "source": "s", "link": "", "run_link": ""}
+    other = Champion(model=f"{model}x", alias="champion", version="2", **at)
+    for version, state in (("2", "up to date"), ("3", f"stale: {model}@champion is version 3 now")):
+        here = Champion(model=model, alias="champion", version=version, **at)
+        assert champion_state(file, [other, here]) == state
+    assert champion_state(file, [other]) == f"stale: {model}@champion is gone"
+    file.write_text("{}")
+    assert champion_state(file, [other]).startswith(f"stale: {file}: damaged")
 
 
 def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:

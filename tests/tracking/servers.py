@@ -71,7 +71,8 @@ class MlflowServer(Server):
     """`mlflow server` over a database."""
 
     def __init__(self, backend: str, folder: Path) -> None:
-        artifacts = ("--artifacts-destination", str(folder / "artifacts"))
+        self.folder_of_files = folder / "artifacts"
+        artifacts = ("--artifacts-destination", str(self.folder_of_files))
         command = ("server", "--backend-store-uri", backend, "--workers", "1", *artifacts)
         super().__init__(folder, *command, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
 

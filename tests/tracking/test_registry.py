@@ -16,18 +16,22 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 
 from mlpf_hpo.config import PredictorsParams
-from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.predictors.factory import make_predictor
-from mlpf_hpo.predictors.model_file import load_champion, trusted_types
-from mlpf_hpo.tracking.registry import MODEL, load_model, register_predictor
+from mlpf_hpo.predictors.model_file import load_registered, trusted_types
+from mlpf_hpo.tracking.aliases import make_model, promote
+from mlpf_hpo.tracking.registry import load_model, register_predictor
 
 LOAD = """
 import json, sys
 import pandas as pd
-from mlpf_hpo.predictors.model_file import load_champion
-predictor, version = load_champion(sys.argv[1])
+from mlpf_hpo.predictors.model_file import load_registered
+predictor, version = load_registered(sys.argv[3], sys.argv[1])
 print(json.dumps([float(v) for v in predictor.predict(pd.read_json(sys.argv[2]))]))
 """
+
+
+MODEL = "curve-predictor-loss-5-epochs-0123abcd"
 
 
 def curves() -> pd.DataFrame:
@@ -37,18 +41,24 @@ def curves() -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def test_no_champion_says_which_stage_makes_one(uri, writer) -> None:
-    with pytest.raises(TrackingError, match=r"no curve-predictor@nobody; the stage `register` makes one"):
-        load_champion(uri, "nobody")
+@pytest.mark.parametrize("reference", [f"{MODEL}@nobody", f"{MODEL}/99", "curve-predictor@champion"])
+def test_what_is_not_registered_is_told(uri, writer, reference) -> None:
+    with pytest.raises(MissingInputError, match=f"{reference}: not in the registry at {uri}"):
+        load_registered(reference, uri)
+    for name in ("mlpf@champion", "curve-predictor", "curve-predictor-x/@champion"):
+        with pytest.raises(MissingInputError, match=r"neither curve-predictor-\.\.\.@ALIAS nor"):
+            load_registered(name, uri)
 
 
 def test_the_champion_predicts_the_same_in_another_process(uri, writer, open_trial, tmp_path: Path) -> None:
     frame = curves()
     predictor = make_predictor("svr", PredictorsParams(), 0, [0, 2]).fit(frame, frame["loss_4"])
+    make_model(writer.client, MODEL, "what it is", {"n_epochs": "5"})
     version = register_predictor(
         writer.client,
         predictor,
         frame.head(3),
+        model=MODEL,
         trusted=trusted_types(),
         run_id=open_trial.parent,
         digest="abc",
@@ -56,11 +66,14 @@ def test_the_champion_predicts_the_same_in_another_process(uri, writer, open_tri
         metrics={"outer/spearman": 0.9},
         tags={"predictor": "svr"},
     )
-    assert version.aliases == ["champion"]
+    assert version.aliases == []
     assert version.tags["dataset_digest"] == "abc"
+    promote(writer.client, version, "champion")
+    registered = writer.client.get_registered_model(MODEL)
+    assert (registered.aliases, registered.description) == ({"champion": version.version}, "what it is")
     frame.to_json(tmp_path / "frame.json", double_precision=15)
     out = subprocess.run(
-        [sys.executable, "-c", LOAD, uri, str(tmp_path / "frame.json")],
+        [sys.executable, "-c", LOAD, uri, str(tmp_path / "frame.json"), f"{MODEL}@champion"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
@@ -114,4 +127,4 @@ def test_a_version_that_is_no_skops_file_is_refused(uri, writer, open_trial, mon
         )
     writer.client.set_registered_model_alias(MODEL, "pickled", str(info.registered_model_version))
     with pytest.raises(TrackingError, match="stored as cloudpickle, which could run code"):
-        load_champion(uri, "pickled")
+        load_registered(f"{MODEL}@pickled", uri)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlpf_hpo.predictors.model_file import load_champion
+from mlpf_hpo.predictors.model_file import load_registered
 from tests.faults.champion import Champion, champion
 from tests.tracking.servers import ModelServer
 
@@ -22,7 +22,7 @@ __all__ = ["champion"]
 @pytest.fixture(scope="module")
 def server(champion: Champion, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
     model_server = ModelServer(
-        "models:/curve-predictor@champion", champion.uri, tmp_path_factory.mktemp("server")
+        f"models:/{champion.reference}", champion.uri, tmp_path_factory.mktemp("server")
     )
     model_server.start()
     yield model_server
@@ -40,7 +40,7 @@ def ask(server: ModelServer, frame: pd.DataFrame) -> Any:
 
 
 def test_partial_curves_are_predicted(server: ModelServer, champion: Champion) -> None:
-    predictor, _ = load_champion(champion.uri)
+    predictor, _ = load_registered(champion.reference, champion.uri)
     known_from_0 = champion.frame.copy()
     known_from_0[[name for name in known_from_0 if name.startswith("loss")]] = np.nan
     for frame in (champion.frame, known_from_0):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,9 +84,50 @@ def test_the_same_weights_come_back_by_every_reference(
 def test_what_is_registered_is_not_registered_again_but_may_be_champion_again(
     run: TrialRun, trained: TrainedTrial, checkpoints: list[Path]
 ) -> None:
-    for path, number in ((checkpoints[1], 1), (checkpoints[1], 1), (checkpoints[0], 2), (checkpoints[1], 1)):
+    first, second = checkpoints
+    assert load_trained(second).validation_loss < load_trained(first).validation_loss
+    for path, number, alias in (
+        (first, 1, "champion"),
+        (second, 2, "champion"),
+        (second, 2, "champion"),
+        (first, 1, "challenger"),
+    ):
         version = register_trained(load_trained(path), run)
-        assert (int(version.version), version.aliases) == (number, ["champion"])
+        assert (int(version.version), version.aliases) == (number, [alias])
+    losses = [f"{load_trained(path).validation_loss:.6g}" for path in checkpoints]
+    assert (
+        f"validation loss {float(losses[0]):g} against {float(losses[1]):g}; to change" in version.description
+    )
+    connect().set_registered_model_alias(NETWORK, "champion", "1")
+    version = register_trained(trained, run)
+    assert (version.aliases, version.description) == (
+        ["challenger"],
+        "@champion was moved by hand to version 1: it stays there",
+    )
+
+
+def test_a_smoke_training_does_not_depose_a_long_one(run: TrialRun, checkpoints: list[Path]) -> None:
+    """Of other events, whose losses do not compare: less is never better."""
+    long, short = load_trained(checkpoints[1]), load_trained(checkpoints[0])
+    n_events = long.trained_on["n_events"]
+    register_trained(long, run)
+    other = replace(short, trained_on={**short.trained_on, "digest": "other", "n_events": n_events})
+    version = register_trained(other, run)
+    assert version.aliases == ["challenger"]
+    assert (
+        f"other events: {n_events} events, 1 epochs against {n_events} events, 2 epochs"
+        in version.description
+    )
+    client = connect()
+    trained_on = client.get_model_version(NETWORK, "1").tags["trained_on"]
+    client.delete_model_version_tag(NETWORK, "1", "trained_on")
+    version = register_trained(other, run)
+    assert version.aliases == ["challenger"]
+    told = "mlpf version 1 does not say what it was trained on ('trained_on'): it stays"
+    assert told in version.description
+    client.set_model_version_tag(NETWORK, "1", "trained_on", trained_on)
+    client.set_model_version_tag(NETWORK, "1", "epoch", "1")
+    assert register_trained(other, run).aliases == ["champion"], "as much of other events is not less"
 
 
 def test_damage_is_noticed_and_repaired_by_another_version(run: TrialRun, trained: TrainedTrial) -> None:

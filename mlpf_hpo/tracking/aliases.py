@@ -1,0 +1,135 @@
+"""Champion and challenger: aliases of versions, moved by a verdict or by a person, and the reasons kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from mlpf_hpo.errors import TrackingError
+from mlpf_hpo.tracking.answers import understood
+from mlpf_hpo.tracking.versions import ModelVersion, told, version_behind
+
+RECIPE, FIT, VERDICT = "recipe", "fit", "verdict"
+"""Tags of a version: how it is made, what was fitted, and why it is or is not the champion."""
+
+CURVES = "training_curves"
+"""Tag of a version: the number of distinct curves it was fitted on."""
+
+CHALLENGER = "challenger"
+"""Alias of the newest version, as long as it is not the champion."""
+
+AGAIN = "dvc repro -f -s register"
+
+ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
+
+
+def promoted_tag(alias: str) -> str:
+    """Return the tag of a version that was given an alias by a verdict, and has not lost it by another."""
+    return f"promoted_to_{alias}"
+
+
+def make_model(client: MlflowClient, name: str, description: str, tags: Mapping[str, str]) -> None:
+    """Make a registered model, if it is not there."""
+    with understood(client.tracking_uri):
+        if client.search_registered_models(f"name = '{name}'"):
+            return
+        try:
+            client.create_registered_model(name, dict(tags), description)
+        except MlflowException as error:
+            if error.error_code != ALREADY_EXISTS:  # another process may have been first
+                raise
+
+
+def promote(
+    client: MlflowClient, version: ModelVersion, alias: str, before: ModelVersion | None = None
+) -> None:
+    """Make a version the champion, and a challenger no longer.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        From `connect`.
+    version : ModelVersion
+        The new champion.
+    alias : str
+        The champion's alias.
+    before : ModelVersion, optional
+        The champion that it was compared with.
+
+    Raises
+    ------
+    TrackingError
+        If the alias points elsewhere by now: nothing is changed then.
+    """
+    model, number = version.name, str(version.version)
+    now = version_behind(client, alias, model)
+    if _numbered(now) != _numbered(before):
+        raise TrackingError(
+            f"{model}: @{alias} was moved from {_numbered(before)} to {_numbered(now)} while version "
+            f"{number} was compared with the former, and stays there; compare with the latter: {AGAIN}"
+        )
+    challenger = version_behind(client, CHALLENGER, model)
+    with understood(client.tracking_uri):
+        if before is not None and str(before.version) != number and promoted_tag(alias) in before.tags:
+            client.delete_model_version_tag(model, str(before.version), promoted_tag(alias))
+        client.set_registered_model_alias(model, alias, number)
+        client.set_model_version_tag(model, number, promoted_tag(alias), "true")
+        if challenger is not None and str(challenger.version) == number:
+            client.delete_registered_model_alias(model, CHALLENGER)
+
+
+def challenge(client: MlflowClient, version: ModelVersion) -> None:
+    """Make a version the challenger."""
+    with understood(client.tracking_uri):
+        client.set_registered_model_alias(version.name, CHALLENGER, str(version.version))
+
+
+def retire(client: MlflowClient, version: ModelVersion, alias: str) -> None:
+    """Take an alias away from a version, which stays where it is.
+
+    Raises
+    ------
+    TrackingError
+        If the alias does not point at it.
+    """
+    now = version_behind(client, alias, version.name)
+    if _numbered(now) != _numbered(version):
+        raise TrackingError(
+            f"{told(version)} is not @{alias}, which points at {_numbered(now)}: there is nothing to retire"
+        )
+    with understood(client.tracking_uri):
+        if promoted_tag(alias) in version.tags:
+            client.delete_model_version_tag(version.name, str(version.version), promoted_tag(alias))
+        client.delete_registered_model_alias(version.name, alias)
+
+
+def explain(client: MlflowClient, version: ModelVersion, reason: str, verdict: Mapping[str, Any]) -> None:
+    """Keep with a version why it is or is not the champion: as its description, and as a tag for programs."""
+    with understood(client.tracking_uri):
+        client.set_model_version_tag(version.name, str(version.version), VERDICT, json.dumps(verdict))
+    describe(client, version, reason)
+
+
+def describe(client: MlflowClient, version: ModelVersion, reason: str) -> ModelVersion:
+    """Say for people why a version is or is not the champion; return it as it is now."""
+    model, number = version.name, str(version.version)
+    with understood(client.tracking_uri):
+        client.update_model_version(model, number, description=reason)
+        return client.get_model_version(model, number)
+
+
+def verdict_on(version: ModelVersion) -> dict[str, Any] | None:
+    """Return what `explain` kept; None where there is nothing that can be read."""
+    try:
+        found = json.loads(version.tags.get(VERDICT, "null"))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _numbered(version: ModelVersion | None) -> str:
+    return "no version" if version is None else f"version {version.version}"

@@ -1,0 +1,20 @@
+"""Stage `champion`: which version the alias points at now; asked every time, for DVC sees no registry."""
+
+from pathlib import Path
+
+from mlpf_hpo import console
+
+
+def main() -> None:
+    """Write results/champion.json; as long as the champion is the same, so is the file."""
+    from mlpf_hpo.config import load_params
+    from mlpf_hpo.files import write_record
+    from mlpf_hpo.predictors.champion import champion_record, summary
+
+    record = champion_record(load_params())
+    write_record(Path("results/champion.json"), record)
+    console.out.print(summary(record), markup=False)
+
+
+if __name__ == "__main__":
+    console.run(main)
