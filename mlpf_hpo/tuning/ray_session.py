@@ -20,6 +20,7 @@ from mlpf_hpo.errors import ConfigurationError, StorageError
 from mlpf_hpo.hardware.host import usable_cpus
 from mlpf_hpo.own_package import PATH_VARIABLE, import_path, refuse_another
 from mlpf_hpo.tracking.login import logged_out
+from mlpf_hpo.tuning.ray_cluster import cluster_address, refused
 from mlpf_hpo.tuning.ray_errors import refusal
 from mlpf_hpo.tuning.ray_folder import session_folder
 
@@ -134,11 +135,10 @@ def _own_token() -> None:
 def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, threads: int) -> None:
     """Attach to a cluster or start Ray here; the stack ends it."""
     refuse_another(Path.cwd())
-    if "RAY_ADDRESS" in os.environ:
+    cluster = cluster_address()
+    if cluster is not None:
         stack.callback(ray.shutdown)
-        path = import_path(others="${PYTHONPATH}")  # each node's own
-        settings = {"env_vars": {**ENVIRONMENT, PATH_VARIABLE: path}}
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=settings)
+        _attach(cluster)
         return
     gpus = _n_gpus()
     yours = share(resources, threads, usable_cpus(), gpus)
@@ -148,10 +148,19 @@ def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, threads
         with logged_out():
             _start(yours, folder, gpus)
     except Exception as error:
-        refused = refusal(error, folder) or _too_full(folder)
-        if refused is None:
+        told = refusal(error, folder) or _too_full(folder)
+        if told is None:
             raise
-        raise refused from error
+        raise told from error
+
+
+def _attach(cluster: str) -> None:
+    path = import_path(others="${PYTHONPATH}")  # each node's own
+    settings = {"env_vars": {**ENVIRONMENT, PATH_VARIABLE: path}}
+    try:
+        ray.init(cluster, log_to_driver=False, logging_level=logging.ERROR, runtime_env=settings)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise refused(error) from error
 
 
 def _n_gpus() -> int:
