@@ -35,6 +35,7 @@ LOGGED: MappingProxyType[str, Direction] = MappingProxyType(
         "system/cpu_fraction": "max",
         "system/contended": "min",
         "system/*_megabytes": "min",
+        "search/best_loss": "min",
         "summary/wall_seconds": "min",
         "summary/epochs": "min",
         "summary/trials": "max",

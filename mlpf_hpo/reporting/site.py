@@ -29,7 +29,9 @@ from mlpf_hpo.reporting.tables import (
 )
 from mlpf_hpo.reporting.throughput import machines_told
 from mlpf_hpo.tracking import links
+from mlpf_hpo.tracking.parent_figures import figure_links
 from mlpf_hpo.tracking.records import has_network
+from mlpf_hpo.tracking.view_plan import TrialMark, search_key, trial_views
 
 
 def build_report(inputs: ReportInput, out: Path) -> Path:
@@ -127,17 +129,19 @@ def _lead(inputs: ReportInput) -> str:
 
 def _where_to_look(inputs: ReportInput) -> str:
     runs, search = inputs.campaign_runs, inputs.search
-    experiment, campaign = runs["experiment_id"], inputs.campaign["campaign_id"]
-    best = best_runs(inputs)
+    experiment, best = runs["experiment_id"], best_runs(inputs)
+    views = trial_views(inputs.campaign["campaign_id"], _marks(inputs), inputs.curves.target)
+    policies = search["policies"].values()
+    compared = search_key(trial["trial_key"] for policy in policies for trial in policy["trials"])
     targets = [
-        ("Learning curves of the campaign", links.saved_view_link(experiment, links.curves_view(campaign))),
-        ("Throughput by machine", links.saved_view_link(experiment, links.machines_view(campaign))),
+        *figure_links(experiment, runs["parent_run_id"]),
+        *((view.label, links.saved_view_link(experiment, view.key)) for view in views),
         (f"Parallel coordinates of the best {len(best)} trials", links.compare_link(experiment, best)),
         ("The campaign, with its machines", links.run_link(experiment, runs["parent_run_id"])),
-        ("Searches by policy", links.saved_view_link(search["experiment_id"], links.POLICIES_VIEW)),
+        ("Searches: best so far", links.saved_view_link(search["experiment_id"], compared)),
         *(
             (f"Search: {policy['label']}", links.run_link(search["experiment_id"], policy["parent_run_id"]))
-            for policy in search["policies"].values()
+            for policy in policies
         ),
         ("The champion", links.model_link(search["champion"]["name"], search["champion"]["version"])),
     ]
@@ -146,6 +150,13 @@ def _where_to_look(inputs: ReportInput) -> str:
         '<nav aria-label="In MLflow"><p>In MLflow (start it with <code>make ui</code>):</p>'
         f"<ul>{items}</ul></nav>"
     )
+
+
+def _marks(inputs: ReportInput) -> list[TrialMark]:
+    curves = inputs.curves
+    ids = [trial["trial_id"] for trial in inputs.campaign["trials"]]
+    rows = zip(ids, curves.run_ids, curves.status, curves.hardware, strict=True)
+    return [TrialMark(*map(str, row)) for row in rows]
 
 
 def best_runs(inputs: ReportInput, n: int = 10) -> list[str]:

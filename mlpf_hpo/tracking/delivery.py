@@ -18,7 +18,7 @@ from mlpf_hpo.tracking.client import artifact_root, tracking_uri
 from mlpf_hpo.tracking.duplicates import by_preference
 from mlpf_hpo.tracking.epochs import has_epochs, last_epoch
 from mlpf_hpo.tracking.hosts import LABEL, joined_labels
-from mlpf_hpo.tracking.operations import STATUS, CloseRun, LogMetrics, OpenRun, Operation
+from mlpf_hpo.tracking.operations import STATUS, CloseRun, LogMetrics, LogSeries, OpenRun, Operation
 
 NAME = "mlflow.runName"
 
@@ -33,6 +33,9 @@ MLFLOW_STATUS = {
 
 ENDING = ("reason", "stop", "worker_deaths")
 """Tags that tell how a run ended; they are emptied when it goes on."""
+
+POINTS_PER_BATCH = 1000
+"""So many points MLflow takes at once."""
 
 BREAKS = 5
 """An operation over which a server that answers other requests breaks so often is taken for refused."""
@@ -144,6 +147,8 @@ class Delivery:
             raise TrackingError(f"{operation.told()}: its run could not be opened")
         if isinstance(operation, LogMetrics):
             self._log(run_id, operation)
+        elif isinstance(operation, LogSeries):
+            self._log_series(run_id, operation)
         else:
             self._close(run_id, operation)
         return None
@@ -183,6 +188,17 @@ class Delivery:
         self.client.log_batch(run_id, metrics=points)
         if epoch:
             self._last_epoch[run_id] = epoch
+
+    def _log_series(self, run_id: str, operation: LogSeries) -> None:
+        history = self.client.get_metric_history(run_id, operation.metric)
+        last = max((point.step for point in history), default=-1)
+        left = [
+            Metric(operation.metric, value, moment, step)
+            for step, value, moment in operation.points
+            if step > last
+        ]
+        for start in range(0, len(left), POINTS_PER_BATCH):
+            self.client.log_batch(run_id, metrics=left[start : start + POINTS_PER_BATCH])
 
     def _close(self, run_id: str, operation: CloseRun) -> None:
         tags = {**operation.tags, STATUS: operation.status}

@@ -5,12 +5,15 @@ from __future__ import annotations
 from mlflow.entities import Run
 
 SUMMARY = "summary/"
-"""Section of the numbers of a whole run; every other metric has a value per epoch."""
+"""Section of the numbers of a whole run."""
+
+SEARCH = "search/"
+"""Section of what a whole search has found for the epochs that it has spent."""
 
 
 def is_per_epoch(metric: str) -> bool:
-    """Tell whether a metric has a value per epoch."""
-    return not metric.startswith(SUMMARY)
+    """Tell whether a metric has a value per epoch of a trial."""
+    return not metric.startswith((SUMMARY, SEARCH))
 
 
 def has_epochs(run: Run) -> bool:

@@ -15,21 +15,6 @@ LOCAL = "http://127.0.0.1:5000"
 WORKSPACE = "workflowType=machine_learning"
 """Without it the UI opens beside its tools for language models."""
 
-LOSS = "metrics.`val/loss`"
-
-POLICIES_VIEW = "by-policy"
-"""Key of the saved view that compares the policies of a search."""
-
-
-def curves_view(campaign_id: str) -> str:
-    """Return the key of the saved view with all loss curves of a campaign or search."""
-    return f"curves-{campaign_id}"
-
-
-def machines_view(campaign_id: str) -> str:
-    """Return the key of the saved view "Hardware comparison": trials by `hardware_label`."""
-    return f"hardware-comparison-{campaign_id}"
-
 
 def base_url() -> str:
     """Return the address of the tracking server without a login, or the one that `make ui` serves."""
@@ -45,20 +30,6 @@ def relocated(text: str, base: str) -> str:
 def within(link: str) -> str:
     """Return a link for a page of the UI itself: it holds wherever the server listens."""
     return link[link.index("#/") :]
-
-
-def curves_link(experiment_id: str, condition: str) -> str:
-    """Return a link to the curves of trials that fit a condition, best last loss first.
-
-    The UI draws the first ten of them; a saved view (see `saved_view_link`) draws all.
-    """
-    return _runs_link(
-        experiment_id,
-        compareRunsMode="CHART",
-        orderByKey=LOSS,
-        orderByAsc="true",
-        searchFilter=f"tags.kind = 'trial' and {condition}",
-    )
 
 
 def saved_view_link(experiment_id: str, key: str, *, charts: bool = True) -> str:

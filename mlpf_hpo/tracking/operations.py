@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -108,6 +108,30 @@ class LogMetrics:
 
 
 @dataclass(frozen=True)
+class LogSeries:
+    """Log one metric of a run at many steps.
+
+    Attributes
+    ----------
+    run, label : str
+        The run's id or its stand-in, and what people call it.
+    metric : str
+        Its name.
+    points : sequence of (step, value, moment in ms since 1970)
+        By step; values are finite.
+    """
+
+    run: str
+    label: str
+    metric: str
+    points: Sequence[tuple[int, float, int]]
+
+    def told(self) -> str:
+        """Return what this is, for people."""
+        return f"{self.metric} of {self.label}"
+
+
+@dataclass(frozen=True)
 class CloseRun:
     """End a run.
 
@@ -134,9 +158,14 @@ class CloseRun:
         return f"the end of {self.label} ({self.status})"
 
 
-Operation: TypeAlias = OpenRun | LogMetrics | CloseRun
+Operation: TypeAlias = OpenRun | LogMetrics | LogSeries | CloseRun
 
-NAMES: dict[str, type[Operation]] = {"open": OpenRun, "log": LogMetrics, "close": CloseRun}
+NAMES: dict[str, type[Operation]] = {
+    "open": OpenRun,
+    "log": LogMetrics,
+    "series": LogSeries,
+    "close": CloseRun,
+}
 
 
 def to_json(operation: Operation) -> dict[str, Any]:
@@ -162,6 +191,8 @@ def from_json(content: Any) -> Operation:
         rest = {key: value for key, value in content.items() if key != "do"}
         if content["do"] == "log":
             rest["metrics"] = {key: float(value) for key, value in rest["metrics"].items()}
+        if content["do"] == "series":
+            rest["points"] = [(step, value, moment) for step, value, moment in rest["points"]]
         return NAMES[content["do"]](**rest)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not an operation: {error!r}") from None

@@ -42,6 +42,8 @@ class Work:
         Process and machine that drive it, or drove it last; how it is known whether they do.
     target : TargetMetric
         The metric that it compares trials by.
+    finished : bool
+        Whether all its trials have ended.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class Work:
     driver: str
     evidence: str
     target: TargetMetric
+    finished: bool
 
     @property
     def state(self) -> str:
@@ -140,6 +143,7 @@ def _told(kind: str, run: Run, trials: Counter[str]) -> Work:
         alive=driver.alive if running else None,
         driver=driver.name,
         evidence=driver.evidence,
+        finished=run.info.status == "FINISHED",
         target=TargetMetric.of_tags(tags),
     )
 

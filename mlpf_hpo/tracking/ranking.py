@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mlflow import MlflowClient
@@ -18,7 +18,7 @@ from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.epochs import is_per_epoch
 from mlpf_hpo.tracking.overview import work_on_record
 from mlpf_hpo.tracking.reader import LARGEST, all_runs
-from mlpf_hpo.tracking.records import has_network
+from mlpf_hpo.tracking.records import TrialSummary, has_network
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,13 @@ def best_trials(
         and (found := _best(client.get_metric_history(run.info.run_id, metric), target))
     ]
     return sorted(ranked, key=lambda trial: (target.cost(trial.best), trial.name))[:n]
+
+
+def best_summaries(trials: Sequence[TrialSummary], target: TargetMetric) -> list[TrialSummary]:
+    """Return trials that were read whole, best first; those that `best_trials` leaves out are left out."""
+    best = {trial.run_id: target.best(trial.metrics.get(target.metric, ())) for trial in trials}
+    kept = [trial for trial in trials if has_network(trial.status) and math.isfinite(best[trial.run_id])]
+    return sorted(kept, key=lambda trial: (target.cost(best[trial.run_id]), trial.trial_id))
 
 
 def _best(history: Iterable[Metric], target: TargetMetric) -> tuple[float, int, int] | None:

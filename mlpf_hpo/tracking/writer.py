@@ -7,7 +7,7 @@ in the spool of an outbox.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from mlpf_hpo.tracking.drivers import driver_tags
 from mlpf_hpo.tracking.epochs import SUMMARY, has_epochs
 from mlpf_hpo.tracking.heartbeat import SECONDS, Heartbeats
 from mlpf_hpo.tracking.hosts import log_host
-from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, Operation, opening_of
+from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, LogSeries, Operation, opening_of
 from mlpf_hpo.tracking.outbox import Outbox
 from mlpf_hpo.tracking.records import trial_name
 from mlpf_hpo.tracking.replay import replay_left
@@ -183,6 +183,21 @@ class RunWriter:
         """Log single numbers of a whole run as `summary/...`."""
         named = {f"{SUMMARY}{name}": float(value) for name, value in values.items()}
         self._send(LogMetrics(run_id, self._label(run_id), 0, named, _now_ms()))
+
+    def log_series(self, run_id: str, metric: str, points: Iterable[tuple[int, float, int]]) -> None:
+        """Log one metric of a run at many steps; steps up to the last one on record are left as they are.
+
+        Parameters
+        ----------
+        run_id : str
+            The run.
+        metric : str
+            Its name.
+        points : iterable of (step, value, moment in ms since 1970)
+            By step; values are finite.
+        """
+        told = [(int(step), float(value), int(moment)) for step, value, moment in points]
+        self._send(LogSeries(run_id, self._label(run_id), metric, told))
 
     def add_to_summary(self, run_id: str, name: str, value: float) -> float:
         """Add to a summary number, for work done in several sittings, and return the new total."""

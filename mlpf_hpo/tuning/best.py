@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.target_metric import TargetMetric
+from mlpf_hpo.tracking.best_so_far import improvements
 from mlpf_hpo.tracking.records import TrialSummary, has_network
 
 
@@ -59,30 +59,14 @@ def best_trial(search: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def incumbent(trials: Sequence[TrialSummary], target: TargetMetric) -> list[list[float]]:
-    """Return the best value so far against the epochs spent by all trials together.
-
-    Epochs are put in the order in which they ended, by the timestamps on record. Those of a trial whose
-    network is not there at the end are spent as well, but its losses are nobody's best: the last entry is the
-    loss of the best trial.
+    """Return the best value so far against the epochs spent by all trials together (see `improvements`).
 
     Returns
     -------
     list of [epochs spent, best value so far]
         One entry per improvement, and one at the end.
     """
-    ended = sorted(
-        (moment, target.cost(value) if has_network(trial.status) else math.inf)
-        for trial in trials
-        for moment, value in zip(trial.timestamps, trial.metrics.get(target.metric, ()), strict=False)
-    )
-    best, steps = math.inf, []
-    for spent, (_, cost) in enumerate(ended, start=1):
-        if math.isfinite(cost) and cost < best:
-            best = cost
-            steps.append([float(spent), target.cost(best)])
-    if steps and steps[-1][0] != len(ended):
-        steps.append([float(len(ended)), target.cost(best)])
-    return steps
+    return [[float(point.step), point.value] for point in improvements(trials, target)]
 
 
 def trial_folder(state: Path, campaign_id: str, trial_key: str) -> Path:

@@ -18,7 +18,7 @@ from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking import links, reader, signposts
+from mlpf_hpo.tracking import reader, signposts
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.hosts import read_hosts
 from mlpf_hpo.tracking.records import TRIAL_SCHEMA, TrialSummary, curves_digest, digested
@@ -235,11 +235,9 @@ def collect_curves(folder: Path) -> LearningCurves:
     )
 
 
-def campaign_link(folder: Path) -> str:
-    """Return the link to the curves of the campaign that left its record in `folder`."""
-    record = CampaignRecord.read(folder)
-    condition = links.condition_on(record.planned["campaign_id"])
-    return links.curves_link(record.runs["experiment_id"], condition)
+def campaign_links(folder: Path) -> str:
+    """Return the links to what there is to see of the campaign that left its record in `folder`."""
+    return str(CampaignRecord.read(folder).runs["links"])
 
 
 def is_done(trial: TrialSummary, epochs: int) -> bool:

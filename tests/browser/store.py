@@ -18,6 +18,7 @@ from mlpf_hpo.tracking.client import ARTIFACTS, DATABASE, connect
 from mlpf_hpo.tracking.hosts import host_note
 from mlpf_hpo.tracking.registry import register_predictor
 from mlpf_hpo.tracking.writer import NOTE, RunWriter
+from tests.browser.large_campaign import CAMPAIGN, TRIALS, write_trials
 
 MACHINES = {"box-a": 5, "box-b": 7}
 """Label of a machine -> trials that it trained."""
@@ -72,6 +73,11 @@ def fill(folder: Path) -> Filled:
             told = {"policy": policy}
             _trial(writer, "search", identity, parent, number, machines[0], told, generator)
         writer.close(parent, "finished")
+    large = writer.open_parent(
+        "campaign", CAMPAIGN, f"campaign-{CAMPAIGN}", {}, {"trials": TRIALS}, "A note."
+    )
+    write_trials(writer.client, writer.experiment_id("campaign"), large)
+    writer.close(large, "finished")
     champion_run = _champion(writer, folder)
     assert (folder / ARTIFACTS).is_dir()
     return Filled(sorted(losses, key=losses.__getitem__), machine_of, champion_run)

@@ -6,24 +6,11 @@ import json
 from pathlib import Path
 from urllib.parse import unquote
 
-from tests.browser.store import CHAMPION, MACHINES, SEARCHED
+from tests.browser.pages import wait_for_charts, wait_for_figure
+from tests.browser.store import CHAMPION, EPOCHS, MACHINES, SEARCHED
 from tests.test_cli import run
 
 TRIALS = sum(MACHINES.values())
-
-DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')]
-  .map(plot => new Set((plot.data || []).filter(trace => trace.mode).map(trace => trace.uuid)).size)
-  .filter(n => n > 0)"""
-"""Curves of each chart on the page: runs, or groups of them, without the bands around averages."""
-
-
-def charts(tab, n_charts: int, n_curves: int) -> None:
-    """Wait until the page shows so many charts with so many curves each."""
-    wanted = json.dumps([n_curves] * n_charts)
-    try:
-        tab.page.wait_for_function(f"() => JSON.stringify(({DRAWN})()) === JSON.stringify({wanted})")
-    except Exception as error:
-        raise AssertionError(f"charts have {tab.page.evaluate(DRAWN)} curves") from error
 
 
 def test_the_address_that_was_asked_for_is_printed(ui) -> None:
@@ -43,7 +30,7 @@ def test_a_port_in_use_is_told(ui, tmp_path: Path) -> None:
 def test_curves_of_all_trials(ui, open_tab) -> None:
     tab = open_tab(ui.link("campaign-c0ffee", "curves"))
     tab.page.get_by_text(f"{TRIALS} matching runs").wait_for()
-    charts(tab, 2, TRIALS)
+    wait_for_charts(tab, 2, TRIALS)
     tab.shoot("curves")
     assert not tab.errors
 
@@ -51,7 +38,7 @@ def test_curves_of_all_trials(ui, open_tab) -> None:
 def test_trials_by_machine(ui, open_tab) -> None:
     tab = open_tab(ui.link("campaign-c0ffee", "by machine"))
     tab.page.get_by_text("Group by: hardware_label").wait_for()
-    charts(tab, 1, len(MACHINES))
+    wait_for_charts(tab, 1, len(MACHINES))
     tab.shoot("machines")
     for label, n in MACHINES.items():
         row = tab.page.get_by_role("row").filter(has_text=f"Group: {label}").first
@@ -73,12 +60,19 @@ def test_parallel_coordinates_of_the_best_ten(ui, open_tab) -> None:
     assert not tab.errors
 
 
-def test_policies_of_the_search(ui, open_tab) -> None:
-    tab = open_tab(ui.link("all searches", "policies"))
-    tab.page.get_by_text("Group by: policy").wait_for()
-    tab.page.get_by_text(f"{2 * SEARCHED} matching runs").wait_for()
-    charts(tab, 2, 2)
+def test_searches_are_compared_by_the_best_so_far(ui, open_tab) -> None:
+    tab = open_tab(ui.link("newest searches of the same 3 configurations", "best so far"))
+    tab.page.get_by_text("2 matching runs").wait_for()
+    for curve in wait_for_charts(tab, 1, 2):
+        assert curve["x"][-1] == SEARCHED * EPOCHS, "the step is the number of epochs spent"
+        assert curve["y"] == sorted(curve["y"], reverse=True)
+    tab.shoot("searches")
     assert not tab.errors
+
+
+def test_the_figures_of_a_campaign(ui, open_tab) -> None:
+    for what in ("all curves (figure)", "all machines (figure)"):
+        wait_for_figure(open_tab(ui.link("campaign-c0ffee", what)))
 
 
 def test_the_champion_and_its_data_set(ui, open_tab) -> None:

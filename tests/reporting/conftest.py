@@ -147,9 +147,9 @@ def inputs(judgement: Judgement) -> ReportInput:
         "diverged": 0,
         "failed": 0,
         "trials": [
-            {**trial, "trial_id": "t000", "reason": ""},
-            {**trial, "trial_id": "t001", "reason": "rank"},
-            {**trial, "trial_id": "t002", "reason": "prediction"},
+            {**trial, "trial_id": "t000", "trial_key": "k0", "reason": ""},
+            {**trial, "trial_id": "t001", "trial_key": "k1", "reason": "rank"},
+            {**trial, "trial_id": "t002", "trial_key": "k2", "reason": "prediction"},
         ],
         "incumbent": [[1.0, 5.0], [20.0, 4.0]],
     }
@@ -158,7 +158,11 @@ def inputs(judgement: Judgement) -> ReportInput:
         params=Params(),
         train=manifest,
         validation={**manifest, "process": "qcd"},
-        campaign={"campaign_id": "abc", "epochs": T, "trials": [{"status": "finished"}] * N},
+        campaign={
+            "campaign_id": "abc",
+            "epochs": T,
+            "trials": [{"trial_id": f"t{i:03d}", "status": "finished"} for i in range(N)],
+        },
         campaign_runs={
             "experiment_id": "1",
             "parent_run_id": "p",

@@ -14,7 +14,9 @@ import pytest
 
 from mlpf_hpo.errors import MissingInputError
 from mlpf_hpo.reporting.inputs import ReportInput
-from mlpf_hpo.reporting.site import best_runs, build_report
+from mlpf_hpo.reporting.site import _where_to_look, best_runs, build_report
+from mlpf_hpo.tracking.parent_figures import CURVES, MACHINES
+from mlpf_hpo.tracking.view_plan import search_key
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -149,3 +151,22 @@ def test_a_trial_without_a_network_is_not_among_the_campaigns_best(inputs: Repor
     status[inputs.curves.run_ids.tolist().index(first)] = "diverged"
     curves = dataclasses.replace(inputs.curves, status=status)
     assert best_runs(dataclasses.replace(inputs, curves=curves))[: len(others)] == others
+
+
+def test_links_show_every_trial_of_a_large_campaign(inputs) -> None:
+    n = 301
+    rows = [row % len(inputs.curves) for row in range(n)]
+    large = dataclasses.replace(
+        inputs,
+        curves=inputs.curves.select(rows),
+        campaign={**inputs.campaign, "trials": [{"trial_id": f"t{i:03d}"} for i in range(n)]},
+    )
+    page = Page(_where_to_look(large))
+    found = [attributes["href"].partition("#")[2] for tag, attributes in page.tags if tag == "a"]
+    keys = [link.split("viewStateShareKey=")[1] for link in found if "viewStateShareKey" in link]
+    parts = [f"curves-abc-t{hundred}00" for hundred in range(4)]
+    diverged = "diverged-abc"
+    compared = search_key(["k0", "k1", "k2"])
+    assert keys == [*parts, diverged, "hardware-comparison-abc", compared]
+    for figure in (CURVES, MACHINES):
+        assert any(f"/runs/p/artifacts/{figure}" in link for link in found)

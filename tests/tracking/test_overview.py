@@ -94,7 +94,14 @@ def test_a_number_given_again_is_not_the_same_driver() -> None:
 def test_signposts_lead_to_what_was_just_worked_on(writer, open_trial) -> None:
     logged(writer, open_trial, {"a": [1.0], "b": [2.0]})
     (post,) = signposts.put_up(writer.client, "campaign", first=[open_trial.parent])
-    assert [what for what, _ in post.links] == ["curves", "by machine", "best 2", "parent run"]
+    assert [what for what, _ in post.links] == [
+        "all curves (figure)",
+        "all machines (figure)",
+        "curves",
+        "by machine",
+        "best 2",
+        "parent run",
+    ]
     tags = writer.client.get_experiment_by_name("mlpf/campaign").tags
     first_line = tags[NOTE].splitlines()[0]
     assert open_trial.parent in first_line
