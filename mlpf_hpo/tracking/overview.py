@@ -11,15 +11,15 @@ from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking import links
+from mlpf_hpo.tracking import finder, links
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.drivers import driver_state
 from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.reader import all_runs
 from mlpf_hpo.tracking.records import MODEL
-from mlpf_hpo.tracking.takeover import DRIVEN
 
 KINDS = ("campaign", "search")
+"""What has links to its curves; a reference training is one trial."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Overview:
 
 def overview(client: MlflowClient) -> Overview:
     """Look over a store; an empty one gives an empty overview."""
-    work = [found for kind in DRIVEN for found in work_on_record(client, kind)]
+    work = [found for kind in finder.KINDS for found in work_on_record(client, kind)]
     return Overview(work=work, champions=champions(client))
 
 

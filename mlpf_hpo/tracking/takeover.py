@@ -13,13 +13,11 @@ from mlflow.entities import Run
 from mlpf_hpo.errors import BusyError
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.drivers import HEARTBEAT, MISSED, DriverState, driver_state, is_this_process
+from mlpf_hpo.tracking.finder import KINDS
 from mlpf_hpo.tracking.links import condition_on
 from mlpf_hpo.tracking.reader import all_runs
 
 log = logging.getLogger(__name__)
-
-DRIVEN = ("campaign", "search", "reference")
-"""Experiments whose parents are driven: their trials take long."""
 
 WATCHED = 6
 """For so many intervals a driver that seems dead is watched at the start: a clock may be wrong."""
@@ -53,7 +51,7 @@ def abandoned_runs(client: MlflowClient, campaign_id: str) -> tuple[list[tuple[s
 
 def _running(client: MlflowClient, campaign_id: str) -> list[tuple[str, Run]]:
     condition = f"{condition_on(campaign_id)} and attributes.status = 'RUNNING'"
-    experiments = {kind: client.get_experiment_by_name(experiment_name(kind)) for kind in DRIVEN}
+    experiments = {kind: client.get_experiment_by_name(experiment_name(kind)) for kind in KINDS}
     return [
         (kind, run)
         for kind, experiment in experiments.items()

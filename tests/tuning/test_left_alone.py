@@ -1,0 +1,76 @@
+"""A campaign, a search and the reference training leave alone what another process trains already."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mlpf_hpo.config import Params
+from mlpf_hpo.config.reference import ReferenceParams
+from mlpf_hpo.errors import BusyError
+from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.space import stable_hash
+from mlpf_hpo.tracking import drivers
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning.campaign import campaign_id, run_campaign
+from mlpf_hpo.tuning.reference import reference_spec, train_reference
+from mlpf_hpo.tuning.schedulers.asha import Asha
+from mlpf_hpo.tuning.search import Policy, _run_policy
+from mlpf_hpo.tuning.specs import plan_trials
+
+PARAMS = Params.model_validate({"campaign": {"trials": 2, "epochs": 2}, "search": {"configurations": 2}})
+
+
+def campaign(events: Path, state: Path, writer: RunWriter) -> str:
+    run_campaign(PARAMS, events, state)
+    raise AssertionError
+
+
+def search(events: Path, state: Path, writer: RunWriter) -> None:
+    policy = Policy("asha", "ASHA", lambda: Asha(max_epochs=2), {"policy": "asha"})
+    specs = plan_trials(PARAMS, events, 2, purpose="search")
+    _run_policy(policy, PARAMS, specs, describe_host(), writer, state, None)
+
+
+def reference(events: Path, state: Path, writer: RunWriter) -> None:
+    train_reference(ReferenceParams(), events, state, state / "out", lambda report: None)
+
+
+@pytest.mark.parametrize("train", [campaign, search, reference], ids=lambda train: train.__name__)
+def test_what_another_process_trains_is_left_alone(
+    train, stores, empty_database: Path, tmp_path: Path, monkeypatch
+) -> None:
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    events = tmp_path / "events"
+    for name, store in (("train", stores[0]), ("validation", stores[1]), ("ttbar", stores[1])):
+        shutil.copytree(store, events / name)
+    specs = plan_trials(PARAMS, events, 2, purpose="search")
+    shared = campaign_id(PARAMS, specs[0].events_digest)
+    identity = {
+        "campaign": shared,
+        "search": stable_hash({"trials": shared, "n": 2, "policy": "asha"}, length=8),
+        "reference": reference_spec(ReferenceParams(), events).key,
+    }[train.__name__]
+    writer = RunWriter(connect())
+    parent = writer.open_parent(train.__name__, identity, "theirs", {}, {}, "a note")
+    trial = writer.open_trial(parent, train.__name__, identity, "t000", "deadbeef", {}, 7)
+    theirs = {
+        **drivers.driver_tags(10.0),
+        drivers.MACHINE: "far-away",
+        drivers.PROCESS: "77",
+        drivers.PROCESS_TABLE: "another",
+    }
+    for name, value in theirs.items():
+        writer.client.set_tag(parent, name, value)
+    before = [writer.client.get_run(run).to_dictionary() for run in (parent, trial)]
+    with pytest.raises(
+        BusyError, match=f"^{train.__name__} {identity}: process 77 on far-away, .*, trains it: "
+    ):
+        train(events, tmp_path / "state", writer)
+    after = [writer.client.get_run(run).to_dictionary() for run in (parent, trial)]
+    assert after == before
+    assert not (tmp_path / "state" / "checkpoints").exists()
