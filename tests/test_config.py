@@ -88,3 +88,42 @@ def test_anything_is_accepted_or_refused_clearly(section: str, key: str, value: 
             parse_params(content)
         except ConfigurationError as error:
             assert str(error).startswith("params:\n  ")  # noqa: PT017 - most are accepted
+
+
+HUGE = [
+    ("search", "reduction_factor", 1.0000001, "greater than or equal to 1.01"),
+    ("search", "configurations", 10**9, "less than or equal to 100000"),
+    ("campaign", "trials", 10**9, "less than or equal to 100000"),
+    ("network", "embedding_dim", 10**9, "less than or equal to 65536"),
+    ("network", "hash_columns", 10**9, "less than or equal to 65536"),
+    ("training", "threads", 10**9, "less than or equal to 1024"),
+    ("benchmark", "threads", 10**9, "less than or equal to 1024"),
+    ("benchmark", "copies", 10**9, "less than or equal to 4096"),
+    ("events", "workers", 10**9, "less than or equal to 4096"),
+    ("events", "minimum_bias_pool", 10**9, "less than or equal to 10000000"),
+    ("resources", "concurrency", 10**9, "less than or equal to 4096"),
+    ("resources", "epoch_timeout_seconds", 1e300, "less than or equal to 100000000"),
+    ("resources", "worker_restarts", 10**30, "less than or equal to 1000000"),
+    ("tracking", "patience_seconds", 1e300, "less than or equal to 100000000"),
+    ("predictors", "table_2_splits", 10**9, "less than or equal to 100000"),
+    ("predictors", "table_2_points", 10**30, "less than or equal to 1000000"),
+    ("predictors", "qsvr", {"reads": 10**9}, "less than or equal to 100000"),
+    ("predictors", "qsvr", {"sweeps": 10**9}, "less than or equal to 10000000"),
+    ("predictors", "svr", {"C": 1e6}, "less than or equal to 10000"),
+    ("space", "n_glayers_id", {"values": [10**6]}, "values must be at least 0 and below 101"),
+    ("space", "n_glayers_reg", {"values": [10**6]}, "values must be at least 0 and below 101"),
+    ("space", "output_dim", {"values": [10**6]}, "values must be at least 1 and below 65537"),
+]
+
+
+@pytest.mark.parametrize(("section", "key", "value", "told"), HUGE)
+def test_values_that_would_fill_the_memory_or_never_end_are_refused(section, key, value, told) -> None:
+    with pytest.raises(ConfigurationError, match=rf"(?s){section}\.{key}.*: .*{told}"):
+        parse_params({section: {key: value}})
+
+
+def test_the_closest_rungs_that_are_allowed_are_few() -> None:
+    from mlpf_hpo.tuning.scheduler import rungs
+
+    assert len(rungs(10**6, 1, 1.01)) == 1389
+    assert parse_params({"search": {"reduction_factor": 1.01}}).search.reduction_factor == 1.01

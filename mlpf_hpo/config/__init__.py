@@ -13,62 +13,32 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from mlpf_hpo.config.names import CandidateName, CombinationName, SamplerName
 from mlpf_hpo.config.parameters import parameters, read_parameters
 from mlpf_hpo.config.space import SpaceParams
 from mlpf_hpo.config.target import TargetParams
+from mlpf_hpo.config.types import (
+    AutoOrProcesses,
+    Epochs,
+    FailuresAllowed,
+    Folds,
+    Fraction,
+    NumberTextOrNothing,
+    OpenFraction,
+    Positive,
+    PositiveFloat,
+    PositiveSeconds,
+    ReductionFactor,
+    Repetitions,
+    Seconds,
+    Seed,
+    Threads,
+    Trials,
+    WholeNumberOrText,
+    Width,
+    Widths,
+)
 from mlpf_hpo.config.validation import Section
-from mlpf_hpo.seeds import LARGEST_SEED
-
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
-Positive = Annotated[int, Field(ge=1, le=10**9)]
-PositiveFloat = Annotated[float, Field(gt=0.0)]
-AutoOrPositive = Literal["auto"] | Positive
-Epochs = Annotated[int, Field(ge=2, le=10**6)]
-Folds = Annotated[int, Field(ge=2, le=1000)]
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
-FailuresAllowed = Annotated[int, Field(ge=0, le=10**9)]
-
-CandidateName = Literal[
-    "persistence",
-    "drift",
-    "power_law",
-    "exponential",
-    "mmf",
-    "parametric",
-    "svr",
-    "nu_svr",
-    "ridge",
-    "forest",
-    "extra_trees",
-    "gaussian_process",
-    "residual_svr",
-    "residual_nu_svr",
-    "residual_ridge",
-    "residual_forest",
-    "residual_trees",
-    "halfway_ridge",
-    "cautious_svr",
-    "cautious_trees",
-    "qsvr",
-    "qsvr_ensemble",
-    "random_bits",
-]
-SamplerName = Literal[
-    "random",
-    "steepest_descent",
-    "simulated_annealing",
-    "path_integral",
-    "tabu",
-    "zoom",
-    "exact",
-    "mock_pegasus",
-    "mock_zephyr",
-    "qpu",
-    "leap_hybrid",
-]
-CombinationName = Literal["mse", "mse_softmax", "log_cosh", "log_cosh_softmax", "best", "mean", "min_energy"]
-"""Names that the registries of `predictors` know, so that a wrong one is refused when params are read."""
 
 LARGEST_EXPONENT = 500
 """Of 2, for the weights of QSVR's bits: products of a few of them stay finite."""
@@ -95,18 +65,15 @@ class EventsParams(Section):
     train: SampleParams = SampleParams(process="ttbar", events=48)
     validation: SampleParams = SampleParams(process="qcd", events=48)
     pileup: Annotated[float, Field(ge=0.0, le=200.0)] = 0.0
-    minimum_bias_pool: Positive = 2000
-    workers: AutoOrPositive = "auto"
-
-
-Widths = Annotated[tuple[Positive, ...], Field(min_length=1)]
+    minimum_bias_pool: Annotated[int, Field(ge=1, le=10**7)] = 2000
+    workers: AutoOrProcesses = "auto"
 
 
 class NetworkParams(Section):
     """Widths of MLPF that no trial changes; docs/scale.md has those of the paper."""
 
-    embedding_dim: Positive = 32
-    hash_columns: Positive = 512
+    embedding_dim: Width = 32
+    hash_columns: Width = 512
     class_head: Widths = (64, 32)
     charge_head: Widths = (32,)
     regression_head: Widths = (64, 32)
@@ -117,8 +84,8 @@ class TrainingParams(Section):
 
     batch_events: Positive = 8
     batch_elements: Positive | None = None
-    threads: Positive = 1
-    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
+    threads: Threads = 1
+    precision: Annotated[Literal["32", "bf16-mixed", "16-mixed"], WholeNumberOrText] = "32"
 
 
 def _whole_above_one(gpus: float) -> float:
@@ -130,24 +97,24 @@ def _whole_above_one(gpus: float) -> float:
 class ResourceParams(Section):
     """What a trial gets of this machine; changes no trial's result."""
 
-    concurrency: AutoOrPositive = "auto"
+    concurrency: AutoOrProcesses = "auto"
     gpus_per_trial: Annotated[float, Field(ge=0.0), AfterValidator(_whole_above_one)] | Literal["auto"] = (
         "auto"
     )
-    epoch_timeout_seconds: PositiveFloat = 1800.0
-    worker_restarts: Annotated[int, Field(ge=0)] = 2
+    epoch_timeout_seconds: PositiveSeconds = 1800.0
+    worker_restarts: Annotated[int, Field(ge=0, le=10**6)] = 2
 
 
 class TrackingParams(Section):
     """How a stage deals with an MLflow that is out of reach."""
 
-    patience_seconds: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = 120.0
+    patience_seconds: Seconds = 120.0
 
 
 class CampaignParams(Section):
     """The `campaign` stage: random configurations trained in full."""
 
-    trials: Positive = 48
+    trials: Trials = 48
     epochs: Epochs = 16
     failures_allowed: FailuresAllowed = 0
 
@@ -155,7 +122,7 @@ class CampaignParams(Section):
 class SvrParams(Section):
     """The paper's support vector regression."""
 
-    C: PositiveFloat = 67.61
+    C: Annotated[float, Field(gt=0.0, le=1e4)] = 67.61  # far above, the solver does not come to an end
     gamma: PositiveFloat = 0.1
     epsilon: Annotated[float, Field(ge=0.0)] = 0.02
 
@@ -170,9 +137,9 @@ class QsvrParams(Section):
     epsilon: Annotated[float, Field(ge=0.0)] = 0.02
     gamma: PositiveFloat = 0.1
     sampler: SamplerName = "zoom"
-    reads: Positive = 100
-    sweeps: Positive = 100
-    solver: str = ""
+    reads: Repetitions = 100
+    sweeps: Annotated[int, Field(ge=1, le=10**7)] = 100
+    solver: Annotated[str, NumberTextOrNothing] = ""
     annealing_time: PositiveFloat = 20.0
     chain_strength: PositiveFloat = 10.0
     device_seconds: Annotated[float, Field(ge=0.0)] = 60.0
@@ -216,8 +183,8 @@ class PredictorsParams(Section):
     inner_folds: Folds = 3
     criterion: Literal["spearman", "r2", "log_mae"] = "spearman"
     coverage: OpenFraction = 0.9
-    table_2_splits: Positive = 20
-    table_2_points: Annotated[int, Field(ge=3)] = 20
+    table_2_splits: Repetitions = 20
+    table_2_points: Annotated[int, Field(ge=3, le=10**6)] = 20
     svr: SvrParams = SvrParams()
     qsvr: QsvrParams = QsvrParams()
 
@@ -234,14 +201,16 @@ def _alias(name: str) -> str:
 class SearchParams(Section):
     """The `search` stage: ASHA with and without the champion, on one stream of configurations."""
 
-    configurations: Positive = 24
+    configurations: Trials = 24
     max_epochs: Epochs = 16
     grace_epochs: Positive = 1
-    reduction_factor: Annotated[float, Field(gt=1.0, le=1e6)] = 3.0
+    reduction_factor: ReductionFactor = 3.0
     predict_from_epoch: Annotated[int, Field(ge=0, le=10**6)] = 2
     predict_every: Positive = 1
     coverage: OpenFraction = 0.9
-    champion: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_alias)] = "champion"
+    champion: Annotated[
+        str, Field(min_length=1, max_length=255), AfterValidator(_alias), WholeNumberOrText
+    ] = "champion"
     failures_allowed: FailuresAllowed = 0
 
     @model_validator(mode="after")
@@ -259,8 +228,8 @@ class SearchParams(Section):
 class BenchmarkParams(Section):
     """The `benchmark` stage: a fixed configuration trained in N copies."""
 
-    copies: AutoOrPositive = "auto"
-    threads: Positive = 1
+    copies: AutoOrProcesses = "auto"
+    threads: Threads = 1
     events_per_thread: Positive = 48
     epochs: Epochs = 4
     batch_size: Positive = 8

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mlpf_hpo.config import NetworkParams, Positive, Seed, TrainingParams
+from mlpf_hpo.config import NetworkParams, TrainingParams
 from mlpf_hpo.config.parameters import read_parameters
+from mlpf_hpo.config.types import Positive, Seed, Width
 from mlpf_hpo.config.validation import Section
 from mlpf_hpo.seeds import derive_seed
 
@@ -26,7 +27,7 @@ class ConfigurationParams(Section):
     n_glayers_reg: Annotated[int, Field(ge=0, le=100)] = 2
     dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     bin_size: Positive = 64
-    output_dim: Positive = 64
+    output_dim: Width = 64
     weight_decay: Annotated[float, Field(ge=0.0)] = 1e-4
 
 
@@ -43,7 +44,7 @@ class ReferenceParams(Section):
 
     seed: Seed = 42
     pileup: Annotated[float, Field(ge=0.0, le=200.0)] = 20.0
-    minimum_bias_pool: Positive = 4000
+    minimum_bias_pool: Annotated[int, Field(ge=1, le=10**7)] = 4000
     events: SampleSizes = SampleSizes()
     epochs: Annotated[int, Field(ge=2, le=10**6)] = 14
     configuration: ConfigurationParams = ConfigurationParams()

@@ -66,11 +66,11 @@ class SpaceParams(Section):
     """The search space; the defaults are table 1 of the paper."""
 
     lr: Annotated[UniformParams, _within(0)] = _table_1("lr")
-    n_glayers_id: ChoiceParams = _table_1("n_glayers_id")
-    n_glayers_reg: ChoiceParams = _table_1("n_glayers_reg")
+    n_glayers_id: Annotated[ChoiceParams, _within(0, below=101)] = _table_1("n_glayers_id")
+    n_glayers_reg: Annotated[ChoiceParams, _within(0, below=101)] = _table_1("n_glayers_reg")
     dropout: Annotated[UniformParams, _within(0, below=1)] = _table_1("dropout")
     bin_size: Annotated[ChoiceParams, _within(1)] = _table_1("bin_size")
-    output_dim: Annotated[ChoiceParams, _within(1)] = _table_1("output_dim")
+    output_dim: Annotated[ChoiceParams, _within(1, below=2**16 + 1)] = _table_1("output_dim")
     weight_decay: Annotated[UniformParams, _within(0)] = _table_1("weight_decay")
 
     def search_space(self) -> SearchSpace:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from mlpf_hpo.config import Positive, PositiveFloat
+from mlpf_hpo.config.types import Positive, PositiveFloat
 from mlpf_hpo.config.validation import Section, validated
 from mlpf_hpo.config.yaml_file import read_mapping
 from mlpf_hpo.errors import ConfigurationError, DataError

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlpf_hpo.config import Positive, Seed
 from mlpf_hpo.config.parameters import read_parameters
+from mlpf_hpo.config.types import Repetitions, Seed
 from mlpf_hpo.config.validation import Section
 
 
@@ -18,13 +18,13 @@ class PublishedParams(Section):
     seed: Seed = 42
     paper_seed: Seed = 123
     ensemble_seed: Seed = 202831532
-    svr_splits: Positive = 1000
-    qsvr_splits: Positive = 100
-    ensemble_splits: Positive = 10
-    honest_splits: Positive = 100
-    reads: Positive = 100
-    sweeps: Positive = 100
-    draws: Positive = 2000
+    svr_splits: Repetitions = 1000
+    qsvr_splits: Repetitions = 100
+    ensemble_splits: Repetitions = 10
+    honest_splits: Repetitions = 100
+    reads: Repetitions = 100
+    sweeps: Repetitions = 100
+    draws: Repetitions = 2000
 
 
 def load_published_params(path: Path) -> PublishedParams:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mlpf_hpo.config.types import LEAST_REDUCTION
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.space import Mode
 from mlpf_hpo.tuning.scheduler import BaseScheduler, Decision, Stop, rungs
@@ -75,8 +76,10 @@ class Asha(BaseScheduler):
 
 def check_halving(max_epochs: int, grace_epochs: int, reduction_factor: float) -> None:
     """Refuse rungs that make no sense."""
-    if reduction_factor <= 1:
-        raise ConfigurationError(f"reduction_factor must exceed 1, found {reduction_factor}")
+    if not reduction_factor >= LEAST_REDUCTION:
+        raise ConfigurationError(
+            f"reduction_factor must be at least {LEAST_REDUCTION}, found {reduction_factor}"
+        )
     if not 1 <= grace_epochs <= max_epochs:
         raise ConfigurationError(
             f"grace_epochs must be between 1 and max_epochs ({max_epochs}), found {grace_epochs}"

@@ -72,7 +72,15 @@ def test_what_is_not_finite_ends_and_leaves_no_trace(value: float) -> None:
     assert asha.on_trial_result("b", 1, 1e9) is Decision.CONTINUE
 
 
-@pytest.mark.parametrize("wrong", [{"reduction_factor": 1.0}, {"grace_epochs": 0}, {"grace_epochs": 17}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"reduction_factor": 1.0000001},
+        {"reduction_factor": float("nan")},
+        {"grace_epochs": 0},
+        {"grace_epochs": 17},
+    ],
+)
 def test_rungs_without_sense_are_refused(wrong) -> None:
     with pytest.raises(ConfigurationError):
         Asha(max_epochs=16, **wrong)

@@ -1,0 +1,55 @@
+"""Types of parameters: ranges with room for work, not for a slip of the keyboard that fills the memory."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from mlpf_hpo.seeds import LARGEST_SEED
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+OpenFraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+Positive = Annotated[int, Field(ge=1, le=10**9)]
+PositiveFloat = Annotated[float, Field(gt=0.0)]
+Epochs = Annotated[int, Field(ge=2, le=10**6)]
+Folds = Annotated[int, Field(ge=2, le=1000)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+
+Trials = Annotated[int, Field(ge=1, le=10**5)]
+"""Configurations that are drawn and kept on record at once."""
+
+Width = Annotated[int, Field(ge=1, le=2**16)]
+Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=100)]
+"""Outputs of layers: weights are of the product of two."""
+
+FailuresAllowed = Annotated[int, Field(ge=0, le=10**9)]
+Threads = Annotated[int, Field(ge=1, le=1024)]
+AutoOrProcesses = Literal["auto"] | Annotated[int, Field(ge=1, le=4096)]
+Repetitions = Annotated[int, Field(ge=1, le=10**5)]
+"""What is kept for each: a sample, a sweep's temperature, a split."""
+
+Seconds = Annotated[float, Field(ge=0.0, le=1e8, allow_inf_nan=False)]
+PositiveSeconds = Annotated[float, Field(gt=0.0, le=1e8)]
+"""Waiting times: three years at most, which every clock and timeout holds."""
+
+LEAST_REDUCTION = 1.01
+"""Of eta, with rungs at grace * eta^k: closer to 1 there are more rungs than any search has epochs."""
+
+ReductionFactor = Annotated[float, Field(ge=LEAST_REDUCTION, le=1e6)]
+
+
+def _text(value: Any) -> Any:
+    """Return a whole number as the text it was before a command line or YAML took it for a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _text_or_none(value: Any) -> Any:
+    return "" if value is None else _text(value)
+
+
+WholeNumberOrText = BeforeValidator(_text)
+"""For names: ``dvc exp run -S training.precision=32`` writes a number, whatever quotes stand there."""
+
+NumberTextOrNothing = BeforeValidator(_text_or_none)
+"""For names that may be empty, which a command line writes as null, too."""
