@@ -46,6 +46,8 @@ def evaluate(
 
     Prints means over splits with 95 % intervals, persistence (the last value seen) beside them. A curve that
     ended early is left out; one of several with the same configuration stays on their side of a split.
+
+    Rows may come in any order. Equal predictions have equal chances of a place in the top 10.
     """
     from mlpf_hpo.files import write_json
     from mlpf_hpo.hardware.host import usable_cpus
