@@ -45,10 +45,10 @@ def best(
 
     Trials that diverged or failed leave no network: they are not among them.
     """
-    from mlpf_hpo.tracking.client import connect, is_there
+    from mlpf_hpo.tracking.client import connect_to_read, is_there
     from mlpf_hpo.tracking.ranking import best_trials
 
-    trials = best_trials(connect(), kind, metric or None, n, mode=mode or None) if is_there() else []
+    trials = best_trials(connect_to_read(), kind, metric or None, n, mode=mode or None) if is_there() else []
     if as_json:
         typer.echo(json.dumps([asdict(trial) for trial in trials], indent=1))
     elif not trials:

@@ -12,7 +12,7 @@ from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.predictors.champion import RECORD
 from mlpf_hpo.reporting.stages import UP_TO_DATE, champion_state, stage_states
 from mlpf_hpo.tracking import replay
-from mlpf_hpo.tracking.client import connect, is_there, tracking_uri
+from mlpf_hpo.tracking.client import connect_to_read, is_there, tracking_uri
 from mlpf_hpo.tracking.overview import Overview, overview
 
 REPORT = Path("report/index.html")
@@ -70,7 +70,7 @@ def gather(root: Path) -> Status:
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         found = pool.submit(asked, lambda: stage_states(root))
-        on_record = asked(lambda: overview(connect()) if is_there() else Overview())
+        on_record = asked(lambda: overview(connect_to_read()) if is_there() else Overview())
     stages = found.result() or {}
     if on_record is not None and stages.get("champion") == UP_TO_DATE:
         stages["champion"] = champion_state(root / RECORD, on_record.champions)

@@ -21,16 +21,18 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 import filelock
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from mlpf_hpo.errors import MissingInputError, TrackingError
 from mlpf_hpo.project import project_folder
 from mlpf_hpo.tracking.answers import first_line
-from mlpf_hpo.tracking.login import URI, full_uri, known_as
+from mlpf_hpo.tracking.login import URI, ask_instead, full_uri, known_as
+from mlpf_hpo.tracking.relocation import ARTIFACTS, is_writable, relocated
 from mlpf_hpo.tracking.storage import SQLITE, StoreClient, storage_refusals
 
-DATABASE, ARTIFACTS = "mlflow.db", "mlartifacts"
+DATABASE = "mlflow.db"
 
 NO_ENTRY = (401, 403)
 REFUSES_LOGIN = ("error code 401", "error code 403", "authentication failed", "access denied", "no password")
@@ -67,21 +69,22 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
     """Return a client of a store that answers.
 
     The schema of a new SQLite database is made here, under a lock: several processes that opened a fresh file
-    at once would each try to make it.
+    at once would each try to make it. One that was moved or copied is told where its files are now.
 
     Parameters
     ----------
     uri : str, optional
         See `tracking_uri`.
     make : bool
-        Whether a database that is not there is made; who only reads says no.
+        Whether a database that is not there is made. Who only reads says no, and may then read one that
+        cannot be written to.
 
     Raises
     ------
     MissingInputError
         If the database is not there and not to be made.
     TrackingError
-        If the server or database cannot be reached.
+        If the server or database cannot be reached, or a database was moved away from its files.
     StorageError
         If the disk is full, or the database may not be written to.
     """
@@ -94,16 +97,30 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
     for name in QUIET:  # what they would log is raised as well, and told in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        with storage_refusals(uri), _first_use(uri):
+        with storage_refusals(uri), _first_use(uri, make):
             _knock(full_uri(uri))
+            if uri.startswith(SQLITE) and full_uri(uri) == uri:
+                ask_instead(uri, f"{SQLITE}{relocated(Path(uri.removeprefix(SQLITE)))}")
             client = StoreClient(tracking_uri=full_uri(uri), registry_uri=full_uri(uri))
             client.search_experiments(max_results=1)
+        _artifact_repos_cache.clear()  # by run alone: of a copied store, MLflow would write to the original's
     except (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError) as error:
         raise TrackingError(
             f"MLflow cannot be reached at {uri}: {first_line(error)}; {_remedy(error)}, or unset {URI} to "
             f"track in {DATABASE} here"
         ) from None
     return client
+
+
+def connect_to_read(uri: str | None = None) -> MlflowClient:
+    """Return a client for who only looks: of a store that may be read-only, or of a new one.
+
+    Raises
+    ------
+    TrackingError, StorageError
+        As `connect` does.
+    """
+    return connect(uri, make=not is_there(uri))
 
 
 def _remedy(error: Exception) -> str:
@@ -124,9 +141,14 @@ def _knock(uri: str) -> None:
             engine.dispose()
 
 
-def _first_use(uri: str) -> AbstractContextManager[object]:
-    """Return a lock that the processes of this machine share for a database file; a server needs none."""
+def _first_use(uri: str, make: bool) -> AbstractContextManager[object]:
+    """Return a lock that the processes of this machine share for a database file.
+
+    A server needs none, and neither does who reads a file that cannot be written to.
+    """
     if not uri.startswith(SQLITE):
         return nullcontext()
     path = Path(uri.removeprefix(SQLITE))
+    if not make and not is_writable(path):
+        return nullcontext()
     return filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=120)

@@ -50,6 +50,12 @@ def full_uri(public: str) -> str:
     return _full.get(public, public)
 
 
+def ask_instead(public: str, other: str) -> None:
+    """Make another address what MLflow is given for one."""
+    if other != public:
+        _full[public] = other
+
+
 @contextmanager
 def logged_out() -> Iterator[None]:
     """Take logins out of the environment while processes are started that write no runs.

@@ -12,11 +12,12 @@ from mlpf_hpo.errors import StorageError, TrackingError
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.tracking import spool as spools
 from mlpf_hpo.tracking.answers import UnreachableError
-from mlpf_hpo.tracking.client import connect, tracking_uri
+from mlpf_hpo.tracking.client import connect, is_there, tracking_uri
 from mlpf_hpo.tracking.delivery import Delivery
 from mlpf_hpo.tracking.operations import summary
 from mlpf_hpo.tracking.outbox import refused
 from mlpf_hpo.tracking.spool import Spool
+from mlpf_hpo.tracking.storage import SQLITE
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +27,8 @@ def spool_folder() -> Path:
     return state_folder() / spools.SPOOL
 
 
-def replay_left(client: MlflowClient, folder: Path) -> int:
-    """Send what processes that are gone left for this store; return the number of operations.
+def replay_left(client: MlflowClient, folder: Path, former: str | None = None) -> int:
+    """Send what processes that are gone left for this store, or at its former address; return how much.
 
     Raises
     ------
@@ -35,7 +36,7 @@ def replay_left(client: MlflowClient, folder: Path) -> int:
         If MLflow stops answering, or refused something: that is kept beside the spool.
     """
     delivery, sent = Delivery(client), 0
-    for spool in spools.left_spools(folder, delivery.uri):
+    for spool in spools.left_spools(folder, delivery.uri, former):
         sent += _replay(spool, delivery)
     return sent
 
@@ -52,17 +53,33 @@ def show(folder: Path) -> Iterator[str]:
 def replay_all(folder: Path) -> Iterator[str]:
     """Send everything that a folder holds, each file to where it belongs; yield a line for each address.
 
-    No login is kept in a file: that of the address in MLFLOW_TRACKING_URI is used where it leads there.
+    No login is kept in a file: that of the address in MLFLOW_TRACKING_URI is used where it leads there. What
+    waits for a database that is gone goes to the current one: the project was moved.
 
     Raises
     ------
     TrackingError
-        If an address cannot be reached, or refused something.
+        If an address cannot be reached, refused something, or is the database of another folder.
     """
-    tracking_uri()  # takes note of the login
+    current = tracking_uri()  # and takes note of the login
     for address in sorted({address for address, _ in spools.contents(folder).values()}):
-        sent = replay_left(connect(address), folder)
-        yield f"{address}: {sent} operations sent"
+        uri = _destination(address, current, folder)
+        sent = replay_left(connect(uri), folder, former=address)
+        yield f"{uri}: {sent} operations sent"
+
+
+def _destination(address: str, current: str, folder: Path) -> str:
+    """Return where that goes which waits for an address; a copy of a project never writes to the original."""
+    if address == current or not address.startswith(SQLITE):
+        return address
+    if folder.resolve().is_relative_to(Path(address.removeprefix(SQLITE)).parent):
+        return address
+    if is_there(address):
+        raise TrackingError(
+            f"{folder}: what waits there is for {address}, which belongs to another folder than {current}; "
+            f"send it there with: MLFLOW_TRACKING_URI={address} mlpf-hpo spool replay"
+        )
+    return current
 
 
 def _replay(spool: Spool, delivery: Delivery) -> int:

@@ -22,6 +22,7 @@ from types import TracebackType
 from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import StorageError
 from mlpf_hpo.tracking.operations import Operation, from_json, to_json
+from mlpf_hpo.tracking.storage import SQLITE
 
 SPOOL = "spool"
 """Folder of spools within a folder of state."""
@@ -35,7 +36,8 @@ class Spool:
     path : path
         The file; made if it is not there.
     uri : str
-        Whom its operations are for; no login is written.
+        Whom its operations are for; no login is written, and the project's own database is written by its
+        place beside the spool: it is still meant when both were moved or copied.
 
     Raises
     ------
@@ -54,7 +56,7 @@ class Spool:
             raise _refused(path, error) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._head, self._left = self._take_over(public_uri(uri))
+            self._head, self._left = self._take_over(_address(path.parent, uri))
         except OSError as error:
             self._file.close()
             if isinstance(error, BlockingIOError):
@@ -143,16 +145,19 @@ class Spool:
 
 def own_spool(folder: Path, uri: str) -> Spool:
     """Return the first file for this address that no other process holds."""
-    for path in _paths(folder, uri):
+    for path in _paths(folder, _address(folder, uri)):
         with suppress(BlockingIOError):
             return Spool(path, uri)
     raise AssertionError("unreachable: there is no last path")
 
 
-def left_spools(folder: Path, uri: str) -> Iterator[Spool]:
-    """Yield, one after the other, the files for this address that a process left operations in."""
+def left_spools(folder: Path, uri: str, former: str | None = None) -> Iterator[Spool]:
+    """Yield, one after the other, the files for this address that a process left operations in.
+
+    Those for a `former` address of the same store are yielded too.
+    """
     for path in sorted(folder.glob("*.jsonl"), key=lambda path: (len(path.name), path.name)):
-        if _address(_whole(path.read_bytes())) != public_uri(uri):
+        if _meant(folder, _whole(path.read_bytes())) not in (public_uri(uri), former):
             continue
         with suppress(BlockingIOError), Spool(path, uri) as spool:
             yield spool
@@ -169,19 +174,29 @@ def contents(folder: Path) -> dict[Path, tuple[str, list[Operation]]]:
             with suppress(ValueError):
                 operations.append(from_json(json.loads(line)))
         if lines:
-            found[path] = (_address(content), operations)
+            found[path] = (_meant(folder, content), operations)
     return found
 
 
-def _address(content: bytes) -> str:
+def _address(folder: Path, uri: str) -> str:
+    """Return an address as a spool has it: a database in a folder above it by its relative path."""
+    database = Path(uri.removeprefix(SQLITE)).resolve()
+    if uri.startswith(SQLITE) and folder.resolve().is_relative_to(database.parent):
+        return f"{SQLITE}{os.path.relpath(database, folder.resolve())}"
+    return public_uri(uri)
+
+
+def _meant(folder: Path, content: bytes) -> str:
     """Return whom the operations of a file are for; files of earlier versions named a user there."""
     head = content.partition(b"\n")[0]
-    return public_uri(json.loads(head)["tracking_uri"]) if head else ""
+    address = public_uri(json.loads(head)["tracking_uri"]) if head else ""
+    if not address.startswith(SQLITE):
+        return address
+    return f"{SQLITE}{os.path.normpath(folder.resolve() / address.removeprefix(SQLITE))}"
 
 
-def _paths(folder: Path, uri: str) -> Iterator[Path]:
+def _paths(folder: Path, address: str) -> Iterator[Path]:
     """Yield the files for an address: the first, and one more for each process that writes at once."""
-    address = public_uri(uri)
     readable = re.sub(r"[^A-Za-z0-9]+", "-", address)[-40:].strip("-")
     stem = f"{readable}-{hashlib.sha256(address.encode()).hexdigest()[:8]}"
     yield folder / f"{stem}.jsonl"

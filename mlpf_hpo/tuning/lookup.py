@@ -8,7 +8,7 @@ from pathlib import Path
 from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.tracking import finder
-from mlpf_hpo.tracking.client import connect, is_there
+from mlpf_hpo.tracking.client import connect_to_read, is_there
 from mlpf_hpo.tracking.kept import Client
 from mlpf_hpo.tracking.networks import is_reference
 from mlpf_hpo.tracking.records import TrialRun
@@ -57,7 +57,7 @@ def find_trained(wanted: str, state: Path | None = None) -> tuple[TrainedTrial, 
         raise MissingInputError(
             f"{wanted}: no such checkpoint, and no MLflow database here to look for a trial of this name in"
         )
-    client = connect()
+    client = connect_to_read()
     runs = finder.find_runs(client, wanted)
     keys = sorted({run.trial_key for run in runs})
     if len(keys) > 1:
@@ -94,7 +94,7 @@ def run_of(trained: TrainedTrial) -> TrialRun | None:
     """Return the run of a checkpoint's trial: the one whose folder it lies in, else the newest."""
     if not is_there():
         return None
-    runs = finder.runs_of_trial(connect(), trained.trial_key)
+    runs = finder.runs_of_trial(connect_to_read(), trained.trial_key)
     folders = {part.name for part in trained.path.resolve().parents}
     inside = [run for run in runs if run.campaign_id in folders]
     return next(iter([*inside, *runs]), None)
