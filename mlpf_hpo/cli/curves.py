@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import examples, group
+from mlpf_hpo.cli.style import Hyperparameters, Mode, column_names, examples, group
 
 EXAMPLES = examples(
     "mlpf-hpo curves import table.csv --hyperparameters lr,dropout --loss-prefix loss_ "
-    "--name published --out data/published.parquet"
+    "--name published --out data/published.parquet",
+    "mlpf-hpo curves import table.csv --loss-prefix fitness_ --mode max --name theirs "
+    "--out data/theirs.parquet",
 )
 app = group("Learning-curve data sets.", epilog=EXAMPLES)
 
@@ -23,20 +25,24 @@ app = group("Learning-curve data sets.", epilog=EXAMPLES)
 )
 def curves_import(
     file: Annotated[Path, typer.Argument(help="CSV table: one row per trial.")],
-    hyperparameters: Annotated[str, typer.Option(help="Column names, separated by commas.")],
     name: Annotated[str, typer.Option(help="What the data set is called in captions.")],
     out: Annotated[Path, typer.Option(help="Parquet file to write; its card lies beside it.")],
+    hyperparameters: Hyperparameters = "",
     loss_prefix: Annotated[str, typer.Option(help="Columns PREFIX0, PREFIX1, ... are the curve.")] = "loss_",
+    mode: Mode = "",
 ) -> None:
     """Read a table of learning curves into a data set."""
     from mlpf_hpo.curves.csv_table import import_csv
     from mlpf_hpo.curves.dataset import write_curves
+    from mlpf_hpo.reporting.evaluation import features_text
 
-    names = [column.strip() for column in hyperparameters.split(",") if column.strip()]
-    curves = import_csv(file, hyperparameters=names, loss_prefix=loss_prefix, name=name)
+    names = column_names(hyperparameters)
+    curves = import_csv(file, hyperparameters=names, loss_prefix=loss_prefix, name=name, mode=mode or None)
     write_curves(curves, out)
     n_distinct, n_restarted = len(set(curves.groups)), int((curves.restart_epoch >= 0).sum())
     console.out.print(
         f"{out}: {len(curves)} curves of {curves.n_epochs} epochs, {n_distinct} distinct configurations, "
-        f"{n_restarted} with a restart"
+        f"{n_restarted} with a restart",
+        markup=False,
     )
+    console.out.print(features_text(curves), markup=False)

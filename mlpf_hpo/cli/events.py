@@ -11,6 +11,7 @@ import typer
 from mlpf_hpo import console
 from mlpf_hpo.cli import generate
 from mlpf_hpo.cli.style import examples, group
+from mlpf_hpo.number_format import interval
 
 if TYPE_CHECKING:
     from mlpf_hpo.events.summary import StoreSummary
@@ -177,7 +178,7 @@ def _particles_told(told: StoreSummary, name: str) -> tuple[str, ...]:
 
 def _range_told(parts: tuple[float, ...]) -> str:
     low, median, high = parts
-    return "-" if math.isnan(median) else f"{median:.2f} [{low:.2f}, {high:.2f}]"
+    return "-" if math.isnan(median) else interval(median, low, high, decimals=2)
 
 
 def _short(value: Any) -> str:

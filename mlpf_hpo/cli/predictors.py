@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import ParamsFile, examples, group
+from mlpf_hpo.cli.style import Hyperparameters, Mode, ParamsFile, column_names, examples, group
 from mlpf_hpo.seeds import LARGEST_SEED
 
 EXAMPLES = examples(
@@ -24,8 +24,9 @@ FEW_SPLITS = 10
 """A process of its own pays for so many splits."""
 
 Curves = Annotated[Path, typer.Option(help="Curves: CSV with a row per trial, or Parquet of ours.")]
-Prefix = Annotated[str, typer.Option(help="CSV columns PREFIX0, PREFIX1, ... are the curve.")]
-Mode = Annotated[str, typer.Option(help="min or max: whether small or large values are good (CSV).")]
+Prefix = Annotated[
+    str, typer.Option(help="CSV columns PREFIX0, PREFIX1, ... are the curve; loss_ by default.")
+]
 Share = Annotated[float, typer.Option(min=0.0, help="Share of the curve that is seen, from 0 to below 1.")]
 
 
@@ -37,8 +38,9 @@ def evaluate(
     splits: Annotated[int, typer.Option(min=1, help="Random splits by configuration.")] = 100,
     json: Annotated[Path | None, typer.Option(help="File for the scores.")] = None,
     predictors: Annotated[str, typer.Option(help="Names, separated by commas; selected: chosen anew.")] = "",
-    loss_prefix: Prefix = "loss_",
-    mode: Mode = "min",
+    loss_prefix: Prefix = "",
+    mode: Mode = "",
+    hyperparameters: Hyperparameters = "",
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of splits, folds, predictors.")] = 42,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
@@ -52,16 +54,29 @@ def evaluate(
     from mlpf_hpo.files import write_json
     from mlpf_hpo.hardware.host import usable_cpus
     from mlpf_hpo.predictors.evaluation import evaluate as score_all
+    from mlpf_hpo.predictors.evaluation import usable
     from mlpf_hpo.predictors.selection import known_epochs_at
-    from mlpf_hpo.reporting.evaluation import HEADER, about, as_json, names_of, score_rows
+    from mlpf_hpo.reporting.evaluation import (
+        HEADER,
+        about,
+        as_json,
+        dominated_text,
+        features_text,
+        names_of,
+        score_rows,
+    )
 
-    settings, told = _settings(params), _usable(curves, loss_prefix, mode)
+    settings, everything = _settings(params), _read(curves, loss_prefix, mode, hyperparameters)
+    told = usable(everything)
     known = known_epochs_at(_share(known_fraction), told.n_epochs)
     with console.progress_bar("evaluate") as progress:
         names, jobs = names_of(predictors), max(1, min(usable_cpus(), splits // FEW_SPLITS))
         found = score_all(told, names, known, train, splits, settings, seed, progress, jobs)
     console.out.print(about(found, told), markup=False)
+    console.out.print(features_text(told), markup=False)
     console.out.print(console.columns(HEADER, score_rows(found)), markup=False)
+    for note in dominated_text(everything):
+        console.out.print(note, markup=False)
     if json is not None:
         write_json(json, as_json(found, told, known_fraction, seed))
 
@@ -72,23 +87,27 @@ def fit(
     out: Annotated[Path, typer.Option(help="Model file to write (skops: data, no code).")],
     predictor: Annotated[str, typer.Option(help="Name; empty: chosen by cross-validation.")] = "",
     known_fraction: Share = 0.25,
-    loss_prefix: Prefix = "loss_",
-    mode: Mode = "min",
+    loss_prefix: Prefix = "",
+    mode: Mode = "",
+    hyperparameters: Hyperparameters = "",
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of folds and predictors.")] = 42,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Fit a predictor that answers at any epoch, and write it to a file."""
     from mlpf_hpo.files import write_bytes
     from mlpf_hpo.predictors.choice import fit_chosen
+    from mlpf_hpo.predictors.evaluation import usable
     from mlpf_hpo.predictors.selection import known_epochs_at
+    from mlpf_hpo.reporting.evaluation import features_text
     from mlpf_hpo.tracking.model_format import model_bytes
 
-    told = _usable(curves, loss_prefix, mode)
+    told = usable(_read(curves, loss_prefix, mode, hyperparameters))
     known = known_epochs_at(_share(known_fraction), told.n_epochs)
     names = (predictor,) if predictor else None
     made, why = fit_chosen(told, known, _settings(params), seed, names)
     write_bytes(out, model_bytes(made))
     console.out.print(f"{out}: {made.name}, fitted on {len(told)} curves of {told.n_epochs} epochs{why}")
+    console.out.print(features_text(told), markup=False)
 
 
 @app.command(epilog=EXAMPLES)
@@ -99,25 +118,30 @@ def predict(
         typer.Option(help="Model file, or MODEL@ALIAS in the registry; by default the search's champion."),
     ] = "",
     coverage: Annotated[float, typer.Option(help="Of the intervals, within (0, 1).")] = 0.9,
-    loss_prefix: Prefix = "loss_",
-    mode: Mode = "min",
+    loss_prefix: Prefix = "",
+    mode: Mode = "",
+    hyperparameters: Hyperparameters = "",
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Predict the final value of each curve, wherever it stands, with an interval."""
-    from mlpf_hpo.curves.csv_table import read_table
     from mlpf_hpo.errors import ConfigurationError
     from mlpf_hpo.predictors.model_file import load_predictor, load_registered
-    from mlpf_hpo.reporting.evaluation import PREDICTED, predicted_rows
+    from mlpf_hpo.reporting.evaluation import PREDICTED, features_text, predicted_rows
 
     if not 0 < coverage < 1:
         raise ConfigurationError(f"--coverage {coverage:g}: must lie between 0 and 1")
-    told = read_table(curves, loss_prefix, _mode(mode))
     if not model or ("@" in model and not Path(model).exists()):
         made, _ = load_registered(model or _champion(params))
     else:
         made = load_predictor(Path(model))
+    names = made.hyperparameters
+    asked = column_names(hyperparameters)
+    if asked is not None and sorted(asked) != sorted(names):
+        raise ConfigurationError(f"--hyperparameters {hyperparameters}: it was fitted on {', '.join(names)}")
+    told = _read(curves, loss_prefix, mode, ",".join(names))
     console.out.print(console.columns(PREDICTED, predicted_rows(made, told, coverage)), markup=False)
     console.out.print(f"final: after {made.n_epochs} epochs; intervals at {coverage:.0%} coverage")
+    console.out.print(features_text(told), markup=False)
 
 
 @app.command(epilog=EXAMPLES)
@@ -176,19 +200,10 @@ def _settings(params: Path) -> Any:
     return _params(params).predictors
 
 
-def _usable(curves: Path, loss_prefix: str, mode: str) -> Any:
+def _read(curves: Path, loss_prefix: str, mode: str, hyperparameters: str) -> Any:
     from mlpf_hpo.curves.csv_table import read_table
-    from mlpf_hpo.predictors.evaluation import usable
 
-    return usable(read_table(curves, loss_prefix, _mode(mode)))
-
-
-def _mode(mode: str) -> Any:
-    from mlpf_hpo.errors import ConfigurationError
-
-    if mode not in ("min", "max"):
-        raise ConfigurationError(f"--mode {mode}: min or max")
-    return mode
+    return read_table(curves, loss_prefix or None, mode or None, column_names(hyperparameters))
 
 
 def _share(share: float) -> float:

@@ -14,6 +14,16 @@ StateFolder = Annotated[
     Path | None,
     typer.Option("--state", help="Folder that keeps the checkpoints of runs.", show_default=STATE),
 ]
+Mode = Annotated[
+    str,
+    typer.Option(help="min or max: whether small or large values are good; by default what the data tell."),
+]
+Hyperparameters = Annotated[
+    str,
+    typer.Option(
+        help="Columns, separated by commas; by default all that can be hyperparameters; see what is printed."
+    ),
+]
 ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 
 
@@ -27,6 +37,17 @@ def group(told: str, epilog: str, cls: type[TyperGroup] = TyperGroup) -> typer.T
         help=told,
         epilog=epilog,
     )
+
+
+def column_names(told: str) -> list[str] | None:
+    """Return the names in a list with commas, None for an empty one.
+
+    Examples
+    --------
+    >>> column_names("lr, dropout"), column_names("")
+    (['lr', 'dropout'], None)
+    """
+    return [name.strip() for name in told.split(",") if name.strip()] or None
 
 
 def examples(*commands: str, also: str = "") -> str:

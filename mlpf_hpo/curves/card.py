@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from mlpf_hpo.curves.columns import left_out_text
 from mlpf_hpo.curves.schema import LearningCurves
 
 
@@ -24,6 +25,7 @@ def describe(curves: LearningCurves) -> dict[str, Any]:
         "status": dict(sorted(Counter(curves.status.tolist()).items())),
         "hardware": dict(sorted(Counter(curves.hardware.tolist()).items())),
         "hyperparameters": list(curves.hyperparameters),
+        "left_out": dict(curves.left_out),
         "metrics": list(curves.metrics),
     }
 
@@ -32,6 +34,7 @@ def card_text(card: dict[str, Any]) -> str:
     """Return a card as Markdown."""
     statuses = ", ".join(f"{n} {name}" for name, n in card["status"].items())
     hardware = ", ".join(f"{n} on {name or 'unknown hardware'}" for name, n in card["hardware"].items())
+    left_out = f"; left out: {left_out_text(card['left_out'])}" if card["left_out"] else ""
     return f"""# Learning curves: {card["source"]}
 
 {card["curves"]} curves of up to {card["epochs"]} epochs; the target is `{card["target"]}`, to be
@@ -47,6 +50,6 @@ def card_text(card: dict[str, Any]) -> str:
 
 - Status: {statuses}
 - Hardware: {hardware}
-- Hyperparameters: {", ".join(card["hyperparameters"])}
+- Hyperparameters: {", ".join(card["hyperparameters"])}{left_out}
 - Metrics per epoch: {", ".join(card["metrics"])}
 """

@@ -2,95 +2,137 @@
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from mlpf_hpo.curves.cells import curve_columns, hyperparameter_column
+from mlpf_hpo.curves.columns import check_distinct, check_names, curve_names, find_hyperparameters
 from mlpf_hpo.curves.dataset import read_curves
-from mlpf_hpo.curves.features import LOSS
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import BOOKKEEPING, LearningCurves
-from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
-from mlpf_hpo.file_kind import NO_TEXT_DATA, file_kind
-from mlpf_hpo.space import Mode, config_id
+from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
+from mlpf_hpo.metric_modes import resolve_mode
+from mlpf_hpo.space import config_id
 from mlpf_hpo.target_metric import TargetMetric
 
-FloatArray = NDArray[np.float64]
-
-COMPRESSED = (".gz", ".bz2", ".zip", ".xz", ".zst", ".tar")
-"""Suffixes of files that pandas decompresses."""
+PREFIX = "loss_"
 
 
 def import_csv(
     path: Path,
-    hyperparameters: Sequence[str],
+    hyperparameters: Sequence[str] | None,
     loss_prefix: str,
     name: str,
-    mode: Mode = "min",
+    mode: str | None = None,
 ) -> LearningCurves:
     """Read a table with a row per trial: hyperparameter columns, and ``PREFIX0 ... PREFIX{T-1}``.
 
-    A curve may end early: empty cells after its last epoch. Anything else that is not a finite number is
-    refused with its row and column.
+    A curve may end early, see `cells.curve_columns`. Anything else that is not a finite number is refused
+    with its row and column.
+
+    Parameters
+    ----------
+    path : path
+        The table.
+    hyperparameters : sequence of str or None
+        Columns; None for all that can be hyperparameters, see `columns.find_hyperparameters`.
+    loss_prefix : str
+        Of the columns of the curve; it names the metric.
+    name : str
+        What the data set is called in captions.
+    mode : {"min", "max"}, optional
+        Whether small or large values are good; by default what the metric's name tells.
 
     Raises
     ------
     MissingInputError, DataError
         If there is no such file, or its content cannot be used.
+    ConfigurationError
+        If the metric's name does not tell its mode, and none is given.
     """
     table = _read_csv(path)
-    losses = _loss_columns(table, loss_prefix, path)
-    _check_hyperparameters(hyperparameters, table, losses, path)
+    columns = [str(column) for column in table.columns]
+    curve = curve_names(columns, loss_prefix, str(path))
+    if hyperparameters is None:
+        hyperparameters, left_out = find_hyperparameters(table, curve, str(path))
+    else:
+        check_names(hyperparameters, columns, curve, str(path))
+        left_out = {}
     if len(table) < 2:
         raise DataError(f"{path}: {len(table)} row(s); a data set of curves needs at least two")
-    configs = pd.DataFrame({column: _numbers(table, column, path) for column in hyperparameters})
-    values = np.stack([_numbers(table, column, path, may_end=True) for column in losses], axis=1)
-    _check_ends(values, losses, path)
+    metric = loss_prefix.rstrip("_./- ") or "loss"
+    target = TargetMetric(metric, resolve_mode(metric, mode))
+    configs = pd.DataFrame(
+        {column: hyperparameter_column(table[column], str(path)) for column in hyperparameters}
+    )
+    values, status = curve_columns([table[column] for column in curve], str(path))
     keys = [config_id({str(k): v for k, v in row.items()}) for row in configs.to_dict("records")]
     configs.insert(0, "config_id", keys)
     configs.insert(1, "seed", np.full(len(table), -1))
     n = len(table)
-    metric = loss_prefix.rstrip("_") or "loss"
     return LearningCurves(
         configs=configs,
         metrics={metric: values},
-        target=TargetMetric(metric, mode),
-        status=np.where(np.isfinite(values[:, -1]), "finished", "stopped"),
+        target=target,
+        status=status,
         restart_epoch=first_restarts(values),
         source=name,
         run_ids=np.full(n, ""),
         hardware=np.full(n, ""),
+        left_out=left_out,
     )
 
 
-def read_table(path: Path, loss_prefix: str = "loss_", mode: Mode = "min") -> LearningCurves:
+def read_table(
+    path: Path,
+    loss_prefix: str | None = None,
+    mode: str | None = None,
+    hyperparameters: Sequence[str] | None = None,
+) -> LearningCurves:
     """Read curves from Parquet as `write_curves` wrote it, or from a CSV table.
 
-    Every column of a CSV table that is not part of the curve is taken for a hyperparameter.
+    Parquet says itself what its curves are of: another prefix or mode than that is refused.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    loss_prefix : str, optional
+        Of the columns of the curve in CSV; ``loss_`` by default.
+    mode : {"min", "max"}, optional
+        Whether small or large values are good; by default what the data or the metric's name tell.
+    hyperparameters : sequence of str, optional
+        Columns to be used; by default all of Parquet, and of CSV all that can be hyperparameters.
 
     Raises
     ------
     MissingInputError, DataError
         If there is no such file, or its content cannot be used.
+    ConfigurationError
+        If the metric's mode is not known, or contradicts what was asked for.
     """
-    if path.suffix == ".parquet":
-        return read_curves(path)
-    columns = [str(name) for name in _read_csv(path).columns]
-    losses = re.compile(re.escape(loss_prefix) + r"\d+")
-    names = [name for name in columns if not losses.fullmatch(name) and name not in BOOKKEEPING]
-    return import_csv(path, names, loss_prefix, path.stem, mode)
+    if path.suffix != ".parquet":
+        return import_csv(path, hyperparameters, loss_prefix or PREFIX, path.stem, mode)
+    curves = read_curves(path)
+    if loss_prefix is not None and loss_prefix.rstrip("_./- ") != curves.metric:
+        raise ConfigurationError(f"--loss-prefix {loss_prefix}: {path} holds curves of {curves.target}")
+    if mode not in (None, curves.mode):
+        raise ConfigurationError(
+            f"--mode {mode}: {path} holds curves of {curves.target}; leave --mode out, or import them again "
+            f"with --mode {mode}"
+        )
+    if hyperparameters is None:
+        return curves
+    check_names(hyperparameters, curves.hyperparameters, (), str(path))
+    return replace(curves, configs=curves.configs[[*BOOKKEEPING, *hyperparameters]])
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    kind = file_kind(path)
-    if kind in NO_TEXT_DATA and path.suffix not in COMPRESSED:
-        raise DataError(f"{path}: {kind}, not a CSV table")
     try:
         with warnings.catch_warnings():
             # A row longer than the header: pandas would drop its last cells, and only warn.
@@ -102,66 +144,6 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: cannot be read as CSV: {error}") from None
     # The header as a row like the others: pandas would rename a column that stands there twice.
     header = [str(name).strip() for name in rows.iloc[0]]
-    _check_distinct(header, f"{path}: the header")
-    return rows.iloc[1:].set_axis(header, axis=1).reset_index(drop=True)
-
-
-def _check_distinct(names: Sequence[str], where: str) -> None:
-    for name, n in Counter(names).items():
-        if n > 1:
-            raise DataError(f"{where} names column {name!r} {n} times")
-
-
-def _check_hyperparameters(
-    names: Sequence[str], table: pd.DataFrame, losses: Sequence[str], path: Path
-) -> None:
-    if not names:
-        raise DataError(f"{path}: name at least one hyperparameter column")
-    _check_distinct(names, "--hyperparameters")
-    for name in names:
-        if name in losses:
-            raise DataError(f"{path}: column {name!r} is part of the curve, not a hyperparameter")
-        if name in BOOKKEEPING or LOSS.fullmatch(name):
-            raise DataError(f"{path}: a hyperparameter cannot be called {name!r} here; rename the column")
-        if name not in table:
-            raise DataError(
-                f"{path}: no column {name!r}{did_you_mean(name, [str(c) for c in table.columns])}"
-            )
-
-
-def _loss_columns(table: pd.DataFrame, prefix: str, path: Path) -> list[str]:
-    numbered: dict[int, str] = {}
-    for name in table.columns:
-        number = str(name).removeprefix(prefix)
-        if str(name).startswith(prefix) and number.isdecimal():
-            if int(number) in numbered:
-                raise DataError(f"{path}: columns {numbered[int(number)]} and {name} are the same epoch")
-            numbered[int(number)] = str(name)
-    if not numbered:
-        raise DataError(
-            f"{path}: no columns {prefix}0, {prefix}1, ...; there are {', '.join(table.columns[:9])}"
-        )
-    gaps = sorted(set(range(len(numbered))) - set(numbered))
-    if gaps:
-        raise DataError(f"{path}: column {prefix}{gaps[0]} is missing; epochs must be numbered without gaps")
-    return [numbered[epoch] for epoch in range(len(numbered))]
-
-
-def _numbers(table: pd.DataFrame, column: str, path: Path, may_end: bool = False) -> FloatArray:
-    texts = table[column].str.strip()
-    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float)
-    allowed = (texts == "").to_numpy() if may_end else np.zeros(len(texts), dtype=bool)
-    bad = ~np.isfinite(numbers) & ~allowed
-    if bad.any():
-        row = int(bad.argmax())
-        raise DataError(f"{path}: row {row + 1}, column {column}: {texts.iloc[row]!r} is not a finite number")
-    return numbers
-
-
-def _check_ends(values: FloatArray, columns: Sequence[str], path: Path) -> None:
-    known = np.isfinite(values)
-    gap = known[:, 1:] & ~known[:, :-1]
-    if gap.any() or not known[:, 0].all():
-        row = int((gap.any(axis=1) | ~known[:, 0]).argmax())
-        column = columns[int((~known[row]).argmax())]
-        raise DataError(f"{path}: row {row + 1}, column {column}: empty, but the curve goes on after it")
+    check_distinct(header, f"{path}: the header")
+    table = rows.iloc[1:].set_axis(header, axis=1).reset_index(drop=True)
+    return table.apply(lambda column: column.str.strip())

@@ -85,6 +85,8 @@ def write_curves(curves: LearningCurves, path: Path) -> None:
         "metrics": list(curves.metrics),
         "n_epochs": curves.n_epochs,
     }
+    if curves.left_out:
+        about["left_out"] = dict(curves.left_out)
     table, told = pa.table(columns), json.dumps(about)
     table = table.replace_schema_metadata({METADATA: told, DIGEST: _content_digest(table, told)})
     stream = io.BytesIO()
@@ -138,6 +140,7 @@ def _curves_of(table: pa.Table, about: dict[str, Any]) -> LearningCurves:
         source=about["source"],
         run_ids=columns["trial/run_ids"].astype(str),
         hardware=columns["trial/hardware"].astype(str),
+        left_out=about.get("left_out", {}),
     )
 
 

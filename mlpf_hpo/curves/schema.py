@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -40,6 +40,8 @@ class LearningCurves:
         Where the curves come from, for captions.
     run_ids, hardware : array [n_trials] of str
         MLflow run and hardware label of each trial, empty where unknown.
+    left_out : mapping of str to str
+        Columns of the table that the curves come from that are no hyperparameters, and why.
     """
 
     configs: pd.DataFrame
@@ -50,6 +52,7 @@ class LearningCurves:
     source: str
     run_ids: NDArray[np.str_]
     hardware: NDArray[np.str_]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.metric not in self.metrics:

@@ -13,6 +13,7 @@ from mlpf_hpo.curves.dataset import curves_file_digest, read_curves
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.files import written_whole
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.number_format import interval
 from mlpf_hpo.predictors.choice import SELECTED
 from mlpf_hpo.predictors.protocol import METRICS
 from mlpf_hpo.predictors.recipe import Recipe
@@ -132,10 +133,7 @@ def summary(content: dict[str, Any]) -> str:
     for name, scores in content["predictors"].items():
         rank, r2 = scores["spearman"], scores["r2_quantile"]
         mark = "  <- chosen by the inner folds" if name == content["winner"] else ""
-        lines.append(
-            f"  {name:<14} Spearman {rank['mean']:.3f} [{rank['low']:.3f}, {rank['high']:.3f}]  "
-            f"R2 (quantiles) {r2['mean']:.3f} [{r2['low']:.3f}, {r2['high']:.3f}]{mark}"
-        )
+        lines.append(f"  {name:<14} Spearman {_interval(rank)}  R2 (quantiles) {_interval(r2)}{mark}")
     return "\n".join([*lines, f"  {content['reason']}", f"  {content['link']}"])
 
 
@@ -168,3 +166,7 @@ def _track(content: dict[str, Any], params: Params, curves_file: Path) -> str:
             writer.summary(run_id, sampler_numbers)
         writer.close(run_id, "finished")
     return links.experiment_link(writer.experiment_id("predictors"))
+
+
+def _interval(scores: dict[str, float]) -> str:
+    return interval(scores["mean"], scores["low"], scores["high"])

@@ -114,6 +114,12 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         return int(self.n_epochs_)
 
+    @property
+    def hyperparameters(self) -> tuple[str, ...]:
+        """The hyperparameters that it was fitted on."""
+        check_is_fitted(self)
+        return tuple(split_columns(self.columns_)[0])
+
     def fit(self, X: pd.DataFrame, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Fit on full curves.
 

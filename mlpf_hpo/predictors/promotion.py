@@ -15,6 +15,7 @@ from typing import Any
 from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.number_format import fixed, interval
 from mlpf_hpo.predictors.choice import CRITERIA, out_of_fold
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.model_file import load_version
@@ -124,8 +125,8 @@ def judge(
     reason = (
         f"{challenger.recipe.predictor} against {who} of version {before}, both fitted on the same "
         f"{params.outer_folds} folds of {len(challenger.curves)} curves: {params.criterion} "
-        f"{scores['challenger']['mean']:.3f} against {scores['champion']['mean']:.3f}, difference "
-        f"{difference['mean']:+.3f} [{difference['low']:+.3f}, {difference['high']:+.3f}]"
+        f"{fixed(scores['challenger']['mean'])} against {fixed(scores['champion']['mean'])}, difference "
+        f"{interval(difference['mean'], difference['low'], difference['high'], sign=True)}"
     )
     promoted = difference["low"] > 0
     return Verdict(promoted, f"{reason}, {'above' if promoted else 'not above'} zero", before, scores)

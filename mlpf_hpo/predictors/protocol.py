@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,6 +20,9 @@ from mlpf_hpo.space import Mode
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Scores = dict[str, float]
+
+LARGEST_SQUARED = 1e150
+"""Squares of larger values, or their sum, may be infinite."""
 
 METRICS = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
 
@@ -131,7 +135,7 @@ def score(
     sign = 1.0 if mode == "min" else -1.0
     varied = np.ptp(predicted) > 0 and np.ptp(true) > 0
     return {
-        "r2_loss": float(r2_score(true, predicted)),
+        "r2_loss": _r2(true, predicted),
         "r2_quantile": float(r2_score(true_quantile, quantile)),
         "spearman": float(stats.spearmanr(true, predicted).statistic) if varied else 0.0,
         "kendall": float(stats.kendalltau(true, predicted).statistic) if varied else 0.0,
@@ -164,6 +168,13 @@ def top_recall(true: FloatArray, predicted: FloatArray, top: int) -> float:
     chosen, tied = predicted < limit, predicted == limit
     places = top - chosen.sum()
     return float((best[chosen].sum() + places * best[tied].mean()) / top)
+
+
+def _r2(true: FloatArray, predicted: FloatArray) -> float:
+    """Return R2, also of values whose squares are infinite: a power of two as unit changes no digit."""
+    largest = max(float(np.abs(true).max()), float(np.abs(predicted).max()))
+    shift = -math.frexp(largest)[1] if math.isfinite(largest) and largest > LARGEST_SQUARED else 0
+    return float(r2_score(np.ldexp(true, shift), np.ldexp(predicted, shift)))
 
 
 def log_errors(true: FloatArray, predicted: FloatArray) -> FloatArray:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from mlpf_hpo.curves.columns import left_out_text
 from mlpf_hpo.curves.features import known_lengths
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
+from mlpf_hpo.number_format import interval
 from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.predictors.domination import dominating_curve
 from mlpf_hpo.predictors.evaluation import Evaluation
 from mlpf_hpo.predictors.regressors import CLASSICAL, REGRESSORS
 
@@ -54,6 +57,25 @@ def about(found: Evaluation, curves: LearningCurves) -> str:
     return "\n".join(lines)
 
 
+def features_text(curves: LearningCurves) -> str:
+    """Return of what the curves are, which hyperparameters are features, and what was left out and why."""
+    lines = [f"{curves.target}; hyperparameters: {', '.join(curves.hyperparameters)}"]
+    if curves.left_out:
+        lines.append(f"left out: {left_out_text(curves.left_out)}; to use one, name it: --hyperparameters")
+    return "\n".join(lines)
+
+
+def dominated_text(curves: LearningCurves) -> list[str]:
+    """Return which curve dominates the scores in units of the metric, if one does."""
+    outlier = dominating_curve(curves)
+    if outlier is None:
+        return []
+    return [
+        f"row {outlier.row + 1}, which ends at {outlier.value:.3g}, makes up {outlier.share:.1%} of the "
+        "spread of final values and dominates R2 (loss); the scores of ranks and quantiles are not affected"
+    ]
+
+
 def score_rows(found: Evaluation) -> list[list[str]]:
     """Return the scores with their intervals, a row per predictor."""
     return [[name, *(_cell(scores[metric]) for metric in SHOWN)] for name, scores in found.summary().items()]
@@ -65,7 +87,10 @@ def as_json(found: Evaluation, curves: LearningCurves, share: float, seed: int) 
     return {
         "source": curves.source,
         "curves": len(curves),
+        "metric": curves.metric,
         "mode": curves.mode,
+        "hyperparameters": list(curves.hyperparameters),
+        "left_out": dict(curves.left_out),
         "known_fraction": share,
         "known_epochs": found.known_epochs,
         "n_epochs": found.n_epochs,
@@ -96,4 +121,4 @@ def predicted_rows(predictor: CurvePredictor, curves: LearningCurves, coverage: 
 
 
 def _cell(scores: dict[str, float]) -> str:
-    return f"{scores['mean']:.3f} [{scores['low']:.3f}, {scores['high']:.3f}]"
+    return interval(scores["mean"], scores["low"], scores["high"])

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from mlpf_hpo.number_format import fixed
 from mlpf_hpo.predictors.samplers import sampler_told
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log
@@ -227,7 +228,7 @@ def _predicted_against_true(axis: Axes, inputs: ReportInput, name: str) -> None:
     axis.set_ylabel("predicted final loss")
     plain_log(axis)
     r2, rank = scores["r2_quantile"]["mean"], scores["spearman"]["mean"]
-    axis.set_title(f"{name_of(name)}: R² {r2:.3f} (quantiles), Spearman {rank:.3f}")
+    axis.set_title(f"{name_of(name)}: R² {fixed(r2)} (quantiles), Spearman {fixed(rank)}")
 
 
 def _out_of_fold_told(inputs: ReportInput) -> str:

@@ -10,6 +10,7 @@ from mlpf_hpo.evaluation.intervals import Estimate
 from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.evaluation.table import Row
 from mlpf_hpo.events.schema import CLASSES, format_pileup
+from mlpf_hpo.number_format import fixed, interval
 
 HEADER = ("quantity", "counted", "truth", "MLPF", "ycand", "MLPF - ycand")
 
@@ -117,8 +118,8 @@ def told(estimate: Estimate) -> str:
     if not math.isfinite(estimate.value):
         return "-"
     if not math.isfinite(estimate.low):
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+        return fixed(estimate.value)
+    return interval(estimate.value, estimate.low, estimate.high)
 
 
 def truth_told(row: Row) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mlpf_hpo.number_format import fixed
+from mlpf_hpo.number_format import interval as number_interval
 from mlpf_hpo.predictors.choice import PERSISTENCE
 from mlpf_hpo.predictors.published.methods import QPU
 from mlpf_hpo.predictors.published.outcome import CEILING, NULL, SCORES
@@ -93,7 +95,7 @@ def table_honest(content: Mapping[str, Any], numbers: Mapping[str, Any], rows_na
         for name in content["honest"][rows_name][size]:
             scores = numbers["honest"][rows_name][size][name]
             cells = [
-                f"{scores[metric]['mean']:.3f}{NO_BREAK}±{NO_BREAK}{scores[metric]['std']:.3f}"
+                f"{fixed(scores[metric]['mean'])}{NO_BREAK}±{NO_BREAK}{fixed(scores[metric]['std'])}"
                 for metric in SCORES
             ]
             pairs = numbers["differences"][f"honest {rows_name} {size}"]
@@ -125,7 +127,7 @@ def interval(told: Mapping[str, float]) -> str:
     >>> interval({"mean": 0.0123, "low": -0.001, "high": 0.02}).replace(NO_BREAK, " ")
     '+0.012 [-0.001, +0.020]'
     """
-    text = f"{told['mean']:+.3f} [{told['low']:+.3f}, {told['high']:+.3f}]"
+    text = number_interval(told["mean"], told["low"], told["high"], sign=True)
     return text.replace(" ", NO_BREAK)
 
 
@@ -134,12 +136,12 @@ def _row(content: Mapping[str, Any], numbers: Mapping[str, Any], size: str, name
     if name == QPU:
         paper = _spread_told(_published_scores(content, size))
         scores = content["same_rows"][size]["new"][QPU]
-        cells = [f"{np.mean(scores[metric]):.3f}*" for metric in SCORES]
+        cells = [f"{fixed(float(np.mean(scores[metric])))}*" for metric in SCORES]
         pair = numbers["differences"][f"annealer new {size}"][f"{QPU}_minus_{PERSISTENCE}"]
         return content["labels"][name], SIZES[size], printed, paper, *cells, interval(pair["spearman"]) + "*"
     paper = _spread_told(spread(content["paper"][size][name]))
     honest = numbers["honest"][HONEST_ROWS[size]][size][name]
-    cells = [f"{honest[metric]['mean']:.3f}" for metric in SCORES]
+    cells = [fixed(honest[metric]["mean"]) for metric in SCORES]
     pairs = numbers["differences"][f"honest {HONEST_ROWS[size]} {size}"]
     pair = pairs.get(f"{name}_minus_{PERSISTENCE}")
     last = "–" if pair is None else interval(pair["spearman"])
@@ -157,5 +159,5 @@ def _published_scores(content: Mapping[str, Any], size: str) -> dict[str, Any]:
 
 def _spread_told(told: Mapping[str, Any]) -> str:
     numbers: Sequence[float] = [told[key] for key in ("best", "worst", "mean", "std")]
-    shown = "/".join(f"{number:.3f}".replace("0.", ".", 1) for number in numbers)
+    shown = "/".join(fixed(number).replace("0.", ".", 1) for number in numbers)
     return f"{shown} ({told['splits']})".replace(" ", NO_BREAK)

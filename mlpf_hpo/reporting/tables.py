@@ -9,6 +9,8 @@ from typing import Any
 
 from mlpf_hpo.config.space import ChoiceParams
 from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.number_format import fixed, interval
+from mlpf_hpo.reporting.evaluation import dominated_text
 from mlpf_hpo.reporting.figures import name_of
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
@@ -74,7 +76,7 @@ def table_2(inputs: ReportInput) -> str:
     """Return R2 of the predictors over random splits, and what this number of curves doesn't allow."""
     table = inputs.predictors["table_2"]
     rows: list[tuple[str, ...]] = [
-        (row["label"], *(f"{row[key]:.3f}" for key in ("best", "worst", "mean", "std")))
+        (row["label"], *(fixed(row[key]) for key in ("best", "worst", "mean", "std")))
         for row in table["rows"]
     ]
     rows += [(missing["label"], "not possible: " + missing["reason"]) for missing in table["not_possible"]]
@@ -90,11 +92,13 @@ def table_scores(inputs: ReportInput) -> str:
     """Return the honest scores of every candidate."""
     p = inputs.predictors
     metrics = ("spearman", "kendall", "top_recall", "r2_quantile", "r2_loss", "coverage")
-    rows = []
+    rows, notes = [], dominated_text(inputs.curves)
     for name, scores in [*p["predictors"].items(), ("selected by inner folds", p["selected"])]:
         told = name_of(name) + (" (chosen)" if name == p["winner"] else "")
         cells = [
-            f"{scores[m]['mean']:.3f} [{scores[m]['low']:.3f},\N{NO-BREAK SPACE}{scores[m]['high']:.3f}]"
+            interval(*(scores[m][key] for key in ("mean", "low", "high"))).replace(
+                ", ", ",\N{NO-BREAK SPACE}"
+            )
             for m in metrics
         ]
         rows.append((told, *cells))
@@ -102,7 +106,7 @@ def table_scores(inputs: ReportInput) -> str:
         f"Scores on {p['outer_folds']} outer folds, {p['rows']} curves, with 95 % bootstrap intervals over "
         f"configurations. The one to register is chosen by {p['criterion']} on inner folds, never on these "
         f"numbers: {p['reason']}. Here each candidate goes all the way. Intervals of predictions are "
-        f"nominally {p['coverage']:.0%}."
+        f"nominally {p['coverage']:.0%}.{''.join(f' {note[0].upper()}{note[1:]}.' for note in notes)}"
     )
     header = ("predictor", "Spearman", "Kendall", "top recall", "R² (quantiles)", "R² (loss)", "coverage")
     return html_table(caption, header, rows)

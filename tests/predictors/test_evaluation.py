@@ -188,7 +188,7 @@ def test_fit_and_predict(table, tmp_path) -> None:
     assert [line.split()[1] for line in told.output.splitlines()[1:7]] == [str(i) for i in range(1, 7)]
     partial.drop(columns="rate").to_csv(tmp_path / "other.csv", index=False)
     end = run("predict", "--curves", str(tmp_path / "other.csv"), "--model", str(model))
-    assert "lacks the columns rate" in str(end.exception)
+    assert "no column 'rate'" in str(end.exception)
 
 
 def test_names() -> None:

@@ -1,0 +1,188 @@
+"""Which columns of somebody else's table are hyperparameters: those that are named, or those that can be.
+
+Whatever is known only after a training must not be one: it would tell a predictor the end of the curve.
+Columns that are not named are therefore looked through; what is left out is told with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from mlpf_hpo.curves.cells import to_numbers
+from mlpf_hpo.curves.features import LOSS
+from mlpf_hpo.curves.schema import BOOKKEEPING
+from mlpf_hpo.errors import DataError, did_you_mean
+from mlpf_hpo.space import TABLE_1
+
+FAMILY = 3
+"""So many names that differ in a number alone are values per epoch, or could be."""
+
+_IDENTIFIERS = """
+id ids uuid guid hash index idx trial run name experiment row pid host hostname timestamp timestamps date
+datetime time times runtime walltime duration elapsed seconds secs ms iteration iterations restore
+"""
+IDENTIFIERS = frozenset(_IDENTIFIERS.split())
+"""Last words of names that tell trials apart, or when, how long and how far they ran."""
+
+TIMES = frozenset({"id", "time", "timestamp", "timesteps", "episodes"})
+"""First words of such names, as Ray Tune writes them."""
+
+_RESULTS = """
+loss losses logloss err error errors acc accuracy auc auroc auprc mae mse rmse nll perplexity ppl score
+scores metric
+"""
+RESULTS = frozenset(_RESULTS.split())
+"""Last words of names of what a training reached."""
+
+REACHED = frozenset({"best", "last", "final", "stopped", "trained", "completed", "reached"})
+"""Words that make an epoch in the same name something that a training reached."""
+
+COUNTED_ROWS = 8
+"""So many rows at least make a column of 0, 1, 2... a count of them, and not a hyperparameter."""
+
+
+def curve_names(columns: Sequence[str], prefix: str, where: str) -> list[str]:
+    """Return the columns of the curve, PREFIX0, PREFIX1, ..., in order of epoch.
+
+    Raises
+    ------
+    DataError
+        If there are none, one is missing, or two are the same epoch.
+    """
+    numbered: dict[int, str] = {}
+    for name in columns:
+        number = name.removeprefix(prefix)
+        if name.startswith(prefix) and number.isdecimal():
+            if int(number) in numbered:
+                raise DataError(f"{where}: columns {numbered[int(number)]} and {name} are the same epoch")
+            numbered[int(number)] = name
+    if not numbered:
+        raise DataError(f"{where}: no columns {prefix}0, {prefix}1, ...; there are {', '.join(columns[:9])}")
+    gaps = sorted(set(range(len(numbered))) - set(numbered))
+    if gaps:
+        raise DataError(f"{where}: column {prefix}{gaps[0]} is missing; epochs must be numbered without gaps")
+    return [numbered[epoch] for epoch in range(len(numbered))]
+
+
+def check_names(names: Sequence[str], columns: Sequence[str], curve: Sequence[str], where: str) -> None:
+    """Refuse names that are no hyperparameters of a table.
+
+    Raises
+    ------
+    DataError
+        If there are none, or one is not there (the message has the nearest), part of the curve, or cannot be
+        the name of a hyperparameter here.
+    """
+    if not names:
+        raise DataError(f"{where}: name at least one hyperparameter column")
+    check_distinct(names, "--hyperparameters")
+    for name in names:
+        if name in curve:
+            raise DataError(f"{where}: column {name!r} is part of the curve, not a hyperparameter")
+        if name in BOOKKEEPING or LOSS.fullmatch(name):
+            raise DataError(f"{where}: a hyperparameter cannot be called {name!r} here; rename the column")
+        if name not in columns:
+            raise DataError(f"{where}: no column {name!r}{did_you_mean(name, columns)}")
+
+
+def check_distinct(names: Sequence[str], where: str) -> None:
+    """Refuse a name that stands there twice."""
+    for name, n in Counter(names).items():
+        if n > 1:
+            raise DataError(f"{where} names column {name!r} {n} times")
+
+
+def find_hyperparameters(
+    table: pd.DataFrame, curve: Sequence[str], where: str
+) -> tuple[list[str], dict[str, str]]:
+    """Return the columns that can be hyperparameters, and why each of the others is none.
+
+    Parameters
+    ----------
+    table : DataFrame of str
+        All of the table.
+    curve : sequence of str
+        Its columns that are the curve.
+    where : str
+        Whose table it is, for messages.
+
+    Returns
+    -------
+    list of str, dict of str to str
+        Names, and name -> reason.
+
+    Raises
+    ------
+    DataError
+        If no column is left.
+    """
+    names = [str(name) for name in table.columns if name not in set(curve)]
+    families = Counter(map(_family, names))
+    left_out = {}
+    for name in names:
+        numbered = name != _family(name) and families[_family(name)] >= min(FAMILY, max(2, len(curve)))
+        by_name = None if name in TABLE_1.names else _reason_by_name(name)
+        reason = "numbered" if numbered else by_name or _reason_by_values(table[name])
+        if reason:
+            left_out[name] = reason
+    found = [name for name in names if name not in left_out]
+    if not found:
+        told = f" ({left_out_text(left_out)})" if left_out else ""
+        raise DataError(f"{where}: no column looks like a hyperparameter{told}; name them: --hyperparameters")
+    return found, left_out
+
+
+def left_out_text(left_out: Mapping[str, str]) -> str:
+    """Return which columns were left out and why, those of one kind together.
+
+    Examples
+    --------
+    >>> left_out_text({"run_id": "an identifier", **{f"acc_{i}": "numbered" for i in range(3)}})
+    'run_id (an identifier), acc_0 ... acc_2 (numbered)'
+    """
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for name, reason in left_out.items():
+        kinds.setdefault((_family(name), reason), []).append(name)
+    return ", ".join(
+        f"{names[0]} ... {names[-1]} ({reason})" if len(names) > 1 else f"{names[0]} ({reason})"
+        for (_, reason), names in kinds.items()
+    )
+
+
+def _family(name: str) -> str:
+    """Return a name with its numbers taken out: equal for columns that differ in a number alone."""
+    return re.sub(r"\d+", "#", name)
+
+
+def _reason_by_name(name: str) -> str | None:
+    parts = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
+    words = [part for part in parts if part]
+    if not words or name.startswith(("_", "Unnamed:")):
+        return "an index or bookkeeping"
+    if "seed" in words or words[-2:] == ["random", "state"]:
+        return "a seed"
+    if words[-1] in IDENTIFIERS or words[0] in TIMES or (words[-1] == "number" and words[0] in IDENTIFIERS):
+        return "an identifier or a time"
+    reached = "epoch" in words[-1] and bool(REACHED & set(words))
+    if reached or words[-1] in RESULTS or words[-2:] == ["error", "rate"]:
+        return "a result"
+    return None
+
+
+def _reason_by_values(texts: pd.Series) -> str | None:
+    numbers = to_numbers(texts)
+    if len(numbers) and np.isnan(numbers).all():
+        return "no numbers"
+    if np.isnan(numbers).any() or len(numbers) < COUNTED_ROWS:
+        return None  # what is wrong with it is told when it is read
+    if np.ptp(numbers) == 0:
+        return "the same in every row"
+    ordered = np.sort(numbers)
+    if ordered[0] in (0, 1) and bool((np.diff(ordered) == 1).all()):
+        return "a count of the rows"
+    return None
