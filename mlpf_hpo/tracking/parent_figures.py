@@ -128,7 +128,8 @@ def _finite(trial: TrialSummary, target: TargetMetric) -> FloatArray:
 
 def _draw(axis: Axes, status: str, values: FloatArray, frame: tuple[float, float]) -> None:
     colour = COLOURS.get(status, GREEN)
-    axis.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=0.8, alpha=0.7)
+    width, alpha = (1.2, 1.0) if status == "diverged" else (0.8, 0.5)
+    axis.plot(np.arange(1, len(values) + 1), values, color=colour, linewidth=width, alpha=alpha)
     seen = np.flatnonzero(np.isfinite(values))
     if status == "diverged" and len(seen):
         end = np.clip(values[seen[-1]], *frame)

@@ -68,12 +68,13 @@ class Tab:
     errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
-    def shoot(self, name: str) -> None:
-        """Write a screenshot, if a folder for them is given; in 128 colours, to be small."""
+    def shoot(self, name: str, part: str | None = None) -> None:
+        """Write a screenshot (of a part) if a folder for them is given; in 128 colours, to be small."""
         folder = os.environ.get(SCREENSHOTS)
         if folder:
             Path(folder).mkdir(parents=True, exist_ok=True)
-            image = Image.open(io.BytesIO(self.page.screenshot())).convert("RGB").quantize(128)
+            shown = self.page.locator(part).first if part else self.page
+            image = Image.open(io.BytesIO(shown.screenshot())).convert("RGB").quantize(128)
             image.save(Path(folder) / f"{name}.png", optimize=True)
 
 

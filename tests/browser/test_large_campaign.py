@@ -63,7 +63,7 @@ def test_figures_show_all_of_it(ui, open_tab) -> None:
         tab = open_tab(ui.link(HEADING, what))
         wait_for_figure(tab)
         if "curves" in what:
-            tab.shoot("all-curves")
+            tab.shoot("all-curves", "img[alt^='figures/']")
 
 
 def test_the_best_ten_of_them(ui, open_tab) -> None:
