@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 
 import pytest
@@ -15,7 +14,7 @@ from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning import search
 from mlpf_hpo.tuning.failures import check_failures
-from mlpf_hpo.tuning.run import TrialOutcome, run_trials
+from mlpf_hpo.tuning.run import TrialOutcome
 from mlpf_hpo.tuning.schedulers.asha import Asha
 from tests.tuning.toys import toy
 
@@ -49,7 +48,7 @@ def test_nothing_that_finished() -> None:
 
 
 @pytest.fixture
-def under_asha(make_spec, tmp_path, empty_database, monkeypatch):
+def under_asha(make_spec, tmp_path, empty_database):
     """Return a function that runs a search under one policy, its trainings looked up, in real Ray."""
     shutil.copy(empty_database, tmp_path / "mlflow.db")
     writer = RunWriter(connect(f"sqlite:///{tmp_path / 'mlflow.db'}"))
@@ -61,9 +60,9 @@ def under_asha(make_spec, tmp_path, empty_database, monkeypatch):
         resources = {"concurrency": 2, "gpus_per_trial": 0}
         params = Params.model_validate({"search": settings, "resources": resources})
         specs = [make_spec(f"t{i:03d}", seed=i) for i in range(6)]
-        trained = functools.partial(run_trials, train=toy(lambda n, e: n + 1 / e, dict(faults).items()))
-        monkeypatch.setattr(search, "run_trials", trained)
-        return search._run_policy(policy, params, specs, describe_host(), writer, tmp_path / "state", None)
+        train = toy(lambda n, e: n + 1 / e, dict(faults).items())
+        state = tmp_path / "state"
+        return search._run_policy(policy, params, specs, describe_host(), writer, state, None, train)
 
     run.client = writer.client
     return run
@@ -83,7 +82,7 @@ def test_a_search_whose_trials_failed_is_no_result(under_asha, measured) -> None
     assert "4 of 6 trials failed" in parent.data.tags["reason"]
     found = under_asha(4, four)
     assert (found["failed"], found["diverged"], found["best_trial"]) == (4, 0, "t001")
-    assert "0 diverged, 4 failed;" in search._told(found)
+    assert "0 diverged, 4 failed;" in search._told(found, "val/loss")
     again = under_asha(0)
     assert (again["failed"], again["best_trial"], again["reused"]) == (0, "t000", 2)
     runs = {row["trial_id"]: row["run_id"] for row in found["trials"]}

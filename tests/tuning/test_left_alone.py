@@ -32,7 +32,7 @@ def campaign(events: Path, state: Path, writer: RunWriter) -> str:
 def search(events: Path, state: Path, writer: RunWriter) -> None:
     policy = Policy("asha", "ASHA", lambda: Asha(max_epochs=2), {"policy": "asha"})
     specs = plan_trials(PARAMS, events, 2, purpose="search")
-    _run_policy(policy, PARAMS, specs, describe_host(), writer, state, None)
+    _run_policy(policy, PARAMS, specs, describe_host(), writer, state, None, None)
 
 
 def reference(events: Path, state: Path, writer: RunWriter) -> None:
