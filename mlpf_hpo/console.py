@@ -30,6 +30,10 @@ INTERRUPTED, BROKEN_PIPE = 130, 141
 """Exit statuses, as shells tell an end by SIGINT and by SIGPIPE."""
 
 
+TRACKING = ("mlflow", "requests", "sqlalchemy", "urllib3")
+"""Packages whose errors say that MLflow does not answer, or refuses: a user's to solve."""
+
+
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table as text, nothing cut off; numbers stand to the right.
 
@@ -160,6 +164,10 @@ def _tell(error: BaseException) -> int:
             told = f"error: {error.filename or 'the system'}: {error.strerror}"
             err.print(told, style="bold red", markup=False)
             return 1
+        case Exception() if type(error).__module__.partition(".")[0] in TRACKING:
+            from mlpf_hpo.tracking.client import as_ours
+
+            return _tell(as_ours(error))
         case _:
             traceback.print_exception(error)
             return 1

@@ -162,7 +162,7 @@ def _content_digest(content: Mapping[str, Any]) -> str:
 
 
 def _again(stage: str) -> str:
-    return f"make it again with: dvc repro -f {stage}"
+    return f"make it again with: dvc repro -f -s {stage}"
 
 
 def _remove_abandoned(path: Path) -> None:

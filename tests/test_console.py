@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -65,6 +66,24 @@ def test_a_stage_tells_itself_what_an_interruption_left() -> None:
 
 def test_an_error_that_is_a_user_s_to_solve() -> None:
     assert end_of("raise ConfigurationError('lr: too high')") == (1, "error: lr: too high\n")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "import mlflow; mlflow.MlflowClient('http://127.0.0.1:1').search_experiments()",
+        "import requests; requests.get('http://127.0.0.1:1')",
+        "import urllib3; urllib3.PoolManager(retries=False).request('GET', 'http://127.0.0.1:1')",
+    ],
+)
+def test_an_mlflow_that_went_away_while_it_was_asked_is_told_in_one_line(asked: str, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    status, said = end_of(asked)
+    assert status == 1
+    assert re.fullmatch(
+        r"error: MLflow at http://127\.0\.0\.1:1 does not answer: .*connection.*\n", said, re.IGNORECASE
+    ), said
 
 
 def test_an_error_that_is_ours_shows_where_it_came_from() -> None:

@@ -31,7 +31,7 @@ METADATA, DIGEST = b"mlpf_hpo", b"mlpf_hpo.sha256"
 """Keys of our entries in the Parquet schema's metadata: what the table is, and a digest of that and of every
 value."""
 
-AGAIN = "make it again with: dvc repro -f curves (or mlpf-hpo curves import)"
+AGAIN = "make it again with: dvc repro -f -s curves (or mlpf-hpo curves import)"
 """What to do about a file that cannot be used."""
 
 

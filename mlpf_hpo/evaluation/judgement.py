@@ -79,7 +79,9 @@ class Judgement:
         file = folder / "judgement.json"
         content = read_json(file, "physics")
         if not isinstance(content, dict) or content.get("version") != VERSION:
-            raise DataError(f"{file}: not a judgement of version {VERSION}; dvc repro -f physics makes one")
+            raise DataError(
+                f"{file}: not a judgement of version {VERSION}; dvc repro -f -s physics makes one"
+            )
         return Judgement(
             [_row(plain) for plain in content["rows"]],
             content["confusion"],

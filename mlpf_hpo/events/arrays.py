@@ -89,5 +89,5 @@ def map_array(
     return np.asarray(array)
 
 
-AGAIN = "make the store again (dvc repro -f events), or import it again"
+AGAIN = "make the store again (dvc repro -f -s events), or import it again"
 """What to do about a damaged store."""

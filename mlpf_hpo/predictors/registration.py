@@ -120,7 +120,7 @@ def _challenger(params: Params, content: dict[str, Any], models: Path, curves_fi
     file = models / f"{name}.skops"
     if not file.is_file():
         raise MissingInputError(f"{file}: not there; the stage `predictors` makes it (dvc repro predictors)")
-    check_model(file, content["models"].get(name), "make it again with: dvc repro -f predictors")
+    check_model(file, content["models"].get(name), "make it again with: dvc repro -f -s predictors")
     predictor, curves = load_predictor(file), by_content(read_curves(curves_file))
     return Challenger(
         predictor,

@@ -25,9 +25,9 @@ from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from mlpf_hpo.errors import MissingInputError, TrackingError
+from mlpf_hpo.errors import MissingInputError, MlpfHpoError, TrackingError
 from mlpf_hpo.project import project_folder
-from mlpf_hpo.tracking.answers import first_line
+from mlpf_hpo.tracking.answers import first_line, understood
 from mlpf_hpo.tracking.login import URI, ask_instead, full_uri, known_as
 from mlpf_hpo.tracking.relocation import ARTIFACTS, is_writable, relocated
 from mlpf_hpo.tracking.storage import SQLITE, StoreClient, storage_refusals
@@ -129,6 +129,15 @@ def _remedy(error: Exception) -> str:
     if unauthorised or any(said in str(error).lower() for said in REFUSES_LOGIN):
         return "check user and password, with which it is asked"
     return f"start the server, or correct {URI}"
+
+
+def as_ours(error: Exception) -> MlpfHpoError:
+    """Return what an error of MLflow, or of what it talks through, means to a user."""
+    try:
+        with understood(tracking_uri()):
+            raise error
+    except MlpfHpoError as meaning:
+        return meaning
 
 
 def _knock(uri: str) -> None:

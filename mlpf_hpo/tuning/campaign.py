@@ -217,13 +217,13 @@ def collect_curves(folder: Path) -> LearningCurves:
     if missing:
         raise TrackingError(
             f"{len(missing)} of {len(run_ids)} runs of campaign {campaign} are not in {where} (the first: "
-            f"{min(missing)}); restore that database, or train again with: dvc repro -f campaign"
+            f"{min(missing)}); restore that database, or train again with: dvc repro -f -s campaign"
         )
     target = TargetMetric.of_dict(record.planned.get("target"))
     if curves_digest(trials, target.metric) != record.planned["curves_digest"]:
         raise TrackingError(
             f"the runs of campaign {campaign} in {where} hold other curves than the campaign logged; take "
-            "them from the campaign again with: dvc repro -f campaign"
+            "them from the campaign again with: dvc repro -f -s campaign"
         )
     order = {run_id: position for position, run_id in enumerate(run_ids)}
     trials.sort(key=lambda trial: order[trial.run_id])

@@ -79,7 +79,7 @@ def _longest(client: Client, runs: Sequence[TrialRun], state: Path) -> tuple[Tra
     except TrackingError as error:
         raise TrackingError(
             f"trial {run.name}: {error}; give the path of a copy, or --state with the folder of its "
-            "checkpoints. That of a search's best trial comes again by: dvc repro -f search"
+            "checkpoints. That of a search's best trial comes again by: dvc repro -f -s search"
         ) from None
     if checkpoint is None:
         looked = " and ".join(str(folder) for folder in folders.values())

@@ -133,7 +133,7 @@ def keep_best(search: Mapping[str, Any], out: Path, state: Path | None = None) -
     except MissingInputError:
         raise MissingInputError(
             f"{folder}: the checkpoints of the best trial, {best['trial_id']}, are gone or damaged; to take "
-            "the network from its run, or train it again where it isn't there either: dvc repro -f search"
+            "the network from its run, or train it again where it isn't there either: dvc repro -f -s search"
         ) from None
 
 

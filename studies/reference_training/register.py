@@ -22,7 +22,7 @@ def main() -> None:
     if run is None:
         raise MissingInputError(
             f"trial {trained.trial_key}: MLflow has no run of its training; it is put on record again with: "
-            "dvc repro -f studies/reference_training/dvc.yaml:train"
+            "dvc repro -f -s studies/reference_training/dvc.yaml:train"
         )
     held_back = HERE / "results" / "physics" / "ttbar" / "rules"
     log_judgement(Judgement.read(held_back), run, held_back)

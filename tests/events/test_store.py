@@ -104,7 +104,7 @@ def test_a_flipped_bit_is_noticed(store, name: str) -> None:
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(bytes(content))
-    with pytest.raises(DataError, match=rf"{name}.*dvc repro -f events"):
+    with pytest.raises(DataError, match=rf"{name}.*dvc repro -f -s events"):
         EventStore.open(store.path).verify()
 
 
@@ -119,7 +119,7 @@ def test_a_damaged_file_is_noticed_on_opening(store, name: str, damage: str) -> 
         broken = {"truncated": content[:-1], "grown": content + b"\0", "header": b"\0" + content[1:]}
         file.write_bytes(broken[damage])
     reason = "" if damage == "header" else r" \d+ bytes where \d+ were written"
-    with pytest.raises(DataError, match=rf"{name}: damaged:{reason}.*dvc repro -f events"):
+    with pytest.raises(DataError, match=rf"{name}: damaged:{reason}.*dvc repro -f -s events"):
         EventStore.open(store.path)
 
 

@@ -146,7 +146,7 @@ def test_no_training_on_damaged_events(tmp_path: Path, monkeypatch, capsys, meas
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("seed: 1\n")
     for stage in ("campaign", "search"):
-        with pytest.raises(DataError, match=r"targets\.npy: damaged.*dvc repro -f events"):
+        with pytest.raises(DataError, match=r"targets\.npy: damaged.*dvc repro -f -s events"):
             plan_trials(Params(), tmp_path / "events", 1, stage)
     sizes = {"copies": 1, "threads": 1, "events_per_thread": 2, "epochs": 2, "batch_size": 2}
     with pytest.raises(DataError, match=r"targets\.npy: damaged"):
@@ -176,7 +176,7 @@ def test_a_damaged_model_file_is_not_registered(champion: Champion, tmp_path: Pa
     @given(st.integers(0, len(content) - 1), st.integers(0, 7))
     def check(position: int, bit: int) -> None:
         flip(file, content, position, bit)
-        with pytest.raises(DataError, match=r"svr\.skops: damaged: its checksum.*dvc repro -f predictors"):
+        with pytest.raises(DataError, match=r"svr\.skops: damaged: its checksum.*dvc repro -f -s predictors"):
             register_winner(Params(), record, models, tmp_path / "none")
         tried.append(position)
 

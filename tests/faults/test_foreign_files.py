@@ -150,7 +150,7 @@ def test_a_curves_table(kind: str, tmp_path: Path, measured) -> None:
         pd.DataFrame({"a": [1, 2]}).to_parquet(file)
     else:
         file.write_bytes(b"hello" if kind == "no Parquet at all" else b"PAR1" + b"x" * 99 + b"PAR1")
-    with pytest.raises(DataError, match=r"curves\.parquet: .*make it again with: dvc repro -f curves"):
+    with pytest.raises(DataError, match=r"curves\.parquet: .*make it again with: dvc repro -f -s curves"):
         read_curves(file)
     measured("damage", f"{kind} as the curves table", "refused by name, with what to do")
 

@@ -64,7 +64,10 @@ def test_a_database_that_is_read_only(small_disk, empty_database: Path, measured
 @pytest.mark.parametrize(
     ("stage", "told"),
     [
-        ("campaign", r"data/events/train: no event store; the stage `events` makes it \(dvc repro events\)"),
+        (
+            "campaign",
+            r"data/events/train: no event store; the stage `events` makes it .*\(dvc repro events\)",
+        ),
         ("curves", r"data/campaign\.json: not there; the stage `campaign` makes it"),
         ("predictors", r"data/curves\.parquet: not there; the stage `curves` makes it"),
         ("register", r"results/predictors\.json: not there; the stage `predictors` makes it"),

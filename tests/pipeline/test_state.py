@@ -84,7 +84,7 @@ def test_a_network_that_is_gone_everywhere_is_trained_again(
     client, weights = connect(uri(clone)), load_trained(kept(clone.folder)).network.state_dict()
     for policy in searched(clone.folder).values():
         client.set_tag(policy["best_run_id"], "network_sha256", "0" * 64)  # whatever is there, is not it
-        with pytest.raises(TrackingError, match=r"is damaged: .* comes again by: dvc repro -f search"):
+        with pytest.raises(TrackingError, match=r"is damaged: .* comes again by: dvc repro -f -s search"):
             find_trained(policy["best_run_id"], second.folder / ".state")
     output = second.run("dvc", "repro", "-f", "-s", "search")
     assert output.count("it is trained again, for ") == 2

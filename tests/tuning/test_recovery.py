@@ -193,7 +193,7 @@ def test_a_colleague_finds_the_network_by_its_run(
         assert (trained.epoch, trained.trial_key, run.run_id) == (EPOCHS, spec.key, trial["run_id"])
         shutil.rmtree(tmp_path / "colleague")
     artifact(trial).write_bytes(b"damage")
-    with pytest.raises(TrackingError, match=r"is damaged: .* comes again by: dvc repro -f search"):
+    with pytest.raises(TrackingError, match=r"is damaged: .* comes again by: dvc repro -f -s search"):
         find_trained(trial["run_id"], tmp_path / "colleague")
     assert find_trained(trial["run_id"], state)[0].epoch == EPOCHS
 

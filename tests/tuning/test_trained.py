@@ -200,7 +200,8 @@ def test_the_best_network_is_kept(folder: Path, spec: TrialSpec, tmp_path: Path)
 
 def test_a_best_trial_whose_checkpoint_is_gone(spec: TrialSpec, tmp_path: Path) -> None:
     with pytest.raises(
-        MissingInputError, match=r"t000, are gone .* from its run, or train it again .* dvc repro -f search"
+        MissingInputError,
+        match=r"t000, are gone .* from its run, or train it again .* dvc repro -f -s search",
     ):
         keep_best(search_content(spec), tmp_path / "out", tmp_path)
     assert not (tmp_path / "out").exists()
