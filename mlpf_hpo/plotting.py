@@ -60,6 +60,12 @@ def plain_log(axis: Axes) -> None:
             one.set_minor_formatter(NullFormatter())
 
 
+def scale_of(*values: ArrayLike) -> str:
+    """Return the scale of an axis for these values: logarithmic where all that are finite are positive."""
+    finite = [number[np.isfinite(number)] for number in (np.asarray(v, dtype=float) for v in values)]
+    return "log" if all((number > 0).all() for number in finite) else "linear"
+
+
 def draw_rates(axis: Axes, rates: Mapping[str, ArrayLike]) -> None:
     """Draw the rates of each group, such as the trials of a machine, as a box with every rate as a point."""
     axis.boxplot(

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from mlpf_hpo.number_format import fixed
 from mlpf_hpo.predictors.samplers import sampler_told
 from mlpf_hpo.reporting.inputs import ReportInput
-from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log
+from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log, scale_of
 from mlpf_hpo.reporting.throughput import figure_7
 from mlpf_hpo.tuning.best import best_trial
 
@@ -37,43 +37,49 @@ LOSS_NOTE = (
 
 
 def figure_1(inputs: ReportInput) -> Panel:
-    """Return training and validation loss before and after the search."""
-    curves = inputs.curves
+    """Return the target metric, and that of the training events, before and after the search."""
+    curves, name, target = inputs.curves, inputs.target_name, inputs.curves.target
     finished = np.flatnonzero(np.isfinite(curves.final))
-    order = finished[np.argsort(curves.final[finished], kind="stable")]
+    order = finished[np.argsort(target.cost(1.0) * curves.final[finished], kind="stable")]
     median = int(order[(len(order) - 1) // 2])
     best = best_trial(inputs.search)
-    before = (curves.metrics["train/loss"][median], curves.values[median])
+    training = curves.metrics.get(target.of_training)
+    before = (() if training is None else training[median], curves.values[median])
     after = (best["train_curve"], best["curve"])
+    everything = np.concatenate([np.asarray(curve, dtype=float) for curve in (*before, *after)])
+    low, high = float(np.nanmin(everything)), float(np.nanmax(everything))
     with canvas(2) as (figure, axes):
         for axis, title, (train, validation) in zip(axes, ("before", "after"), (before, after), strict=True):
             epochs = np.arange(1, len(validation) + 1)
-            axis.plot(epochs, train, color=BLUE, label="training")
+            if len(train):
+                axis.plot(epochs, train, color=BLUE, label="training")
             axis.plot(epochs, validation, color=ORANGE, label="validation", linestyle="--")
-            axis.set(title=title, xlabel="epoch", ylabel="loss")
+            axis.set(title=title, xlabel="epoch", ylabel=name.removeprefix("validation "))
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             axis.legend()
-        low = min(min(np.nanmin(c) for c in before), min(min(c) for c in after))
-        high = max(max(np.nanmax(c) for c in before), max(max(c) for c in after))
-        for axis in axes:
-            axis.set(yscale="log", ylim=(low * 0.95, high * 1.05))
+            axis.set(yscale=scale_of(everything), ylim=(low - 0.05 * abs(low), high + 0.05 * abs(high)))
             plain_log(axis)
-    change = 1 - best["curve"][-1] / curves.values[median][-1]
+    first, last = float(curves.values[median][-1]), float(best["curve"][-1])
     return Panel(
         "figure-1",
-        "Figure 1: loss before and after the search",
-        "Left: the campaign's trial with the median final validation loss, as one would get without "
+        f"Figure 1: {name.removeprefix('validation ')} before and after the search",
+        f"Left: the campaign's trial with the median final {name}, as one would get without "
         f"searching ({inputs.campaign['epochs']} epochs). Right: the best trial of the search "
-        f"({best['policy']}, {best['trial_id']}, {len(best['curve'])} epochs). The final loss "
-        f"changes by {-change:+.1%}; one seed each. {inputs.events_told}; {inputs.hardware_told}. "
-        f"{LOSS_NOTE}",
+        f"({best['policy']}, {best['trial_id']}, {len(best['curve'])} epochs). The final "
+        f"{name.removeprefix('validation ')} changes {_changed(first, last)}; one seed each. "
+        f"{inputs.events_told}; {inputs.hardware_told}. {LOSS_NOTE}",
         figure,
     )
 
 
+def _changed(first: float, last: float) -> str:
+    """Return by how much a value changed: in per cent where that means anything."""
+    return f"by {last / first - 1:+.1%}" if first > 0 else f"from {first:.4g} to {last:.4g}"
+
+
 def figure_3(inputs: ReportInput) -> Panel:
     """Return the learning-curve data set."""
-    curves = inputs.curves
+    curves, name = inputs.curves, inputs.target_name
     epochs = np.arange(1, curves.n_epochs + 1)
     with canvas() as (figure, (axis,)):
         for row, values in enumerate(curves.values):
@@ -83,7 +89,7 @@ def figure_3(inputs: ReportInput) -> Panel:
         axis.axvline(known, color=INK, linestyle=":", label=f"predictors see {known} epochs")
         axis.plot([], [], color=BLUE, label="complete")
         axis.plot([], [], color=RED, label="diverged, failed, cut short or restarted")
-        axis.set(xlabel="epoch", ylabel="validation loss", yscale="log")
+        axis.set(xlabel="epoch", ylabel=name, yscale=scale_of(curves.values))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         plain_log(axis)
         axis.legend()
@@ -92,7 +98,8 @@ def figure_3(inputs: ReportInput) -> Panel:
     return Panel(
         "figure-3",
         "Figure 3: the learning curves",
-        f"Validation loss of all {len(curves)} trials of {curves.source}, random configurations of table 1; "
+        f"{name[0].upper()}{name[1:]} of all {len(curves)} trials of {curves.source}, random "
+        "configurations of table 1; "
         f"{int(curves.complete.sum())} are complete, {diverged} diverged, {failed} failed, "
         f"{restarted} restart. {inputs.events_told}; {inputs.hardware_told}. {LOSS_NOTE}",
         figure,
@@ -175,7 +182,8 @@ def figure_search(inputs: ReportInput) -> Panel:
         for name, policy in policies.items():
             x, y = np.array(policy["incumbent"]).T
             left.step(x, y, where="post", color=colours[name], label=policy["label"])
-        left.set(xlabel="epochs spent by all trials", ylabel="best validation loss", yscale="log")
+        scale = scale_of(*(np.array(policy["incumbent"])[:, 1] for policy in policies.values()))
+        left.set(xlabel="epochs spent by all trials", ylabel=f"best {inputs.target_name}", yscale=scale)
         plain_log(left)
         left.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         marks = {"rank": "s", "prediction": "X", "": "o"}
@@ -218,14 +226,16 @@ def _predicted_against_true(axis: Axes, inputs: ReportInput, name: str) -> None:
     true, predicted = np.array(out["true"]), np.array(out["predicted"])
     lower = np.array([np.nan if v is None else v for v in out["lower"]])
     upper = np.array([np.nan if v is None else v for v in out["upper"]])
-    low, high = min(true.min(), predicted.min()) * 0.97, max(true.max(), predicted.max()) * 1.03
+    low, high = min(true.min(), predicted.min()), max(true.max(), predicted.max())
+    low, high = low - 0.03 * abs(low), high + 0.03 * abs(high)
     axis.plot([low, high], [low, high], color=INK, linewidth=1, linestyle=":")
     bounded = np.isfinite(lower) & np.isfinite(upper)
     axis.vlines(true[bounded], lower[bounded], upper[bounded], color=colour_of(name), alpha=0.35, linewidth=1)
     axis.scatter(true, predicted, color=colour_of(name), s=14)
     scores = inputs.predictors["predictors"][name]
-    axis.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high), xlabel="true final loss")
-    axis.set_ylabel("predicted final loss")
+    scale, what = scale_of(true, predicted), inputs.target_name.removeprefix("validation ")
+    axis.set(xscale=scale, yscale=scale, xlim=(low, high), ylim=(low, high), xlabel=f"true final {what}")
+    axis.set_ylabel(f"predicted final {what}")
     plain_log(axis)
     r2, rank = scores["r2_quantile"]["mean"], scores["spearman"]["mean"]
     axis.set_title(f"{name_of(name)}: R² {fixed(r2)} (quantiles), Spearman {fixed(rank)}")

@@ -12,6 +12,7 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.events.schema import format_pileup
 from mlpf_hpo.files import read_json, read_record
+from mlpf_hpo.target_metric import VALIDATION_LOSS
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ class ReportInput:
             f"{train['n_events']} {train['process']} events to train on, {validation['n_events']} "
             f"{validation['process']} events to validate on, {format_pileup(train['pileup'])}"
         )
+
+    @property
+    def target_name(self) -> str:
+        """What trials are compared by, in a caption's words."""
+        target = self.curves.target
+        return "validation loss" if target == VALIDATION_LOSS else target.metric
 
     @property
     def hosts(self) -> list[dict[str, Any]]:

@@ -114,6 +114,7 @@ def _page(inputs: ReportInput, panels: list[Panel], drawn: dict[str, str]) -> st
 def _lead(inputs: ReportInput) -> str:
     plain, predicted = inputs.search["policies"].values()
     saved = 1 - predicted["epochs"] / plain["epochs"]
+    what = inputs.target_name.removeprefix("validation ")
     more = "as many" if saved == 0 else f"{abs(saved):.0%} {'fewer' if saved > 0 else 'more'}"
     trials, champion = inputs.campaign["trials"], inputs.search["champion"]
     return (
@@ -121,9 +122,9 @@ def _lead(inputs: ReportInput) -> str:
         f"{inputs.events_told}. Of {len(inputs.predictors['predictors'])} predictors, the inner folds "
         f"chose {inputs.predictors['winner']}; the champion is {champion['name']} version "
         f"{champion['version']}. The search on {inputs.search['configurations']} new "
-        f"configurations spent {plain['epochs']} epochs under {plain['label']} (best loss "
+        f"configurations spent {plain['epochs']} epochs under {plain['label']} (best {what} "
         f"{plain['best_loss']:.4g}) and {predicted['epochs']}, {more}, under {predicted['label']} (best "
-        f"loss {predicted['best_loss']:.4g})."
+        f"{what} {predicted['best_loss']:.4g})."
     )
 
 
@@ -162,7 +163,8 @@ def _marks(inputs: ReportInput) -> list[TrialMark]:
 def best_runs(inputs: ReportInput, n: int = 10) -> list[str]:
     """Return the runs of the campaign's best trials by their best epoch, best first (see `has_network`)."""
     kept = np.array([has_network(status) for status in inputs.curves.status])[:, np.newaxis]
-    values = np.where(np.isfinite(inputs.curves.values) & kept, inputs.curves.values, np.inf).min(axis=1)
+    costs = inputs.curves.target.cost(1.0) * inputs.curves.values
+    values = np.where(np.isfinite(costs) & kept, costs, np.inf).min(axis=1)
     order = [row for row in np.argsort(values, kind="stable") if np.isfinite(values[row])]
     return [str(inputs.curves.run_ids[row]) for row in order[:n]]
 

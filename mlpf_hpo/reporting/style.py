@@ -12,7 +12,7 @@ from html import escape
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, SETTINGS, canvas, plain_log, png
+from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, SETTINGS, canvas, plain_log, png, scale_of
 
 __all__ = [
     "BLUE",
@@ -26,6 +26,7 @@ __all__ = [
     "plain_log",
     "png",
     "ratio_canvas",
+    "scale_of",
     "svg",
 ]
 

@@ -137,7 +137,7 @@ def table_search(inputs: ReportInput) -> str:
     header = (
         "policy",
         "epochs",
-        "best loss",
+        f"best {inputs.target_name.removeprefix('validation ')}",
         "trial",
         "finished",
         "stopped: rank",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 import json
@@ -15,6 +16,7 @@ import pytest
 from mlpf_hpo.errors import MissingInputError
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.site import _where_to_look, best_runs, build_report
+from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.parent_figures import CURVES, MACHINES
 from mlpf_hpo.tracking.view_plan import search_key
 
@@ -151,6 +153,25 @@ def test_a_trial_without_a_network_is_not_among_the_campaigns_best(inputs: Repor
     status[inputs.curves.run_ids.tolist().index(first)] = "diverged"
     curves = dataclasses.replace(inputs.curves, status=status)
     assert best_runs(dataclasses.replace(inputs, curves=curves))[: len(others)] == others
+
+
+def test_a_rising_metric_is_reported_the_other_way_round(inputs: ReportInput, tmp_path: Path) -> None:
+    rising = TargetMetric("fitness", "max")
+    values = -inputs.curves.values  # negative: no logarithm
+    curves = dataclasses.replace(
+        inputs.curves, metrics={**inputs.curves.metrics, "fitness": values}, target=rising
+    )
+    search = copy.deepcopy(inputs.search) | {"target": rising.to_dict()}
+    for policy in search["policies"].values():
+        policy["incumbent"], policy["best_loss"] = [[1.0, -5.0], [20.0, -4.0]], -4.0
+        for trial in policy["trials"]:
+            trial["curve"], trial["train_curve"] = [-5.0, -4.0], []
+    other = dataclasses.replace(inputs, curves=curves, search=search)
+    assert best_runs(other) == best_runs(inputs), "the largest of what is negated is the smallest"
+    page = build_report(other, tmp_path / "report").read_text()
+    assert "fitness before and after the search" in page
+    assert "best fitness" in page
+    assert "alidation loss" not in page
 
 
 def test_links_show_every_trial_of_a_large_campaign(inputs) -> None:

@@ -8,10 +8,14 @@ import pytest
 
 from mlpf_hpo.config import Params, PredictorsParams, parse_params
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.files import write_record
+from mlpf_hpo.predictors.champion import champion_record
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
+from mlpf_hpo.predictors.scope import ChampionScope
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import overview, reader
+from mlpf_hpo.tracking.aliases import make_model, promote
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.ranking import best_trials
 from mlpf_hpo.tracking.registry import register_predictor
@@ -78,9 +82,10 @@ def test_a_campaign_and_searches_for_accuracy(ray_here, tmp_path, params, client
     (tmp_path / "data").mkdir()
     again.write(tmp_path / "data")
     curves = collect_curves(tmp_path / "data")
-    _register(client, curves)
-    found = run_search(params, events, state, train=train).content
-    resumed = run_search(params, events, state, train=train).content
+    record = tmp_path / "champion.json"
+    _register(client, curves, params, record)
+    found = run_search(params, events, state, train=train, champion=record).content
+    resumed = run_search(params, events, state, train=train, champion=record).content
 
     # The curves came back, in their direction, and no epoch of a resumed trial stands there twice.
     assert again.runs["run_ids"] == first.runs["run_ids"]
@@ -106,15 +111,19 @@ def test_a_campaign_and_searches_for_accuracy(ray_here, tmp_path, params, client
     assert {t["trial_id"]: t["status"] for t in found["policies"]["asha"]["trials"]}["t003"] == "finished"
 
 
-def _register(client, curves) -> None:
-    """Register persistence as the champion, fitted on the campaign."""
+def _register(client, curves, params, record) -> None:
+    """Register persistence as the champion, fitted on the campaign, and put it on record."""
     run_id = RunWriter(client).open_parent("predictors", "p", "persistence", {}, {}, "a note")
     predictor = make_predictor("persistence", PredictorsParams(), 0, [1, 2, 3], folds=2)
     predictor.fit(curves.frame(), curves.final, curves.groups)
-    register_predictor(
-        client, predictor, curves.frame(2).head(3), trusted=trusted_types(), run_id=run_id, digest="d",
-        dataset_path="curves.parquet", metrics={}, tags={"predictor": "persistence", **curves.target.tags()},
+    scope = ChampionScope.of_curves(curves, params.space)
+    make_model(client, scope.model, scope.description, scope.tags)
+    version = register_predictor(
+        client, predictor, curves.frame(2).head(3), model=scope.model, trusted=trusted_types(), run_id=run_id,
+        digest="d", dataset_path="curves.parquet", metrics={}, tags={"predictor": "persistence"},
     )  # fmt: skip
+    promote(client, version, "champion")
+    write_record(record, champion_record(params))
 
 
 @pytest.mark.ray
