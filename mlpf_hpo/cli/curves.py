@@ -32,9 +32,9 @@ def curves_import(
     mode: Mode = "",
 ) -> None:
     """Read a table of learning curves into a data set."""
+    from mlpf_hpo.curves.columns import features_text
     from mlpf_hpo.curves.csv_table import import_csv
     from mlpf_hpo.curves.dataset import write_curves
-    from mlpf_hpo.reporting.evaluation import features_text
 
     names = column_names(hyperparameters)
     curves = import_csv(file, hyperparameters=names, loss_prefix=loss_prefix, name=name, mode=mode or None)
@@ -45,4 +45,6 @@ def curves_import(
         f"{n_restarted} with a restart",
         markup=False,
     )
-    console.out.print(features_text(curves), markup=False)
+    console.out.print(
+        features_text(curves.target.to_dict(), curves.hyperparameters, curves.left_out), markup=False
+    )

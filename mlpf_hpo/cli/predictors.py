@@ -51,6 +51,7 @@ def evaluate(
 
     Rows may come in any order. Equal predictions have equal chances of a place in the top 10.
     """
+    from mlpf_hpo.curves.columns import features_text
     from mlpf_hpo.files import write_json
     from mlpf_hpo.hardware.host import usable_cpus
     from mlpf_hpo.predictors.evaluation import evaluate as score_all
@@ -61,7 +62,6 @@ def evaluate(
         about,
         as_json,
         dominated_text,
-        features_text,
         names_of,
         score_rows,
     )
@@ -73,7 +73,7 @@ def evaluate(
         names, jobs = names_of(predictors), max(1, min(usable_cpus(), splits // FEW_SPLITS))
         found = score_all(told, names, known, train, splits, settings, seed, progress, jobs)
     console.out.print(about(found, told), markup=False)
-    console.out.print(features_text(told), markup=False)
+    console.out.print(features_text(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False)
     console.out.print(console.columns(HEADER, score_rows(found)), markup=False)
     for note in dominated_text(everything):
         console.out.print(note, markup=False)
@@ -94,11 +94,11 @@ def fit(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Fit a predictor that answers at any epoch, and write it to a file."""
+    from mlpf_hpo.curves.columns import features_text
     from mlpf_hpo.files import write_bytes
     from mlpf_hpo.predictors.choice import fit_chosen
     from mlpf_hpo.predictors.evaluation import usable
     from mlpf_hpo.predictors.selection import known_epochs_at
-    from mlpf_hpo.reporting.evaluation import features_text
     from mlpf_hpo.tracking.model_format import model_bytes
 
     told = usable(_read(curves, loss_prefix, mode, hyperparameters))
@@ -107,7 +107,7 @@ def fit(
     made, why = fit_chosen(told, known, _settings(params), seed, names)
     write_bytes(out, model_bytes(made))
     console.out.print(f"{out}: {made.name}, fitted on {len(told)} curves of {told.n_epochs} epochs{why}")
-    console.out.print(features_text(told), markup=False)
+    console.out.print(features_text(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False)
 
 
 @app.command(epilog=EXAMPLES)
@@ -124,9 +124,10 @@ def predict(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Predict the final value of each curve, wherever it stands, with an interval."""
+    from mlpf_hpo.curves.columns import features_text
     from mlpf_hpo.errors import ConfigurationError
     from mlpf_hpo.predictors.model_file import load_predictor, load_registered
-    from mlpf_hpo.reporting.evaluation import PREDICTED, features_text, predicted_rows
+    from mlpf_hpo.reporting.evaluation import PREDICTED, predicted_rows
 
     if not 0 < coverage < 1:
         raise ConfigurationError(f"--coverage {coverage:g}: must lie between 0 and 1")
@@ -141,7 +142,7 @@ def predict(
     told = _read(curves, loss_prefix, mode, ",".join(names))
     console.out.print(console.columns(PREDICTED, predicted_rows(made, told, coverage)), markup=False)
     console.out.print(f"final: after {made.n_epochs} epochs; intervals at {coverage:.0%} coverage")
-    console.out.print(features_text(told), markup=False)
+    console.out.print(features_text(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False)
 
 
 @app.command(epilog=EXAMPLES)

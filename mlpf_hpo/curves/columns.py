@@ -154,6 +154,22 @@ def left_out_text(left_out: Mapping[str, str]) -> str:
     )
 
 
+def features_text(
+    target: Mapping[str, str], hyperparameters: Sequence[str], left_out: Mapping[str, str]
+) -> str:
+    """Return of what curves are, which hyperparameters are features, and what was left out and why.
+
+    Examples
+    --------
+    >>> features_text({"metric": "acc", "mode": "max"}, ["lr"], {"run_id": "an id"})
+    'acc (max); hyperparameters: lr; left out: run_id (an id): to use one, name it by --hyperparameters'
+    """
+    told = f"{target['metric']} ({target['mode']}); hyperparameters: {', '.join(hyperparameters)}"
+    if not left_out:
+        return told
+    return f"{told}; left out: {left_out_text(left_out)}: to use one, name it by --hyperparameters"
+
+
 def _family(name: str) -> str:
     """Return a name with its numbers taken out: equal for columns that differ in a number alone."""
     return re.sub(r"\d+", "#", name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from mlpf_hpo.curves.columns import left_out_text
 from mlpf_hpo.curves.features import known_lengths
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
@@ -54,14 +53,6 @@ def about(found: Evaluation, curves: LearningCurves) -> str:
     if found.chosen:
         counts = Counter(found.chosen).most_common()
         lines.append("selected: " + ", ".join(f"{name} in {n} splits" for name, n in counts))
-    return "\n".join(lines)
-
-
-def features_text(curves: LearningCurves) -> str:
-    """Return of what the curves are, which hyperparameters are features, and what was left out and why."""
-    lines = [f"{curves.target}; hyperparameters: {', '.join(curves.hyperparameters)}"]
-    if curves.left_out:
-        lines.append(f"left out: {left_out_text(curves.left_out)}; to use one, name it: --hyperparameters")
     return "\n".join(lines)
 
 

@@ -57,7 +57,7 @@ def test_the_training_loss_of_the_same_trainings_is_no_hyperparameter(tmp_path) 
     assert beside["hyperparameters"] == ["lr", "dropout"]
     assert list(beside["left_out"]) == list(leak)
     assert "hyperparameters: lr, dropout" in beside["output"]
-    assert "left out: train_loss_0 ... train_loss_9 (numbered)" in beside["output"]
+    assert "left out: train_loss_0 ... train_loss_9 (numbered): to use one" in beside["output"]
     named = scores(both, tmp_path / "named.json", "--hyperparameters", "lr,dropout,train_loss_9")
     assert named["hyperparameters"] == ["lr", "dropout", "train_loss_9"]
     r2 = [found["predictors"]["ridge"]["r2_loss"]["mean"] for found in (named, without)]
