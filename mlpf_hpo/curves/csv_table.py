@@ -16,11 +16,15 @@ from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import BOOKKEEPING, LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
+from mlpf_hpo.file_kind import NO_TEXT_DATA, file_kind
 from mlpf_hpo.metric_modes import resolve_mode
 from mlpf_hpo.space import config_id
 from mlpf_hpo.target_metric import TargetMetric
 
 PREFIX = "loss_"
+
+COMPRESSED = (".gz", ".bz2", ".zip", ".xz", ".zst", ".tar")
+"""Suffixes of files that pandas decompresses."""
 
 
 def import_csv(
@@ -133,6 +137,9 @@ def read_table(
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    kind = file_kind(path)
+    if kind in NO_TEXT_DATA and path.suffix not in COMPRESSED:
+        raise DataError(f"{path}: {kind}, not a CSV table")
     try:
         with warnings.catch_warnings():
             # A row longer than the header: pandas would drop its last cells, and only warn.

@@ -204,8 +204,8 @@ LAUGHS = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         ("search: {champion: v1}\n", "search.champion: an alias has letters"),
         ("resources: {gpus_per_trial: 1.5}\n", "resources.gpus_per_trial"),
         (
-            "training: {precision: 32}\n",
-            "training.precision: input should be '32', 'bf16-mixed' or '16-mixed' (found 32)",
+            "training: {precision: 64}\n",
+            "training.precision: input should be '32', 'bf16-mixed' or '16-mixed' (found '64')",
         ),
     ],
 )

@@ -197,7 +197,8 @@ def test_every_choice_is_told_which_values_are_best(mode, monkeypatch) -> None:
         return original(*arguments)
 
     monkeypatch.setattr(choice, "choose_by_predictions", recorded)
-    curves = replace(simulated(), mode=mode)
+    curves = simulated()
+    curves = replace(curves, target=replace(curves.target, mode=mode))
     select(curves, PARAMS, seed=0)
     fit_chosen(curves, 2, PARAMS, seed=0)
     evaluate(curves, [PERSISTENCE, SELECTED], 2, 14, 1, PARAMS, seed=0)
