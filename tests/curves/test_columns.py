@@ -14,6 +14,9 @@ from mlpf_hpo.cli.app import app
 from mlpf_hpo.curves.csv_table import import_csv, read_table
 from mlpf_hpo.curves.dataset import read_curves, write_curves
 from mlpf_hpo.errors import ConfigurationError, DataError
+from mlpf_hpo.predictors.evaluation import Evaluation
+from mlpf_hpo.predictors.protocol import METRICS
+from mlpf_hpo.reporting.evaluation import score_rows
 from mlpf_hpo.target_metric import TargetMetric
 
 N, EPOCHS = 40, 10
@@ -251,3 +254,10 @@ def test_one_outlier_is_named_and_no_table_is_wide(tmp_path) -> None:
         assert "row 4, which ends at 1e+30" in found["output"]
         assert "dominates R2 (loss)" in found["output"]
     assert "dominates" not in scores(written(tmp_path / "t.csv", frame()), tmp_path / "scores.json")["output"]
+
+
+def test_scores_of_any_size_are_narrow() -> None:
+    """R2 of a linear model on losses with an outlier is some -1e46: fixed digits would fill the screen."""
+    scores = {"persistence": {metric: [-1e60, 2e60] for metric in METRICS}}
+    (row,) = score_rows(Evaluation(2, 10, 16, scores=scores))
+    assert all(len(cell) <= 30 for cell in row), row
