@@ -14,9 +14,8 @@ from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import ConfigurationError, MissingInputError, TrackingError
 from mlpf_hpo.files import read_record
 from mlpf_hpo.predictors.scope import ChampionScope
-from mlpf_hpo.tracking.aliases import AGAIN, CURVES, retire
+from mlpf_hpo.tracking.aliases import AGAIN, CURVES, predictors, retire
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.overview import champions
 from mlpf_hpo.tracking.records import MODEL
 from mlpf_hpo.tracking.versions import (
     CHECKSUM,
@@ -173,5 +172,5 @@ def _none(client: MlflowClient, scope: ChampionScope, params: Params) -> str:
 
 def _others(client: MlflowClient) -> str:
     """Return which predictors there are, as the end of a sentence."""
-    found = [f"{one.model}@{one.alias}" for one in champions(client)]
+    found = [f"{model.name}@{alias}" for model in predictors(client) for alias in sorted(model.aliases)]
     return f"; it has {', '.join(found)}" if found else ""

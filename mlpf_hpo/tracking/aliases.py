@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.tracking.answers import understood
+from mlpf_hpo.tracking.records import MODEL
 from mlpf_hpo.tracking.versions import ModelVersion, told, version_behind
 
 RECIPE, FIT, VERDICT = "recipe", "fit", "verdict"
@@ -30,6 +32,16 @@ ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
 def promoted_tag(alias: str) -> str:
     """Return the tag of a version that was given an alias by a verdict, and has not lost it by another."""
     return f"promoted_to_{alias}"
+
+
+def predictors(client: MlflowClient) -> list[RegisteredModel]:
+    """Return the registered models of predictors, with their aliases, page by page."""
+    found: list[RegisteredModel] = []
+    token = None
+    while token != "":
+        page = client.search_registered_models(f"name LIKE '{MODEL}-%'", page_token=token)
+        found, token = [*found, *page], page.token or ""
+    return found
 
 
 def make_model(client: MlflowClient, name: str, description: str, tags: Mapping[str, str]) -> None:

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import finder, links
+from mlpf_hpo.tracking.aliases import predictors
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.drivers import driver_state
 from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.reader import all_runs
-from mlpf_hpo.tracking.records import MODEL
 
 KINDS = ("campaign", "search")
 """What has links to its curves; a reference training is one trial."""
@@ -151,7 +150,7 @@ def _told(kind: str, run: Run, trials: Counter[str]) -> Work:
 def champions(client: MlflowClient) -> list[Champion]:
     """Return the versions that aliases of registered predictors point at, model by model."""
     out = []
-    for model in _predictors(client):
+    for model in predictors(client):
         for alias, number in sorted(model.aliases.items()):
             version = client.get_model_version(model.name, str(number))
             tags = version.tags
@@ -168,16 +167,6 @@ def champions(client: MlflowClient) -> list[Champion]:
                 )
             )
     return out
-
-
-def _predictors(client: MlflowClient) -> list[RegisteredModel]:
-    """Return the registered models of predictors, page by page."""
-    found: list[RegisteredModel] = []
-    token = None
-    while token != "":
-        page = client.search_registered_models(f"name LIKE '{MODEL}-%'", page_token=token)
-        found, token = [*found, *page], page.token or ""
-    return found
 
 
 def _source_link(client: MlflowClient, run_id: str) -> str:
