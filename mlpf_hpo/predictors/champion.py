@@ -146,7 +146,7 @@ def give_up(reference: str, alias: str) -> str:
     TrackingError
         If the alias does not point at it.
     """
-    client = connect()
+    client = connect(make=False)
     version = named_version(client, reference)
     retire(client, version, alias)
     return (

@@ -11,7 +11,7 @@ with collector_paused():
     from mlpf_hpo.predictors.champion import RECORD, named_version, recorded_version
     from mlpf_hpo.predictors.curve_predictor import CurvePredictor
     from mlpf_hpo.predictors.scope import ChampionScope
-    from mlpf_hpo.tracking.client import connect_to_read
+    from mlpf_hpo.tracking.client import connect, connect_to_read
     from mlpf_hpo.tracking.model_format import load_model
     from mlpf_hpo.tracking.registry import model_file
     from mlpf_hpo.tracking.versions import ModelVersion, giving_up, told
@@ -99,7 +99,7 @@ def load_registered(reference: str, uri: str | None = None) -> tuple[CurvePredic
     TrackingError
         If there is none, or it cannot be used.
     """
-    version = named_version(connect_to_read(uri), reference)
+    version = named_version(connect(uri, make=False), reference)
     return load_version(version, uri), version
 
 
