@@ -51,7 +51,11 @@ class ByWhatIsShared(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "one pipeline" if file.endswith(("test_kills.py", "test_repro.py", "test_state.py")) else file
+        return (
+            "one pipeline"
+            if file.endswith(("test_kills.py", "test_moved.py", "test_repro.py", "test_state.py"))
+            else file
+        )
 
 
 @pytest.hookimpl(optionalhook=True)
