@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 
 from mlpf_hpo.errors import DataError, MissingInputError, StorageError
+from mlpf_hpo.remedies import make, make_again
 from mlpf_hpo.space import stable_hash
 
 SEAL = "digest"
@@ -92,33 +93,35 @@ def write_record(path: Path, content: Mapping[str, Any]) -> None:
     write_json(path, sealed(content))
 
 
-def read_json(path: Path, stage: str) -> Any:
-    """Read a JSON file that `stage` makes."""
+def read_json(path: Path, stage: str, remedy: str | None = None) -> Any:
+    """Read a JSON file that `stage` makes; where that does not help, messages name another remedy."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise MissingInputError(
-            f"{path}: not there; the stage `{stage}` makes it (dvc repro {stage})"
+            f"{path}: not there; {remedy or f'the stage `{stage}` makes it ({make(stage, path)})'}"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}; {_again(stage)}") from None
+        raise DataError(f"{path}: cannot be read: {error}; {remedy or _again(stage, path)}") from None
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not valid JSON ({error}); {_again(stage)}") from None
+        raise DataError(f"{path}: not valid JSON ({error}); {remedy or _again(stage, path)}") from None
 
 
-def read_record(path: Path, stage: str) -> dict[str, Any]:
-    """Read what `write_record` wrote; the digest is left out.
+def read_record(path: Path, stage: str, remedy: str | None = None) -> dict[str, Any]:
+    """Read what `write_record` wrote; the digest is left out. Arguments are those of `read_json`.
 
     Raises
     ------
     MissingInputError, DataError
         If it is not there, or its content is not what was written.
     """
-    content = read_json(path, stage)
+    content = read_json(path, stage, remedy)
     if not is_sealed(content):
-        raise DataError(f"{path}: damaged: its digest is not that of its content; {_again(stage)}")
+        raise DataError(
+            f"{path}: damaged: its digest is not that of its content; {remedy or _again(stage, path)}"
+        )
     return {name: value for name, value in content.items() if name != SEAL}
 
 
@@ -161,8 +164,8 @@ def _content_digest(content: Mapping[str, Any]) -> str:
     return stable_hash({name: value for name, value in content.items() if name != SEAL}, length=16)
 
 
-def _again(stage: str) -> str:
-    return f"make it again with: dvc repro -f -s {stage}"
+def _again(stage: str, path: Path) -> str:
+    return f"make it again with: {make_again(stage, path)}"
 
 
 def _remove_abandoned(path: Path) -> None:

@@ -74,7 +74,7 @@ def test_charges_are_whole_and_none_is_no_particle(folder: Path) -> None:
     ("arguments", "told"),
     [
         (["none", "--model", "one", "--out", "p.parquet"], "none: no event store"),
-        (["events/train", "--out", "p.parquet"], "no runs are tracked here yet"),
+        (["events/train", "--out", "p.parquet"], "no runs are tracked here yet: run `make repro`"),
         (["events/train", "--model", "two", "--out", "p.parquet"], "two: no such checkpoint"),
         (["events/train", "--model", "one", "--out", "events"], "events: cannot be written"),
     ],

@@ -45,14 +45,14 @@ def best(
 
     Trials that diverged or failed leave no network: they are not among them.
     """
-    from mlpf_hpo.tracking.client import connect_to_read, is_there
+    from mlpf_hpo.tracking.client import connect_to_read, is_there, nothing_yet
     from mlpf_hpo.tracking.ranking import best_trials
 
     trials = best_trials(connect_to_read(), kind, metric or None, n, mode=mode or None) if is_there() else []
     if as_json:
         typer.echo(json.dumps([asdict(trial) for trial in trials], indent=1))
     elif not trials:
-        console.out.print(f"no trials of a {kind} on record yet: run `make repro`")
+        console.out.print(f"no trials of a {kind} on record{nothing_yet()}", markup=False)
     else:
         console.out.print(_table(trials), markup=False)
         for place, trial in enumerate(trials, start=1):

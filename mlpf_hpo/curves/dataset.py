@@ -21,6 +21,7 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
 from mlpf_hpo.file_kind import NOT_TEXT, PARQUET, file_kind
 from mlpf_hpo.files import write_bytes, write_json, write_text
+from mlpf_hpo.remedies import make, make_again
 from mlpf_hpo.space import config_id
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.records import TrialSummary
@@ -31,7 +32,7 @@ METADATA, DIGEST = b"mlpf_hpo", b"mlpf_hpo.sha256"
 """Keys of our entries in the Parquet schema's metadata: what the table is, and a digest of that and of every
 value."""
 
-AGAIN = "make it again with: dvc repro -f -s curves (or mlpf-hpo curves import)"
+AGAIN = f"make it again with: {make_again('curves')} (or mlpf-hpo curves import)"
 """What to do about a file that cannot be used."""
 
 
@@ -107,7 +108,7 @@ def read_curves(path: Path) -> LearningCurves:
         If there is no such file, or it is damaged or something else.
     """
     if not path.is_file():
-        raise MissingInputError(f"{path}: not there; the stage `curves` makes it (dvc repro curves)")
+        raise MissingInputError(f"{path}: not there; the stage `curves` makes it ({make('curves')})")
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         metadata = table.schema.metadata or {}

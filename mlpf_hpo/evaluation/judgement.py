@@ -13,6 +13,7 @@ from mlpf_hpo.errors import DataError
 from mlpf_hpo.evaluation.intervals import Estimate
 from mlpf_hpo.evaluation.table import Cell, Row
 from mlpf_hpo.files import read_json, write_json, written_whole
+from mlpf_hpo.remedies import make_again
 
 VERSION = 1
 
@@ -79,9 +80,8 @@ class Judgement:
         file = folder / "judgement.json"
         content = read_json(file, "physics")
         if not isinstance(content, dict) or content.get("version") != VERSION:
-            raise DataError(
-                f"{file}: not a judgement of version {VERSION}; dvc repro -f -s physics makes one"
-            )
+            again = make_again("physics", file)
+            raise DataError(f"{file}: not a judgement of version {VERSION}; {again} makes one")
         return Judgement(
             [_row(plain) for plain in content["rows"]],
             content["confusion"],

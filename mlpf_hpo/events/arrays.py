@@ -12,6 +12,7 @@ from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 
 from mlpf_hpo.errors import DataError
+from mlpf_hpo.remedies import make_again
 
 
 class GrowingArray:
@@ -77,17 +78,18 @@ def map_array(
     """
     size = file.stat().st_size if file.is_file() else 0
     if size != record["bytes"]:
-        raise DataError(f"{file}: damaged: {size} bytes where {record['bytes']} were written; {AGAIN}")
+        raise DataError(f"{file}: damaged: {size} bytes where {record['bytes']} were written; {again(file)}")
     try:
         array = np.load(file, mmap_mode="c", allow_pickle=False)
     except Exception as error:  # NumPy evaluates the header: a damaged one raises errors of many kinds
-        raise DataError(f"{file}: damaged: {error}; {AGAIN}") from None
+        raise DataError(f"{file}: damaged: {error}; {again(file)}") from None
     whole = array.offset + array.nbytes == size
     if not whole or array.dtype != np.dtype(dtype) or array.shape[1:] != columns:
-        raise DataError(f"{file}: damaged: holds {array.dtype} {array.shape}; {AGAIN}")
+        raise DataError(f"{file}: damaged: holds {array.dtype} {array.shape}; {again(file)}")
     # A plain array on the same memory: slices of a memmap take ten times as long.
     return np.asarray(array)
 
 
-AGAIN = "make the store again (dvc repro -f -s events), or import it again"
-"""What to do about a damaged store."""
+def again(file: Path) -> str:
+    """Return what to do about a file of a damaged store."""
+    return f"make the store again ({make_again('events', file)}), or generate or import it again"

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpf_hpo.errors import DataError, MissingInputError
-from mlpf_hpo.events.arrays import AGAIN, GrowingArray, map_array
+from mlpf_hpo.events.arrays import GrowingArray, again, map_array
 from mlpf_hpo.events.schema import N_FEATURES, N_TARGETS, Event
 from mlpf_hpo.file_kind import EVENT_FORMATS, PICKLES, file_kind
 from mlpf_hpo.files import SEAL, is_sealed, sealed, sha256, written_whole
+from mlpf_hpo.remedies import make
 
 SCHEMA_VERSION = 2
 """2: a store may be without generator jets."""
@@ -124,7 +125,9 @@ class EventStore:
         offsets = self._arrays[name]
         begin, end = int(offsets[i]), int(offsets[i + 1])
         if not 0 <= begin <= end <= len(self._arrays[OFFSETS[name]]):
-            raise DataError(f"{_file(self.path, name)}: damaged: not the offsets of {OFFSETS[name]}; {AGAIN}")
+            raise DataError(
+                f"{_file(self.path, name)}: damaged: not the offsets of {OFFSETS[name]}; {again(self.path)}"
+            )
         return slice(begin, end)
 
     @property
@@ -148,7 +151,7 @@ class EventStore:
         for name, record in self.manifest["files"].items():
             file = self.path / name
             if not file.is_file() or sha256(file) != record["sha256"]:
-                raise DataError(f"{file}: damaged: its checksum is not that of the manifest; {AGAIN}")
+                raise DataError(f"{file}: damaged: its checksum is not that of the manifest; {again(file)}")
 
 
 def whole_store(path: Path) -> EventStore | None:
@@ -251,11 +254,11 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         told = f"{path}: {file_kind(path)}, not an event store, which is a folder; {_origin_of([path])}"
         raise DataError(told) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{file}: damaged: {error!r}; {AGAIN}") from None
+        raise DataError(f"{file}: damaged: {error!r}; {again(file)}") from None
     if version != SCHEMA_VERSION:
-        raise DataError(f"{file}: schema version {version}, this package reads {SCHEMA_VERSION}; {AGAIN}")
+        raise DataError(f"{file}: schema version {version} and not {SCHEMA_VERSION}; {again(file)}")
     if not is_sealed(manifest):
-        raise DataError(f"{file}: damaged: its digest is not that of its content; {AGAIN}")
+        raise DataError(f"{file}: damaged: its digest is not that of its content; {again(file)}")
     return dict(manifest)
 
 
@@ -265,7 +268,7 @@ def _instead(path: Path) -> str:
     files = sorted(file for file in folder.glob("*") if file.is_file())
     files = [file for file in files if file_kind(file) in EVENT_FORMATS]
     if not files:
-        return f"the stage `events` makes it in data/events (dvc repro events); {GENERATE}"
+        return f"the stage `events` makes it in data/events ({make('events', path)}); {GENERATE}"
     more = f" and {len(files) - 1} more" if len(files) > 1 else ""
     return f"{folder} holds {files[0].name} ({file_kind(files[0])}){more}: {_origin_of(files)}"
 
@@ -289,7 +292,7 @@ def _check_offsets(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str,
     for name, of in OFFSETS.items():
         offsets = arrays[name]
         if len(offsets) != manifest["n_events"] + 1 or offsets[0] != 0 or offsets[-1] != len(arrays[of]):
-            raise DataError(f"{_file(path, name)}: damaged: not the offsets of {of}; {AGAIN}")
+            raise DataError(f"{_file(path, name)}: damaged: not the offsets of {of}; {again(path)}")
 
 
 def _file(folder: Path, name: str) -> Path:

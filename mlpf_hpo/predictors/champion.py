@@ -14,6 +14,7 @@ from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import ConfigurationError, MissingInputError, TrackingError
 from mlpf_hpo.files import read_record
 from mlpf_hpo.predictors.scope import ChampionScope
+from mlpf_hpo.remedies import make
 from mlpf_hpo.tracking.aliases import AGAIN, CURVES, predictors, retire
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.records import MODEL
@@ -30,7 +31,7 @@ from mlpf_hpo.tracking.versions import (
 RECORD = Path("results/champion.json")
 """Where the stage `champion` says which version the search takes."""
 
-NOW = "see which version is champion now with: dvc repro champion"
+NOW = f"see which version is champion now with: {make('champion')}"
 
 _REFERENCE = re.compile(
     rf"(?P<model>{MODEL}[A-Za-z0-9_.-]*)(?:@(?P<alias>[A-Za-z0-9_-]+)|/(?P<version>[0-9]{{1,9}}))"

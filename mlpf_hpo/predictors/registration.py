@@ -22,6 +22,7 @@ from mlpf_hpo.predictors.recipe import Recipe
 from mlpf_hpo.predictors.scope import ChampionScope
 from mlpf_hpo.predictors.selection import usable_rows
 from mlpf_hpo.predictors.verdict_record import basis_of, verdict_on_record
+from mlpf_hpo.remedies import make, make_again
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import links
@@ -119,8 +120,8 @@ def _challenger(params: Params, content: dict[str, Any], models: Path, curves_fi
     name = content["winner"]
     file = models / f"{name}.skops"
     if not file.is_file():
-        raise MissingInputError(f"{file}: not there; the stage `predictors` makes it (dvc repro predictors)")
-    check_model(file, content["models"].get(name), "make it again with: dvc repro -f -s predictors")
+        raise MissingInputError(f"{file}: not there; the stage `predictors` makes it ({make('predictors')})")
+    check_model(file, content["models"].get(name), f"make it again with: {make_again('predictors')}")
     predictor, curves = load_predictor(file), by_content(read_curves(curves_file))
     return Challenger(
         predictor,

@@ -12,7 +12,7 @@ from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.predictors.champion import RECORD
 from mlpf_hpo.reporting.stages import UP_TO_DATE, champion_state, stage_states
 from mlpf_hpo.tracking import replay
-from mlpf_hpo.tracking.client import connect_to_read, is_there, tracking_uri
+from mlpf_hpo.tracking.client import connect_to_read, is_there, nothing_yet, tracking_uri
 from mlpf_hpo.tracking.overview import Overview, overview
 
 REPORT = Path("report/index.html")
@@ -104,7 +104,7 @@ def _runs(status: Status) -> list[str]:
             lines.append(f"    {work.state}")
     if not status.reached:
         return [*lines, "  not known, see below"]
-    return lines if len(lines) > 1 else [*lines, "  none yet: run `make repro`"]
+    return lines if len(lines) > 1 else [*lines, f"  none{nothing_yet()}"]
 
 
 def _spooled(status: Status) -> list[str]:

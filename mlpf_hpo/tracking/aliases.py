@@ -11,6 +11,7 @@ from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.errors import TrackingError
+from mlpf_hpo.remedies import make_again
 from mlpf_hpo.tracking.answers import understood
 from mlpf_hpo.tracking.records import MODEL
 from mlpf_hpo.tracking.versions import ModelVersion, told, version_behind
@@ -24,7 +25,7 @@ CURVES = "training_curves"
 CHALLENGER = "challenger"
 """Alias of the newest version, as long as it is not the champion."""
 
-AGAIN = "dvc repro -f -s register"
+AGAIN = make_again("register")
 
 ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
 

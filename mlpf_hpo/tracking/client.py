@@ -27,12 +27,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from mlpf_hpo.errors import MissingInputError, MlpfHpoError, TrackingError
 from mlpf_hpo.project import project_folder
+from mlpf_hpo.remedies import EVERYTHING_AGAIN
 from mlpf_hpo.tracking.answers import first_line, understood
 from mlpf_hpo.tracking.login import URI, ask_instead, full_uri, known_as
 from mlpf_hpo.tracking.relocation import ARTIFACTS, is_writable, relocated
 from mlpf_hpo.tracking.storage import SQLITE, StoreClient, storage_refusals
 
 DATABASE = "mlflow.db"
+
+RAN = "data/campaign_runs.json"
+"""What the campaign leaves once its runs are on record."""
 
 NO_ENTRY = (401, 403)
 REFUSES_LOGIN = ("error code 401", "error code 403", "authentication failed", "access denied", "no password")
@@ -56,6 +60,13 @@ def is_there(uri: str | None = None) -> bool:
     """
     uri = tracking_uri(uri)
     return not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).is_file()
+
+
+def nothing_yet() -> str:
+    """Return the end of a sentence that says that nothing is on record: what to do about it."""
+    if (project_folder() / RAN).is_file():
+        return f", though the campaign has run: put the record back, or train again with: {EVERYTHING_AGAIN}"
+    return " yet: run `make repro` in the project's folder"
 
 
 def artifact_root(uri: str) -> str | None:
@@ -90,10 +101,7 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
     """
     uri = tracking_uri(uri)
     if not make and not is_there(uri):
-        raise MissingInputError(
-            f"{uri.removeprefix(SQLITE)}: no runs are tracked here yet; run this in the project folder, "
-            "after `make repro`"
-        )
+        raise MissingInputError(f"{uri.removeprefix(SQLITE)}: no runs are tracked here{nothing_yet()}")
     for name in QUIET:  # what they would log is raised as well, and told in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.files import sha256
+from mlpf_hpo.remedies import make_again
 from mlpf_hpo.tracking.answers import UnreachableError, understood
 from mlpf_hpo.tracking.kept import keep_network
 from mlpf_hpo.tracking.records import NETWORK
@@ -28,7 +29,9 @@ from mlpf_hpo.tracking.versions import (
     version_behind,
 )
 
-AGAIN = "register one anew with: dvc repro -f -s studies/reference_training/dvc.yaml:register"
+REGISTER = make_again("register", Path("studies/reference_training"))
+
+AGAIN = f"register one anew with: {REGISTER}"
 
 DESCRIPTION = "Networks that reconstruct particles: `mlpf-hpo physics` and `mlpf-hpo reconstruct` take them."
 
@@ -97,7 +100,7 @@ def find_network(client: MlflowClient, reference: str) -> ModelVersion:
     if version is None:
         raise MissingInputError(
             f"{reference}: the registry at {public_uri(client.tracking_uri)} has no such network; "
-            "`make reference` trains and registers one"
+            f"`make reference` trains and registers one; where it has done so: {REGISTER}"
         )
     return version
 

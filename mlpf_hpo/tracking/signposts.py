@@ -15,6 +15,7 @@ from mlpf_hpo.errors import StorageError, one_line
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import links, reader
 from mlpf_hpo.tracking.best_so_far import improvements, series, staircase
+from mlpf_hpo.tracking.client import nothing_yet
 from mlpf_hpo.tracking.overview import KINDS, Work, champions, work_on_record
 from mlpf_hpo.tracking.parent_figures import THROUGHPUT, figure_links, figures_of, log_figures
 from mlpf_hpo.tracking.ranking import best_summaries
@@ -93,7 +94,7 @@ def where_to_look(client: MlflowClient) -> str:
     for one in champions(client):
         name = f"{one.model}@{one.alias}: {one.predictor}, fitted on {one.source}"
         posts.append(Signpost(name, (("model", one.link), ("data set, run", one.run_link))))
-    return listed(posts) if posts else "nothing on record yet: run `make repro`"
+    return listed(posts) if posts else f"nothing on record{nothing_yet()}"
 
 
 def listed(posts: Iterable[Signpost]) -> str:

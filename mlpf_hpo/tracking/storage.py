@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import StorageError
 from mlpf_hpo.files import REFUSALS, storage_error
+from mlpf_hpo.remedies import EVERYTHING_AGAIN
 
 SQLITE = "sqlite:///"
 
@@ -23,7 +24,8 @@ TOLD = {
     "elsewhere with MLFLOW_TRACKING_URI",
     "unable to open database file": "it cannot be opened; is its folder there and open to this user?",
     "disk I/O error": "the disk fails, or is full",
-    "database disk image is malformed": "it is damaged; put a copy back, or move it away and train anew",
+    "database disk image is malformed": "it is damaged; put a copy back, or move it away and train "
+    f"anew with: {EVERYTHING_AGAIN}",
     "file is not a database": "it is not a SQLite database; move it away",
 }
 """What SQLite says, and what a user is told."""

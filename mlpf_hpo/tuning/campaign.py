@@ -16,6 +16,7 @@ from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
+from mlpf_hpo.remedies import make_again
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader, signposts
@@ -217,13 +218,13 @@ def collect_curves(folder: Path) -> LearningCurves:
     if missing:
         raise TrackingError(
             f"{len(missing)} of {len(run_ids)} runs of campaign {campaign} are not in {where} (the first: "
-            f"{min(missing)}); restore that database, or train again with: dvc repro -f -s campaign"
+            f"{min(missing)}); restore that database, or train again with: {make_again('campaign')}"
         )
     target = TargetMetric.of_dict(record.planned.get("target"))
     if curves_digest(trials, target.metric) != record.planned["curves_digest"]:
         raise TrackingError(
             f"the runs of campaign {campaign} in {where} hold other curves than the campaign logged; take "
-            "them from the campaign again with: dvc repro -f -s campaign"
+            f"them from the campaign again with: {make_again('campaign')}"
         )
     order = {run_id: position for position, run_id in enumerate(run_ids)}
     trials.sort(key=lambda trial: order[trial.run_id])

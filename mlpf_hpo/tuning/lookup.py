@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.project import state_folder
+from mlpf_hpo.remedies import make_again
 from mlpf_hpo.tracking import finder
 from mlpf_hpo.tracking.client import connect_to_read, is_there
 from mlpf_hpo.tracking.kept import Client
@@ -79,7 +80,7 @@ def _longest(client: Client, runs: Sequence[TrialRun], state: Path) -> tuple[Tra
     except TrackingError as error:
         raise TrackingError(
             f"trial {run.name}: {error}; give the path of a copy, or --state with the folder of its "
-            "checkpoints. That of a search's best trial comes again by: dvc repro -f -s search"
+            f"checkpoints. That of a search's best trial comes again by: {make_again('search')}"
         ) from None
     if checkpoint is None:
         looked = " and ".join(str(folder) for folder in folders.values())

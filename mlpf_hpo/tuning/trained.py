@@ -21,6 +21,7 @@ from mlpf_hpo.files import written_whole
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.mlpf.network import MLPF
 from mlpf_hpo.project import state_folder
+from mlpf_hpo.remedies import make_again
 from mlpf_hpo.space import Configuration
 from mlpf_hpo.tuning.best import best_trial, trial_folder
 from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint, read_checkpoint
@@ -133,7 +134,7 @@ def keep_best(search: Mapping[str, Any], out: Path, state: Path | None = None) -
     except MissingInputError:
         raise MissingInputError(
             f"{folder}: the checkpoints of the best trial, {best['trial_id']}, are gone or damaged; to take "
-            "the network from its run, or train it again where it isn't there either: dvc repro -f -s search"
+            f"the network from its run, or train it again where it isn't there either: {make_again('search')}"
         ) from None
 
 

@@ -12,6 +12,7 @@ def main() -> None:
     from mlpf_hpo.errors import MissingInputError
     from mlpf_hpo.evaluation.judgement import Judgement
     from mlpf_hpo.files import write_record
+    from mlpf_hpo.remedies import make_again
     from mlpf_hpo.reporting.physics import log_judgement
     from mlpf_hpo.tuning.lookup import run_of
     from mlpf_hpo.tuning.registration import register_trained, registered_told
@@ -22,7 +23,7 @@ def main() -> None:
     if run is None:
         raise MissingInputError(
             f"trial {trained.trial_key}: MLflow has no run of its training; it is put on record again with: "
-            "dvc repro -f -s studies/reference_training/dvc.yaml:train"
+            f"{make_again('train', HERE / 'results')}"
         )
     held_back = HERE / "results" / "physics" / "ttbar" / "rules"
     log_judgement(Judgement.read(held_back), run, held_back)

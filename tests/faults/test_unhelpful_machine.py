@@ -66,7 +66,7 @@ def test_a_database_that_is_read_only(small_disk, empty_database: Path, measured
     [
         (
             "campaign",
-            r"data/events/train: no event store; the stage `events` makes it .*\(dvc repro events\)",
+            r"data/events/train: no event store; the stage `events` makes it in .* \(dvc repro events\)",
         ),
         ("curves", r"data/campaign\.json: not there; the stage `campaign` makes it"),
         ("predictors", r"data/curves\.parquet: not there; the stage `curves` makes it"),

@@ -179,6 +179,6 @@ def test_what_is_not_registered_is_told(run: TrialRun, trained: TrainedTrial) ->
 
 def test_without_a_database_none_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    with pytest.raises(MissingInputError, match="no runs are tracked here yet"):
+    with pytest.raises(MissingInputError, match="no runs are tracked here yet: run `make repro`"):
         find_trained("mlpf@champion")
     assert not list(tmp_path.iterdir())

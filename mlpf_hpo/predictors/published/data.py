@@ -185,7 +185,7 @@ class PublishedSolutions:
             If they are not in `folder`, or cannot be read.
         """
         path = folder / SOLUTIONS_FILE
-        stored = read_json(path, "published")
+        stored = read_json(path, "published", f"put the published {path.name} there")
         try:
             return cls(stored["combination_methods"], stored["singles"], stored["ensembles"])
         except (KeyError, TypeError) as error:

@@ -17,12 +17,13 @@ from mlpf_hpo.predictors.published.data import PublishedCurves, PublishedSolutio
 from mlpf_hpo.predictors.published.methods import Method, labels, methods
 from mlpf_hpo.predictors.published.params import PublishedParams
 from mlpf_hpo.predictors.published.solutions import MEMBERS
+from mlpf_hpo.remedies import make_again
 from mlpf_hpo.space import stable_hash
 
 CHUNK = 25
 """Splits of a step."""
 
-STAGE = "study"
+STAGE, FOLDER = "study", Path("studies/published")
 """The DVC stage, for messages."""
 
 
@@ -84,12 +85,13 @@ def run_study(
         "settings": params.model_dump(),
         "labels": labels(params),
     }
+    remedy = f"remove it, and it is made again by: {make_again(STAGE, FOLDER)}"
     done, total = 0.0, sum(step.work for step in steps)
     for step in steps:
         path = kept / f"{step.name}.json"
         if not path.exists():
             write_record(path, {"outcome": step.run()})
-        _put(content, step.path, read_record(path, STAGE)["outcome"])
+        _put(content, step.path, read_record(path, STAGE, remedy)["outcome"])
         done += step.work
         if progress is not None:
             progress(done, total)

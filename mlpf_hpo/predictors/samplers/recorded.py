@@ -15,12 +15,15 @@ from mlpf_hpo.errors import BudgetError
 from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.predictors.qubo import BitArray, Qubo
 from mlpf_hpo.predictors.samplers.base import Sampler, SampleResult
+from mlpf_hpo.remedies import make_again
 
 MARGIN = 1.2
 """By which an access time may exceed what the device's model foresees."""
 
 MAKER = "predictors"
-"""The stage that asks devices, for messages about damaged records."""
+"""The stage that asks devices."""
+
+REMEDY = f"remove it, and the device is asked again by: {make_again(MAKER)}"
 
 
 class Device(Sampler, Protocol):
@@ -84,7 +87,7 @@ class Recorded:
     def spent_seconds(self) -> float:
         """Return what all problems of the folder were charged for, submissions without an answer included."""
         records = sorted(Path(self.folder).glob("*.json"))
-        return float(sum(read_record(path, MAKER)["charged_seconds"] for path in records))
+        return float(sum(read_record(path, MAKER, REMEDY)["charged_seconds"] for path in records))
 
     def _enter(self, qubo: Qubo, answer: Path) -> tuple[Path, float]:
         expected = MARGIN * self.device.expected_seconds(qubo)
@@ -118,7 +121,7 @@ def _write(path: Path, result: SampleResult, charged: float) -> None:
 
 
 def _read(path: Path, qubo: Qubo) -> SampleResult:
-    record = read_record(path, MAKER)
+    record = read_record(path, MAKER, REMEDY)
     packed = np.frombuffer(bytes.fromhex(record["bits"]), dtype=np.uint8).reshape(record["reads"], -1)
     samples: BitArray = np.unpackbits(packed, axis=1, count=qubo.n_variables)
     return SampleResult(samples, qubo.energies(samples), record["seconds"], record["info"])
