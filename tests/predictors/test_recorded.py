@@ -102,8 +102,12 @@ def test_a_damaged_answer_is_noticed_and_not_paid_for_again(tmp_path):
     record = json.loads(answer.read_text())
     record["bits"] = record["bits"][::-1]
     answer.write_text(json.dumps(record))
-    with pytest.raises(DataError, match=answer.name):
-        recorded.sample(problem(0), seed=0)
-    with pytest.raises(DataError, match=answer.name):
-        recorded.sample(problem(1), seed=0)
+    for number in (0, 1):
+        with pytest.raises(
+            DataError, match=rf"{answer.name}.*remove it.*paid again by: dvc repro -f -s pred"
+        ):
+            recorded.sample(problem(number), seed=0)
     assert device.asked == 1
+    answer.unlink()
+    recorded.sample(problem(0), seed=0)
+    assert device.asked == 2

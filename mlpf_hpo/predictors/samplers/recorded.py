@@ -23,7 +23,7 @@ MARGIN = 1.2
 MAKER = "predictors"
 """The stage that asks devices."""
 
-REMEDY = f"remove it, and the device is asked again by: {make_again(MAKER)}"
+REMEDY = f"remove it, and the device is asked and paid again by: {make_again(MAKER)}"
 
 
 class Device(Sampler, Protocol):
