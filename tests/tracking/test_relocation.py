@@ -74,7 +74,7 @@ def test_everything_is_found_and_written_where_the_project_stands(how, project: 
     assert client.get_run(the_run(client)).inputs.dataset_inputs[0].dataset.source == (
         f'{{"uri": "{new / "data"}"}}'
     )
-    file = network_file(find_network(client, "mlpf@champion"), address(new))
+    file = network_file(find_network(client, "mlpf/1"), address(new))
     assert file.is_relative_to(new / "mlartifacts")
     assert file.read_bytes() == b"weights"
     assert Path(client.download_artifacts(the_run(client), "note.txt")).read_text() == "told"
@@ -117,7 +117,7 @@ def test_a_database_without_its_files_names_both_places_and_the_remedy_works(pro
     assert dump(new) == before
     subprocess.run(told.partition("with: ")[2].partition(";")[0], shell=True, check=True)  # noqa: S602
     client = connect(address(new))
-    file = network_file(find_network(client, "mlpf@champion"), address(new))
+    file = network_file(find_network(client, "mlpf/1"), address(new))
     assert file.is_relative_to(new)
 
 
@@ -146,7 +146,7 @@ def test_a_read_only_copy_can_be_read_and_says_that_it_cannot_be_written(project
         shutil.rmtree(project / "mlartifacts")
         client = connect_to_read()
         assert client.get_run(the_run(client)).info.status == "FINISHED"
-        file = network_file(find_network(client, "mlpf@champion"))
+        file = network_file(find_network(client, "mlpf/1"))
         assert file.is_relative_to(new)
         assert file.read_bytes() == b"weights"
         with pytest.raises(StorageError, match=r"mlflow\.db.*Read-only file system"):
