@@ -51,7 +51,7 @@ install-pinned:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed, with its venv module (Debian: apt-get install python3.11-venv)" >&2; exit 1; }
 	@echo "Setting up $(VENV) (once, a few minutes) ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "python venv failed: install the venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
+	@./$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
 		-c constraints.txt -e '.[generate,dev]' 2> $(VENV)/pip.log \
 		|| { cat $(VENV)/pip.log >&2; exit 1; }
 	@touch $(STAMP)
@@ -62,7 +62,7 @@ repro: setup
 
 report: setup
 	@$(alone) && exec python -m dvc repro --quiet report
-	@echo "report: file://$(CURDIR)/report/index.html"
+	@python -c 'from pathlib import Path; print("report:", Path("report/index.html").resolve().as_uri())'
 
 published: setup
 	@$(alone) && export MLPF_HPO_REFERENCE_DIR=$${MLPF_HPO_REFERENCE_DIR:+$$(realpath -- "$$MLPF_HPO_REFERENCE_DIR")} \

@@ -11,7 +11,7 @@ def main() -> None:
     from mlpf_hpo.reporting.site import build_report
 
     page = build_report(ReportInput.load(Path()), Path("report"))
-    console.out.print(f"report: file://{page.resolve()}")
+    console.out.print(f"report: {page.resolve().as_uri()}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,9 @@ from tests.faults.file_systems import mounted
 
 ROOT = Path(__file__).parents[1]
 
+NAME = "d'une équipe"
+"""Folder of a clone: what quotes too little, or takes a path for an address, does not get through."""
+
 TINY = {
     "seed": 7,
     "events": {"train": {"process": "ttbar", "events": 16}, "validation": {"process": "qcd", "events": 6}},
@@ -100,7 +103,7 @@ def make_clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clone]:
     """Return a function that makes clones of what is committed."""
 
     def make() -> Clone:
-        folder = tmp_path_factory.mktemp("clone") / "mlpf_hpo"
+        folder = tmp_path_factory.mktemp("clone") / NAME
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
         clone = Clone(folder)
         clone.write_params({})
@@ -114,7 +117,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Clone], Clone]:
     """Return a function that copies a clone with all that it holds."""
 
     def make(clone: Clone) -> Clone:
-        folder = tmp_path_factory.mktemp("copy") / "mlpf_hpo"
+        folder = tmp_path_factory.mktemp("copy") / NAME
         shutil.copytree(clone.folder, folder, symlinks=True)
         copied = Clone(folder)
         copied.output = clone.output

@@ -55,6 +55,56 @@ def test_errors_are_for_people(tmp_path: Path, arguments: list[str], status: int
     assert not list(tmp_path.iterdir()), "nothing is half-written"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        (
+            ["benchmark", "--store", "events/train", "-e", "64", "-t", "2"],
+            64,
+            "events/train has 4 events, and --threads x --events are 128; lower one of them",
+        ),
+        (["benchmark", "--store", "events/train"], 64, "--threads x --events are 48; lower one"),
+        (
+            ["benchmark", "--store", "events/train", "-e", "1", "--precision", "64"],
+            64,
+            "--precision: input should",
+        ),
+        (
+            ["benchmark", "--store", "events/train", "-e", "1", "--device", "tpu"],
+            64,
+            "--device is cpu, gpu or",
+        ),
+        (
+            ["benchmark", "--store", "events/train", "-e", "1", "--mop", "some"],
+            64,
+            "--mop is none, custom or all",
+        ),
+        (
+            ["events", "generate", "--process", "qcd", "--pileup", "200", "--pool", "9", "--out", "x"],
+            1,
+            "--pool: 9 collisions are too few",
+        ),
+        (
+            ["predictors", "fit", "--curves", "curves.csv", "--predictor", "svm", "--out", "x"],
+            1,
+            "--predictor: no regressor 'svm'",
+        ),
+        (["predictors", "evaluate", "--curves", "curves.csv", "--predictors", "svm"], 1, "--predictors: no "),
+    ],
+)
+def test_what_is_wrong_with_an_option_names_the_option(
+    tmp_path: Path, arguments: list[str], status: int, told: str
+) -> None:
+    write_events(tmp_path / "events")
+    rows = "\n".join(f"{1 / (3 + i * i % 17)},{i + 4},{i + 3},{i + 2},{i + 1}" for i in range(12))
+    (tmp_path / "curves.csv").write_text(f"lr,loss_0,loss_1,loss_2,loss_3\n{rows}\n")
+    result = run(*arguments, folder=tmp_path)
+    assert result.returncode == status, result.stderr
+    assert told in result.stderr
+    for key in ("benchmark.", "events.pileup", "events.minimum", "predictors.candidates"):
+        assert key not in result.stderr
+
+
 def test_the_version_is_told(tmp_path: Path) -> None:
     result = run("--version", folder=tmp_path)
     assert (result.returncode, result.stdout) == (0, f"mlpf-hpo {metadata.version('mlpf_hpo')}\n")
@@ -97,11 +147,16 @@ def test_events_of_a_gun(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["gun"]
 
 
-def test_train_writes_a_curve_and_resumes(tmp_path: Path) -> None:
+def write_events(folder: Path) -> None:
+    """Write a training and a validation sample."""
     generator = np.random.default_rng(0)
     for name in ("train", "validation"):
         events = [_event(generator, number) for number in range(4)]
-        write_store(tmp_path / "events" / name, events, {"made": name})
+        write_store(folder / name, events, {"made": name})
+
+
+def test_train_writes_a_curve_and_resumes(tmp_path: Path) -> None:
+    write_events(tmp_path / "events")
     (tmp_path / "params.yaml").write_text("seed: 1\n")
     options = ["--events", "events", "--out", "one", "--output-dim", "8", "--bin-size", "8"]
     first = run("train", *options, "--epochs", "1", folder=tmp_path)

@@ -10,7 +10,7 @@ import typer
 
 from mlpf_hpo import console
 from mlpf_hpo.cli import generate
-from mlpf_hpo.cli.style import examples, group
+from mlpf_hpo.cli.style import examples, flags_named, group
 from mlpf_hpo.number_format import interval
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def import_zenodo(
     files = zenodo_files(sources)
     process = process or process_of(files, keep_going)
     options = ReadOptions(process, pileup, correct_charge, max_megabytes * 2**20)
-    with console.progress_bar("reading files", len(files)) as progress:
+    with flags_named(generate.FLAGS), console.progress_bar("reading files", len(files)) as progress:
         store = import_zenodo(files, out, options, workers or usable_cpus(), keep_going, progress)
     skipped = store.manifest["settings"]["skipped"]
     for entry in skipped:

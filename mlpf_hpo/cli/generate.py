@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import examples
+from mlpf_hpo.cli.style import examples, flags_named
 from mlpf_hpo.project import POOLS, STATE, state_folder
 from mlpf_hpo.seeds import LARGEST_SEED
 
@@ -16,6 +16,8 @@ EXAMPLES = examples(
     "mlpf-hpo events generate --process ttbar --events 500 --pileup 200 --out data/busy",
     "mlpf-hpo events generate --process gun-photon --events 10000 --out data/photons",
 )
+
+FLAGS = {"events.pileup": "--pileup", "events.minimum_bias_pool": "--pool", "events.workers": "--workers"}
 
 
 def generate(
@@ -54,7 +56,7 @@ def generate(
     from mlpf_hpo.events.generation import generate_store
     from mlpf_hpo.hardware.host import usable_cpus
 
-    with console.progress_bar(f"events: {out.name}", events) as progress:
+    with flags_named(FLAGS), console.progress_bar(f"events: {out.name}", events) as progress:
         store = generate_store(
             out,
             process,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import Hyperparameters, Mode, ParamsFile, column_names, examples, group
+from mlpf_hpo.cli.style import Hyperparameters, Mode, ParamsFile, column_names, examples, flags_named, group
 from mlpf_hpo.seeds import LARGEST_SEED
 
 EXAMPLES = examples(
@@ -104,7 +104,8 @@ def fit(
     told = usable(_read(curves, loss_prefix, mode, hyperparameters))
     known = known_epochs_at(_share(known_fraction), told.n_epochs)
     names = (predictor,) if predictor else None
-    made, why = fit_chosen(told, known, _settings(params), seed, names)
+    with flags_named({"predictors.candidates": "--predictor"}):
+        made, why = fit_chosen(told, known, _settings(params), seed, names)
     write_bytes(out, model_bytes(made))
     console.out.print(f"{out}: {made.name}, fitted on {len(told)} curves of {told.n_epochs} epochs{why}")
     console.out.print(features_text(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False)

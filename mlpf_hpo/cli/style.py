@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
+from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.project import STATE
 
 StateFolder = Annotated[
@@ -54,3 +58,21 @@ def examples(*commands: str, also: str = "") -> str:
     """Return the end of a help text: commands to copy, each on its own line, and a remark."""
     lines = ["Examples:", *(f"[cyan]{command}[/cyan]" for command in commands)]
     return "\n\n".join([*lines, *([also] if also else [])])
+
+
+@contextmanager
+def flags_named(flags: Mapping[str, str]) -> Iterator[None]:
+    """Let what is wrong with a value name the option that it came by, and not a key of params.yaml.
+
+    Parameters
+    ----------
+    flags : mapping of str to str
+        Key, as the library's messages name it -> option.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        keys = "|".join(map(re.escape, sorted(flags, key=len, reverse=True)))
+        told = re.sub(rf"(?<![\w.-])(?:{keys})(?![\w-])", lambda found: flags[found[0]], str(error))
+        error.args = (told,)
+        raise

@@ -198,8 +198,8 @@ def _check(store: EventStore, copies: int, n_events: int, epochs: int, mop: str)
         raise ConfigurationError(f"{copies} copies of {n_events} events: at least one of each is needed")
     if n_events > len(store):
         raise ConfigurationError(
-            f"{store.path} has {len(store)} events, and threads x events per thread are {n_events}; "
-            "lower benchmark.events_per_thread, or generate more"
+            f"{store.path} has {len(store)} events, and benchmark.threads x benchmark.events_per_thread are "
+            f"{n_events}; lower one of them, or generate more events"
         )
     if epochs <= WARM_UP_EPOCHS:
         raise ConfigurationError(f"{epochs} epoch(s): the first is warm-up, so that at least 2 are needed")

@@ -17,7 +17,7 @@ def main() -> None:
     page = build_published_report(
         read_record(HERE / "results" / "study.json", "study"), curves, HERE / "results"
     )
-    console.out.print(f"published study: file://{page.resolve()}")
+    console.out.print(f"published study: {page.resolve().as_uri()}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def main() -> None:
     results = HERE / "results"
     training = read_record(results / "training.json", "train")
     page = build_reference_report(training, read_judged(results / "physics"), results)
-    console.out.print(f"reference training: file://{page.resolve()}")
+    console.out.print(f"reference training: {page.resolve().as_uri()}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+"""Every example of the help texts and pages, run on a finished project."""
+
+from __future__ import annotations
+
+import bz2
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from mlpf_hpo.cli.app import app
+from mlpf_hpo.config import load_params
+from mlpf_hpo.predictors.scope import ChampionScope
+from mlpf_hpo.tuning.lookup import run_of
+from mlpf_hpo.tuning.registration import register_trained
+from mlpf_hpo.tuning.trained import load_trained
+from tests.test_cli import leaves
+from tests.test_documented_commands import COMMANDS
+
+pytestmark = pytest.mark.pipeline
+
+SMALLER = {
+    "--events 500 --pileup 200": "--events 3 --pileup 1 --pool 40 --workers 1",
+    "--events 10000": "--events 20 --workers 1",
+    "--splits 100": "--splits 2",
+    "--epochs 10": "--epochs 1",
+    "--workers 4": "--workers 1",
+    "-c 4": "-c 2",
+    "-W": "-w results/hepscore",  # and not /results, outside of the project
+}
+"""The same options with less to do."""
+
+SERVES = re.compile(r"mlpf-hpo ui|^make ")
+"""Runs until it is interrupted; test_repro.py and test_unhelpful_machine.py start it."""
+
+LACKING = {"--device gpu": "no such GPU here"} if not torch.cuda.is_available() else {}
+"""What this machine may not have, and what is said then."""
+
+
+def examples() -> Iterator[str]:
+    """Yield the command lines: those of help texts in the order of the commands, and those of the pages."""
+    for _, command in leaves(typer.main.get_command(app)):
+        yield from re.findall(r"\[cyan\](.*?)\[/cyan\]", command.epilog)
+    for _, line in COMMANDS:
+        if line.startswith("mlpf-hpo ") and " --" in line:  # others name a command, and are no example of it
+            yield line
+
+
+def prepare(project: Path) -> dict[str, str]:
+    """Make what the examples take for granted; return names in them, and what stands for each here."""
+    generator = np.random.default_rng(1)
+    lr = 10 ** generator.uniform(-4, -2, 40)
+    losses = 1 + 100 * lr[:, None] + np.exp(-np.arange(8)) + generator.normal(0, 0.01, (40, 8))
+    table = pd.DataFrame({"lr": lr, "dropout": generator.uniform(0, 0.5, 40)})
+    for epoch in range(8):
+        table[f"loss_{epoch}"] = losses[:, epoch]
+    table.to_csv("table.csv", index=False)
+    table.rename(columns=lambda name: name.replace("loss_", "fitness_")).to_csv("rising.csv", index=False)
+    trained = load_trained(Path("models/best_trial"))
+    run = run_of(trained)
+    assert run is not None
+    register_trained(trained, run)
+    model = ChampionScope.of_search(load_params(Path("params.yaml"))).model
+    return {
+        "physics 3f2a": f"physics {trained.trial_key[:6]}",
+        "physics RUN": f"physics {run.run_id} --events data/events/validation",
+        "curve-predictor-val-loss-16-epochs-72bd9e87/3": f"{model}/1",
+        "MODEL/VERSION": f"{model}/1",
+        "table.csv --loss-prefix fitness_": "rising.csv --loss-prefix fitness_",
+        " STORE ": " data/events/train ",
+        " FOLDER": " exported",
+    }
+
+
+def download(project: Path) -> None:
+    """Put files where they would have been downloaded to: what the project's own stores export."""
+    runner = CliRunner()
+    for name in ("train", "validation"):
+        done = runner.invoke(app, ["events", "export-zenodo", f"data/events/{name}", "--out", f"made/{name}"])
+        assert done.exit_code == 0, done.output
+        for file in Path("made", name).iterdir():
+            target = Path("downloads", f"{file.name.removesuffix('.bz2')}.bz2")
+            target.parent.mkdir(exist_ok=True)
+            content = file.read_bytes()
+            target.write_bytes(content if file.suffix == ".bz2" else bz2.compress(content))
+
+
+def words_of(line: str, names: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the words of an example as a shell would make them of it, at a smaller size."""
+    for before, after in {**names, **SMALLER}.items():
+        line = line.replace(before, after)
+    assignments, _, command = line.split(" | ")[0].partition("mlpf-hpo ")
+    for assignment in assignments.split():
+        monkeypatch.setenv(*assignment.split("=", 1))
+    words = [
+        [str(path) for path in Path().glob(word)] if "*" in word else [word] for word in shlex.split(command)
+    ]
+    return [word for found in words for word in found]
+
+
+def check_examples(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every example in a finished project."""
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
+    names = prepare(project)
+    download(project)
+    lines = sorted(dict.fromkeys(examples()), key=lambda line: "retire" in line)  # leaves no champion
+    assert len(lines) > 40
+    failed = []
+    for line in lines:
+        if SERVES.search(line):
+            continue
+        if "running.csv" in line:
+            table = pd.read_csv("table.csv")
+            table.loc[:, "loss_3":] = np.nan
+            table.to_csv("running.csv", index=False)
+        with monkeypatch.context() as changed:
+            done = CliRunner().invoke(app, words_of(line, names, changed))
+        lacking = next((said for what, said in LACKING.items() if what in line), None)
+        if (done.exit_code != 0) if lacking is None else (lacking not in str(done.exception)):
+            failed.append(f"{line}\n{done.output}{done.exception!r}")
+    assert not failed, "\n\n".join(failed)
+
+
+def test_every_example_runs(finished, copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_examples(copy(finished).folder, monkeypatch)
