@@ -18,7 +18,8 @@ from tests.clones import Clone
 pytestmark = pytest.mark.pipeline
 
 PYTHON = """#!/bin/sh
-{python} "$@" && echo {packages} > .venv/lib/python{version}/site-packages/those-of-the-tests.pth
+{python} "$@" && cd .venv/lib/python{version}/site-packages && rm -r setuptools* \\
+    && echo {packages} > those-of-the-tests.pth
 """
 """A Python whose new environments find the packages of the tests: nothing has to be downloaded."""
 
