@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for every run that ends
@@ -31,7 +30,13 @@ from mlpf_hpo.remedies import EVERYTHING_AGAIN
 from mlpf_hpo.tracking.answers import first_line, understood
 from mlpf_hpo.tracking.login import URI, ask_instead, full_uri, known_as
 from mlpf_hpo.tracking.relocation import ARTIFACTS, is_writable, relocated
-from mlpf_hpo.tracking.storage import SQLITE, StoreClient, storage_refusals
+from mlpf_hpo.tracking.storage import (
+    SQLITE,
+    StoreClient,
+    database_file,
+    database_uri,
+    storage_refusals,
+)
 
 DATABASE = "mlflow.db"
 
@@ -50,7 +55,7 @@ def tracking_uri(explicit: str | None = None) -> str:
 
     It may be shown: user and password stay in memory, see `login`.
     """
-    return known_as(explicit or os.environ.get(URI) or f"{SQLITE}{project_folder() / DATABASE}")
+    return known_as(explicit or os.environ.get(URI) or database_uri(project_folder() / DATABASE))
 
 
 def is_there(uri: str | None = None) -> bool:
@@ -59,7 +64,7 @@ def is_there(uri: str | None = None) -> bool:
     A SQLite database that is not there would be made by asking it.
     """
     uri = tracking_uri(uri)
-    return not uri.startswith(SQLITE) or Path(uri.removeprefix(SQLITE)).is_file()
+    return not uri.startswith(SQLITE) or database_file(uri).is_file()
 
 
 def nothing_yet() -> str:
@@ -73,7 +78,7 @@ def artifact_root(uri: str) -> str | None:
     """Return where new experiments keep files: beside a SQLite database, or as the server says (None)."""
     if not uri.startswith(SQLITE):
         return None
-    return (Path(uri.removeprefix(SQLITE)).resolve().parent / ARTIFACTS).as_uri()
+    return (database_file(uri).resolve().parent / ARTIFACTS).as_uri()
 
 
 def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
@@ -101,14 +106,14 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
     """
     uri = tracking_uri(uri)
     if not make and not is_there(uri):
-        raise MissingInputError(f"{uri.removeprefix(SQLITE)}: no runs are tracked here{nothing_yet()}")
+        raise MissingInputError(f"{database_file(uri)}: no runs are tracked here{nothing_yet()}")
     for name in QUIET:  # what they would log is raised as well, and told in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with storage_refusals(uri), _first_use(uri, make):
             _knock(full_uri(uri))
             if uri.startswith(SQLITE) and full_uri(uri) == uri:
-                ask_instead(uri, f"{SQLITE}{relocated(Path(uri.removeprefix(SQLITE)))}")
+                ask_instead(uri, database_uri(relocated(database_file(uri))))
             client = StoreClient(tracking_uri=full_uri(uri), registry_uri=full_uri(uri))
             client.search_experiments(max_results=1)
         _artifact_repos_cache.clear()  # by run alone: of a copied store, MLflow would write to the original's
@@ -165,7 +170,7 @@ def _first_use(uri: str, make: bool) -> AbstractContextManager[object]:
     """
     if not uri.startswith(SQLITE):
         return nullcontext()
-    path = Path(uri.removeprefix(SQLITE))
+    path = database_file(uri)
     if not make and not is_writable(path):
         return nullcontext()
     return filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=120)

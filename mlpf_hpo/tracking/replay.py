@@ -17,7 +17,7 @@ from mlpf_hpo.tracking.delivery import Delivery
 from mlpf_hpo.tracking.operations import summary
 from mlpf_hpo.tracking.outbox import refused
 from mlpf_hpo.tracking.spool import Spool
-from mlpf_hpo.tracking.storage import SQLITE
+from mlpf_hpo.tracking.storage import SQLITE, database_file
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def _destination(address: str, current: str, folder: Path) -> str:
     """Return where that goes which waits for an address; a copy of a project never writes to the original."""
     if address == current or not address.startswith(SQLITE):
         return address
-    if folder.resolve().is_relative_to(Path(address.removeprefix(SQLITE)).parent):
+    if folder.resolve().is_relative_to(database_file(address).parent):
         return address
     if is_there(address):
         raise TrackingError(

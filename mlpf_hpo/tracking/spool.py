@@ -22,7 +22,7 @@ from types import TracebackType
 from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import StorageError
 from mlpf_hpo.tracking.operations import Operation, from_json, to_json
-from mlpf_hpo.tracking.storage import SQLITE
+from mlpf_hpo.tracking.storage import SQLITE, database_file, database_uri
 
 SPOOL = "spool"
 """Folder of spools within a folder of state."""
@@ -180,9 +180,9 @@ def contents(folder: Path) -> dict[Path, tuple[str, list[Operation]]]:
 
 def _address(folder: Path, uri: str) -> str:
     """Return an address as a spool has it: a database in a folder above it by its relative path."""
-    database = Path(uri.removeprefix(SQLITE)).resolve()
+    database = database_file(uri).resolve()
     if uri.startswith(SQLITE) and folder.resolve().is_relative_to(database.parent):
-        return f"{SQLITE}{os.path.relpath(database, folder.resolve())}"
+        return database_uri(Path(os.path.relpath(database, folder.resolve())))
     return public_uri(uri)
 
 
@@ -192,7 +192,7 @@ def _meant(folder: Path, content: bytes) -> str:
     address = public_uri(json.loads(head)["tracking_uri"]) if head else ""
     if not address.startswith(SQLITE):
         return address
-    return f"{SQLITE}{os.path.normpath(folder.resolve() / address.removeprefix(SQLITE))}"
+    return database_uri(Path(os.path.normpath(folder.resolve() / database_file(address))))
 
 
 def _paths(folder: Path, address: str) -> Iterator[Path]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -17,6 +19,9 @@ from mlpf_hpo.files import REFUSALS, storage_error
 from mlpf_hpo.remedies import EVERYTHING_AGAIN
 
 SQLITE = "sqlite:///"
+
+MEANINGFUL = "%?"
+"""Characters that do not stand for themselves in the address of a database."""
 
 TOLD = {
     "database or disk is full": "the disk is full; make room and run it again",
@@ -31,6 +36,22 @@ TOLD = {
 """What SQLite says, and what a user is told."""
 
 
+def database_uri(file: Path) -> str:
+    """Return the address of a SQLite database: characters that mean something in an address are encoded.
+
+    Examples
+    --------
+    >>> database_uri(Path("/my home/100%/mlflow.db")), database_file("sqlite:////my home/100%25/mlflow.db")
+    ('sqlite:////my home/100%25/mlflow.db', PosixPath('/my home/100%/mlflow.db'))
+    """
+    return SQLITE + "".join(quote(letter) if letter in MEANINGFUL else letter for letter in str(file))
+
+
+def database_file(uri: str) -> Path:
+    """Return the file of a SQLite database, as SQLAlchemy finds it."""
+    return Path(unquote(uri.removeprefix(SQLITE)))
+
+
 @contextmanager
 def storage_refusals(uri: str) -> Iterator[None]:
     """Raise what the storage behind `uri` refuses as a `StorageError`; leave other errors as they are."""
@@ -40,7 +61,7 @@ def storage_refusals(uri: str) -> Iterator[None]:
         told = next((told for said, told in TOLD.items() if said in str(error)), None)
         if told is None:
             raise
-        raise StorageError(f"{public_uri(uri).removeprefix(SQLITE)}: {told}") from None
+        raise StorageError(f"{database_file(public_uri(uri))}: {told}") from None
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
