@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mlpf_hpo.curves.card import card_text, describe
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
+from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean, one_line
 from mlpf_hpo.file_kind import NOT_TEXT, PARQUET, file_kind
 from mlpf_hpo.files import write_bytes, write_json, write_text
 from mlpf_hpo.remedies import make, make_again
@@ -117,7 +117,7 @@ def read_curves(path: Path) -> LearningCurves:
     except Exception as error:  # Arrow answers damage with errors of many kinds
         kind = file_kind(path)
         foreign = kind in NOT_TEXT and kind != PARQUET
-        reason = f"{kind}, not Parquet" if foreign else f"damaged, or no Parquet: {error}"
+        reason = f"{kind}, not Parquet" if foreign else f"damaged, or no Parquet: {one_line(error)}"
         raise DataError(f"{path}: {reason}; {AGAIN}") from None
     if told is None:
         raise DataError(f"{path}: Parquet, but not a data set of curves; {AGAIN}")

@@ -71,6 +71,7 @@ def test_a_copy_works_and_the_original_is_never_touched(original: Clone, copied:
         assert ran(copied.run("dvc", "repro", "--force", "--single-item", stage)) == [stage]
     assert {name: set(files.rglob(name)) for name in written} == written
     assert all(written.values())
+    copied.run("dvc", "repro")
     assert champion_file(copied).is_relative_to(copied.folder / "mlartifacts")
     assert str(original.folder) not in recorded(copied)
     assert listing(original.folder) == before
