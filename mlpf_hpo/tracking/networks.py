@@ -25,6 +25,7 @@ from mlpf_hpo.tracking.versions import (
     check_model,
     download,
     find_version,
+    numbered_version,
     told,
     version_behind,
 )
@@ -94,9 +95,7 @@ def find_network(client: MlflowClient, reference: str) -> ModelVersion:
     if named["alias"]:
         version = version_behind(client, named["alias"], NETWORK)
     else:
-        with understood(client.tracking_uri):
-            found = client.search_model_versions(f"name = '{NETWORK}'")
-        version = next((one for one in found if int(one.version) == int(named["version"])), None)
+        version = numbered_version(client, named["version"], NETWORK)
     if version is None:
         raise MissingInputError(
             f"{reference}: the registry at {public_uri(client.tracking_uri)} has no such network; "
