@@ -46,16 +46,17 @@ def signals_as_before() -> Iterator[None]:
         signal.signal(number, handler)
 
 
+ON_ONE_PIPELINE = tuple(
+    f"test_{name}.py" for name in ("examples", "kills", "logins", "moved", "repro", "state")
+)
+
+
 class ByWhatIsShared(LoadFileScheduling):
     """Keeps tests of one file in one process, and those files too that share one pipeline."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return (
-            "one pipeline"
-            if file.endswith(("test_kills.py", "test_moved.py", "test_repro.py", "test_state.py"))
-            else file
-        )
+        return "one pipeline" if file.endswith(ON_ONE_PIPELINE) else file
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import pickle
 import re
 import shlex
 from collections.abc import Iterator
@@ -17,12 +18,14 @@ from typer.testing import CliRunner
 
 from mlpf_hpo.cli.app import app
 from mlpf_hpo.config import load_params
+from mlpf_hpo.curves.dataset import read_curves
+from mlpf_hpo.events.zenodo import ORIGIN
 from mlpf_hpo.predictors.scope import ChampionScope
 from mlpf_hpo.tuning.lookup import run_of
 from mlpf_hpo.tuning.registration import register_trained
 from mlpf_hpo.tuning.trained import load_trained
 from tests.test_cli import leaves
-from tests.test_documented_commands import COMMANDS
+from tests.test_documented_commands import PAGES
 
 pytestmark = pytest.mark.pipeline
 
@@ -31,8 +34,8 @@ SMALLER = {
     "--events 10000": "--events 20 --workers 1",
     "--splits 100": "--splits 2",
     "--epochs 10": "--epochs 1",
-    "--workers 4": "--workers 1",
-    "-c 4": "-c 2",
+    "--pileup 200 --out": "--pileup 200 --workers 1 --out",
+    "-c 4": "-c 1",
     "-W": "-w results/hepscore",  # and not /results, outside of the project
 }
 """The same options with less to do."""
@@ -48,9 +51,8 @@ def examples() -> Iterator[str]:
     """Yield the command lines: those of help texts in the order of the commands, and those of the pages."""
     for _, command in leaves(typer.main.get_command(app)):
         yield from re.findall(r"\[cyan\](.*?)\[/cyan\]", command.epilog)
-    for _, line in COMMANDS:
-        if line.startswith("mlpf-hpo ") and " --" in line:  # others name a command, and are no example of it
-            yield line
+    for page in PAGES:
+        yield from re.findall(r"^\$ (mlpf-hpo .*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def prepare(project: Path) -> dict[str, str]:
@@ -63,6 +65,11 @@ def prepare(project: Path) -> dict[str, str]:
         table[f"loss_{epoch}"] = losses[:, epoch]
     table.to_csv("table.csv", index=False)
     table.rename(columns=lambda name: name.replace("loss_", "fitness_")).to_csv("rising.csv", index=False)
+    curves = read_curves(Path("data/curves.parquet"))
+    running = curves.configs.drop(columns=["config_id", "seed"])
+    for epoch in range(3):
+        running[f"loss_{epoch}"] = curves.metrics["val/loss"][:, epoch]
+    running.assign(**{f"loss_{epoch}": np.nan for epoch in range(3, curves.n_epochs)}).to_csv("running.csv")
     trained = load_trained(Path("models/best_trial"))
     run = run_of(trained)
     assert run is not None
@@ -70,26 +77,24 @@ def prepare(project: Path) -> dict[str, str]:
     model = ChampionScope.of_search(load_params(Path("params.yaml"))).model
     return {
         "physics 3f2a": f"physics {trained.trial_key[:6]}",
-        "physics RUN": f"physics {run.run_id} --events data/events/validation",
         "curve-predictor-val-loss-16-epochs-72bd9e87/3": f"{model}/1",
-        "MODEL/VERSION": f"{model}/1",
         "table.csv --loss-prefix fitness_": "rising.csv --loss-prefix fitness_",
-        " STORE ": " data/events/train ",
-        " FOLDER": " exported",
+        "downloads/tev14_pythia8_qcd": "qcd/tev14_pythia8_qcd",
     }
 
 
 def download(project: Path) -> None:
     """Put files where they would have been downloaded to: what the project's own stores export."""
     runner = CliRunner()
-    for name in ("train", "validation"):
+    for name, folder in (("train", "downloads"), ("validation", "qcd")):
         done = runner.invoke(app, ["events", "export-zenodo", f"data/events/{name}", "--out", f"made/{name}"])
         assert done.exit_code == 0, done.output
+        Path(folder).mkdir()
         for file in Path("made", name).iterdir():
-            target = Path("downloads", f"{file.name.removesuffix('.bz2')}.bz2")
-            target.parent.mkdir(exist_ok=True)
-            content = file.read_bytes()
-            target.write_bytes(content if file.suffix == ".bz2" else bz2.compress(content))
+            content = pickle.loads(bz2.decompress(file.read_bytes()))
+            del content[ORIGIN]  # which published files do not have
+            target = Path(folder, file.name).with_suffix(".bz2")
+            target.write_bytes(bz2.compress(pickle.dumps(content)))
 
 
 def words_of(line: str, names: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -100,7 +105,8 @@ def words_of(line: str, names: dict[str, str], monkeypatch: pytest.MonkeyPatch) 
     for assignment in assignments.split():
         monkeypatch.setenv(*assignment.split("=", 1))
     words = [
-        [str(path) for path in Path().glob(word)] if "*" in word else [word] for word in shlex.split(command)
+        [str(path) for path in Path().glob(word)] if "*" in word else [word]
+        for word in shlex.split(command, comments=True)
     ]
     return [word for found in words for word in found]
 
@@ -117,10 +123,6 @@ def check_examples(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for line in lines:
         if SERVES.search(line):
             continue
-        if "running.csv" in line:
-            table = pd.read_csv("table.csv")
-            table.loc[:, "loss_3":] = np.nan
-            table.to_csv("running.csv", index=False)
         with monkeypatch.context() as changed:
             done = CliRunner().invoke(app, words_of(line, names, changed))
         lacking = next((said for what, said in LACKING.items() if what in line), None)
