@@ -80,7 +80,7 @@ class Workers:
                         self.environments[line] = process.environ()
                 except psutil.Error:
                     continue
-            time.sleep(0.2)
+            time.sleep(1)
 
 
 def check_hidden(text: bytes, where: object) -> None:
