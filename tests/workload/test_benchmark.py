@@ -150,7 +150,7 @@ def test_too_little_overlap_fails_every_copy(
             {"events_per_thread": 7},
             ConfigurationError,
             64,
-            "has 6 events, and threads x events per thread are 7",
+            "has 6 events, and benchmark.threads x benchmark.events_per_thread are 7",
         ),
         ({"threads": 2, "events_per_thread": 4}, ConfigurationError, 64, "are 8"),
         ({"threads": 0}, ConfigurationError, 64, "threads"),
