@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Concatenate, ParamSpec, TypeVar
 
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from urllib3.exceptions import HTTPError
@@ -12,6 +15,9 @@ from urllib3.exceptions import HTTPError
 from mlpf_hpo.credentials import public_uri, redacted
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.tracking.storage import storage_refusals
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 TOO_EARLY, TOO_MANY, SERVER_ERROR = 408, 429, 500
 """HTTP statuses: those of them, and all from the last one on, may pass by themselves."""
@@ -56,6 +62,17 @@ def understood(uri: str, what: str = "what was asked") -> Iterator[None]:
             yield
     except (MlflowException, SQLAlchemyError, HTTPError, OSError) as error:
         raise _meaning(error, uri, what) from None  # what MLflow says may hold a login
+
+
+def reads(question: Callable[Concatenate[MlflowClient, P], T]) -> Callable[Concatenate[MlflowClient, P], T]:
+    """Let a function that reads through a client raise our errors, as `understood` does."""
+
+    @functools.wraps(question)
+    def asked(client: MlflowClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with understood(client.tracking_uri):
+            return question(client, *args, **kwargs)
+
+    return asked
 
 
 def _meaning(error: Exception, uri: str, what: str) -> TrackingError:

@@ -13,6 +13,7 @@ from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.metric_modes import resolve_mode
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking import links
+from mlpf_hpo.tracking.answers import reads
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.epochs import is_per_epoch
@@ -53,6 +54,7 @@ class RankedTrial:
     hardware_label: str
 
 
+@reads
 def best_trials(
     client: MlflowClient,
     kind: str,

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from mlpf_hpo.errors import StorageError, one_line
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import links, reader
+from mlpf_hpo.tracking.answers import reads
 from mlpf_hpo.tracking.best_so_far import improvements, series, staircase
 from mlpf_hpo.tracking.client import nothing_yet
 from mlpf_hpo.tracking.overview import KINDS, Work, champions, work_on_record
@@ -58,6 +59,7 @@ class _Found:
     planned: int
 
 
+@reads
 def put_up(client: MlflowClient, kind: str, first: Collection[str] = ()) -> list[Signpost]:
     """Bring up to date what there is to see of the newest campaigns (or searches).
 
@@ -88,6 +90,7 @@ def put_up(client: MlflowClient, kind: str, first: Collection[str] = ()) -> list
     return compared[:1] + posts[: len(first)] if first else compared + posts
 
 
+@reads
 def where_to_look(client: MlflowClient) -> str:
     """Put up the signposts of all that is on record and return their links, for people."""
     posts = [post for kind in KINDS for post in put_up(client, kind)]

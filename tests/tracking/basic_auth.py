@@ -26,6 +26,10 @@ class BasicAuth:
                     return
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 sent.append(self.headers.get("Authorization") or "")
+                if self.server.answers_left == 0:  # type: ignore[attr-defined]
+                    self._reply(502, b"nobody is there", {})
+                    return
+                self.server.answers_left -= 1  # type: ignore[attr-defined]
                 if sent[-1] != expected:
                     self._reply(401, b"who are you?", {"WWW-Authenticate": "Basic"})
                     return
@@ -58,7 +62,12 @@ class BasicAuth:
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port, self._stopped = self._server.server_port, stopped
+        self.answer_only(-1)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def answer_only(self, n: int) -> None:
+        """Answer so many requests, and then none, as if what it stands before were gone."""
+        self._server.answers_left = n  # type: ignore[attr-defined]
 
     def stop(self) -> None:
         """Listen no more."""

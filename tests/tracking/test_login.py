@@ -162,6 +162,23 @@ def test_no_answer_is_told_apart_from_no_runs_and_without_the_login(
         assert "none yet" not in told
 
 
+@pytest.mark.parametrize(
+    "command", [("status",), ("runs", "best"), ("ui",), ("physics", "3f2a", "--events", "events")]
+)
+def test_a_server_that_goes_away_meanwhile(
+    door: BasicAuth, tmp_path: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_store(tmp_path / "events", list(events(2)), {})
+    connect()
+    door.answer_only(len(door.headers))  # as many requests as it takes to connect
+    ended = CliRunner().invoke(app, command)
+    told = f"{ended.output} {ended.exception}"
+    assert f"MLflow at http://127.0.0.1:{door.port} does not answer: " in told
+    assert ended.exit_code == 1
+    assert isinstance(ended.exception, SystemExit | TrackingError)
+
+
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
     """Yield a PostgreSQL that asks for a password."""
