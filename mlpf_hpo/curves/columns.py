@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mlpf_hpo.curves.cells import to_numbers
-from mlpf_hpo.curves.features import LOSS
-from mlpf_hpo.curves.schema import BOOKKEEPING
+from mlpf_hpo.curves.schema import BOOKKEEPING, LOSS
 from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.space import TABLE_1
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -12,13 +11,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from mlpf_hpo.curves.schema import LOSS
 from mlpf_hpo.curves.shapes import SHAPES, shape_features
 from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
 
 FloatArray = NDArray[np.float64]
-
-LOSS = re.compile(r"loss_(\d+)")
-"""Columns of `LearningCurves.frame` that hold the curve; the number is the epoch, from 0."""
 
 LOG_HYPERPARAMETERS = ("lr", "weight_decay")
 """Those of table 1 that are sampled on a log scale."""

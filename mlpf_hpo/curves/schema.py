@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -18,6 +19,9 @@ FloatArray = NDArray[np.float64]
 
 BOOKKEEPING = ("config_id", "seed")
 """Columns of `configs` that are not hyperparameters."""
+
+LOSS = re.compile(r"loss_(\d+)")
+"""Columns of `LearningCurves.frame` that hold the curve; the number is the epoch, from 0."""
 
 
 @dataclass(frozen=True)
