@@ -178,6 +178,7 @@ def test_what_is_not_registered_is_told(run: TrialRun, trained: TrainedTrial) ->
 
 
 def test_without_a_database_none_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a project whose campaign has not run, wherever the tests run
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     with pytest.raises(MissingInputError, match="no runs are tracked here yet: run `make repro`"):
         find_trained("mlpf@champion")
