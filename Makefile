@@ -50,7 +50,7 @@ $(STAMP): pyproject.toml constraints.txt
 install-pinned:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed, with its venv module (Debian: apt-get install python3.11-venv)" >&2; exit 1; }
 	@echo "Setting up $(VENV) (once, a few minutes) ..."
-	@$(PYTHON) -m venv $(VENV) || { echo "python venv failed: install the venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@"$(PYTHON)" -m venv $(VENV) || { echo "python venv failed: install the venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@./$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
 		-c constraints.txt -e '.[generate,dev]' 2> $(VENV)/pip.log \
 		|| { cat $(VENV)/pip.log >&2; exit 1; }
