@@ -15,11 +15,11 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.command import command, print_numbers
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.dataset import curves_file_digest, write_curves
 from mlpf_hpo.files import write_json
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
+from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.tracking.aliases import make_model, promote
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.registry import register_predictor

@@ -1,4 +1,4 @@
-"""What events cost to make, judge, import, read and share: ``python -m benchmarks.events``."""
+"""What events cost to make, validate, import, read and share: ``python -m benchmarks.events``."""
 
 from __future__ import annotations
 

@@ -23,10 +23,10 @@ from benchmarks.clock import DEVICE, now
 from mlpf_hpo.config import Params
 from mlpf_hpo.events.datamodule import EventDataModule
 from mlpf_hpo.events.store import write_store
-from mlpf_hpo.hardware.throughput import ThroughputCallback
+from mlpf_hpo.mlpf import training
 from mlpf_hpo.mlpf.module import MLPFModule
-from mlpf_hpo.tuning import trial
-from mlpf_hpo.tuning.trial import EpochReport, TrialSpec
+from mlpf_hpo.mlpf.throughput import ThroughputCallback
+from mlpf_hpo.mlpf.training import EpochReport, TrialSpec
 
 HOOKS = ("on_train_epoch_start", "on_train_batch_start", "on_train_batch_end", "on_train_epoch_end")
 """Of the callback that measures throughput."""
@@ -76,9 +76,9 @@ def shares(n_events: Mapping[str, int], elements: int, epochs: int) -> dict[str,
             timed = measuring.timed(getattr(ThroughputCallback, hook))
             patches.enter_context(mock.patch.object(ThroughputCallback, hook, timed))
         patches.enter_context(
-            mock.patch.object(trial, "save_checkpoint", writing.timed(trial.save_checkpoint))
+            mock.patch.object(training, "save_checkpoint", writing.timed(training.save_checkpoint))
         )
-        patches.enter_context(mock.patch.object(trial, "_trainer", _with(other)))
+        patches.enter_context(mock.patch.object(training, "_trainer", _with(other)))
         begun = now()
 
         def after(report: EpochReport) -> None:
@@ -90,7 +90,7 @@ def shares(n_events: Mapping[str, int], elements: int, epochs: int) -> dict[str,
                 found.append((taken / alone - 1, per_batch, measured / alone, written / alone))
             begun = now()
 
-        trial.train_trial(spec, epochs, Path(folder, "checkpoints"), after)
+        training.train_trial(spec, epochs, Path(folder, "checkpoints"), after)
     overheads, *others = (np.array(column) for column in zip(*found, strict=True))
     interval = bootstrap(
         (overheads,), np.median, n_resamples=RESAMPLES, confidence_level=COVERAGE, method="percentile", rng=1
@@ -107,7 +107,7 @@ def shares(n_events: Mapping[str, int], elements: int, epochs: int) -> dict[str,
 
 
 def _with(callback: pl.Callback) -> Callable[..., pl.Trainer]:
-    plain = trial._trainer
+    plain = training._trainer
 
     def trainer(spec: TrialSpec, max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
         return plain(spec, max_epochs, [*callbacks, callback])

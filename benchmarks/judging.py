@@ -1,4 +1,4 @@
-"""What it costs to judge a reconstruction: a part of `benchmarks.events`. Processor times of one process."""
+"""What validating a reconstruction costs: a part of `benchmarks.events`. Processor times of one process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.evaluation.collection import collect
-from mlpf_hpo.evaluation.judge import judge
+from mlpf_hpo.evaluation.physics_validation import validate_reconstruction
 from mlpf_hpo.evaluation.reconstruction import reconstruct
 from mlpf_hpo.events.generation import generate_store
 from mlpf_hpo.mlpf.module import MLPFModule
@@ -29,7 +29,7 @@ def judging(folder: Path, quick: bool) -> dict[str, float]:
         begin = time.process_time()
         predicted = reconstruct(network, store)
         between = time.process_time()
-        judge(collect(store, predicted), {})
+        validate_reconstruction(collect(store, predicted), {})
         end = time.process_time()
         numbers[f"judging.{name}.events"] = n_events
         numbers[f"judging.{name}.reconstruction_ms_per_event"] = 1e3 * (between - begin) / n_events

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.command import command
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import usable_cpus
-from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED
-from mlpf_hpo.predictors.evaluation import evaluate
+from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED
+from mlpf_hpo.predictors.nested_cv import known_epochs_at
 from mlpf_hpo.predictors.published.data import PublishedCurves, reference_folder
-from mlpf_hpo.predictors.selection import known_epochs_at
+from mlpf_hpo.predictors.repeated_splits import evaluate
+from mlpf_hpo.predictors.settings import PredictorsParams
 
 CANDIDATES = ("persistence", "drift", "ridge", "halfway_ridge", "cautious_svr", "cautious_trees")
 INNER_FOLDS = 5

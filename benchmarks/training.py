@@ -38,9 +38,9 @@ from benchmarks.ranks import ranks
 from benchmarks.step_memory import step_memory
 from mlpf_hpo.config import Params
 from mlpf_hpo.files import write_json
-from mlpf_hpo.hardware.flop import inference_flop, training_flop
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.hardware.memory import keep_freed_memory
+from mlpf_hpo.mlpf.flop import inference_flop, training_flop
 
 ORDER = 1024
 """Of the square matrices whose product is the peak: large enough for one core, and soon done."""

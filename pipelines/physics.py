@@ -8,16 +8,17 @@ from mlpf_hpo import console
 def main() -> None:
     """Write results/physics."""
     from mlpf_hpo.events.store import EventStore
-    from mlpf_hpo.reporting.physics import judge_trained, record_judgement
-    from mlpf_hpo.tuning.lookup import run_of
-    from mlpf_hpo.tuning.trained import load_trained
+    from mlpf_hpo.networks.find_network import run_of
+    from mlpf_hpo.networks.trained_network import load_network
+    from mlpf_hpo.reporting.physics import record_validation, validate_network
 
-    trained = load_trained(Path("models/best_trial"))
+    trained = load_network(Path("models/best_trial"))
     run = run_of(trained)
-    judgement = judge_trained(trained, EventStore.open(Path("data/events/validation")), run)
-    where = record_judgement(judgement, run, Path("results/physics"))
+    validation_result = validate_network(trained, EventStore.open(Path("data/events/validation")), run)
+    where = record_validation(validation_result, run, Path("results/physics"))
     console.out.print(
-        f"physics: trial {judgement.about['trial']} after {trained.epoch} epochs\n{where}", markup=False
+        f"physics: trial {validation_result.about['trial']} after {trained.epoch} epochs\n{where}",
+        markup=False,
     )
 
 

@@ -9,11 +9,12 @@ def main() -> None:
     """Write results/predictors.json and models/predictors."""
     from mlpf_hpo.config import load_params
     from mlpf_hpo.files import write_record
-    from mlpf_hpo.predictors.comparison import compare_predictors, summary
+    from mlpf_hpo.registry.predictor_runs import compare_predictors, summary
 
+    params = load_params()
     with console.progress_bar("predictors") as progress:
         content = compare_predictors(
-            load_params(), Path("data/curves.parquet"), Path("models/predictors"), progress
+            params.predictors, params.seed, Path("data/curves.parquet"), Path("models/predictors"), progress
         )
     write_record(Path("results/predictors.json"), content)
     console.out.print(summary(content), markup=False)

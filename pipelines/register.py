@@ -9,10 +9,17 @@ def main() -> None:
     """Write results/register.json."""
     from mlpf_hpo.config import load_params
     from mlpf_hpo.files import write_record
-    from mlpf_hpo.predictors.registration import register_winner, summary
+    from mlpf_hpo.registry.registration import register_winner, summary
 
+    params = load_params()
     record = register_winner(
-        load_params(), Path("results/predictors.json"), Path("models/predictors"), Path("data/curves.parquet")
+        params.predictors,
+        params.seed,
+        params.space.search_space(),
+        params.search.champion,
+        Path("results/predictors.json"),
+        Path("models/predictors"),
+        Path("data/curves.parquet"),
     )
     write_record(Path("results/register.json"), record)
     console.out.print(summary(record), markup=False)

@@ -18,7 +18,7 @@ from mlpf_hpo.evaluation.particle_table import particle_table, write_particles
 from mlpf_hpo.events.datamodule import EventDataset
 from mlpf_hpo.events.schema import CLASSES
 from mlpf_hpo.events.store import EventStore, write_store
-from mlpf_hpo.tuning.trained import load_trained
+from mlpf_hpo.networks.trained_network import load_network
 from tests.test_cli import _event, run
 
 
@@ -41,7 +41,7 @@ def test_the_table_holds_what_the_network_says(folder: Path) -> None:
     assert result.returncode == 0, result.stderr
     table = pd.read_parquet(folder / "out" / "p.parquet")
     assert f"{len(table)} particles of 3 ttbar events" in result.stdout
-    store, trained = EventStore.open(folder / "events" / "train"), load_trained(folder / "one")
+    store, trained = EventStore.open(folder / "events" / "train"), load_network(folder / "one")
     lines = []
     for data, number in zip(EventDataset(store), (7, 8, 9), strict=True):  # one by one, not in batches
         with torch.no_grad():

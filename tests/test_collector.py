@@ -71,7 +71,7 @@ def test_who_asks_for_a_champion_waits_for_no_search_for_garbage() -> None:
 import gc
 found = []
 gc.callbacks.append(lambda phase, told: found.append(told["generation"]))
-from mlpf_hpo.predictors.model_file import load_registered
+from mlpf_hpo.registry.load import load_registered
 print(found.count(2), gc.isenabled())
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

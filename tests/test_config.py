@@ -123,7 +123,7 @@ def test_values_that_would_fill_the_memory_or_never_end_are_refused(section, key
 
 
 def test_the_closest_rungs_that_are_allowed_are_few() -> None:
-    from mlpf_hpo.tuning.scheduler import rungs
+    from mlpf_hpo.search.scheduler import rungs
 
     assert len(rungs(10**6, 1, 1.01)) == 1389
     assert parse_params({"search": {"reduction_factor": 1.01}}).search.reduction_factor == 1.01

@@ -19,8 +19,8 @@ import pytest
 import torch
 
 from mlpf_hpo.config import load_params
-from mlpf_hpo.curves.csv_table import read_table
 from mlpf_hpo.curves.dataset import read_curves
+from mlpf_hpo.curves.readers.csv_table import read_table
 from mlpf_hpo.errors import ConfigurationError, DataError, MlpfHpoError
 from mlpf_hpo.file_kind import compression, file_kind
 from mlpf_hpo.tuning.checkpoints import read_checkpoint

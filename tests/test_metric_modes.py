@@ -7,11 +7,11 @@ import torch
 
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.events.schema import CLASSES
-from mlpf_hpo.hardware.account import Account
 from mlpf_hpo.metric_modes import known_mode, logged_direction, resolve_mode
 from mlpf_hpo.mlpf.loss import TERMS
 from mlpf_hpo.mlpf.physics import RESIDUALS, PhysicsCounts
-from mlpf_hpo.predictors.protocol import METRICS
+from mlpf_hpo.mlpf.step_accounting import Account
+from mlpf_hpo.predictors.scoring import METRICS
 from mlpf_hpo.target_metric import TargetMetric
 
 

@@ -44,7 +44,7 @@ from pathlib import Path
 import ray
 from joblib import Parallel, delayed
 
-from mlpf_hpo.config import ResourceParams
+from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.events.workers import Workers
 from mlpf_hpo.tuning.ray_session import ray_session
 from mlpf_hpo.where import where

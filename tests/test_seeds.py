@@ -14,17 +14,18 @@ from sklearn.metrics.pairwise import rbf_kernel
 from typer.testing import CliRunner
 
 from mlpf_hpo.cli.app import app
-from mlpf_hpo.config import NetworkParams, Params, PredictorsParams, parse_params
+from mlpf_hpo.config import NetworkParams, Params, parse_params
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.events.batches import EpochSampler
 from mlpf_hpo.events.guns import shoot
 from mlpf_hpo.events.pythia import SEEDS, event_seed
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.predictors.factory import make_predictor
-from mlpf_hpo.predictors.protocol import grouped_folds, held_out
 from mlpf_hpo.predictors.qubo import Encoding, dual_qubo
 from mlpf_hpo.predictors.regressors import REGRESSORS
 from mlpf_hpo.predictors.samplers import SAMPLERS, make_sampler
+from mlpf_hpo.predictors.scoring import grouped_folds, held_out
+from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.seeds import LARGEST_SEED, LIBRARY_SEEDS, derive_seed, library_seed
 from mlpf_hpo.space import TABLE_1
 from tests.curves.tables import some_curves

@@ -33,8 +33,8 @@ def curves_import(
 ) -> None:
     """Read a table of learning curves into a data set."""
     from mlpf_hpo.curves.columns import features_text
-    from mlpf_hpo.curves.csv_table import import_csv
     from mlpf_hpo.curves.dataset import write_curves
+    from mlpf_hpo.curves.readers.csv_table import import_csv
 
     names = column_names(hyperparameters)
     curves = import_csv(file, hyperparameters=names, loss_prefix=loss_prefix, name=name, mode=mode or None)

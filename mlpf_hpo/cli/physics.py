@@ -27,7 +27,9 @@ def physics(
         ),
     ],
     events: Annotated[Path, typer.Option(help="Event store with rule-based candidates.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for judgement.json, table.csv, figures.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for validation_result.json, table.csv, figures.")
+    ] = None,
     state: StateFolder = None,
 ) -> None:
     """Judge a trained trial: efficiencies, fakes, momenta, jets and missing momentum beside the rules'.
@@ -35,13 +37,13 @@ def physics(
     Prints the headline numbers with 68 % intervals; table and figures go to the trial's MLflow run.
     """
     from mlpf_hpo.events.store import EventStore
-    from mlpf_hpo.reporting.physics import judge_trained, record_judgement
-    from mlpf_hpo.reporting.physics_table import HEADER, about_told, table_rows
-    from mlpf_hpo.tuning.lookup import find_trained
+    from mlpf_hpo.networks.find_network import find_network
+    from mlpf_hpo.reporting.physics import record_validation, validate_network
+    from mlpf_hpo.reporting.physics_table import HEADER, describe_about, table_rows
 
     store = EventStore.open(events)
-    trained, run = find_trained(trial, state)
-    judgement = judge_trained(trained, store, run)
-    console.out.print(about_told(judgement), markup=False)
-    console.out.print(console.columns(HEADER, table_rows(judgement)), markup=False)
-    console.out.print(record_judgement(judgement, run, out), markup=False)
+    trained, run = find_network(trial, state)
+    validation_result = validate_network(trained, store, run)
+    console.out.print(describe_about(validation_result), markup=False)
+    console.out.print(console.columns(HEADER, table_rows(validation_result)), markup=False)
+    console.out.print(record_validation(validation_result, run, out), markup=False)

@@ -54,9 +54,9 @@ def evaluate(
     from mlpf_hpo.curves.columns import features_text
     from mlpf_hpo.files import write_json
     from mlpf_hpo.hardware.host import usable_cpus
-    from mlpf_hpo.predictors.evaluation import evaluate as score_all
-    from mlpf_hpo.predictors.evaluation import usable
-    from mlpf_hpo.predictors.selection import known_epochs_at
+    from mlpf_hpo.predictors.nested_cv import known_epochs_at
+    from mlpf_hpo.predictors.repeated_splits import evaluate as score_all
+    from mlpf_hpo.predictors.repeated_splits import usable
     from mlpf_hpo.reporting.evaluation import (
         HEADER,
         about,
@@ -96,10 +96,10 @@ def fit(
     """Fit a predictor that answers at any epoch, and write it to a file."""
     from mlpf_hpo.curves.columns import features_text
     from mlpf_hpo.files import write_bytes
-    from mlpf_hpo.predictors.choice import fit_chosen
-    from mlpf_hpo.predictors.evaluation import usable
-    from mlpf_hpo.predictors.selection import known_epochs_at
-    from mlpf_hpo.tracking.model_format import model_bytes
+    from mlpf_hpo.predictors.criteria import fit_chosen
+    from mlpf_hpo.predictors.model_format import model_bytes
+    from mlpf_hpo.predictors.nested_cv import known_epochs_at
+    from mlpf_hpo.predictors.repeated_splits import usable
 
     told = usable(_read(curves, loss_prefix, mode, hyperparameters))
     known = known_epochs_at(_share(known_fraction), told.n_epochs)
@@ -127,7 +127,8 @@ def predict(
     """Predict the final value of each curve, wherever it stands, with an interval."""
     from mlpf_hpo.curves.columns import features_text
     from mlpf_hpo.errors import ConfigurationError
-    from mlpf_hpo.predictors.model_file import load_predictor, load_registered
+    from mlpf_hpo.predictors.model_file import load_predictor
+    from mlpf_hpo.registry.load import load_registered
     from mlpf_hpo.reporting.evaluation import PREDICTED, predicted_rows
 
     if not 0 < coverage < 1:
@@ -163,9 +164,18 @@ def register(
     was decided is printed, and why. A champion that cannot be compared is an error: see `retire`.
     """
     from mlpf_hpo.config import load_params
-    from mlpf_hpo.predictors.registration import register_winner, summary
+    from mlpf_hpo.registry.registration import register_winner, summary
 
-    record = register_winner(load_params(params), comparison, models, curves)
+    settings = load_params(params)
+    record = register_winner(
+        settings.predictors,
+        settings.seed,
+        settings.space.search_space(),
+        settings.search.champion,
+        comparison,
+        models,
+        curves,
+    )
     console.out.print(summary(record), markup=False)
 
 
@@ -179,17 +189,17 @@ def retire(
     Its alias is taken away; the version stays in the registry. The next predictor that is registered becomes
     the champion without being compared.
     """
-    from mlpf_hpo.predictors.champion import give_up
+    from mlpf_hpo.registry.champion import give_up
 
     console.out.print(give_up(version, _params(params).search.champion), markup=False)
 
 
 def _champion(params: Path) -> str:
     """Return the champion that the search of these parameters would take."""
-    from mlpf_hpo.predictors.scope import ChampionScope
+    from mlpf_hpo.config.champion import search_scope
 
     settings = _params(params)
-    return f"{ChampionScope.of_search(settings).model}@{settings.search.champion}"
+    return f"{search_scope(settings).model}@{settings.search.champion}"
 
 
 def _params(params: Path) -> Any:
@@ -203,7 +213,7 @@ def _settings(params: Path) -> Any:
 
 
 def _read(curves: Path, loss_prefix: str, mode: str, hyperparameters: str) -> Any:
-    from mlpf_hpo.curves.csv_table import read_table
+    from mlpf_hpo.curves.readers.csv_table import read_table
 
     return read_table(curves, loss_prefix or None, mode or None, column_names(hyperparameters))
 

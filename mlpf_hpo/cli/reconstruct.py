@@ -36,11 +36,11 @@ def reconstruct(
     """
     from mlpf_hpo.evaluation.particle_table import particle_table, write_particles
     from mlpf_hpo.events.store import EventStore
-    from mlpf_hpo.tuning.lookup import find_trained
-    from mlpf_hpo.tuning.trained import reconstructed
+    from mlpf_hpo.networks.find_network import find_network
+    from mlpf_hpo.networks.trained_network import reconstructed
 
     store = EventStore.open(events)
-    trained, _ = find_trained(model, state)
+    trained, _ = find_network(model, state)
     table = particle_table(store, reconstructed(trained, store))
     about = {
         "model": model,

@@ -38,7 +38,7 @@ def train(
     from mlpf_hpo.config import load_params
     from mlpf_hpo.events.digest import sample_digest
     from mlpf_hpo.files import write_json
-    from mlpf_hpo.tuning.trial import EpochReport, TrialSpec, train_trial
+    from mlpf_hpo.mlpf.training import EpochReport, TrialSpec, train_trial
 
     constants = load_params(params)
     configuration = {

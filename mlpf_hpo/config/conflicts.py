@@ -5,9 +5,8 @@ Each section is sound by itself, and each stage can be run by itself on other in
 
 from __future__ import annotations
 
-import math
-
-from mlpf_hpo.config import Params, PredictorsParams
+from mlpf_hpo.config import Params
+from mlpf_hpo.predictors.settings import least_curves
 
 
 def conflicts(params: Params) -> list[str]:
@@ -37,9 +36,3 @@ def conflicts(params: Params) -> list[str]:
             f"{params.events.train.events}"
         )
     return found
-
-
-def least_curves(predictors: PredictorsParams) -> int:
-    """Return how many curves the nested folds take: the inner ones split what an outer one leaves."""
-    outer, inner = predictors.outer_folds, predictors.inner_folds
-    return max(6, 2 * outer, math.ceil(inner * outer / (outer - 1)))

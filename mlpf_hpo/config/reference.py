@@ -8,10 +8,10 @@ from typing import Annotated
 from pydantic import Field
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
-from mlpf_hpo.config.parameters import read_parameters
-from mlpf_hpo.config.types import Positive, Seed, Width
-from mlpf_hpo.config.validation import Section
 from mlpf_hpo.seeds import derive_seed
+from mlpf_hpo.settings.parameter_file import read_parameters
+from mlpf_hpo.settings.types import Positive, Seed, Width
+from mlpf_hpo.settings.validation import Section
 
 TRAIN, TTBAR, QCD = "train", "ttbar", "qcd"
 """The samples: to train on, and to judge on; the loss after every epoch is that of the held-back ttbar."""

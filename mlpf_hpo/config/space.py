@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mlpf_hpo.config.validation import Section
+from mlpf_hpo.settings.validation import Section
 from mlpf_hpo.space import TABLE_1, Choice, Domain, LogUniform, SearchSpace, Uniform
 
 

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mlpf_hpo.config.validation import Section
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.metric_modes import resolve_mode
+from mlpf_hpo.settings.validation import Section
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 
 

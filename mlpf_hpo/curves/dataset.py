@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from mlpf_hpo.curves.card import card_text, describe
-from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean, one_line
+from mlpf_hpo.errors import DataError, MissingInputError, one_line
 from mlpf_hpo.file_kind import NOT_TEXT, PARQUET, file_kind
 from mlpf_hpo.files import write_bytes, write_json, write_text
 from mlpf_hpo.remedies import make, make_again
-from mlpf_hpo.space import config_id
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking.records import TrialSummary
 
 FloatArray = NDArray[np.float64]
 
@@ -34,40 +30,6 @@ value."""
 
 AGAIN = f"make it again with: {make_again('curves')} (or mlpf-hpo curves import)"
 """What to do about a file that cannot be used."""
-
-
-def curves_from_trials(
-    trials: Sequence[TrialSummary],
-    target: TargetMetric,
-    n_epochs: int,
-    source: str,
-) -> LearningCurves:
-    """Return the curves of tracked trials, cut or padded with NaN to `n_epochs`.
-
-    Raises
-    ------
-    DataError
-        If there are no trials, or none logged the target.
-    """
-    if not trials:
-        raise DataError(f"{source}: no trials")
-    names = sorted({name for trial in trials for name in trial.metrics})
-    if target.metric not in names:
-        raise DataError(f"{source}: no trial logged {target.metric}{did_you_mean(target.metric, names)}")
-    metrics = {name: _padded([trial.metrics.get(name, ()) for trial in trials], n_epochs) for name in names}
-    configs = pd.DataFrame([dict(trial.configuration) for trial in trials])
-    configs.insert(0, "config_id", [config_id(trial.configuration) for trial in trials])
-    configs.insert(1, "seed", [trial.seed for trial in trials])
-    return LearningCurves(
-        configs=configs,
-        metrics=metrics,
-        target=target,
-        status=np.array([trial.status for trial in trials]),
-        restart_epoch=first_restarts(metrics[target.metric]),
-        source=source,
-        run_ids=np.array([trial.run_id for trial in trials]),
-        hardware=np.array([trial.hardware_label for trial in trials]),
-    )
 
 
 def write_curves(curves: LearningCurves, path: Path) -> None:
@@ -159,11 +121,3 @@ def curves_file_digest(path: Path) -> str:
     """Return the MD5 of a file, by which DVC knows it."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def _padded(curves: Sequence[Sequence[float]], n_epochs: int) -> FloatArray:
-    out = np.full((len(curves), n_epochs), np.nan)
-    for row, curve in zip(out, curves, strict=True):
-        kept = curve[:n_epochs]
-        row[: len(kept)] = kept
-    return out

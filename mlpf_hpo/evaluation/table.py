@@ -1,4 +1,4 @@
-"""The table of a judgement: one row a number, MLPF's beside the rule-based particle flow's."""
+"""The table of a validation result: one row a number, MLPF's beside the rule-based particle flow's."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Row:
-    """One number of a judgement.
+    """One number of a validation result.
 
     Attributes
     ----------

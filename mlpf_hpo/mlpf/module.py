@@ -12,10 +12,10 @@ from torch_geometric.data import Batch
 from mlpf_hpo.config import NetworkParams
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.mlpf.blockwise import training_loss
+from mlpf_hpo.mlpf.distributed import n_ranks, summed, summed_fields
 from mlpf_hpo.mlpf.loss import TERMS, LossTerms, loss_counts, mlpf_loss
 from mlpf_hpo.mlpf.network import MLPF, Predictions
 from mlpf_hpo.mlpf.physics import PhysicsCounts, physics_counts
-from mlpf_hpo.mlpf.ranks import n_ranks, summed, summed_fields
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import Configuration
 

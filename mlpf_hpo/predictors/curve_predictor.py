@@ -29,7 +29,7 @@ from mlpf_hpo.predictors.curve_table import (
 from mlpf_hpo.predictors.expected_warnings import fewer_rows_than_quantiles
 from mlpf_hpo.predictors.intervals import Prediction, conformal_bounds
 from mlpf_hpo.predictors.out_of_bag import out_of_bag_predictions, without_out_of_bag
-from mlpf_hpo.predictors.part_way import part_way, share_worth_going
+from mlpf_hpo.predictors.shrinkage import shrink_toward, shrinkage_factor
 
 FloatArray = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         How it is called in tables.
     shrink : bool
         Whether predictions go only a share of the way from the last value seen to what a model says, as far
-        as its gain out of fold is sure: `share_worth_going`. Without folds, or known epochs, all of it.
+        as its gain out of fold is sure: `shrinkage_factor`. Without folds, or known epochs, all of it.
 
     Attributes
     ----------
@@ -242,7 +242,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
             self.residuals_.append(np.zeros(0))
         else:
             shrunk = self.shrink and known > 0
-            self.shares_.append(share_worth_going(y, told, last, groups) if shrunk else 1.0)
+            self.shares_.append(shrinkage_factor(y, told, last, groups) if shrunk else 1.0)
             self.residuals_.append(self._scaled(y) - self._scaled(self._followed(-1, last, told)))
 
     def _out_of_fold(
@@ -276,7 +276,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     def _followed(self, index: int, last: FloatArray, told: FloatArray) -> FloatArray:
         """Return what is predicted where a model told something: that, or a share of the way to it."""
         share = self.shares_[index]
-        return told if share == 1 else part_way(last, told, share, self.log_ways_[index])
+        return told if share == 1 else shrink_toward(last, told, share, self.log_ways_[index])
 
     def _scaled(self, values: FloatArray) -> FloatArray:
         if not self.log_scale_:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.regressors import make_models
+from mlpf_hpo.predictors.settings import PredictorsParams
 
 
 def make_predictor(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from mlpf_hpo.predictors.protocol import log_errors
+from mlpf_hpo.predictors.scoring import log_errors
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

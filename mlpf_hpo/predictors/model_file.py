@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlpf_hpo.collector import collector_paused
-from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.errors import DataError
 
 with collector_paused():
-    from mlpf_hpo.predictors.champion import RECORD, named_version, recorded_version
     from mlpf_hpo.predictors.curve_predictor import CurvePredictor
-    from mlpf_hpo.predictors.scope import ChampionScope
-    from mlpf_hpo.tracking.client import connect, connect_to_read
-    from mlpf_hpo.tracking.model_format import load_model
-    from mlpf_hpo.tracking.registry import model_file
-    from mlpf_hpo.tracking.versions import ModelVersion, giving_up, told
+    from mlpf_hpo.predictors.model_format import load_model
 
 KERNELS = ("ConstantKernel", "Matern", "Product", "Sum", "WhiteKernel")
 
@@ -29,7 +24,7 @@ TRUSTED_TYPES = (
     "mlpf_hpo.predictors.regressors.parametric.ParametricCurve",
     "mlpf_hpo.predictors.regressors.persistence.Persistence",
     "mlpf_hpo.predictors.regressors.qsvr.QSVR",
-    "mlpf_hpo.predictors.regressors.ranks.RankScale",
+    "mlpf_hpo.predictors.regressors.rank_transform.RankScale",
     "mlpf_hpo.predictors.regressors.residual.Residual",
     "mlpf_hpo.predictors.regressors.subsampled.Subsampled",
     *(f"sklearn.gaussian_process.kernels.{kernel}" for kernel in KERNELS),
@@ -68,55 +63,3 @@ def load_predictor(file: Path) -> CurvePredictor:
             f"{', '.join(lacking)}); fit it again"
         )
     return model
-
-
-def load_version(version: ModelVersion, uri: str | None = None) -> CurvePredictor:
-    """Load the predictor of a registered version.
-
-    Raises
-    ------
-    UnreachableError
-        If its file cannot be had now.
-    TrackingError
-        If its file is lost, damaged or holds something else; the message names the version.
-    """
-    try:
-        file = model_file(version, uri)
-    except DataError as error:
-        raise TrackingError(f"{told(version)}: {error}") from None
-    try:
-        return load_predictor(file)
-    except DataError as error:
-        raise TrackingError(f"{told(version)}: {error}; or {giving_up(version)}") from None
-
-
-@collector_paused()
-def load_registered(reference: str, uri: str | None = None) -> tuple[CurvePredictor, ModelVersion]:
-    """Return a registered predictor, ``MODEL@ALIAS`` or ``MODEL/VERSION``, and its version.
-
-    Raises
-    ------
-    TrackingError
-        If there is none, or it cannot be used.
-    """
-    version = named_version(connect(uri, make=False), reference)
-    return load_version(version, uri), version
-
-
-@collector_paused()
-def load_champion(
-    scope: ChampionScope, record: Path = RECORD, uri: str | None = None
-) -> tuple[CurvePredictor, ModelVersion]:
-    """Return the predictor of exactly the version that the stage `champion` put on record, and that version.
-
-    Raises
-    ------
-    MissingInputError, DataError
-        If there is no such record, or it is damaged.
-    ConfigurationError
-        If it is of a champion for something else than `scope`.
-    TrackingError
-        If the registry does not hold that version any more, or it cannot be used.
-    """
-    version = recorded_version(connect_to_read(uri), record, scope)
-    return load_version(version, uri), version

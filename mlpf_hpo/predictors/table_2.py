@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import r2_score
 
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.predictors.factory import make_predictor
-from mlpf_hpo.predictors.protocol import halves, quantile_space
-from mlpf_hpo.predictors.selection import known_epochs_at, usable_rows
+from mlpf_hpo.predictors.nested_cv import known_epochs_at, usable_rows
+from mlpf_hpo.predictors.scoring import halves, quantile_space
+from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.seeds import derive_seed
 
 ROWS = {

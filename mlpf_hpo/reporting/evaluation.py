@@ -9,11 +9,11 @@ from mlpf_hpo.curves.features import known_lengths
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.number_format import interval
-from mlpf_hpo.predictors.choice import PERSISTENCE, SELECTED
+from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.domination import dominating_curve
-from mlpf_hpo.predictors.evaluation import Evaluation
 from mlpf_hpo.predictors.regressors import CLASSICAL, REGRESSORS
+from mlpf_hpo.predictors.repeated_splits import Evaluation
 
 SHOWN = {
     "r2_loss": "R2 (loss)",

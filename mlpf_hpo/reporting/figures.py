@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from mlpf_hpo.number_format import fixed
-from mlpf_hpo.predictors.samplers import sampler_told
+from mlpf_hpo.predictors.samplers import describe_sampler
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log, scale_of
 from mlpf_hpo.reporting.throughput import figure_7
-from mlpf_hpo.tuning.best import best_trial
+from mlpf_hpo.tuning.best_trial import best_trial
 
 COLOURS = {"persistence": GREY, "svr": BLUE, "qsvr": ORANGE, "random_bits": RED, "qsvr_ensemble": GREEN}
 OTHERS = ("#7b5ea7", "#8c6d31", "#17889c")
@@ -167,7 +167,7 @@ def figure_6(inputs: ReportInput) -> Panel:
         "figure-6",
         "Figure 6: QSVR, and what seeing more of the curve brings",
         f"Left: QSVR, trained as a QUBO of at most {sampler.points} curves by "
-        f"{sampler_told(sampler.sampler, sampler.reads, sampler.sweeps)}. Right: "
+        f"{describe_sampler(sampler.sampler, sampler.reads, sampler.sweeps)}. Right: "
         "rank correlation with the final loss against the share of the curve seen; at 0 from the "
         f"hyperparameters alone. {_out_of_fold_told(inputs)}",
         figure,

@@ -9,7 +9,7 @@ from typing import Any
 from mlpf_hpo.config import Params, load_params
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.events.schema import format_pileup
 from mlpf_hpo.files import read_json, read_record
 from mlpf_hpo.target_metric import VALIDATION_LOSS
@@ -27,7 +27,7 @@ class ReportInput:
         Manifests of the event stores.
     campaign, campaign_runs, predictors, search, benchmark : mapping
         What the stages of those names left.
-    physics : Judgement
+    physics : ValidationResult
         Of the search's best trial.
     curves : LearningCurves
         The data set.
@@ -41,7 +41,7 @@ class ReportInput:
     curves: LearningCurves
     predictors: dict[str, Any]
     search: dict[str, Any]
-    physics: Judgement
+    physics: ValidationResult
     benchmark: dict[str, Any]
 
     @staticmethod
@@ -62,7 +62,7 @@ class ReportInput:
             curves=read_curves(root / "data/curves.parquet"),
             predictors=read_record(root / "results/predictors.json", "predictors"),
             search=read_record(root / "results/search.json", "search"),
-            physics=Judgement.read(root / "results/physics"),
+            physics=ValidationResult.read(root / "results/physics"),
             benchmark=read_json(root / "results/benchmark/mlpf_summary.json", "benchmark"),
         )
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.evaluation.collection import collect
-from mlpf_hpo.evaluation.copied import beside_copy
-from mlpf_hpo.evaluation.judge import judge
-from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.identity_baseline import with_identity_baseline
+from mlpf_hpo.evaluation.physics_validation import validate_reconstruction
+from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.files import written_whole
+from mlpf_hpo.networks.trained_network import TrainedNetwork, reconstructed
 from mlpf_hpo.reporting.physics_figures import FIGURES
 from mlpf_hpo.reporting.physics_table import summary_metrics
 from mlpf_hpo.reporting.style import png
@@ -19,20 +20,21 @@ from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.records import TrialRun
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning.trained import TrainedTrial, reconstructed
 
 ARTIFACTS = "physics"
 """Path of the files below a run's artifacts."""
 
 
-def judge_trained(trained: TrainedTrial, store: EventStore, run: TrialRun | None = None) -> Judgement:
+def validate_network(
+    trained: TrainedNetwork, store: EventStore, run: TrialRun | None = None
+) -> ValidationResult:
     """Judge a trained network on a store's events beside their rule-based candidates.
 
     Sets the process's number of PyTorch threads to that of the training.
 
     Parameters
     ----------
-    trained : TrainedTrial
+    trained : TrainedNetwork
         The network.
     store : EventStore
         The events; they need candidates.
@@ -46,22 +48,24 @@ def judge_trained(trained: TrainedTrial, store: EventStore, run: TrialRun | None
     ConfigurationError
         If FastJet is not installed.
     """
-    return judge(collect(store, reconstructed(trained, store)), _about(trained, store, run))
+    return validate_reconstruction(collect(store, reconstructed(trained, store)), _about(trained, store, run))
 
 
 def judge_beside_copy(
-    trained: TrainedTrial, store: EventStore, run: TrialRun | None = None
-) -> tuple[Judgement, Judgement]:
-    """Judge a trained network beside the rules, as `judge_trained` does, and beside the copied input.
+    trained: TrainedNetwork, store: EventStore, run: TrialRun | None = None
+) -> tuple[ValidationResult, ValidationResult]:
+    """Judge a trained network beside the rules, as `validate_network` does, and beside the copied input.
 
-    In the second judgement the copied input stands where the rules did, as `ycand`.
+    In the second validation result the copied input stands where the rules did, as `ycand`.
     """
     sample = collect(store, reconstructed(trained, store))
     about = _about(trained, store, run)
-    return judge(sample, about), judge(beside_copy(sample, store), {**about, "beside": "copied input"})
+    return validate_reconstruction(sample, about), validate_reconstruction(
+        with_identity_baseline(sample, store), {**about, "beside": "copied input"}
+    )
 
 
-def _about(trained: TrainedTrial, store: EventStore, run: TrialRun | None) -> dict[str, Any]:
+def _about(trained: TrainedNetwork, store: EventStore, run: TrialRun | None) -> dict[str, Any]:
     manifest = store.manifest
     return {
         **{name: manifest[name] for name in ("process", "n_events", "pileup")},
@@ -74,26 +78,26 @@ def _about(trained: TrainedTrial, store: EventStore, run: TrialRun | None) -> di
     }
 
 
-def write_judgement(judgement: Judgement, folder: Path) -> None:
-    """Write judgement.json, table.csv and the figures into a folder, in the place of what was there."""
+def write_validation(result: ValidationResult, folder: Path) -> None:
+    """Replace a folder by one with validation_result.json, table.csv and the figures."""
     with written_whole(folder) as temporary:
         temporary.mkdir()
-        judgement.write(temporary)
+        result.write(temporary)
         (temporary / "figures").mkdir()
         for make in FIGURES:
-            panel = make(judgement)
+            panel = make(result)
             (temporary / "figures" / f"{panel.name}.png").write_bytes(png(panel.figure))
 
 
-def log_judgement(judgement: Judgement, run: TrialRun, folder: Path) -> str:
-    """Keep what `write_judgement` left with the trial's run, with the headline numbers; return its link."""
+def log_validation(result: ValidationResult, run: TrialRun, folder: Path) -> str:
+    """Keep what `write_validation` left with the trial's run, with the headline numbers; return its link."""
     writer = RunWriter(connect())
     writer.keep_files(run.run_id, folder, ARTIFACTS)
-    writer.summary(run.run_id, summary_metrics(judgement))
+    writer.summary(run.run_id, summary_metrics(result))
     return links.run_link(run.experiment_id, run.run_id)
 
 
-def record_judgement(judgement: Judgement, run: TrialRun | None, out: Path | None) -> str:
+def record_validation(result: ValidationResult, run: TrialRun | None, out: Path | None) -> str:
     """Write the files to `out`, and log them to the run, as far as there are an `out` and a run.
 
     Returns
@@ -105,11 +109,11 @@ def record_judgement(judgement: Judgement, run: TrialRun | None, out: Path | Non
     with tempfile.TemporaryDirectory() as temporary:
         folder = out if out is not None else Path(temporary) / ARTIFACTS
         if out is not None or run is not None:
-            write_judgement(judgement, folder)
+            write_validation(result, folder)
         if out is not None:
             lines.append(f"  files:   {out}")
         if run is not None:
-            lines.append(f"  MLflow:  {log_judgement(judgement, run, folder)} (artifacts: {ARTIFACTS}/)")
+            lines.append(f"  MLflow:  {log_validation(result, run, folder)} (artifacts: {ARTIFACTS}/)")
         else:
             lines.append("  MLflow:  this trial is not on record, nothing was logged")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Figures of a judgement, as experiments draw them: the network beside the rule-based particle flow."""
+"""Figures of a validation result, the network beside the rule-based particle flow."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mlpf_hpo.evaluation.intervals import Estimate
-from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.evaluation.multiplicity import GROUPS
+from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.events.schema import CLASSES
 from mlpf_hpo.reporting.physics_panels import (
     NAMES,
@@ -21,7 +21,7 @@ from mlpf_hpo.reporting.physics_panels import (
     points,
     sample_told,
 )
-from mlpf_hpo.reporting.physics_table import about_told
+from mlpf_hpo.reporting.physics_table import describe_about
 from mlpf_hpo.reporting.style import INK, Panel, canvas, ratio_canvas
 
 KINDS = (
@@ -36,91 +36,91 @@ KINDS = (
 FRACTIONS = ("efficiency", "fake_rate")
 
 
-def by_class(judgement: Judgement, quantity: str, variable: str, label: str, of_range: str) -> Figure:
+def by_class(result: ValidationResult, quantity: str, variable: str, label: str, of_range: str) -> Figure:
     """Draw a quantity against pt or |eta| of the particle, in a panel for each of `KINDS`."""
     with ratio_canvas(2, 2) as (figure, pairs):
         for (above, below), (name, elements, title) in zip(pairs, KINDS, strict=True):
-            rows = judgement.find(quantity, name, variable, elements)
+            rows = result.find(quantity, name, variable, elements)
             compared(above, below, rows, variable, of_range)
             above.set(title=title, ylabel=label)
             if quantity in FRACTIONS:
                 as_fraction(above, rows)
-        legend(figure, judgement)
+        legend(figure, result)
     return figure
 
 
-def efficiency(judgement: Judgement) -> Panel:
+def efficiency(result: ValidationResult) -> Panel:
     """Return the efficiency against true pt."""
     return _panel(
-        judgement,
+        result,
         "physics-efficiency",
         "Efficiency by class",
         "Share of the elements of a true class that are given this class, against the true transverse "
         "momentum. Charged hadrons without a track show as towers, which the rules never take for charged.",
-        by_class(judgement, "efficiency", "pt", "efficiency", "true "),
+        by_class(result, "efficiency", "pt", "efficiency", "true "),
     )
 
 
-def efficiency_eta(judgement: Judgement) -> Panel:
+def efficiency_eta(result: ValidationResult) -> Panel:
     """Return the efficiency against true |eta|."""
     return _panel(
-        judgement,
+        result,
         "physics-efficiency-eta",
         "Efficiency by class and pseudorapidity",
         "Share of the elements of a true class that are given this class, against the true pseudorapidity.",
-        by_class(judgement, "efficiency", "eta", "efficiency", "true "),
+        by_class(result, "efficiency", "eta", "efficiency", "true "),
     )
 
 
-def fake_rate(judgement: Judgement) -> Panel:
+def fake_rate(result: ValidationResult) -> Panel:
     """Return the fake rate against reconstructed pt."""
     return _panel(
-        judgement,
+        result,
         "physics-fakes",
         "Fake rate by class",
         "Share of the elements given a class that are of another or of none, against the reconstructed "
         "transverse momentum.",
-        by_class(judgement, "fake_rate", "pt", "fake rate", "reconstructed "),
+        by_class(result, "fake_rate", "pt", "fake rate", "reconstructed "),
     )
 
 
-def fake_rate_eta(judgement: Judgement) -> Panel:
+def fake_rate_eta(result: ValidationResult) -> Panel:
     """Return the fake rate against reconstructed |eta|."""
     return _panel(
-        judgement,
+        result,
         "physics-fakes-eta",
         "Fake rate by class and pseudorapidity",
         "Share of the elements given a class that are of another or of none, against the reconstructed "
         "pseudorapidity.",
-        by_class(judgement, "fake_rate", "eta", "fake rate", "reconstructed "),
+        by_class(result, "fake_rate", "eta", "fake rate", "reconstructed "),
     )
 
 
-def resolution(judgement: Judgement) -> Panel:
+def resolution(result: ValidationResult) -> Panel:
     """Return the resolution of pt against true pt."""
     return _panel(
-        judgement,
+        result,
         "physics-resolution",
         "Resolution of the transverse momentum",
         "Interquartile range over 1.349 of (reconstructed - true) / true, over the elements whose class is "
         "right, against the true transverse momentum; ranges with fewer than ten elements are left out.",
-        by_class(judgement, "pt_width", "pt", r"$\sigma(p_T)/p_T$", "true "),
+        by_class(result, "pt_width", "pt", r"$\sigma(p_T)/p_T$", "true "),
     )
 
 
-def momentum(judgement: Judgement) -> Panel:
+def momentum(result: ValidationResult) -> Panel:
     """Return the distributions of the relative error of pt."""
     with ratio_canvas(2, 2) as (figure, pairs):
         names = ("charged hadron", "neutral hadron", "photon")
         for (above, below), name in zip(pairs, names, strict=False):
             unit = r"$(p_T^{rec} - p_T^{true}) / p_T^{true}$"
-            histograms(above, below, judgement.distributions[f"pt {name}"], unit)
+            histograms(above, below, result.distributions[f"pt {name}"], unit)
             above.set(title=f"{name}s", ylabel="entries / 0.05")
-        histograms(*pairs[3], judgement.distributions["met"], r"$p_{x,y}^{miss}$ rec. - true [GeV]")
+        histograms(*pairs[3], result.distributions["met"], r"$p_{x,y}^{miss}$ rec. - true [GeV]")
         pairs[3][0].set(title="missing momentum, x and y", ylabel="entries / 2.5 GeV")
-        legend(figure, judgement)
+        legend(figure, result)
     return _panel(
-        judgement,
+        result,
         "physics-momentum",
         "Momenta: reconstructed against true",
         "Relative error of the transverse momentum where the class is right, and the error of the missing "
@@ -130,7 +130,7 @@ def momentum(judgement: Judgement) -> Panel:
     )
 
 
-def jets(judgement: Judgement) -> Panel:
+def jets(result: ValidationResult) -> Panel:
     """Return response, resolution, efficiency and fake rate of jets."""
     panels = (
         ("response_median", "median $p_T^{rec}/p_T^{true}$", "response", "true "),
@@ -140,14 +140,14 @@ def jets(judgement: Judgement) -> Panel:
     )
     with ratio_canvas(2, 2) as (figure, pairs):
         for (above, below), (quantity, label, title, of_range) in zip(pairs, panels, strict=True):
-            compared(above, below, judgement.find(quantity, "jet", "pt"), "pt", f"{of_range}jet ")
+            compared(above, below, result.find(quantity, "jet", "pt"), "pt", f"{of_range}jet ")
             above.set(title=title, ylabel=label)
             if quantity in FRACTIONS:
-                as_fraction(above, judgement.find(quantity, "jet", "pt"))
+                as_fraction(above, result.find(quantity, "jet", "pt"))
         pairs[0][0].axhline(1, color=INK, linewidth=0.8, linestyle=":")
-        legend(figure, judgement)
+        legend(figure, result)
     return _panel(
-        judgement,
+        result,
         "physics-jets",
         "Jets",
         "Jets (anti-kt, R = 0.4, pt > 5 GeV, |eta| < 5) of the unique particles, matched to generator jets "
@@ -156,10 +156,10 @@ def jets(judgement: Judgement) -> Panel:
     )
 
 
-def multiplicity(judgement: Judgement) -> Panel:
+def multiplicity(result: ValidationResult) -> Panel:
     """Return the number of particles and jets per event, and their ratio to the truth."""
-    rows = [judgement.find("per_event", name)[0] for name in GROUPS if name != "particle"]
-    rows += judgement.find("jets_per_event", "jet")
+    rows = [result.find("per_event", name)[0] for name in GROUPS if name != "particle"]
+    rows += result.find("jets_per_event", "jet")
     names = ["charged", "neutral", *(f"{name}s".replace(" ", "\n") for name in (*CLASSES[1:], "jet"))]
     with ratio_canvas(1, 1, height=3.6) as (figure, [(above, below)]):
         x = np.arange(len(rows), dtype=float)
@@ -174,9 +174,9 @@ def multiplicity(judgement: Judgement) -> Panel:
         below.set(ylabel="/ truth", xlim=(-0.6, len(rows) - 0.4))
         below.axhline(1, color=INK, linewidth=0.8, linestyle=":")
         below.set_xticks(x, names)
-        legend(figure, judgement, shown)
+        legend(figure, result, shown)
     return _panel(
-        judgement,
+        result,
         "physics-multiplicity",
         "Particles and jets per event",
         "Mean number per event; a particle that stands at several elements counts once. Truth: the targets, "
@@ -185,18 +185,18 @@ def multiplicity(judgement: Judgement) -> Panel:
     )
 
 
-def confusion(judgement: Judgement) -> Panel:
+def confusion(result: ValidationResult) -> Panel:
     """Return which classes are taken for which."""
     with canvas(2, width=6.6, height=3.7) as (figure, axes):
         for axis, (name, label) in zip(axes, NAMES.items(), strict=True):
-            counts = np.array(judgement.confusion[name]["all"])
+            counts = np.array(result.confusion[name]["all"])
             matrix(axis, counts)
             axis.set(title=label, xlabel="reconstructed class")
         axes[0].set_ylabel("true class")
         axes[1].set_yticklabels([])
-        figure.suptitle(sample_told(judgement), fontsize=10)
+        figure.suptitle(sample_told(result), fontsize=10)
     return _panel(
-        judgement,
+        result,
         "physics-confusion",
         "Which class is taken for which",
         "Per cent of the elements of a true class (rows add up to 100), with their number.",
@@ -204,7 +204,7 @@ def confusion(judgement: Judgement) -> Panel:
     )
 
 
-SHOWN: tuple[Callable[[Judgement], Panel], ...] = (
+SHOWN: tuple[Callable[[ValidationResult], Panel], ...] = (
     efficiency,
     fake_rate,
     confusion,
@@ -218,8 +218,8 @@ FIGURES = (*SHOWN, efficiency_eta, fake_rate_eta, resolution)
 """All figures."""
 
 
-def _panel(judgement: Judgement, name: str, title: str, caption: str, figure: Figure) -> Panel:
-    return Panel(name, title, f"{caption} {about_told(judgement)}", figure)
+def _panel(result: ValidationResult, name: str, title: str, caption: str, figure: Figure) -> Panel:
+    return Panel(name, title, f"{caption} {describe_about(result)}", figure)
 
 
 def _over(estimate: Estimate, true: float) -> Estimate:

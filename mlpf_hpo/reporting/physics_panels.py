@@ -18,8 +18,8 @@ from matplotlib.ticker import FixedLocator, FormatStrFormatter, NullLocator
 from numpy.typing import NDArray
 
 from mlpf_hpo.evaluation.intervals import Estimate
-from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.evaluation.table import Row
+from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.events.schema import CLASSES, format_pileup
 from mlpf_hpo.reporting.style import BLUE, GREY, INK, ORANGE
 
@@ -42,14 +42,14 @@ AXES = {"pt": "$p_T$ [GeV]", "eta": r"$|\eta|$"}
 TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
-def sample_told(judgement: Judgement) -> str:
+def sample_told(result: ValidationResult) -> str:
     """Say which events were judged, in a legend's words."""
-    about = judgement.about
+    about = result.about
     process = PROCESSES.get(about["process"], about["process"])
     return f"{process}, 14 TeV, {about['n_events']} events, {format_pileup(about['pileup'])}"
 
 
-def legend(figure: Figure, judgement: Judgement, *others: Artist) -> None:
+def legend(figure: Figure, result: ValidationResult, *others: Artist) -> None:
     """Say above all panels who is who, and on which events."""
     axis = figure.axes[0]
     shown = [
@@ -60,7 +60,7 @@ def legend(figure: Figure, judgement: Judgement, *others: Artist) -> None:
         handles=[*shown, *others],
         loc="upper center",
         ncols=len(shown) + len(others),
-        title=sample_told(judgement),
+        title=sample_told(result),
         title_fontsize=10,
     )
 

@@ -1,4 +1,4 @@
-"""The numbers of a judgement that people ask for first: for the terminal, for MLflow, for the report."""
+"""The numbers of a validation result that are asked for first: for the terminal, MLflow, the report."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mlpf_hpo.evaluation.intervals import Estimate
-from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.evaluation.table import Row
+from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.events.schema import CLASSES, format_pileup
 from mlpf_hpo.number_format import fixed, interval
 
@@ -44,7 +44,7 @@ class Line(NamedTuple):
     row: Row
 
 
-def headlines(judgement: Judgement) -> Iterator[Line]:
+def headlines(result: ValidationResult) -> Iterator[Line]:
     """Yield the headline numbers, over all elements, jets and events."""
     wanted = {
         **{
@@ -55,38 +55,38 @@ def headlines(judgement: Judgement) -> Iterator[Line]:
         **OTHERS,
     }
     for (quantity, of), told in wanted.items():
-        for row in judgement.find(quantity, of):
+        for row in result.find(quantity, of):
             yield Line(told, f"{of}_{quantity}".replace(" ", "_"), row)
 
 
-def table_rows(judgement: Judgement) -> list[tuple[str, ...]]:
+def table_rows(result: ValidationResult) -> list[tuple[str, ...]]:
     """Return the headline numbers as text, columns as in `HEADER`."""
     return [
         (
             line.told,
             _counted(line.row),
-            truth_told(line.row),
+            describe_truth(line.row),
             told(line.row.mlpf),
             told(line.row.ycand),
             told(line.row.difference),
         )
-        for line in headlines(judgement)
+        for line in headlines(result)
     ]
 
 
-def summary_metrics(judgement: Judgement) -> dict[str, float]:
+def summary_metrics(result: ValidationResult) -> dict[str, float]:
     """Return the headline numbers that there are, by name; those of `ycand` beside MLPF's."""
     out = {}
-    for line in headlines(judgement):
+    for line in headlines(result):
         for suffix, estimate in (("", line.row.mlpf), ("_ycand", line.row.ycand)):
             if math.isfinite(estimate.value):
                 out[f"physics_{line.key}{suffix}"] = estimate.value
     return out
 
 
-def about_told(judgement: Judgement) -> str:
+def describe_about(result: ValidationResult) -> str:
     """Say which network was judged on which events, and what to expect of it."""
-    about, trained_on = judgement.about, judgement.about["trained_on"]
+    about, trained_on = result.about, result.about["trained_on"]
     short = (
         ": with so few, it is expected to lose against the rules"
         if trained_on["n_events"] < FEW_TRAINING_EVENTS
@@ -122,7 +122,7 @@ def told(estimate: Estimate) -> str:
     return interval(estimate.value, estimate.low, estimate.high)
 
 
-def truth_told(row: Row) -> str:
+def describe_truth(row: Row) -> str:
     """Return the generator's number; nothing where it has none."""
     return "" if math.isnan(row.truth) else f"{row.truth:.3g}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.files import write_json, write_text
-from mlpf_hpo.predictors.choice import PERSISTENCE
+from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.predictors.published import PublishedCurves
 from mlpf_hpo.predictors.published.methods import QPU
 from mlpf_hpo.predictors.published.outcome import CEILING, NULL, headline, outcome

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from mlpf_hpo.predictors.choice import PERSISTENCE
+from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.predictors.published import PublishedCurves
 from mlpf_hpo.predictors.published.data import SEEN
 from mlpf_hpo.predictors.published.methods import QPU

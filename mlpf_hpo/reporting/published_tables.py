@@ -9,7 +9,7 @@ import numpy as np
 
 from mlpf_hpo.number_format import fixed
 from mlpf_hpo.number_format import interval as number_interval
-from mlpf_hpo.predictors.choice import PERSISTENCE
+from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.predictors.published.methods import QPU
 from mlpf_hpo.predictors.published.outcome import CEILING, NULL, SCORES
 from mlpf_hpo.predictors.published.paper import spread

@@ -8,12 +8,12 @@ from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.files import write_json, write_text, written_whole
 from mlpf_hpo.reporting.page import bullets, figure_section, whole_page
 from mlpf_hpo.reporting.physics_figures import SHOWN, efficiency, jets
-from mlpf_hpo.reporting.reference_curve import curve_told, figure_curve, minutes
-from mlpf_hpo.reporting.reference_verdict import numbers, table_told, told_of, verdicts
+from mlpf_hpo.reporting.reference_curve import describe_curve, figure_curve, minutes
+from mlpf_hpo.reporting.reference_differences import describe_difference, describe_table, numbers, verdicts
 from mlpf_hpo.reporting.style import Panel, png, svg
 
 TITLE = "The reference training: what MLPF learns at this scale"
@@ -23,8 +23,8 @@ class Judged(NamedTuple):
     """A sample judged: what it is called, MLPF beside the rules, and beside the copied input."""
 
     name: str
-    beside_rules: Judgement
-    beside_copy: Judgement
+    beside_rules: ValidationResult
+    with_identity_baseline: ValidationResult
 
 
 NAMES = {"ttbar": "held-back ttbar", "qcd": "QCD"}
@@ -33,7 +33,11 @@ NAMES = {"ttbar": "held-back ttbar", "qcd": "QCD"}
 def read_judged(folder: Path) -> list[Judged]:
     """Read what the study's stage `physics` wrote: a folder `rules` and a folder `copy` for each sample."""
     return [
-        Judged(told, Judgement.read(folder / name / "rules"), Judgement.read(folder / name / "copy"))
+        Judged(
+            told,
+            ValidationResult.read(folder / name / "rules"),
+            ValidationResult.read(folder / name / "copy"),
+        )
         for name, told in NAMES.items()
     ]
 
@@ -65,7 +69,7 @@ def _metrics(training: Mapping[str, Any], judged: list[Judged]) -> dict[str, Any
         "validation_loss": epochs[-1]["val/loss"],
         "training_minutes": minutes(training),
         **{
-            sample.beside_rules.about["process"]: numbers(sample.beside_rules, sample.beside_copy)
+            sample.beside_rules.about["process"]: numbers(sample.beside_rules, sample.with_identity_baseline)
             for sample in judged
         },
     }
@@ -86,22 +90,27 @@ def _write_figures(training: Mapping[str, Any], judged: list[Judged], folder: Pa
 def _parts(training: Mapping[str, Any], judged: list[Judged]) -> Iterator[str]:
     yield f"<h1>{TITLE}</h1>"
     for sample in judged:
-        yield f'<p class="lead">{escape(told_of(sample.name, sample.beside_rules, "the rules"))}</p>'
+        difference = describe_difference(sample.name, sample.beside_rules, "the rules")
+        yield f'<p class="lead">{escape(difference)}</p>'
     yield "<h2>Where MLPF wins, and where it loses</h2>"
     for sample in judged:
-        for judgement, other in (
+        for validation_result, other in (
             (sample.beside_rules, "the rules"),
-            (sample.beside_copy, "the copied input"),
+            (sample.with_identity_baseline, "the copied input"),
         ):
             yield f"<h3>On {escape(sample.name)}, beside {other}</h3>"
             yield bullets(
-                [f"{verdict}: {', '.join(found)}" for verdict, found in verdicts(judgement).items() if found]
+                [
+                    f"{verdict}: {', '.join(found)}"
+                    for verdict, found in verdicts(validation_result).items()
+                    if found
+                ]
             )
     yield _section(figure_curve(training))
-    yield f"<p>{escape(curve_told(training))}</p>"
+    yield f"<p>{escape(describe_curve(training))}</p>"
     for sample in judged:
         yield f"<h2>{escape(sample.name)}</h2>"
-        yield table_told(sample.beside_rules, sample.beside_copy)
+        yield describe_table(sample.beside_rules, sample.with_identity_baseline)
         for make in SHOWN:
             yield _section(make(sample.beside_rules), f"{sample.beside_rules.about['process']}-")
 

@@ -43,13 +43,13 @@ def minutes(training: Mapping[str, Any]) -> float:
     return sum(epoch["time/epoch_seconds"] for epoch in training["epochs"]) / 60
 
 
-def curve_told(training: Mapping[str, Any]) -> str:
+def describe_curve(training: Mapping[str, Any]) -> str:
     """Say what the curve says of more epochs, and of more events.
 
     Examples
     --------
     >>> epochs = [{"train/loss": loss, "val/loss": loss} for loss in (8.0, 6.0, 5.0, 4.0)]
-    >>> curve_told({"epochs": epochs})  # doctest: +ELLIPSIS
+    >>> describe_curve({"epochs": epochs})  # doctest: +ELLIPSIS
     'In the last 1 of 4 epochs the validation loss fell by 20.0 %: more epochs would lower it further. ...'
     """
     validation, train = _losses(training, "val/loss"), _losses(training, "train/loss")

@@ -27,10 +27,10 @@ from mlpf_hpo.reporting.tables import (
     table_scores,
     table_search,
 )
-from mlpf_hpo.reporting.throughput import machines_told
+from mlpf_hpo.reporting.throughput import describe_machines
+from mlpf_hpo.search.trial_summary import has_network
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.parent_figures import figure_links
-from mlpf_hpo.tracking.records import has_network
 from mlpf_hpo.tracking.view_plan import TrialMark, search_key, trial_views
 
 
@@ -179,7 +179,7 @@ def _limits(inputs: ReportInput) -> str:
         "are those of this run.",
     ]  # fmt: skip
     if len(machines) == 1:
-        told.append(f"Figure 7, comparing machines: {machines_told(machines)}")
+        told.append(f"Figure 7, comparing machines: {describe_machines(machines)}")
     diverged, failed = map(inputs.curves.status.tolist().count, ("diverged", "failed"))
     told.append(
         f"{diverged} trial(s) diverged, {failed} failed; the predictors learn from complete curves only."

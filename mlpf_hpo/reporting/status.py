@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import MlpfHpoError
-from mlpf_hpo.predictors.champion import RECORD
+from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.reporting.stages import UP_TO_DATE, champion_state, stage_states
 from mlpf_hpo.tracking import replay
 from mlpf_hpo.tracking.client import connect_to_read, is_there, nothing_yet, tracking_uri

@@ -8,16 +8,16 @@ from html import escape
 from typing import Any
 
 from mlpf_hpo.config.space import ChoiceParams
-from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.number_format import fixed, interval
 from mlpf_hpo.reporting.evaluation import dominated_text
 from mlpf_hpo.reporting.figures import name_of
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
-from mlpf_hpo.reporting.physics_table import HEADER, about_told, table_rows
+from mlpf_hpo.reporting.physics_table import HEADER, describe_about, table_rows
 from mlpf_hpo.reporting.throughput import benchmark_stats
 from mlpf_hpo.space import TABLE_1
-from mlpf_hpo.tracking.hosts import host_told, versions_told
+from mlpf_hpo.tracking.hosts import describe_host_record, describe_versions
 
 
 def html_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -162,8 +162,8 @@ def table_machines(inputs: ReportInput) -> str:
                 str(machine.events),
                 f"{machine.elements:.3g}",
                 str(machine.relative) if machine.relative else "–",
-                host_told(record) if record else "not on record",
-                versions_told(record) if record else "",
+                describe_host_record(record) if record else "not on record",
+                describe_versions(record) if record else "",
             )
         )
     caption = (
@@ -175,14 +175,14 @@ def table_machines(inputs: ReportInput) -> str:
     return html_table(caption, header, rows)
 
 
-def table_physics(judgement: Judgement) -> str:
+def table_physics(result: ValidationResult) -> str:
     """Return the headline numbers of the best trial's reconstruction."""
     caption = (
-        f"{about_told(judgement)} Efficiency and fake rate count elements; momenta are those where the class "
-        "is right, relative to the true ones. Differences are on the same events. All numbers, by pt, eta "
-        "and kind of element, are in results/physics/table.csv."
+        f"{describe_about(result)} Efficiency and fake rate count elements; momenta are those where the "
+        "class is right, relative to the true ones. Differences are on the same events. All numbers, by "
+        "pt, eta and kind of element, are in results/physics/table.csv."
     )
-    return html_table(caption, HEADER, table_rows(judgement))
+    return html_table(caption, HEADER, table_rows(result))
 
 
 def table_benchmark(inputs: ReportInput) -> str:

@@ -30,7 +30,7 @@ def figure_7(inputs: ReportInput) -> Panel:
         "Left: events per second of training steps, the median over its epochs for each trial of the "
         "campaign, by machine; trials differ in size. Right: the benchmark's score, "
         f"{copies} copies of the fixed configuration at once; the bar spans the slowest to the fastest copy, "
-        f"times copies. {machines_told(machines)}",
+        f"times copies. {describe_machines(machines)}",
         figure,
     )
 
@@ -43,7 +43,7 @@ def benchmark_stats(inputs: ReportInput) -> dict[str, Any]:
     return {"key": key, "label": label, "score": report["wl-scores"][key], **report["wl-stats"][key]}
 
 
-def machines_told(machines: list[Machine]) -> str:
+def describe_machines(machines: list[Machine]) -> str:
     """Say what there is to compare, and how far the comparison is fair."""
     if len(machines) == 1:
         return (

@@ -12,9 +12,9 @@ from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.remedies import make_again
-from mlpf_hpo.tracking.answers import understood
+from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.records import MODEL
-from mlpf_hpo.tracking.versions import ModelVersion, told, version_behind
+from mlpf_hpo.tracking.versions import ModelVersion, get_version_by_alias, told
 
 RECIPE, FIT, VERDICT = "recipe", "fit", "verdict"
 """Tags of a version: how it is made, what was fitted, and why it is or is not the champion."""
@@ -47,7 +47,7 @@ def predictors(client: MlflowClient) -> list[RegisteredModel]:
 
 def make_model(client: MlflowClient, name: str, description: str, tags: Mapping[str, str]) -> None:
     """Make a registered model, if it is not there."""
-    with understood(client.tracking_uri):
+    with translate_errors(client.tracking_uri):
         if client.search_registered_models(f"name = '{name}'"):
             return
         try:
@@ -79,14 +79,14 @@ def promote(
         If the alias points elsewhere by now: nothing is changed then.
     """
     model, number = version.name, str(version.version)
-    now = version_behind(client, alias, model)
+    now = get_version_by_alias(client, alias, model)
     if _numbered(now) != _numbered(before):
         raise TrackingError(
             f"{model}: @{alias} was moved from {_numbered(before)} to {_numbered(now)} while version "
             f"{number} was compared with the former, and stays there; compare with the latter: {AGAIN}"
         )
-    challenger = version_behind(client, CHALLENGER, model)
-    with understood(client.tracking_uri):
+    challenger = get_version_by_alias(client, CHALLENGER, model)
+    with translate_errors(client.tracking_uri):
         if before is not None and str(before.version) != number and promoted_tag(alias) in before.tags:
             client.delete_model_version_tag(model, str(before.version), promoted_tag(alias))
         client.set_registered_model_alias(model, alias, number)
@@ -97,7 +97,7 @@ def promote(
 
 def challenge(client: MlflowClient, version: ModelVersion) -> None:
     """Make a version the challenger."""
-    with understood(client.tracking_uri):
+    with translate_errors(client.tracking_uri):
         client.set_registered_model_alias(version.name, CHALLENGER, str(version.version))
 
 
@@ -109,12 +109,12 @@ def retire(client: MlflowClient, version: ModelVersion, alias: str) -> None:
     TrackingError
         If the alias does not point at it.
     """
-    now = version_behind(client, alias, version.name)
+    now = get_version_by_alias(client, alias, version.name)
     if _numbered(now) != _numbered(version):
         raise TrackingError(
             f"{told(version)} is not @{alias}, which points at {_numbered(now)}: there is nothing to retire"
         )
-    with understood(client.tracking_uri):
+    with translate_errors(client.tracking_uri):
         if promoted_tag(alias) in version.tags:
             client.delete_model_version_tag(version.name, str(version.version), promoted_tag(alias))
         client.delete_registered_model_alias(version.name, alias)
@@ -122,7 +122,7 @@ def retire(client: MlflowClient, version: ModelVersion, alias: str) -> None:
 
 def explain(client: MlflowClient, version: ModelVersion, reason: str, verdict: Mapping[str, Any]) -> None:
     """Keep with a version why it is or is not the champion: as its description, and as a tag for programs."""
-    with understood(client.tracking_uri):
+    with translate_errors(client.tracking_uri):
         client.set_model_version_tag(version.name, str(version.version), VERDICT, json.dumps(verdict))
     describe(client, version, reason)
 
@@ -130,7 +130,7 @@ def explain(client: MlflowClient, version: ModelVersion, reason: str, verdict: M
 def describe(client: MlflowClient, version: ModelVersion, reason: str) -> ModelVersion:
     """Say for people why a version is or is not the champion; return it as it is now."""
     model, number = version.name, str(version.version)
-    with understood(client.tracking_uri):
+    with translate_errors(client.tracking_uri):
         client.update_model_version(model, number, description=reason)
         return client.get_model_version(model, number)
 

@@ -9,9 +9,9 @@ import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from mlpf_hpo.search.trial_summary import TrialSummary, has_network
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.epochs import SEARCH
-from mlpf_hpo.tracking.records import TrialSummary, has_network
 
 
 class Point(NamedTuple):

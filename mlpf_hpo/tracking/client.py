@@ -27,8 +27,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from mlpf_hpo.errors import MissingInputError, MlpfHpoError, TrackingError
 from mlpf_hpo.project import project_folder
 from mlpf_hpo.remedies import EVERYTHING_AGAIN
-from mlpf_hpo.tracking.answers import first_line, understood
 from mlpf_hpo.tracking.login import URI, ask_instead, full_uri, known_as
+from mlpf_hpo.tracking.mlflow_errors import first_line, translate_errors
 from mlpf_hpo.tracking.relocation import ARTIFACTS, is_writable, relocated
 from mlpf_hpo.tracking.storage import (
     SQLITE,
@@ -147,7 +147,7 @@ def _remedy(error: Exception) -> str:
 def as_ours(error: Exception) -> MlpfHpoError:
     """Return what an error of MLflow, or of what it talks through, means to a user."""
     try:
-        with understood(tracking_uri()):
+        with translate_errors(tracking_uri()):
             raise error
     except MlpfHpoError as meaning:
         return meaning

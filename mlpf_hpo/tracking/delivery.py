@@ -13,11 +13,11 @@ from mlflow.entities.lifecycle_stage import LifecycleStage
 from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.errors import StorageError, TrackingError
-from mlpf_hpo.tracking.answers import UnreachableError, understood
 from mlpf_hpo.tracking.client import artifact_root, tracking_uri
 from mlpf_hpo.tracking.duplicates import by_preference
 from mlpf_hpo.tracking.epochs import has_epochs, last_epoch
 from mlpf_hpo.tracking.hosts import LABEL, joined_labels
+from mlpf_hpo.tracking.mlflow_errors import UnreachableError, translate_errors
 from mlpf_hpo.tracking.operations import STATUS, CloseRun, LogMetrics, LogSeries, OpenRun, Operation
 
 NAME = "mlflow.runName"
@@ -103,7 +103,7 @@ class Delivery:
         if again and isinstance(operation, OpenRun):
             self.doubt(operation.kind, operation.identity)
         try:
-            with understood(self.uri, operation.told()):
+            with translate_errors(self.uri, operation.told()):
                 return self._perform(operation)
         except UnreachableError as error:
             if isinstance(operation, OpenRun):
@@ -115,7 +115,7 @@ class Delivery:
     def answers(self) -> bool:
         """Tell whether MLflow answers at all."""
         try:
-            with understood(self.uri):
+            with translate_errors(self.uri):
                 self.client.search_experiments(max_results=1)
         except (TrackingError, StorageError):
             return False
@@ -128,7 +128,7 @@ class Delivery:
     def remove_twins(self) -> set[str]:
         """Delete the empty twins of doubtful runs and return their ids."""
         deleted = set()
-        with understood(self.uri):
+        with translate_errors(self.uri):
             while self._doubtful:
                 name, (kind, identity) = next(iter(self._doubtful.items()))
                 for run in self._all(kind, identity)[1:]:

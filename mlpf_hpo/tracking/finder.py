@@ -10,9 +10,9 @@ from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import MissingInputError
-from mlpf_hpo.tracking.answers import reads
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.duplicates import counted_once
+from mlpf_hpo.tracking.mlflow_errors import with_read_errors
 from mlpf_hpo.tracking.records import TrialRun
 
 KINDS = ("campaign", "search", "reference")
@@ -22,7 +22,7 @@ SHORTEST = 4
 """Characters of a trial key that tell enough."""
 
 
-@reads
+@with_read_errors
 def find_runs(client: MlflowClient, wanted: str) -> list[TrialRun]:
     """Return the trial's run of that id, or those whose trial key begins like this, newest first.
 
@@ -51,7 +51,7 @@ def find_runs(client: MlflowClient, wanted: str) -> list[TrialRun]:
     return found
 
 
-@reads
+@with_read_errors
 def runs_of_trial(client: MlflowClient, trial_key: str) -> list[TrialRun]:
     """Return the runs of a trial, newest first; none if it was trained without MLflow."""
     return _by_key(client, trial_key)

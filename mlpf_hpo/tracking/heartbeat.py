@@ -13,10 +13,10 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from mlpf_hpo.errors import BusyError, StorageError, TrackingError
-from mlpf_hpo.tracking.answers import understood
-from mlpf_hpo.tracking.drivers import HEARTBEAT, driver_state, heartbeat, is_alive, is_this_process
+from mlpf_hpo.tracking.driver_process import HEARTBEAT, driver_state, heartbeat, is_alive, is_this_process
 from mlpf_hpo.tracking.duplicates import by_preference
 from mlpf_hpo.tracking.links import condition_on
+from mlpf_hpo.tracking.mlflow_errors import translate_errors
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class Heartbeat:
         TrackingError, StorageError
             If MLflow does not answer, or refuses.
         """
-        with understood(self._client.tracking_uri):
+        with translate_errors(self._client.tracking_uri):
             condition = f"{condition_on(self._campaign_id)} and tags.kind = '{self._kind}'"
             parents = self._client.search_runs([self._experiment_id], condition)
             mine = next((run for run in parents if run.info.run_id == self._run_id), None)

@@ -55,15 +55,15 @@ def read_hosts(client: MlflowClient, run_id: str) -> list[dict[str, Any]]:
 def host_note(experiment_id: str, parent_run_id: str, record: Mapping[str, Any]) -> str:
     """Return a trial's note: its machine in a line, with a link to the machine's record."""
     link = links.within(links.artifact_link(experiment_id, parent_run_id, host_file(record)))
-    return f"Trained on [{record['hardware_label']}]({link}): {host_told(record)}."
+    return f"Trained on [{record['hardware_label']}]({link}): {describe_host_record(record)}."
 
 
-def host_told(record: Mapping[str, Any]) -> str:
+def describe_host_record(record: Mapping[str, Any]) -> str:
     """Return what a machine is, in a line.
 
     Examples
     --------
-    >>> host_told({"cpu_model": "Epyc", "usable_cpus": 2, "memory_bytes": 8 * 2**30, "gpus": []})
+    >>> describe_host_record({"cpu_model": "Epyc", "usable_cpus": 2, "memory_bytes": 8 * 2**30, "gpus": []})
     'Epyc, 2 CPUs usable, 8 GiB, no GPU'
     """
     gpus = record["gpus"]
@@ -72,7 +72,7 @@ def host_told(record: Mapping[str, Any]) -> str:
     return f"{record['cpu_model']}, {record['usable_cpus']} CPUs usable, {memory}, {accelerators}"
 
 
-def versions_told(record: Mapping[str, Any]) -> str:
+def describe_versions(record: Mapping[str, Any]) -> str:
     """Return what decides on the speed besides the hardware: system, libraries, threads."""
     versions, threads = record["versions"], record["threads"]
     libraries = [f"{name} {versions[name]}" for name in ("python", "torch") if name in versions]

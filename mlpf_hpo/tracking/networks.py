@@ -16,18 +16,18 @@ from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.files import sha256
 from mlpf_hpo.remedies import make_again
-from mlpf_hpo.tracking.answers import UnreachableError, understood
-from mlpf_hpo.tracking.kept import keep_network
+from mlpf_hpo.tracking.mlflow_errors import UnreachableError, translate_errors
+from mlpf_hpo.tracking.network_artifact import keep_network
 from mlpf_hpo.tracking.records import NETWORK
 from mlpf_hpo.tracking.versions import (
     CHECKSUM,
     ModelVersion,
     check_model,
     download,
-    find_version,
-    numbered_version,
+    get_version_by_alias,
+    get_version_by_number,
+    get_version_by_tag,
     told,
-    version_behind,
 )
 
 REGISTER = make_again("register", Path("studies/reference_training"))
@@ -63,8 +63,8 @@ def register_network(
         If MLflow does not answer, so that it can't be known whether it is registered already.
     """
     checksum = sha256(checkpoint)
-    version = find_version(client, CHECKSUM, checksum, NETWORK)
-    with understood(client.tracking_uri):
+    version = get_version_by_tag(client, CHECKSUM, checksum, NETWORK)
+    with translate_errors(client.tracking_uri):
         if version is None or not _is_whole(client, version):
             version = _new_version(client, checkpoint, run_id, {**tags, CHECKSUM: checksum})
         return client.get_model_version(NETWORK, str(version.version))
@@ -93,9 +93,9 @@ def find_network(client: MlflowClient, reference: str) -> ModelVersion:
     if named is None:
         raise MissingInputError(f"{reference}: neither {NETWORK}@ALIAS nor {NETWORK}/VERSION")
     if named["alias"]:
-        version = version_behind(client, named["alias"], NETWORK)
+        version = get_version_by_alias(client, named["alias"], NETWORK)
     else:
-        version = numbered_version(client, named["version"], NETWORK)
+        version = get_version_by_number(client, named["version"], NETWORK)
     if version is None:
         raise MissingInputError(
             f"{reference}: the registry at {public_uri(client.tracking_uri)} has no such network; "

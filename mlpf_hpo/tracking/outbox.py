@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from mlpf_hpo.errors import StorageError, TrackingError
-from mlpf_hpo.tracking.answers import UnreachableError
 from mlpf_hpo.tracking.delivery import Delivery
+from mlpf_hpo.tracking.mlflow_errors import UnreachableError
 from mlpf_hpo.tracking.operations import Operation, summary
 from mlpf_hpo.tracking.spool import Spool
 

@@ -12,10 +12,10 @@ from mlflow.exceptions import MlflowException
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import finder, links
 from mlpf_hpo.tracking.aliases import predictors
-from mlpf_hpo.tracking.answers import reads
 from mlpf_hpo.tracking.delivery import experiment_name
-from mlpf_hpo.tracking.drivers import driver_state
+from mlpf_hpo.tracking.driver_process import driver_state
 from mlpf_hpo.tracking.duplicates import counted_once
+from mlpf_hpo.tracking.mlflow_errors import with_read_errors
 from mlpf_hpo.tracking.reader import all_runs
 
 KINDS = ("campaign", "search")
@@ -106,7 +106,7 @@ class Overview:
     champions: list[Champion] = field(default_factory=list)
 
 
-@reads
+@with_read_errors
 def overview(client: MlflowClient) -> Overview:
     """Look over a store; an empty one gives an empty overview."""
     work = [found for kind in finder.KINDS for found in work_on_record(client, kind)]

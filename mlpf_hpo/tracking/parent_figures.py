@@ -15,10 +15,10 @@ from mlflow import MlflowClient
 from numpy.typing import NDArray
 
 from mlpf_hpo.plotting import BLUE, GREEN, GREY, ORANGE, RED, canvas, draw_rates, plain_log
+from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import links
-from mlpf_hpo.tracking.records import TrialSummary
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

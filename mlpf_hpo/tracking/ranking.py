@@ -11,15 +11,15 @@ from mlflow.entities import Metric, Run
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.metric_modes import resolve_mode
+from mlpf_hpo.search.trial_summary import TrialSummary, has_network
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking import links
-from mlpf_hpo.tracking.answers import reads
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.epochs import is_per_epoch
+from mlpf_hpo.tracking.mlflow_errors import with_read_errors
 from mlpf_hpo.tracking.overview import work_on_record
 from mlpf_hpo.tracking.reader import LARGEST, all_runs
-from mlpf_hpo.tracking.records import TrialSummary, has_network
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class RankedTrial:
     hardware_label: str
 
 
-@reads
+@with_read_errors
 def best_trials(
     client: MlflowClient,
     kind: str,

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import Configuration
-from mlpf_hpo.tracking.answers import understood
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.epochs import is_per_epoch
-from mlpf_hpo.tracking.histories import Point, histories
-from mlpf_hpo.tracking.records import TrialSummary
+from mlpf_hpo.tracking.metric_history import Point, histories
+from mlpf_hpo.tracking.mlflow_errors import translate_errors
 
 LARGEST = 1.797e308
 """SQL stores keep infinities as the largest finite number."""
@@ -57,7 +57,7 @@ def trials(
     if campaign_id is not None:
         condition += f" and tags.campaign_id = '{campaign_id}'"
     wanted = None if run_ids is None else set(run_ids)
-    with understood(client.tracking_uri):
+    with translate_errors(client.tracking_uri):
         experiment = client.get_experiment_by_name(experiment_name(kind))
         if experiment is None:
             return []

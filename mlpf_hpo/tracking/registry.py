@@ -17,16 +17,16 @@ from sklearn.base import BaseEstimator
 
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.files import sha256
-from mlpf_hpo.tracking.answers import understood
+from mlpf_hpo.predictors.model_format import load_model
 from mlpf_hpo.tracking.delivery import dataset_input
-from mlpf_hpo.tracking.model_format import load_model
+from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.versions import (
     CHECKSUM,
     ModelVersion,
     check_model,
     download,
-    giving_up,
     point_mlflow_at,
+    retire_hint,
 )
 
 REQUIREMENTS = ("mlpf_hpo", "scikit-learn", "numpy", "pandas", "scipy", "skops")
@@ -73,7 +73,7 @@ def register_predictor(
         Why it is or is not the champion: the version's description.
     """
     uri = point_mlflow_at(client.tracking_uri)
-    with understood(uri, "to store the predictor"):
+    with translate_errors(uri, "to store the predictor"):
         client.log_inputs(
             run_id, datasets=[dataset_input(digest, dataset_path, "learning curves", "training")]
         )
@@ -110,7 +110,7 @@ def model_file(version: ModelVersion, uri: str | None = None) -> Path:
     DataError
         If it is damaged, or not of the safe kind.
     """
-    what = f"put them back as they were, or {giving_up(version)}"
+    what = f"put them back as they were, or {retire_hint(version)}"
     file = _model_file(download(version, what, uri), what)
     check_model(file, version.tags.get(CHECKSUM), what)
     return file

@@ -11,9 +11,9 @@ from mlflow import MlflowClient
 from mlpf_hpo.errors import StorageError, TrackingError
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.tracking import spool as spools
-from mlpf_hpo.tracking.answers import UnreachableError
 from mlpf_hpo.tracking.client import connect, is_there, tracking_uri
 from mlpf_hpo.tracking.delivery import Delivery
+from mlpf_hpo.tracking.mlflow_errors import UnreachableError
 from mlpf_hpo.tracking.operations import summary
 from mlpf_hpo.tracking.outbox import refused
 from mlpf_hpo.tracking.spool import Spool

@@ -13,7 +13,7 @@ from contextlib import suppress
 import psutil
 
 from mlpf_hpo.errors import TrackingError
-from mlpf_hpo.tracking import links, signposts
+from mlpf_hpo.tracking import links, ui_links
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.login import full_uri
 
@@ -44,7 +44,7 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
     client = connect(uri, make=False)
     if uri.startswith("http"):
         told = f"MLflow runs at {uri} (MLFLOW_TRACKING_URI); --host and --port are for a local database"
-        on_ready(f"{told}\n{signposts.where_to_look(client)}")
+        on_ready(f"{told}\n{ui_links.links_text(client)}")
         return 0
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -62,7 +62,7 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
     try:
         _wait(server, host, port)
         base = f"http://{'127.0.0.1' if host == EVERYWHERE else host}:{port}"
-        told = links.relocated(signposts.where_to_look(client), base)
+        told = links.relocated(ui_links.links_text(client), base)
         on_ready(f"MLflow at {base} (--host {host} --port {port}; Ctrl-C ends it)\n{told}")
         while server.poll() is None:
             time.sleep(0.5)  # and not `wait`, which signals don't interrupt once MLflow has been imported

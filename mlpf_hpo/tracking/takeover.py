@@ -12,7 +12,7 @@ from mlflow.entities import Run
 
 from mlpf_hpo.errors import BusyError
 from mlpf_hpo.tracking.delivery import experiment_name
-from mlpf_hpo.tracking.drivers import HEARTBEAT, MISSED, DriverState, driver_state, is_this_process
+from mlpf_hpo.tracking.driver_process import HEARTBEAT, MISSED, DriverState, driver_state, is_this_process
 from mlpf_hpo.tracking.finder import KINDS
 from mlpf_hpo.tracking.links import condition_on
 from mlpf_hpo.tracking.reader import all_runs

@@ -11,9 +11,9 @@ from mlflow.entities.model_registry import ModelVersion as ModelVersion
 
 from mlpf_hpo.errors import DataError, MlpfHpoError, TrackingError
 from mlpf_hpo.files import sha256
-from mlpf_hpo.tracking.answers import UnreachableError, first_line, understood
 from mlpf_hpo.tracking.client import tracking_uri
 from mlpf_hpo.tracking.login import URI, full_uri
+from mlpf_hpo.tracking.mlflow_errors import UnreachableError, first_line, translate_errors
 
 CHECKSUM = "sha256"
 """Tag of a version: the checksum of its model file."""
@@ -21,25 +21,25 @@ CHECKSUM = "sha256"
 LATER = "run it again when MLflow answers"
 
 
-def version_behind(client: MlflowClient, alias: str, model: str) -> ModelVersion | None:
+def get_version_by_alias(client: MlflowClient, alias: str, model: str) -> ModelVersion | None:
     """Return the version of a model that an alias points at; None if there is none."""
-    with understood(client.tracking_uri):
+    with translate_errors(client.tracking_uri):
         for found in client.search_registered_models(f"name = '{model}'"):
             if alias in found.aliases:
                 return client.get_model_version(model, str(found.aliases[alias]))
     return None
 
 
-def find_version(client: MlflowClient, tag: str, value: str, model: str) -> ModelVersion | None:
+def get_version_by_tag(client: MlflowClient, tag: str, value: str, model: str) -> ModelVersion | None:
     """Return the newest version of a model with a tag of that value; None if there is none."""
-    with understood(client.tracking_uri):
+    with translate_errors(client.tracking_uri):
         found = client.search_model_versions(f"name = '{model}' and tags.{tag} = '{value}'")
     return max(found, key=lambda version: int(version.version), default=None)
 
 
-def numbered_version(client: MlflowClient, number: str | int, model: str) -> ModelVersion | None:
+def get_version_by_number(client: MlflowClient, number: str | int, model: str) -> ModelVersion | None:
     """Return the version of a model with that number; None if there is none."""
-    with understood(client.tracking_uri):
+    with translate_errors(client.tracking_uri):
         if not client.search_model_versions(f"name = '{model}' and version_number = {int(number)}"):
             return None
         return client.get_model_version(model, str(number))  # a search leaves out its aliases
@@ -50,7 +50,7 @@ def told(version: ModelVersion) -> str:
     return f"{version.name} version {version.version}"
 
 
-def giving_up(version: ModelVersion) -> str:
+def retire_hint(version: ModelVersion) -> str:
     """Return how a person gives up a champion that cannot be used any more."""
     return f"give it up: mlpf-hpo predictors retire {version.name}/{version.version}"
 
@@ -76,7 +76,7 @@ def download(version: ModelVersion, remedy: str, uri: str | None = None) -> Path
     """
     uri, lost = point_mlflow_at(uri), f"{told(version)}: its files cannot be read: "
     try:
-        with understood(uri, "to give them"):
+        with translate_errors(uri, "to give them"):
             return Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
     except UnreachableError as error:
         raise UnreachableError(f"{lost}{error}; {LATER}") from None

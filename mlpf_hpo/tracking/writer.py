@@ -15,13 +15,13 @@ from typing import Any
 from mlflow import MlflowClient
 
 from mlpf_hpo.space import Configuration
-from mlpf_hpo.tracking.answers import understood
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.delivery import Delivery
-from mlpf_hpo.tracking.drivers import driver_tags
+from mlpf_hpo.tracking.driver_process import driver_tags
 from mlpf_hpo.tracking.epochs import SUMMARY, has_epochs
 from mlpf_hpo.tracking.heartbeat import SECONDS, Heartbeats
 from mlpf_hpo.tracking.hosts import log_host
+from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, LogSeries, Operation, opening_of
 from mlpf_hpo.tracking.outbox import Outbox
 from mlpf_hpo.tracking.records import trial_name
@@ -64,7 +64,7 @@ class RunWriter:
 
     def experiment_id(self, kind: str) -> str:
         """Return the id of the experiment for runs of a kind, made if it is not there."""
-        with understood(self._delivery.uri):
+        with translate_errors(self._delivery.uri):
             return self._delivery.experiment_id(kind)
 
     def open_parent(
@@ -108,7 +108,7 @@ class RunWriter:
         if self._heartbeats:
             self._heartbeats.begin(self._delivery.experiment_id(kind), run_id, kind, campaign_id)
         if host is not None:
-            with understood(self._delivery.uri):
+            with translate_errors(self._delivery.uri):
                 log_host(self.client, run_id, host)
         return run_id
 
@@ -202,7 +202,7 @@ class RunWriter:
     def add_to_summary(self, run_id: str, name: str, value: float) -> float:
         """Add to a summary number, for work done in several sittings, and return the new total."""
         self.settle()
-        with understood(self._delivery.uri):
+        with translate_errors(self._delivery.uri):
             before = self.client.get_run(run_id).data.metrics.get(f"{SUMMARY}{name}", 0.0)
         total = float(before + value)
         self.summary(run_id, {name: total})
@@ -223,7 +223,7 @@ class RunWriter:
             If the driver lives, on whatever machine, or may live.
         """
         self.settle()
-        with understood(self._delivery.uri):
+        with translate_errors(self._delivery.uri):
             orphans, found = abandoned_runs(self.client, campaign_id)
         for kind, run in orphans:
             key = run.data.tags.get("trial_key")

@@ -10,28 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.config import Params
-from mlpf_hpo.curves.dataset import curves_from_trials
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.remedies import make_again
+from mlpf_hpo.search.schedulers.full_training import FullTraining
+from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking import reader, signposts
+from mlpf_hpo.tracking import reader, ui_links
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.hosts import read_hosts
-from mlpf_hpo.tracking.records import TRIAL_SCHEMA, TrialSummary, curves_digest, digested
+from mlpf_hpo.tracking.learning_curves import curves_from_trials
+from mlpf_hpo.tracking.records import TRIAL_SCHEMA, curves_digest, digested
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
-from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.driver_lock import sole_driver
 from mlpf_hpo.tuning.failures import check_failures
 from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.ray_trial import TrainTrial
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.run import TrialOutcome, run_trials
-from mlpf_hpo.tuning.schedulers.full import FullTraining
 from mlpf_hpo.tuning.specs import plan_trials
 
 
@@ -134,7 +135,7 @@ def _run(
     identity = campaign_id(params, specs[0].events_digest)
     writer.close_orphans(identity)
     parent = _open_parent(writer, params, identity, events, specs[0].events_digest)
-    signposts.put_up(writer.client, "campaign")
+    ui_links.update_links(writer.client, "campaign")
     with closed_truthfully(writer, parent):
         trials = reader.trials(writer.client, "campaign", identity, metrics=[target.metric])
         done = {trial.trial_key: trial for trial in trials if is_done(trial, epochs)}
@@ -161,7 +162,7 @@ def _run(
     trials = reader.trials(writer.client, "campaign", run_ids=run_ids, metrics=digested(target.metric))
     writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
     writer.close(parent, "finished")
-    seen = signposts.put_up(writer.client, "campaign", first=[parent])
+    seen = ui_links.update_links(writer.client, "campaign", first=[parent])
     experiment = writer.experiment_id("campaign")
     return CampaignRecord(
         planned={
@@ -181,7 +182,7 @@ def _run(
             "wall_seconds": wall_seconds,
             "reused": len(finished),
             "hosts": read_hosts(writer.client, parent),
-            "links": signposts.listed(seen),
+            "links": ui_links.listed(seen),
         },
     )
 

@@ -21,13 +21,13 @@ from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from mlpf_hpo.errors import InterruptedStageError, StorageError, one_line
+from mlpf_hpo.search.ledger import Ledger
+from mlpf_hpo.search.scheduler import Decision
+from mlpf_hpo.search.trial_state import TrialState
 from mlpf_hpo.tuning.interruption import Interruption
-from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.ray_errors import WorkerDied, trial_error
 from mlpf_hpo.tuning.ray_trial import TRIAL
 from mlpf_hpo.tuning.recorder import TrialRecord
-from mlpf_hpo.tuning.scheduler import Decision
-from mlpf_hpo.tuning.standing import State
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Bridge:
 
     def chosen(self, *, known: bool) -> str | None:
         """Return the trial that a free worker should run now, if Tune knows it (or if it does not)."""
-        running = len(self.ledger.in_state(State.RUNNING))
+        running = len(self.ledger.in_state(TrialState.RUNNING))
         if self._chosen is None and self.error is None and running < self.concurrency:
             self._chosen = self.ledger.next_trial()
         if self._chosen is None or (self._chosen in self.tune_trials) is not known:
@@ -284,7 +284,7 @@ class BridgeCallback(tune.Callback):
         if self.bridge.interruption.requested:
             return
         ours = self.bridge.ledger.trials[trial.config[TRIAL]]
-        if ours.state is State.ENDED:
+        if ours.state is TrialState.ENDED:
             log.warning("trial %s failed: %s", ours.trial_id, ours.reason)
             self._close(trial)
         else:

@@ -15,7 +15,6 @@ from pathlib import Path
 import ray
 
 import mlpf_hpo.tracking.client  # noqa: F401  (sets what keeps Ray from phoning)
-from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import ConfigurationError, StorageError
 from mlpf_hpo.hardware.host import usable_cpus
 from mlpf_hpo.own_package import PATH_VARIABLE, import_path, refuse_another
@@ -23,6 +22,7 @@ from mlpf_hpo.tracking.login import logged_out
 from mlpf_hpo.tuning.ray_cluster import cluster_address, refused
 from mlpf_hpo.tuning.ray_errors import refusal
 from mlpf_hpo.tuning.ray_folder import session_folder
+from mlpf_hpo.tuning.settings import ResourceParams
 
 LEAST_FREE = 64 * 2**20
 """Bytes that a session writes in any case: logs, and a store of objects where shared memory is short."""

@@ -11,7 +11,7 @@ from ray import tune
 from mlpf_hpo.tuning.messages import EpochReport, TrialEnd, TrialSpec
 
 TrainTrial: TypeAlias = Callable[[TrialSpec, int, Path, Callable[[EpochReport], None]], TrialEnd]
-"""What trains one trial: `mlpf_hpo.tuning.trial.train_trial`."""
+"""What trains one trial: `mlpf_hpo.mlpf.training.train_trial`."""
 
 TRIAL = "trial"
 """Key of Tune's configuration that names one of our trials."""
@@ -30,7 +30,7 @@ def ray_trial(
     in there; the checkpoint was written before.
     """
     if train is None:
-        from mlpf_hpo.tuning.trial import train_trial
+        from mlpf_hpo.mlpf.training import train_trial
 
         train = train_trial
     spec = specs[config[TRIAL]]

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from mlpf_hpo.errors import InterruptedStageError, one_line
+from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.messages import TrialSpec
-from mlpf_hpo.tuning.standing import State, Trial
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class Recorder:
     def kill_open(self, trials: Mapping[str, Trial], reason: str) -> None:
         """Close as killed every run that is open: `reason` ended the session."""
         for trial_id in sorted(self._open):
-            told = "paused" if trials[trial_id].state is State.PAUSED else reason
+            told = "paused" if trials[trial_id].state is TrialState.PAUSED else reason
             self._writer.close(self._runs[trial_id], "killed", tags={"reason": told})
         self._open.clear()
 
@@ -139,13 +139,13 @@ def closed_truthfully(writer: RunWriter, run_id: str) -> Iterator[None]:
         writer.close(run_id, "killed", tags={"reason": "interrupted"})
         raise
     except Exception as error:
-        with told_only(f"run {run_id}: stays open in MLflow until the next start"):
+        with log_only(f"run {run_id}: stays open in MLflow until the next start"):
             writer.close(run_id, "failed", tags={"reason": one_line(error)})
         raise
 
 
 @contextmanager
-def told_only(consequence: str) -> Iterator[None]:
+def log_only(consequence: str) -> Iterator[None]:
     """Log an exception instead of raising it, where it would hide the one that is being raised."""
     try:
         yield

@@ -12,24 +12,24 @@ from typing import Any
 
 from ray import tune
 
-from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import InterruptedStageError, one_line
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.search.ledger import Ledger
+from mlpf_hpo.search.scheduler import Scheduler, Stop
+from mlpf_hpo.search.trial_state import Trial, TrialState
+from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.hosts import host_note
-from mlpf_hpo.tracking.records import TrialSummary
+from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.writer import NOTE, RunWriter
 from mlpf_hpo.tuning.interruption import interruptible
-from mlpf_hpo.tuning.journal import Journal
-from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
 from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal
 from mlpf_hpo.tuning.ray_session import Share, ray_session
 from mlpf_hpo.tuning.ray_trial import TRIAL, TrainTrial, ray_trial
-from mlpf_hpo.tuning.recorder import Recorder, TrialRecord, told_only
-from mlpf_hpo.tuning.scheduler import Scheduler, Stop
-from mlpf_hpo.tuning.standing import State, Trial
+from mlpf_hpo.tuning.recorder import Recorder, TrialRecord, log_only
+from mlpf_hpo.tuning.settings import ResourceParams
 
 Progress = Callable[[float, float, str], None]
 """Called with trials done (a running one counts by its share of epochs), trials in all, and a note."""
@@ -186,11 +186,11 @@ def train_left(
         except (KeyboardInterrupt, SystemExit):  # the latter by Ray's handler of SIGTERM, while Ray starts
             interruption.requested = True
         except Exception as error:
-            with told_only("the trials' runs stay open in MLflow until the next start"):
+            with log_only("the trials' runs stay open in MLflow until the next start"):
                 recorder.kill_open(ledger.trials, one_line(error))
             raise
         recorder.kill_open(ledger.trials, "interrupted")
-    left = [trial for trial in ledger.trials.values() if trial.state is not State.ENDED]
+    left = [trial for trial in ledger.trials.values() if trial.state is not TrialState.ENDED]
     told = f"{len(ledger.trials) - len(left)} of {len(ledger.trials)} trials are done"
     if interruption.requested:
         raise InterruptedStageError(f"interrupted: {told}; run it again to go on from there")
@@ -235,8 +235,8 @@ def _tune(trainable: Any, bridge: Bridge, share: Share, state_dir: Path) -> None
 
 
 def _progress(ledger: Ledger) -> tuple[float, float, str]:
-    running, paused = ledger.in_state(State.RUNNING), ledger.in_state(State.PAUSED)
-    ended = ledger.in_state(State.ENDED)
+    running, paused = ledger.in_state(TrialState.RUNNING), ledger.in_state(TrialState.PAUSED)
+    ended = ledger.in_state(TrialState.ENDED)
     done = len(ended) + sum(trial.epochs / ledger.max_epochs for trial in running + paused)
     failed = sum(trial.status == "failed" for trial in ended)
     notes = [f"{len(ended)} of {len(ledger.trials)} done", f"{len(running)} running"]

@@ -8,32 +8,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpf_hpo.config import Params, SearchParams
+from mlpf_hpo.config import Params
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.files import write_record
 from mlpf_hpo.hardware.host import HostInfo, describe_host
-from mlpf_hpo.predictors.champion import RECORD
-from mlpf_hpo.predictors.model_file import load_champion
-from mlpf_hpo.predictors.scope import ChampionScope
 from mlpf_hpo.project import state_folder
+from mlpf_hpo.registry.champion import RECORD
+from mlpf_hpo.registry.champion_scope import ChampionScope
+from mlpf_hpo.registry.load import load_champion
+from mlpf_hpo.search.scheduler import Scheduler
+from mlpf_hpo.search.schedulers.predictive_asha import PredictiveAsha
+from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking import reader, signposts
+from mlpf_hpo.tracking import reader, ui_links
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
-from mlpf_hpo.tuning.again import make_sure_of_network
 from mlpf_hpo.tuning.campaign import campaign_id
-from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.driver_lock import sole_driver
 from mlpf_hpo.tuning.failures import check_failures
-from mlpf_hpo.tuning.found import found_by
 from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.ray_trial import TrainTrial
 from mlpf_hpo.tuning.recorder import closed_truthfully
+from mlpf_hpo.tuning.retraining import ensure_network
 from mlpf_hpo.tuning.run import run_trials
-from mlpf_hpo.tuning.scheduler import Scheduler
-from mlpf_hpo.tuning.schedulers.asha import Asha
-from mlpf_hpo.tuning.schedulers.predictive_asha import PredictiveAsha
+from mlpf_hpo.tuning.search_result import search_result
+from mlpf_hpo.tuning.settings import SearchParams
 from mlpf_hpo.tuning.specs import plan_trials
 
 
@@ -105,7 +106,10 @@ def run_search(
         If under a policy no trial was trained, or more failed than `params.search.failures_allowed`.
     """
     settings, state = params.search, state or state_folder()
-    predictor, version = load_champion(ChampionScope.of_search(params), champion)
+    scope = ChampionScope.of_search(
+        params.target.with_mode(), settings.max_epochs, params.space.search_space()
+    )
+    predictor, version = load_champion(scope, champion)
     if predictor.n_epochs != settings.max_epochs:
         raise ConfigurationError(
             f"search.max_epochs: the champion (version {version.version}) predicts the loss after "
@@ -133,7 +137,7 @@ def run_search(
             "champion": used,
             "policies": policies,
         },
-        links=signposts.listed(signposts.put_up(writer.client, "search", first=parents)),
+        links=ui_links.listed(ui_links.update_links(writer.client, "search", first=parents)),
     )
 
 
@@ -162,7 +166,7 @@ def _policies(settings: SearchParams, target: TargetMetric, predictor: Any, vers
     }
     shared = {**target.tags(), **rungs}
     return [
-        Policy("asha", "ASHA", lambda: Asha(**rungs, mode=target.mode), {"policy": "asha", **shared}),
+        Policy("asha", "ASHA", lambda: StoppingASHA(**rungs, mode=target.mode), {"policy": "asha", **shared}),
         Policy(
             "asha+prediction",
             f"ASHA + prediction (champion version {version.version})",
@@ -229,13 +233,13 @@ def _run_policy(
             "campaign_id": identity,
             "parent_run_id": parent,
             "wall_seconds": spent,
-            **found_by(outcomes, {trial.run_id: trial for trial in trials}, target, where),
+            **search_result(outcomes, {trial.run_id: trial for trial in trials}, target, where),
             "reused": len(finished),
         }
         if train is None:  # only trials of MLPF leave networks that are known how to be made again
             best = next(row for row in found["trials"] if row["run_id"] == found["best_run_id"])
             spec = next(spec for spec in specs if spec.key == best["trial_key"])
-            make_sure_of_network(writer.client, spec, best, identity, target, params.resources, state)
+            ensure_network(writer.client, spec, best, identity, target, params.resources, state)
     writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
     writer.close(parent, "finished")
     return found

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
-from mlpf_hpo.config.validation import validated
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, MlpfHpoError
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import storage_error, write_json
-from mlpf_hpo.hardware.account import padding_ratio
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.mlpf.step_accounting import padding_ratio
+from mlpf_hpo.settings.validation import validated
 from mlpf_hpo.workload.copies import CopyMessage, overlap, run_copies
 from mlpf_hpo.workload.measurements import EVENTS, Listener, measurements
 from mlpf_hpo.workload.report import app_info, scores, write_report

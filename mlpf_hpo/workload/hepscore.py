@@ -18,11 +18,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from mlpf_hpo.config.types import Positive, PositiveFloat
-from mlpf_hpo.config.validation import Section, validated
-from mlpf_hpo.config.yaml_file import read_mapping
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.files import write_json
+from mlpf_hpo.settings.types import Positive, PositiveFloat
+from mlpf_hpo.settings.validation import Section, validated
+from mlpf_hpo.settings.yaml_file import read_mapping
 from mlpf_hpo.space import stable_hash
 
 TOP_KEY = "hepscore_benchmark"

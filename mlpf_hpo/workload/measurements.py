@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlpf_hpo.hardware.account import CONTENDED_BELOW
 from mlpf_hpo.hardware.energy import Energy, NvmlMeter, RaplMeter
+from mlpf_hpo.mlpf.step_accounting import CONTENDED_BELOW
 from mlpf_hpo.workload.copies import CopyMessage
 
 EVENTS, ELEMENTS = "throughput/events_per_second", "throughput/elements_per_second"

@@ -13,10 +13,10 @@ import torch
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
 from mlpf_hpo.events.store import EventStore
-from mlpf_hpo.hardware.flop import training_flop
 from mlpf_hpo.hardware.roofline import measure_roofline
+from mlpf_hpo.mlpf.flop import training_flop
 from mlpf_hpo.mlpf.module import MLPFModule
-from mlpf_hpo.tuning.trial import EpochReport, TrialSpec, train_trial
+from mlpf_hpo.mlpf.training import EpochReport, TrialSpec, train_trial
 from mlpf_hpo.workload.copies import CopyChannel
 
 TOLD = frozenset(

@@ -12,18 +12,20 @@ def main() -> None:
     from mlpf_hpo.config.reference import QCD, TTBAR
     from mlpf_hpo.events.store import EventStore
     from mlpf_hpo.files import written_whole
+    from mlpf_hpo.networks.find_network import run_of
+    from mlpf_hpo.networks.trained_network import load_network
     from mlpf_hpo.reporting.physics import judge_beside_copy
-    from mlpf_hpo.tuning.lookup import run_of
-    from mlpf_hpo.tuning.trained import load_trained
 
-    trained = load_trained(HERE / "network")
+    trained = load_network(HERE / "network")
     run = run_of(trained)
     with written_whole(HERE / "results" / "physics") as folder:
         for name in (TTBAR, QCD):
-            beside_rules, beside_copy = judge_beside_copy(trained, EventStore.open(HERE / "data" / name), run)
-            for other, judgement in (("rules", beside_rules), ("copy", beside_copy)):
+            beside_rules, with_identity_baseline = judge_beside_copy(
+                trained, EventStore.open(HERE / "data" / name), run
+            )
+            for other, result in (("rules", beside_rules), ("copy", with_identity_baseline)):
                 (folder / name / other).mkdir(parents=True)
-                judgement.write(folder / name / other)
+                result.write(folder / name / other)
             console.out.print(f"physics: {len(beside_rules.rows)} numbers on {name}")
 
 

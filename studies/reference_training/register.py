@@ -10,15 +10,15 @@ HERE = Path("studies/reference_training")
 def main() -> None:
     """Write results/register.json; the physics goes to the training's run."""
     from mlpf_hpo.errors import MissingInputError
-    from mlpf_hpo.evaluation.judgement import Judgement
+    from mlpf_hpo.evaluation.validation_result import ValidationResult
     from mlpf_hpo.files import write_record
+    from mlpf_hpo.networks.find_network import run_of
+    from mlpf_hpo.networks.registration import describe_registered, register_network_version
+    from mlpf_hpo.networks.trained_network import load_network
     from mlpf_hpo.remedies import make_again
-    from mlpf_hpo.reporting.physics import log_judgement
-    from mlpf_hpo.tuning.lookup import run_of
-    from mlpf_hpo.tuning.registration import register_trained, registered_told
-    from mlpf_hpo.tuning.trained import load_trained
+    from mlpf_hpo.reporting.physics import log_validation
 
-    trained = load_trained(HERE / "network")
+    trained = load_network(HERE / "network")
     run = run_of(trained)
     if run is None:
         raise MissingInputError(
@@ -26,8 +26,8 @@ def main() -> None:
             f"{make_again('train', HERE / 'results')}"
         )
     held_back = HERE / "results" / "physics" / "ttbar" / "rules"
-    log_judgement(Judgement.read(held_back), run, held_back)
-    record = registered_told(register_trained(trained, run))
+    log_validation(ValidationResult.read(held_back), run, held_back)
+    record = describe_registered(register_network_version(trained, run))
     write_record(HERE / "results" / "register.json", record)
     console.out.print(
         f"register: {record['name']} version {record['version']}, {record['aliases']}\n"

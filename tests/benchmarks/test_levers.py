@@ -9,8 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from benchmarks.cases import LAPTOP, LAPTOP_CONFIGURATION, batch_of, ragged_step
 from benchmarks.levers import LEVERS
 from benchmarks.operations import profiled
-from mlpf_hpo.hardware.flop import training_flop
 from mlpf_hpo.mlpf import blockwise
+from mlpf_hpo.mlpf.flop import training_flop
 from mlpf_hpo.mlpf.module import MLPFModule
 
 SIZES = [96, 64]

@@ -19,9 +19,9 @@ import pytest
 from PIL import Image
 
 from tests.browser.store import fill
-from tests.reporting.conftest import inputs, judgement
+from tests.reporting.conftest import inputs, validation_result
 
-__all__ = ["inputs", "judgement"]
+__all__ = ["inputs", "validation_result"]
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.hardware.host import HostInfo, describe_host
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
+from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tracking.aliases import make_model, promote
 from mlpf_hpo.tracking.client import ARTIFACTS, DATABASE, connect

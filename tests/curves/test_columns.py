@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from mlpf_hpo.cli.app import app
-from mlpf_hpo.curves.csv_table import import_csv, read_table
 from mlpf_hpo.curves.dataset import read_curves, write_curves
+from mlpf_hpo.curves.readers.csv_table import import_csv, read_table
 from mlpf_hpo.errors import ConfigurationError, DataError
-from mlpf_hpo.predictors.evaluation import Evaluation
-from mlpf_hpo.predictors.protocol import METRICS
+from mlpf_hpo.predictors.repeated_splits import Evaluation
+from mlpf_hpo.predictors.scoring import METRICS
 from mlpf_hpo.reporting.evaluation import score_rows
 from mlpf_hpo.target_metric import TargetMetric
 

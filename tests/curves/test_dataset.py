@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlpf_hpo.curves.csv_table import import_csv
-from mlpf_hpo.curves.dataset import curves_from_trials, read_curves, write_curves
+from mlpf_hpo.curves.dataset import read_curves, write_curves
+from mlpf_hpo.curves.readers.csv_table import import_csv
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import config_id
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking.records import TrialSummary
+from mlpf_hpo.tracking.learning_curves import curves_from_trials
 
 
 def trial(number: int, values: tuple[float, ...], status: str = "finished", lr: float = 1e-3) -> TrialSummary:

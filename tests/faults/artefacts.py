@@ -16,10 +16,10 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import read_record, write_record
+from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.target_metric import TargetMetric
+from mlpf_hpo.tracking.journal import Journal, JournalEntry
 from mlpf_hpo.tuning.checkpoints import PlainFiles, newest_checkpoint, save_checkpoint
-from mlpf_hpo.tuning.journal import Journal, JournalEntry
-from mlpf_hpo.tuning.scheduler import Decision
 
 QUICK = parse_params(
     {

@@ -9,11 +9,11 @@ import mlflow
 import pandas as pd
 import pytest
 
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.config.space import SpaceParams
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
-from mlpf_hpo.predictors.scope import ChampionScope
+from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.tracking.aliases import make_model, promote
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.registry import register_predictor
@@ -49,7 +49,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Champion:
     whole = table.select(table.complete)
     predictor = make_predictor("svr", PredictorsParams(), 0, [0, 2], folds=2)
     predictor.fit(whole.frame(), whole.final, whole.groups)
-    frame, scope = whole.frame(2), ChampionScope.of_curves(table, SpaceParams())
+    frame, scope = whole.frame(2), ChampionScope.of_curves(table, SpaceParams().search_space())
     make_model(writer.client, scope.model, scope.description, scope.tags)
     version = register_predictor(
         writer.client,

@@ -17,8 +17,10 @@ from mlpf_hpo.curves.dataset import read_curves, write_curves
 from mlpf_hpo.errors import DataError, MlpfHpoError
 from mlpf_hpo.events.store import write_store
 from mlpf_hpo.files import sha256, write_record
-from mlpf_hpo.predictors.model_file import load_registered
-from mlpf_hpo.predictors.registration import register_winner
+from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.registry.load import load_registered
+from mlpf_hpo.registry.registration import register_winner
+from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tuning.checkpoints import newest_checkpoint
 from mlpf_hpo.tuning.specs import plan_trials
 from mlpf_hpo.workload.benchmark import run_benchmark
@@ -177,7 +179,7 @@ def test_a_damaged_model_file_is_not_registered(champion: Champion, tmp_path: Pa
     def check(position: int, bit: int) -> None:
         flip(file, content, position, bit)
         with pytest.raises(DataError, match=r"svr\.skops: damaged: its checksum.*dvc repro -f -s predictors"):
-            register_winner(Params(), record, models, tmp_path / "none")
+            register_winner(PredictorsParams(), 42, TABLE_1, "champion", record, models, tmp_path / "none")
         tried.append(position)
 
     check()

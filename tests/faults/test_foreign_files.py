@@ -14,16 +14,17 @@ import skops.io
 import torch
 from sklearn.base import BaseEstimator
 
-from mlpf_hpo.config import Params
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import SEAL, sealed, sha256, write_record
-from mlpf_hpo.predictors.model_file import load_registered
-from mlpf_hpo.predictors.registration import register_winner
+from mlpf_hpo.mlpf.training import train_trial
+from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.registry.load import load_registered
+from mlpf_hpo.registry.registration import register_winner
+from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tuning.checkpoints import save_checkpoint
-from mlpf_hpo.tuning.trial import train_trial
 from tests.faults.artefacts import events
 from tests.faults.champion import Champion, champion
 
@@ -65,7 +66,7 @@ def test_a_model_file(kind: str, bomb: Bomb, tmp_path: Path, measured) -> None:
     with pytest.raises(
         DataError, match=r"svr\.skops: (damaged, or not a model of ours|holds types that are not)"
     ):
-        register_winner(Params(), record, models, tmp_path / "none")
+        register_winner(PredictorsParams(), 42, TABLE_1, "champion", record, models, tmp_path / "none")
     assert not Path(bomb.mark).exists()
     measured(
         "damage",

@@ -16,11 +16,11 @@ from mlpf_hpo.config import NetworkParams
 from mlpf_hpo.curves.dataset import write_curves
 from mlpf_hpo.errors import StorageError
 from mlpf_hpo.events.store import write_store
-from mlpf_hpo.predictors.comparison import compare_predictors
+from mlpf_hpo.mlpf.training import train_trial
+from mlpf_hpo.registry.predictor_runs import compare_predictors
 from mlpf_hpo.reporting.site import build_report
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning.trial import train_trial
 from mlpf_hpo.workload.benchmark import run_benchmark
 from tests.faults.artefacts import ARTEFACTS, QUICK, curves, events
 
@@ -97,10 +97,13 @@ def test_models_are_written_all_or_none(small_disk, empty_database, monkeypatch,
     for room in (0, 12_288):
         small_disk.fill(room)
         with pytest.raises(StorageError, match=f"models: cannot be written: {FULL}"):
-            compare_predictors(QUICK, table, models)
+            compare_predictors(QUICK.predictors, QUICK.seed, table, models)
         assert everything(small_disk.path) == ["ballast"]
     small_disk.make_room()
-    assert set(compare_predictors(QUICK, table, models)["models"]) == {"persistence", "svr"}
+    assert set(compare_predictors(QUICK.predictors, QUICK.seed, table, models)["models"]) == {
+        "persistence",
+        "svr",
+    }
     assert everything(models) == ["persistence.skops", "svr.skops"]
     measured(
         "disk",

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlpf_hpo.config import ResourceParams
+from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.tracking.writer import durable_writer
 from mlpf_hpo.tuning.ray_session import ray_session
-from mlpf_hpo.tuning.schedulers.full import FullTraining
+from mlpf_hpo.tuning.settings import ResourceParams
 from tests.tuning.conftest import empty_database, make_spec, stores
 from tests.tuning.toys import run_search, toy
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from mlpf_hpo.errors import TrackingError
+from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.tracking import reader, spool
 from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.writer import durable_writer
-from mlpf_hpo.tuning.journal import Journal
 from mlpf_hpo.tuning.ray_session import ray_session
-from mlpf_hpo.tuning.schedulers.full import FullTraining
 from tests.tracking.servers import MlflowServer, Postgres
 from tests.tuning.conftest import empty_database, make_spec, stores
 from tests.tuning.toys import TWO, run_search, start_driver, toy, trained, wait_for_progress

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from mlpf_hpo.config import NetworkParams
 from mlpf_hpo.events.datamodule import EventDataModule
-from mlpf_hpo.hardware.throughput import ThroughputCallback
 from mlpf_hpo.mlpf.module import MLPFModule
+from mlpf_hpo.mlpf.throughput import ThroughputCallback
 
 N_RANKS = 2
 

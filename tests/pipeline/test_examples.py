@@ -18,12 +18,12 @@ from typer.testing import CliRunner
 
 from mlpf_hpo.cli.app import app
 from mlpf_hpo.config import load_params
+from mlpf_hpo.config.champion import search_scope
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.events.zenodo import ORIGIN
-from mlpf_hpo.predictors.scope import ChampionScope
-from mlpf_hpo.tuning.lookup import run_of
-from mlpf_hpo.tuning.registration import register_trained
-from mlpf_hpo.tuning.trained import load_trained
+from mlpf_hpo.networks.find_network import run_of
+from mlpf_hpo.networks.registration import register_network_version
+from mlpf_hpo.networks.trained_network import load_network
 from tests.test_cli import leaves
 from tests.test_documented_commands import PAGES
 
@@ -70,11 +70,11 @@ def prepare(project: Path) -> dict[str, str]:
     for epoch in range(3):
         running[f"loss_{epoch}"] = curves.metrics["val/loss"][:, epoch]
     running.assign(**{f"loss_{epoch}": np.nan for epoch in range(3, curves.n_epochs)}).to_csv("running.csv")
-    trained = load_trained(Path("models/best_trial"))
+    trained = load_network(Path("models/best_trial"))
     run = run_of(trained)
     assert run is not None
-    register_trained(trained, run)
-    model = ChampionScope.of_search(load_params(Path("params.yaml"))).model
+    register_network_version(trained, run)
+    model = search_scope(load_params(Path("params.yaml"))).model
     return {
         "physics 3f2a": f"physics {trained.trial_key[:6]}",
         "curve-predictor-val-loss-16-epochs-72bd9e87/3": f"{model}/1",

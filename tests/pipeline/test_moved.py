@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mlpf_hpo.predictors.model_file import load_registered
+from mlpf_hpo.registry.load import load_registered
 from mlpf_hpo.tracking.registry import model_file
 from tests.clones import Clone
 from tests.pipeline.test_repro import ran
@@ -64,7 +64,7 @@ def test_a_copy_works_and_the_original_is_never_touched(original: Clone, copied:
     assert str(original.folder) not in output
     assert champion_file(copied).is_relative_to(copied.folder / "mlartifacts")
     files = copied.folder / "mlartifacts/mlpf/search"
-    written = {name: set(files.rglob(name)) for name in ("epoch-*.ckpt", "judgement.json")}
+    written = {name: set(files.rglob(name)) for name in ("epoch-*.ckpt", "validation_result.json")}
     for path in set().union(*written.values()):
         path.unlink()
     for stage in ("register", "search", "physics"):

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from mlpf_hpo.files import read_record, sha256
+from mlpf_hpo.networks.trained_network import load_network
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.networks import find_network, network_file
-from mlpf_hpo.tuning.trained import load_trained
 from tests.clones import Clone, merged
 
 pytestmark = pytest.mark.pipeline
@@ -56,7 +56,7 @@ def test_the_study_turns_once_and_its_network_can_be_used(make_clone: Callable[[
 
     client = connect(f"sqlite:///{clone.folder / 'mlflow.db'}")
     version = find_network(client, "mlpf@champion")
-    kept = load_trained(clone.folder / STUDY / "network")
+    kept = load_network(clone.folder / STUDY / "network")
     stored = network_file(version, client.tracking_uri)
     assert sha256(stored) == sha256(kept.path) == read_record(results / "register.json", "x")["sha256"]
     run = client.get_run(version.run_id)

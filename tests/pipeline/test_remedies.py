@@ -65,7 +65,7 @@ def remove(name: str) -> Callable[[Path], None]:
         (remove("models/predictors"), "register", "dvc repro predictors"),
         (spoil("results/champion.json"), "search", "dvc repro -f -s champion"),
         (spoil("results/search.json"), "report", "dvc repro -f -s search"),
-        (spoil("results/physics/judgement.json"), "report", "dvc repro -f -s physics"),
+        (spoil("results/physics/validation_result.json"), "report", "dvc repro -f -s physics"),
         (remove("results/benchmark"), "report", "dvc repro benchmark"),
         (spoil("data/events/train/targets.npy"), "benchmark", "dvc repro -f -s events"),
         (remove("data/events/train"), "benchmark", "dvc repro events"),

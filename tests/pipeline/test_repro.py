@@ -11,13 +11,13 @@ import pytest
 from mlflow import MlflowClient
 
 from mlpf_hpo.config import load_params
+from mlpf_hpo.config.champion import search_scope
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
-from mlpf_hpo.predictors.model_file import load_champion
-from mlpf_hpo.predictors.scope import ChampionScope
+from mlpf_hpo.registry.load import load_champion
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tuning.best import best_trial
+from mlpf_hpo.tuning.best_trial import best_trial
 
 pytestmark = pytest.mark.pipeline
 
@@ -42,7 +42,7 @@ def ran(output: str) -> list[str]:
 
 def registry_of(clone) -> tuple[MlflowClient, str]:
     """Return a client of a clone's registry, and the registered model of its search's champion."""
-    scope = ChampionScope.of_search(load_params(clone.folder / "params.yaml"))
+    scope = search_scope(load_params(clone.folder / "params.yaml"))
     return connect(f"sqlite:///{clone.folder / 'mlflow.db'}"), scope.model
 
 
@@ -94,7 +94,7 @@ def test_the_champion_is_registered_and_used(clone) -> None:
     registered = json.loads((clone.folder / "results/register.json").read_text())
     search = json.loads((clone.folder / "results/search.json").read_text())
     assert search["champion"]["version"] == str(registered["version"])
-    scope = ChampionScope.of_search(load_params(clone.folder / "params.yaml"))
+    scope = search_scope(load_params(clone.folder / "params.yaml"))
     assert search["champion"]["name"] == registered["model"] == scope.model
     uri, record = f"sqlite:///{clone.folder / 'mlflow.db'}", clone.folder / "results/champion.json"
     predictor, version = load_champion(scope, record, uri)
@@ -120,7 +120,7 @@ def test_the_benchmark_and_every_predictor_are_on_record(clone) -> None:
 
 def test_the_best_trial_is_judged(clone) -> None:
     search = json.loads((clone.folder / "results/search.json").read_text())
-    judged = json.loads((clone.folder / "results/physics/judgement.json").read_text())["about"]
+    judged = json.loads((clone.folder / "results/physics/validation_result.json").read_text())["about"]
     best = best_trial(search)
     assert (judged["trial"], judged["trial_key"]) == (best["trial_id"], best["trial_key"])
     digest = EventStore.open(clone.folder / "data/events/train").digest
@@ -129,7 +129,7 @@ def test_the_best_trial_is_judged(clone) -> None:
     run = client.get_run(best["run_id"])
     assert "summary/physics_photon_efficiency" in run.data.metrics
     kept = {file.path for file in client.list_artifacts(best["run_id"], "physics")}
-    assert kept == {"physics/figures", "physics/judgement.json", "physics/table.csv"}
+    assert kept == {"physics/figures", "physics/validation_result.json", "physics/table.csv"}
     output = clone.run("mlpf-hpo", "physics", best["run_id"], "--events", "data/events/validation")
     assert "jets: efficiency" in output
 

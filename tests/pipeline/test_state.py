@@ -11,10 +11,10 @@ import pytest
 
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.files import sha256
+from mlpf_hpo.networks.find_network import find_network
+from mlpf_hpo.networks.trained_network import load_network
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tuning.lookup import find_trained
-from mlpf_hpo.tuning.trained import load_trained
 from tests.clones import Clone
 
 pytestmark = pytest.mark.pipeline
@@ -81,18 +81,18 @@ def test_a_network_that_is_gone_everywhere_is_trained_again(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri(clone))
     shutil.rmtree(second.folder / ".state")
-    client, weights = connect(uri(clone)), load_trained(kept(clone.folder)).network.state_dict()
+    client, weights = connect(uri(clone)), load_network(kept(clone.folder)).network.state_dict()
     for policy in searched(clone.folder).values():
         client.set_tag(policy["best_run_id"], "network_sha256", "0" * 64)  # whatever is there, is not it
         with pytest.raises(TrackingError, match=r"is damaged: .* comes again by: dvc repro -f -s search"):
-            find_trained(policy["best_run_id"], second.folder / ".state")
+            find_network(policy["best_run_id"], second.folder / ".state")
     output = second.run("dvc", "repro", "-f", "-s", "search")
     assert output.count("it is trained again, for ") == 2
     for policy in searched(clone.folder).values():
         best = next(trial for trial in policy["trials"] if trial["run_id"] == policy["best_run_id"])
-        trained, _ = find_trained(best["run_id"], tmp_path)
+        trained, _ = find_network(best["run_id"], tmp_path)
         assert (trained.trial_key, trained.epoch) == (best["trial_key"], len(best["curve"]))
-    again = load_trained(kept(second.folder)).network.state_dict()
+    again = load_network(kept(second.folder)).network.state_dict()
     assert all(value.equal(weights[name]) for name, value in again.items())
     assert found(second.folder) == found(clone.folder), "what is on record stays"
 

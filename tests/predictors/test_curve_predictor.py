@@ -10,13 +10,13 @@ from sklearn.base import clone
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import Pipeline
 
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.features import CurveFeatures
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.predictors.regressors import REGRESSORS
+from mlpf_hpo.predictors.settings import PredictorsParams
 
 EPOCHS = 10
 FAST = PredictorsParams.model_validate(

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
+from mlpf_hpo.predictors.settings import PredictorsParams
 from tests.curves.tables import some_curves
 
 CURVES = some_curves(20, 6, seed=1)

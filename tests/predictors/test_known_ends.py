@@ -9,12 +9,12 @@ import skops.io
 from typer.testing import CliRunner
 
 from mlpf_hpo.cli.app import app
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
+from mlpf_hpo.predictors.model_format import model_bytes
 from mlpf_hpo.predictors.regressors import REGRESSORS
-from mlpf_hpo.tracking.model_format import model_bytes
-from mlpf_hpo.tuning.schedulers.predictive_asha import PredictiveAsha
+from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.search.schedulers.predictive_asha import PredictiveAsha
 from tests.curves.tables import some_curves
 
 EPOCHS = 8

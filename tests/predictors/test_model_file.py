@@ -12,10 +12,10 @@ import pytest
 import skops.io
 from sklearn.linear_model import Ridge
 
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import load_predictor
+from mlpf_hpo.predictors.settings import PredictorsParams
 
 
 def written(model: object, folder: Path) -> Path:

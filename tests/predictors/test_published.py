@@ -15,7 +15,6 @@ from sklearn.preprocessing import QuantileTransformer
 from sklearn.svm import SVR
 
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
-from mlpf_hpo.predictors.protocol import halves
 from mlpf_hpo.predictors.published import (
     PublishedCurves,
     PublishedSolutions,
@@ -30,6 +29,7 @@ from mlpf_hpo.predictors.published.params import PublishedParams, load_published
 from mlpf_hpo.predictors.published.solutions import ways_of_samples
 from mlpf_hpo.predictors.published.study import run_study
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
+from mlpf_hpo.predictors.scoring import halves
 from mlpf_hpo.reporting.published import build_published_report
 from mlpf_hpo.seeds import derive_seed
 

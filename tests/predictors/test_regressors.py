@@ -11,16 +11,16 @@ from sklearn.linear_model import LinearRegression
 from sklearn.svm import SVR
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.regressors import REGRESSORS, make_models
 from mlpf_hpo.predictors.regressors.gaussian_process import GaussianProcess
 from mlpf_hpo.predictors.regressors.halfway import Halfway
 from mlpf_hpo.predictors.regressors.parametric import FAMILIES, ParametricCurve
 from mlpf_hpo.predictors.regressors.persistence import Persistence
-from mlpf_hpo.predictors.regressors.ranks import RankScale
+from mlpf_hpo.predictors.regressors.rank_transform import RankScale
 from mlpf_hpo.predictors.regressors.residual import Residual
 from mlpf_hpo.predictors.regressors.subsampled import Subsampled
+from mlpf_hpo.predictors.settings import PredictorsParams
 
 
 # The checks ask for a score on 200 rows, which 20 of them cannot give.

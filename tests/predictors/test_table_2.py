@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.predictors.table_2 import table_2
 from mlpf_hpo.target_metric import TargetMetric
 

@@ -12,16 +12,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mlpf_hpo.config import PredictorsParams
-from mlpf_hpo.curves.csv_table import read_table
+from mlpf_hpo.curves.readers.csv_table import read_table
 from mlpf_hpo.curves.row_order import by_content
-from mlpf_hpo.predictors.choice import CRITERIA, choose_by_predictions, fit_chosen, measures
-from mlpf_hpo.predictors.evaluation import evaluate
+from mlpf_hpo.predictors.criteria import CRITERIA, choose_by_predictions, fit_chosen, measures
 from mlpf_hpo.predictors.gain import gain
 from mlpf_hpo.predictors.intervals import Prediction
-from mlpf_hpo.predictors.part_way import share_worth_going
-from mlpf_hpo.predictors.protocol import METRICS, bootstrap, coverage, held_out, score, top_recall
 from mlpf_hpo.predictors.regressors.ensemble import published_r2
+from mlpf_hpo.predictors.repeated_splits import evaluate
+from mlpf_hpo.predictors.scoring import METRICS, bootstrap, coverage, held_out, score, top_recall
+from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.predictors.shrinkage import shrinkage_factor
 from tests.curves.tables import some_curves
 
 FEW = st.sampled_from([0.5, 1.0, 1.5, 2.0, 7.25])  # ties in most draws
@@ -140,7 +140,7 @@ def test_spread_choice_and_shrinkage_do_not_depend_on_the_order_either(order) ->
         y, told, name = true[rows], near[rows], groups[rows]
         choice = choose_by_predictions({"persistence": flat, "near": told, "same": told}, y, name, "spearman")
         spread = bootstrap(lambda at: score(y[at], told[at], y[at], told[at]), name, seed=0, draws=20)
-        return choice.winner, spread, share_worth_going(y, told, flat, name)
+        return choice.winner, spread, shrinkage_factor(y, told, flat, name)
 
     winner, spread, share = found(np.arange(12))
     assert winner == "near", "of equal candidates the first is chosen"

@@ -8,9 +8,9 @@ import pytest
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.evaluation.judge import judge
-from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.physics_validation import validate_reconstruction
 from mlpf_hpo.evaluation.sample import Sample
+from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.target_metric import TargetMetric
 
@@ -33,7 +33,7 @@ def _score(value: float) -> dict[str, float]:
 
 
 @pytest.fixture(scope="session")
-def judgement() -> Judgement:
+def validation_result() -> ValidationResult:
     """Six events of random particles, judged; there are no muons, and few electrons."""
     generator = np.random.default_rng(4)
     n, n_events = 360, 6
@@ -64,11 +64,11 @@ def judgement() -> Judgement:
         "epoch": 4,
         "trained_on": {"process": "ttbar", "n_events": 64, "pileup": 0.0},
     }
-    return judge(sample, about, replicas=20)
+    return validate_reconstruction(sample, about, replicas=20)
 
 
 @pytest.fixture(scope="session")
-def inputs(judgement: Judgement) -> ReportInput:
+def inputs(validation_result: ValidationResult) -> ReportInput:
     generator = np.random.default_rng(0)
     values = np.sort(generator.uniform(1, 9, (N, T)))[:, ::-1].copy()
     values[3, 4:] = np.nan
@@ -186,7 +186,7 @@ def inputs(judgement: Judgement) -> ReportInput:
                 "asha+prediction": {**policy, "label": "ASHA + prediction", "epochs": 15},
             },
         },
-        physics=judgement,
+        physics=validation_result,
         benchmark={
             "run_info": {"copies": 2, "threads_per_copy": 1, "events_per_thread": 8},
             "report": {

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlpf_hpo.reporting.machines import compare_machines, is_mixed
-from mlpf_hpo.reporting.throughput import machines_told
+from mlpf_hpo.reporting.throughput import describe_machines
 
 
 def made(inputs, labels: list[str], speed: dict[str, float], seed: int = 0):
@@ -55,13 +55,13 @@ def test_a_known_factor_at_equal_configuration(inputs) -> None:
     assert fast.relative.value == pytest.approx(1.5, rel=0.1)
     assert slow.elements == pytest.approx(100 * slow.events.value)
     assert slow.events.low <= slow.events.value <= slow.events.high
-    assert "no fair comparison" in machines_told([slow, fast])
+    assert "no fair comparison" in describe_machines([slow, fast])
 
 
 def test_too_few_trials_are_not_compared(inputs) -> None:
     machines = compare_machines(made(inputs, ["a"] * 9 + ["b"] * 3, {"a": 1, "b": 2}))
     assert [machine.relative for machine in machines] == [None, None]
-    assert "Too few trials" in machines_told(machines)
+    assert "Too few trials" in describe_machines(machines)
 
 
 def test_trials_on_two_machines_are_told_apart(inputs) -> None:
@@ -70,4 +70,4 @@ def test_trials_on_two_machines_are_told_apart(inputs) -> None:
     assert is_mixed("a+b")
     assert machines["a+b"].relative is None
     assert machines["b"].relative is not None
-    assert "a+b changed machines" in machines_told(list(machines.values()))
+    assert "a+b changed machines" in describe_machines(list(machines.values()))

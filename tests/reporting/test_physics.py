@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
-from mlpf_hpo.evaluation.judgement import Judgement
+from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.mlpf.network import MLPF
-from mlpf_hpo.reporting.physics import judge_trained, record_judgement
+from mlpf_hpo.networks.trained_network import TrainedNetwork
+from mlpf_hpo.reporting.physics import record_validation, validate_network
 from mlpf_hpo.reporting.physics_figures import FIGURES, SHOWN
-from mlpf_hpo.reporting.physics_table import HEADER, about_told, summary_metrics, table_rows
+from mlpf_hpo.reporting.physics_table import HEADER, describe_about, summary_metrics, table_rows
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.finder import runs_of_trial
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning.trained import TrainedTrial
 
 CONFIGURATION = {
     "lr": 1e-3,
@@ -34,11 +34,11 @@ CONFIGURATION = {
 
 
 @pytest.fixture(scope="module")
-def trained() -> TrainedTrial:
+def trained() -> TrainedNetwork:
     network = NetworkParams(
         embedding_dim=4, hash_columns=8, class_head=(4,), charge_head=(4,), regression_head=(4,)
     )
-    return TrainedTrial(
+    return TrainedNetwork(
         path=Path("c.ckpt"),
         trial_key="0123456789abcdef",
         epoch=3,
@@ -75,9 +75,9 @@ def test_the_run_keeps_table_figures_and_headlines(trained, store, tmp_path, mon
     run_id = writer.open_trial(parent, "campaign", "c1", "t007", trained.trial_key, CONFIGURATION, 7)
     writer.close(run_id, "finished")
     (run,) = runs_of_trial(writer.client, trained.trial_key)
-    judgement = judge_trained(trained, store, run)
-    assert judgement.about["trial"] == "t007"
-    told = record_judgement(judgement, run, tmp_path / "out")
+    validation_result = validate_network(trained, store, run)
+    assert validation_result.about["trial"] == "t007"
+    told = record_validation(validation_result, run, tmp_path / "out")
     assert run_id in told
     assert str(tmp_path / "out") in told
     kept = {file.path for file in writer.client.list_artifacts(run_id, "physics/figures")}
@@ -85,49 +85,51 @@ def test_the_run_keeps_table_figures_and_headlines(trained, store, tmp_path, mon
     assert {file.name for file in (tmp_path / "out" / "figures").iterdir()} == {
         Path(path).name for path in kept
     }
-    again = Judgement.read(Path(writer.client.download_artifacts(run_id, "physics", str(tmp_path))))
-    assert table_rows(again) == table_rows(Judgement.read(tmp_path / "out"))
+    again = ValidationResult.read(Path(writer.client.download_artifacts(run_id, "physics", str(tmp_path))))
+    assert table_rows(again) == table_rows(ValidationResult.read(tmp_path / "out"))
     after = writer.client.get_run(run_id)
     assert after.info.status == "FINISHED"
-    for name, value in summary_metrics(judgement).items():
+    for name, value in summary_metrics(validation_result).items():
         assert after.data.metrics[f"summary/{name}"] == value
 
 
 def test_without_a_run_it_is_said_that_nothing_was_logged(trained, store, tmp_path) -> None:
-    judgement = judge_trained(trained, store)
-    assert judgement.about["trial"] == trained.trial_key
-    assert "not on record, nothing was logged" in record_judgement(judgement, None, None)
+    validation_result = validate_network(trained, store)
+    assert validation_result.about["trial"] == trained.trial_key
+    assert "not on record, nothing was logged" in record_validation(validation_result, None, None)
     assert not list(tmp_path.iterdir())
 
 
-def test_the_table_says_what_there_is_to_say(judgement: Judgement) -> None:
-    table = {line[0]: line for line in table_rows(judgement)}
+def test_the_table_says_what_there_is_to_say(validation_result: ValidationResult) -> None:
+    table = {line[0]: line for line in table_rows(validation_result)}
     assert all(len(line) == len(HEADER) for line in table.values())
-    (row,) = judgement.find("efficiency", "photon")
+    (row,) = validation_result.find("efficiency", "photon")
     e = row.mlpf
     assert table["photon: efficiency"][3] == f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
     assert table["muon: efficiency"][1:] == ("0", "", "-", "-", "-"), "a class that the sample has not"
     assert table["jets per event"][2] == "1"
-    metrics = summary_metrics(judgement)
+    metrics = summary_metrics(validation_result)
     assert metrics["physics_photon_efficiency"] == e.value
     assert metrics["physics_photon_efficiency_ycand"] == row.ycand.value
     assert all(math.isfinite(value) for value in metrics.values())
     assert not any("muon" in name and "per_event" not in name for name in metrics)
 
 
-def test_what_to_expect_depends_on_the_training(judgement: Judgement) -> None:
-    assert "64 ttbar events, PU 0: with so few, it is expected to lose" in about_told(judgement)
+def test_what_to_expect_depends_on_the_training(validation_result: ValidationResult) -> None:
+    assert "64 ttbar events, PU 0: with so few, it is expected to lose" in describe_about(validation_result)
     trained_on = {"process": "ttbar", "n_events": 40_000, "pileup": 200.0}
-    many = dataclasses.replace(judgement, about={**judgement.about, "trained_on": trained_on})
-    assert "on 40000 ttbar events, PU 200. Intervals" in about_told(many)
-    published = dataclasses.replace(judgement, about={**judgement.about, "reference": "targets"})
-    assert "compared with those of the targets" in about_told(published)
-    assert "compared with" not in about_told(judgement)
+    many = dataclasses.replace(validation_result, about={**validation_result.about, "trained_on": trained_on})
+    assert "on 40000 ttbar events, PU 200. Intervals" in describe_about(many)
+    published = dataclasses.replace(
+        validation_result, about={**validation_result.about, "reference": "targets"}
+    )
+    assert "compared with those of the targets" in describe_about(published)
+    assert "compared with" not in describe_about(validation_result)
 
 
-def test_every_figure_says_what_it_shows(judgement: Judgement) -> None:
+def test_every_figure_says_what_it_shows(validation_result: ValidationResult) -> None:
     """Sample, events and pile-up in the picture; the network and its training in the caption."""
-    panels = [make(judgement) for make in FIGURES]
+    panels = [make(validation_result) for make in FIGURES]
     assert len({panel.name for panel in panels}) == len(FIGURES) > len(SHOWN)
     for panel in panels:
         words = [legend.get_title().get_text() for legend in panel.figure.legends]
@@ -148,11 +150,11 @@ def drawn(axis, colour: str) -> list[tuple[float, float, float]]:
     return out
 
 
-def test_points_are_those_of_the_table(judgement: Judgement) -> None:
-    figure = next(make(judgement) for make in FIGURES if make.__name__ == "efficiency").figure
+def test_points_are_those_of_the_table(validation_result: ValidationResult) -> None:
+    figure = next(make(validation_result) for make in FIGURES if make.__name__ == "efficiency").figure
     above, below = figure.axes[4:6]
     assert above.get_title() == "neutral hadrons"
-    rows = judgement.find("efficiency", "neutral hadron", "pt")
+    rows = validation_result.find("efficiency", "neutral hadron", "pt")
     assert len(rows) > 3
     for name, colour in (("mlpf", "#3b82c4"), ("ycand", "#e08214")):
         expected = [tuple(getattr(row, name)) for row in rows]

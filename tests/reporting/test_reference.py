@@ -8,10 +8,10 @@ import re
 import pytest
 
 from mlpf_hpo.evaluation.intervals import Estimate
-from mlpf_hpo.evaluation.judgement import Judgement
 from mlpf_hpo.evaluation.table import EVERYTHING, Row
-from mlpf_hpo.reporting.reference_curve import curve_told
-from mlpf_hpo.reporting.reference_verdict import LEVEL, LOSES, WINS, numbers, table_told, verdicts
+from mlpf_hpo.evaluation.validation_result import ValidationResult
+from mlpf_hpo.reporting.reference_curve import describe_curve
+from mlpf_hpo.reporting.reference_differences import LEVEL, LOSES, WINS, describe_table, numbers, verdicts
 
 ABOUT = {
     "process": "qcd",
@@ -29,8 +29,8 @@ def row(quantity: str, of: str, difference: tuple[float, float, float], ycand: f
     return Row(quantity, of, "all", EVERYTHING, said, other, Estimate(*difference), Estimate(1, 1, 1), 9, 9)
 
 
-def judged(*rows: Row) -> Judgement:
-    return Judgement(list(rows), {}, {}, ABOUT)
+def judged(*rows: Row) -> ValidationResult:
+    return ValidationResult(list(rows), {}, {}, ABOUT)
 
 
 def test_a_win_is_in_the_good_direction_and_excludes_zero() -> None:
@@ -56,7 +56,7 @@ def test_the_three_stand_side_by_side() -> None:
     rules = judged(row("efficiency", "photon", (0.1, 0.0, 0.2), ycand=0.6))
     copy = judged(row("efficiency", "photon", (0.3, 0.2, 0.4), ycand=0.4))
     assert numbers(rules, copy) == {"photon_efficiency": {"mlpf": 0.7, "ycand": 0.6, "copy": 0.4}}
-    table = table_told(rules, copy)
+    table = describe_table(rules, copy)
     for cell in ("0.700 [", "0.600 [", "0.400 [", "0.100 [0.000, 0.200]", "0.300 [0.200, 0.400]"):
         assert cell in table
 
@@ -74,4 +74,4 @@ def test_the_three_stand_side_by_side() -> None:
 )
 def test_the_curve_is_told(validation: list[float], last_train: float, told: str) -> None:
     epochs = [{"val/loss": float(loss), "train/loss": last_train} for loss in validation]
-    assert re.search(told, curve_told({"epochs": epochs}))
+    assert re.search(told, describe_curve({"epochs": epochs}))

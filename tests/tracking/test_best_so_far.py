@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
+from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
-from mlpf_hpo.tracking import signposts
+from mlpf_hpo.tracking import ui_links
 from mlpf_hpo.tracking.best_so_far import Point, improvements, series, staircase
 from mlpf_hpo.tracking.operations import LogSeries, from_json, to_json
-from mlpf_hpo.tracking.records import TrialSummary
 from tests.tracking.conftest import CONFIGURATION
 
 NAN, INF = float("nan"), float("inf")
@@ -115,13 +115,13 @@ def test_parents_hold_what_their_searches_found(writer) -> None:
         found = writer.client.get_metric_history(parents[identity], "search/best_loss")
         return sorted((point.step, point.value) for point in found)
 
-    (_, *posts) = signposts.put_up(writer.client, "search", first=list(parents.values()))
+    (_, *posts) = ui_links.update_links(writer.client, "search", first=list(parents.values()))
     assert [post.name for post in posts] == ["search-s2", "search-s1"]
     assert history("s1") == [(1, 9), (2, 9), (3, 5), (4, 5)]
     assert history("s2") == [], "it is under way: the best trial may yet diverge"
     writer.close(parents["s2"], "finished")
     for _ in range(2):
-        (compared, *_) = signposts.put_up(writer.client, "search", first=list(parents.values()))
+        (compared, *_) = ui_links.update_links(writer.client, "search", first=list(parents.values()))
     assert history("s1") == [(1, 9), (2, 9), (3, 5), (4, 5)]
     assert history("s2") == [(1, 8), (2, 3), (3, 3)]
     assert compared.name == "newest searches of the same 2 configurations"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlpf_hpo.tracking import finder, overview, reader, signposts
+from mlpf_hpo.tracking import finder, overview, reader, ui_links
 from mlpf_hpo.tracking.duplicates import by_preference, counted_once
 from mlpf_hpo.tracking.ranking import best_trials
 
@@ -86,7 +86,7 @@ def test_a_restored_parent(writer, open_trial, lived) -> None:
     writer.close(again, "finished")
     assert [work.run_id for work in seen()] == [again]
     assert writer.open_parent("campaign", open_trial.campaign_id, "z", {}, {}, "") == again
-    (post,) = signposts.put_up(writer.client, "campaign", first=[again])
+    (post,) = ui_links.update_links(writer.client, "campaign", first=[again])
     assert post.name == "campaign-y"
 
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from mlpf_hpo.errors import StorageError, TrackingError
 from mlpf_hpo.tracking import replay
 from mlpf_hpo.tracking import spool as spools
-from mlpf_hpo.tracking.answers import UnreachableError, understood
 from mlpf_hpo.tracking.delivery import BREAKS, Delivery
+from mlpf_hpo.tracking.mlflow_errors import UnreachableError, translate_errors
 from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, OpenRun, from_json, to_json
 from mlpf_hpo.tracking.outbox import Outbox
 from tests.tracking.fakes import LATE, LOST, OK, REFUSED, UNANSWERED, FakeMlflow
@@ -272,10 +272,10 @@ def test_a_full_disk_names_the_database() -> None:
 
     with (
         pytest.raises(StorageError, match=r"^/there/mlflow\.db: the disk is full; make room"),
-        understood("sqlite:////there/mlflow.db"),
+        translate_errors("sqlite:////there/mlflow.db"),
     ):
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
-    with pytest.raises(UnreachableError, match="locked"), understood("sqlite:////there/mlflow.db"):
+    with pytest.raises(UnreachableError, match="locked"), translate_errors("sqlite:////there/mlflow.db"):
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
 
 

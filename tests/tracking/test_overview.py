@@ -10,7 +10,7 @@ import pytest
 
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking import drivers, overview, signposts
+from mlpf_hpo.tracking import driver_process, overview, ui_links
 from mlpf_hpo.tracking.ranking import best_trials
 from mlpf_hpo.tracking.writer import NOTE
 
@@ -74,26 +74,26 @@ def test_work_and_its_driver(writer, open_trial) -> None:
     assert f"process {os.getpid()} on " in seen().state
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
-    writer.client.set_tag(open_trial.parent, drivers.PROCESS, str(child.pid))
+    writer.client.set_tag(open_trial.parent, driver_process.PROCESS, str(child.pid))
     assert seen().alive is False
     assert "dead" in seen().state
-    writer.client.set_tag(open_trial.parent, drivers.MACHINE, "another-machine")
+    writer.client.set_tag(open_trial.parent, driver_process.MACHINE, "another-machine")
     assert seen().alive is None
     writer.close(open_trial.parent, "finished")
     assert seen().state == "ended"
 
 
 def test_a_number_given_again_is_not_the_same_driver() -> None:
-    tags = drivers.driver_tags()
-    assert drivers.is_alive(tags)
-    earlier = float(tags[drivers.STARTED]) - 3600
-    assert drivers.is_alive({**tags, drivers.STARTED: str(earlier)}) is False
-    assert drivers.is_alive({}) is None
+    tags = driver_process.driver_tags()
+    assert driver_process.is_alive(tags)
+    earlier = float(tags[driver_process.STARTED]) - 3600
+    assert driver_process.is_alive({**tags, driver_process.STARTED: str(earlier)}) is False
+    assert driver_process.is_alive({}) is None
 
 
 def test_signposts_lead_to_what_was_just_worked_on(writer, open_trial) -> None:
     logged(writer, open_trial, {"a": [1.0], "b": [2.0]})
-    (post,) = signposts.put_up(writer.client, "campaign", first=[open_trial.parent])
+    (post,) = ui_links.update_links(writer.client, "campaign", first=[open_trial.parent])
     assert [what for what, _ in post.links] == [
         "all curves (figure)",
         "all machines (figure)",

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.plotting import BLUE, GREEN, GREY, RED
+from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import VALIDATION_LOSS
-from mlpf_hpo.tracking import reader, signposts
+from mlpf_hpo.tracking import reader, ui_links
 from mlpf_hpo.tracking.parent_figures import (
     CURVES,
     MACHINES,
@@ -19,7 +20,6 @@ from mlpf_hpo.tracking.parent_figures import (
     machines_figure,
     rates_by_machine,
 )
-from mlpf_hpo.tracking.records import TrialSummary
 
 NAN, INF = float("nan"), float("inf")
 
@@ -115,7 +115,7 @@ def test_artifacts_that_cannot_be_written_cost_the_figures_alone(
         raise RuntimeError("Unable to locate credentials")
 
     monkeypatch.setattr(type(writer.client), "log_figure", refused)
-    (post,) = signposts.put_up(writer.client, "campaign", first=[open_trial.parent])
+    (post,) = ui_links.update_links(writer.client, "campaign", first=[open_trial.parent])
     assert [what for what, _ in post.links] == ["curves", "by machine", "parent run"]
     assert "its artifacts cannot be written (RuntimeError: Unable to locate credentials)" in caplog.text
 
@@ -125,7 +125,7 @@ def test_figures_are_logged_when_the_trials_have_changed(writer, open_trial) -> 
         run = open_trial(key, f"t{number:03d}")
         writer.log_epoch(run, 1, {"val/loss": 2.0, "throughput/events_per_second": 5.0})
         writer.close(run, "finished")
-        signposts.put_up(writer.client, "campaign", first=[open_trial.parent])
+        ui_links.update_links(writer.client, "campaign", first=[open_trial.parent])
         stored = {file.path for file in writer.client.list_artifacts(open_trial.parent, "figures")}
         assert stored == {CURVES, MACHINES}
     tag = writer.client.get_run(open_trial.parent).data.tags["figures_of"]

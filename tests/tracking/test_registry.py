@@ -15,17 +15,18 @@ import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.predictors.factory import make_predictor
-from mlpf_hpo.predictors.model_file import load_registered, trusted_types
+from mlpf_hpo.predictors.model_file import trusted_types
+from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.registry.load import load_registered
 from mlpf_hpo.tracking.aliases import make_model, promote
 from mlpf_hpo.tracking.registry import load_model, register_predictor
 
 LOAD = """
 import json, sys
 import pandas as pd
-from mlpf_hpo.predictors.model_file import load_registered
+from mlpf_hpo.registry.load import load_registered
 predictor, version = load_registered(sys.argv[3], sys.argv[1])
 print(json.dumps([float(v) for v in predictor.predict(pd.read_json(sys.argv[2]))]))
 """

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlpf_hpo.predictors.model_file import load_registered
+from mlpf_hpo.registry.load import load_registered
 from tests.faults.champion import Champion, champion
 from tests.tracking.servers import ModelServer
 

@@ -12,11 +12,11 @@ from mlpf_hpo.config import NetworkParams, TrainingParams
 from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import write_store
+from mlpf_hpo.search.ledger import Ledger
+from mlpf_hpo.search.scheduler import Decision
+from mlpf_hpo.search.trial_state import TrialState
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tuning.ledger import Ledger
 from mlpf_hpo.tuning.messages import TrialSpec
-from mlpf_hpo.tuning.scheduler import Decision
-from mlpf_hpo.tuning.standing import State
 
 Simulate = Callable[..., list[tuple[str, int, float, Decision]]]
 
@@ -53,12 +53,12 @@ def simulate() -> Simulate:
         at: dict[str, int] = {}
         told: list[tuple[str, int, float, Decision]] = []
         while not ledger.all_ended:
-            while len(ledger.in_state(State.RUNNING)) < workers:
+            while len(ledger.in_state(TrialState.RUNNING)) < workers:
                 chosen = ledger.next_trial()
                 if chosen is None:
                     break
                 at[chosen] = 0  # begins with what its checkpoint holds
-            running = [trial.trial_id for trial in ledger.in_state(State.RUNNING)]
+            running = [trial.trial_id for trial in ledger.in_state(TrialState.RUNNING)]
             if not running:
                 ledger.end_unpromoted()
                 continue

@@ -9,13 +9,13 @@ import pytest
 from mlpf_hpo.config import Params
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning import search
 from mlpf_hpo.tuning.failures import check_failures
 from mlpf_hpo.tuning.run import TrialOutcome
-from mlpf_hpo.tuning.schedulers.asha import Asha
 from tests.tuning.toys import toy
 
 PARENT = "tags.kind = 'search'"
@@ -53,7 +53,7 @@ def under_asha(make_spec, tmp_path, empty_database):
     shutil.copy(empty_database, tmp_path / "mlflow.db")
     writer = RunWriter(connect(f"sqlite:///{tmp_path / 'mlflow.db'}"))
     rungs = {"max_epochs": 3, "grace_epochs": 1, "reduction_factor": 3.0}
-    policy = search.Policy("asha", "ASHA", lambda: Asha(**rungs), {"policy": "asha", **rungs})
+    policy = search.Policy("asha", "ASHA", lambda: StoppingASHA(**rungs), {"policy": "asha", **rungs})
 
     def run(allowed: int, faults=()):
         settings = {"configurations": 6, "max_epochs": 3, "failures_allowed": allowed}

@@ -11,13 +11,13 @@ from mlpf_hpo.config import Params
 from mlpf_hpo.config.reference import ReferenceParams
 from mlpf_hpo.errors import BusyError
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.networks.reference_training import reference_spec, train_reference
+from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.space import stable_hash
-from mlpf_hpo.tracking import drivers
+from mlpf_hpo.tracking import driver_process
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.campaign import campaign_id, run_campaign
-from mlpf_hpo.tuning.reference import reference_spec, train_reference
-from mlpf_hpo.tuning.schedulers.asha import Asha
 from mlpf_hpo.tuning.search import Policy, _run_policy
 from mlpf_hpo.tuning.specs import plan_trials
 
@@ -30,7 +30,7 @@ def campaign(events: Path, state: Path, writer: RunWriter) -> str:
 
 
 def search(events: Path, state: Path, writer: RunWriter) -> None:
-    policy = Policy("asha", "ASHA", lambda: Asha(max_epochs=2), {"policy": "asha"})
+    policy = Policy("asha", "ASHA", lambda: StoppingASHA(max_epochs=2), {"policy": "asha"})
     specs = plan_trials(PARAMS, events, 2, purpose="search")
     _run_policy(policy, PARAMS, specs, describe_host(), writer, state, None, None)
 
@@ -59,10 +59,10 @@ def test_what_another_process_trains_is_left_alone(
     parent = writer.open_parent(train.__name__, identity, "theirs", {}, {}, "a note")
     trial = writer.open_trial(parent, train.__name__, identity, "t000", "deadbeef", {}, 7)
     theirs = {
-        **drivers.driver_tags(10.0),
-        drivers.MACHINE: "far-away",
-        drivers.PROCESS: "77",
-        drivers.PROCESS_TABLE: "another",
+        **driver_process.driver_tags(10.0),
+        driver_process.MACHINE: "far-away",
+        driver_process.PROCESS: "77",
+        driver_process.PROCESS_TABLE: "another",
     }
     for name, value in theirs.items():
         writer.client.set_tag(parent, name, value)

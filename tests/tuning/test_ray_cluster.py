@@ -42,7 +42,7 @@ head.internal_kv_put(b"CLUSTER_METADATA", json.dumps(told).encode(), True, names
 TRAINS = """
 import os, sys, ray
 from pathlib import Path
-from mlpf_hpo.config import ResourceParams
+from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.tuning.ray_session import ray_session
 
 with ray_session(Path(sys.argv[1]), ResourceParams(), threads=1) as share:

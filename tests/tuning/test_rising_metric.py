@@ -6,13 +6,14 @@ import shutil
 
 import pytest
 
-from mlpf_hpo.config import Params, PredictorsParams, parse_params
+from mlpf_hpo.config import Params, parse_params
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.files import write_record
-from mlpf_hpo.predictors.champion import champion_record
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
-from mlpf_hpo.predictors.scope import ChampionScope
+from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.registry.champion_scope import ChampionScope
+from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import overview, reader
 from mlpf_hpo.tracking.aliases import make_model, promote
@@ -20,11 +21,11 @@ from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.ranking import best_trials
 from mlpf_hpo.tracking.registry import register_predictor
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning.best import best_trial
+from mlpf_hpo.tuning.best_trial import best_trial
 from mlpf_hpo.tuning.campaign import collect_curves, run_campaign
 from mlpf_hpo.tuning.ray_session import ray_session
-from mlpf_hpo.tuning.schedulers.asha import Asha
 from mlpf_hpo.tuning.search import run_search
+from tests.registry.registered import record_champion
 from tests.tuning.toys import TWO, toy
 
 ACCURACY = TargetMetric("accuracy", "max")
@@ -116,14 +117,14 @@ def _register(client, curves, params, record) -> None:
     run_id = RunWriter(client).open_parent("predictors", "p", "persistence", {}, {}, "a note")
     predictor = make_predictor("persistence", PredictorsParams(), 0, [1, 2, 3], folds=2)
     predictor.fit(curves.frame(), curves.final, curves.groups)
-    scope = ChampionScope.of_curves(curves, params.space)
+    scope = ChampionScope.of_curves(curves, params.space.search_space())
     make_model(client, scope.model, scope.description, scope.tags)
     version = register_predictor(
         client, predictor, curves.frame(2).head(3), model=scope.model, trusted=trusted_types(), run_id=run_id,
         digest="d", dataset_path="curves.parquet", metrics={}, tags={"predictor": "persistence"},
     )  # fmt: skip
     promote(client, version, "champion")
-    write_record(record, champion_record(params))
+    write_record(record, record_champion(params))
 
 
 @pytest.mark.ray
@@ -150,7 +151,9 @@ def test_params_know_the_direction_or_ask() -> None:
 
 
 def test_a_policy_of_the_other_direction_is_refused() -> None:
-    from mlpf_hpo.tuning.ledger import Ledger
+    from mlpf_hpo.search.ledger import Ledger
 
-    with pytest.raises(ConfigurationError, match=r"Asha: mode min, but the target is accuracy \(max\)"):
-        Ledger([], Asha(8), 8, ACCURACY)
+    with pytest.raises(
+        ConfigurationError, match=r"StoppingASHA: mode min, but the target is accuracy \(max\)"
+    ):
+        Ledger([], StoppingASHA(8), 8, ACCURACY)

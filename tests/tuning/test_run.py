@@ -11,18 +11,18 @@ from collections import Counter
 
 import pytest
 
-from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.errors import ConfigurationError, InterruptedStageError, StorageError
+from mlpf_hpo.mlpf.training import train_trial
+from mlpf_hpo.search.schedulers.full_training import FullTraining
+from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
+from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning.journal import Journal
 from mlpf_hpo.tuning.ray_folder import LONGEST, remove_sessions, session_folder
 from mlpf_hpo.tuning.ray_session import ray_session, share
-from mlpf_hpo.tuning.schedulers.asha import Asha
-from mlpf_hpo.tuning.schedulers.full import FullTraining
-from mlpf_hpo.tuning.schedulers.promotion import Promotion
-from mlpf_hpo.tuning.trial import train_trial
+from mlpf_hpo.tuning.settings import ResourceParams
 from tests.tuning.toys import run_search, start_driver, toy, trained, wait_for_progress
 
 TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
@@ -50,7 +50,7 @@ def search(make_spec, tmp_path, empty_database):
 
 @pytest.mark.ray
 def test_ends_of_every_kind(ray_here, search, tmp_path, measured) -> None:
-    """Promotion pauses and resumes trials; of two that would be promoted, one breaks and one diverges."""
+    """PromotionASHA pauses and resumes trials; of two that would be promoted, one breaks and one diverges."""
     best_first = [5.0, 1.0, 2.0, 6.0, 3.0, 7.0, 8.0, 4.0, 9.0]
 
     def curve(number, epoch):
@@ -58,7 +58,7 @@ def test_ends_of_every_kind(ray_here, search, tmp_path, measured) -> None:
 
     seen = []
     outcomes, records = search(
-        Promotion(max_epochs=6, grace_epochs=2, reduction_factor=2.0),
+        PromotionASHA(max_epochs=6, grace_epochs=2, reduction_factor=2.0),
         n=9,
         epochs=6,
         train=toy(curve, {(1, 3): "error"}.items()),
@@ -103,7 +103,7 @@ def test_pause_and_resume_change_no_number(ray_here, search, make_spec, tmp_path
 
     class Everywhere(FullTraining):
         def on_trial_result(self, trial_id, epoch, value):
-            from mlpf_hpo.tuning.scheduler import Decision
+            from mlpf_hpo.search.scheduler import Decision
 
             return Decision.PAUSE
 
@@ -228,7 +228,7 @@ def check_record(client, tmp_path, outcomes, records) -> None:
         assert [point.step for point in history] == list(epochs)
     assert all(epochs == sorted(set(epochs)) for epochs in trained(tmp_path))
     # What was decided is what a policy decides that was never interrupted and heard the same.
-    policy = Asha(max_epochs=8, reduction_factor=4.0)
+    policy = StoppingASHA(max_epochs=8, reduction_factor=4.0)
     entries = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").entries())
     assert len(entries) == sum(outcome.epochs for outcome in outcomes)
     for entry in entries:
@@ -241,7 +241,7 @@ def check_record(client, tmp_path, outcomes, records) -> None:
 def test_ctrl_c_in_a_terminal(ray_here, search, make_spec, tmp_path) -> None:
     """A terminal sends SIGINT to the whole process group: driver, Ray's daemons, workers."""
     specs = [make_spec(f"t{i:03d}", seed=i) for i in range(6)]
-    train, policy = toy(lambda n, e: n + 1 / e, pace=0.15), Asha(max_epochs=8, reduction_factor=4.0)
+    train, policy = toy(lambda n, e: n + 1 / e, pace=0.15), StoppingASHA(max_epochs=8, reduction_factor=4.0)
     driver = start_driver(tmp_path, f"sqlite:///{tmp_path / 'mlflow.db'}", specs, policy, 8, train)
     try:
         wait_for_progress(tmp_path, 1.5)
@@ -261,7 +261,7 @@ def test_ctrl_c_in_a_terminal(ray_here, search, make_spec, tmp_path) -> None:
     assert statuses["killed"] >= 1
     assert statuses["running"] == 0
     outcomes, records = search(
-        Asha(max_epochs=8, reduction_factor=4.0), n=6, epochs=8, train=toy(lambda n, e: n + 1 / e)
+        StoppingASHA(max_epochs=8, reduction_factor=4.0), n=6, epochs=8, train=toy(lambda n, e: n + 1 / e)
     )
     check_record(client, tmp_path, outcomes, records)
 
@@ -280,7 +280,7 @@ def test_sigterm_again_and_again(ray_here, search, tmp_path) -> None:
 
         with pytest.raises(InterruptedStageError, match="run it again"):
             search(
-                Asha(max_epochs=8, reduction_factor=4.0),
+                StoppingASHA(max_epochs=8, reduction_factor=4.0),
                 n=6,
                 epochs=8,
                 train=toy(lambda n, e: n + 1 / e, pace=0.05),
@@ -289,7 +289,7 @@ def test_sigterm_again_and_again(ray_here, search, tmp_path) -> None:
         assert signal.getsignal(signal.SIGTERM) is before
         assert "running" not in {trial.status for trial in reader.trials(client, "search", "s")}
     outcomes, records = search(
-        Asha(max_epochs=8, reduction_factor=4.0), n=6, epochs=8, train=toy(lambda n, e: n + 1 / e)
+        StoppingASHA(max_epochs=8, reduction_factor=4.0), n=6, epochs=8, train=toy(lambda n, e: n + 1 / e)
     )
     check_record(client, tmp_path, outcomes, records)
 

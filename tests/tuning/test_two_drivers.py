@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.overview import work_on_record
-from mlpf_hpo.tuning.schedulers.full import FullTraining
 from tests.faults.processes import wait_until
 from tests.tracking.servers import MlflowServer
 from tests.tuning.toys import start_driver, toy, wait_for_progress

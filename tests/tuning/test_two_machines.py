@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from mlpf_hpo.config import Params
-from mlpf_hpo.curves.dataset import curves_from_trials
 from mlpf_hpo.hardware.host import LABEL_VARIABLE
 from mlpf_hpo.reporting.machines import compare_machines
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.learning_curves import curves_from_trials
 from mlpf_hpo.tracking.writer import NOTE
 from mlpf_hpo.tuning.campaign import run_campaign
 

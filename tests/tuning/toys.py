@@ -12,10 +12,10 @@ from pathlib import Path
 
 import ray
 
-from mlpf_hpo.config import ResourceParams
 from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tuning.run import run_trials
+from mlpf_hpo.tuning.settings import ResourceParams
 
 TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
 

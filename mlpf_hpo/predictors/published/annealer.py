@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 from sklearn.metrics.pairwise import rbf_kernel
 
-from mlpf_hpo.predictors.choice import PERSISTENCE
-from mlpf_hpo.predictors.protocol import score
+from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.predictors.published.data import PaperSplit, PublishedCurves, PublishedSolutions
 from mlpf_hpo.predictors.published.methods import QPU, Method
 from mlpf_hpo.predictors.published.paper import fitted_members, last_seen
@@ -29,6 +28,7 @@ from mlpf_hpo.predictors.published.solutions import (
 from mlpf_hpo.predictors.qubo import DualQubo, Encoding, dual_qubo
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.samplers.exact import lowest_objective
+from mlpf_hpo.predictors.scoring import score
 
 FloatArray = NDArray[np.float64]
 

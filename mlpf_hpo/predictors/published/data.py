@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import QuantileTransformer
 
-from mlpf_hpo.curves.csv_table import import_csv
+from mlpf_hpo.curves.readers.csv_table import import_csv
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.files import read_json, sha256

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from sklearn.base import BaseEstimator
 from sklearn.svm import SVR
 
-from mlpf_hpo.predictors.choice import PERSISTENCE
+from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.predictors.published.params import PublishedParams
 from mlpf_hpo.predictors.qubo import Encoding
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
-from mlpf_hpo.predictors.samplers import sampler_told
+from mlpf_hpo.predictors.samplers import describe_sampler
 
 C, GAMMA, EPSILON = 67.61, 0.1, 0.02
 """Of the paper's support vector regression."""
@@ -63,7 +63,7 @@ def methods(params: PublishedParams) -> dict[str, Method]:
     """Return all methods that can be fitted here, by name."""
     box = Encoding().upper_bound
     reads, sweeps = params.reads, params.sweeps
-    annealing = sampler_told("simulated_annealing", reads, sweeps)
+    annealing = describe_sampler("simulated_annealing", reads, sweeps)
     return {
         "svr": Method("SVR (C = 67.61)"),
         "annealing": Method(f"QSVR, {annealing}", "simulated_annealing", reads, sweeps),

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mlpf_hpo.predictors.choice import PERSISTENCE
-from mlpf_hpo.predictors.paired import paired_difference
+from mlpf_hpo.predictors.criteria import PERSISTENCE
+from mlpf_hpo.predictors.paired_difference import paired_difference
 from mlpf_hpo.predictors.published.methods import QPU
 from mlpf_hpo.predictors.published.paper import spread
 from mlpf_hpo.seeds import derive_seed

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 
-from mlpf_hpo.predictors.choice import PERSISTENCE
+from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.predictors.published.data import SEEN, PaperSplit, PublishedCurves
 from mlpf_hpo.predictors.published.methods import Method
 from mlpf_hpo.predictors.published.solutions import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlpf_hpo.config.parameters import read_parameters
-from mlpf_hpo.config.types import Repetitions, Seed
-from mlpf_hpo.config.validation import Section
+from mlpf_hpo.settings.parameter_file import read_parameters
+from mlpf_hpo.settings.types import Repetitions, Seed
+from mlpf_hpo.settings.validation import Section
 
 
 class PublishedParams(Section):

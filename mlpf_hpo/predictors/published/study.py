@@ -11,7 +11,7 @@ from typing import Any
 
 import mlpf_hpo.predictors
 from mlpf_hpo.files import read_record, write_record
-from mlpf_hpo.predictors.choice import PERSISTENCE
+from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.predictors.published import annealer, honest, paper
 from mlpf_hpo.predictors.published.data import PublishedCurves, PublishedSolutions
 from mlpf_hpo.predictors.published.methods import Method, labels, methods

@@ -12,13 +12,13 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from sklearn.svm import SVR
 
-from mlpf_hpo.config import PredictorsParams
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
-from mlpf_hpo.predictors.regressors import recipes as r
+from mlpf_hpo.predictors.regressors import pipelines as r
 from mlpf_hpo.predictors.regressors.ensemble import QSVREnsemble
 from mlpf_hpo.predictors.regressors.gaussian_process import GaussianProcess
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.regressors.subsampled import Subsampled
+from mlpf_hpo.predictors.settings import PredictorsParams
 
 
 def paper_svr(params: PredictorsParams) -> SVR:

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clon
 from sklearn.linear_model import RidgeCV
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mlpf_hpo.predictors.part_way import part_way
+from mlpf_hpo.predictors.shrinkage import shrink_toward
 
 FloatArray = NDArray[np.float64]
 
@@ -63,4 +63,4 @@ class Halfway(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         return tags
 
     def _half(self, rows: FloatArray, predicted: FloatArray) -> FloatArray:
-        return part_way(rows[:, -1], predicted, 0.5, self.log_scale_)
+        return shrink_toward(rows[:, -1], predicted, 0.5, self.log_scale_)

@@ -120,14 +120,14 @@ def make_sampler(name: str, reads: int = 100, sweeps: int = 100, **device: Any) 
     return SAMPLERS[name](Settings(reads, sweeps, **device))
 
 
-def sampler_told(name: str, reads: int, sweeps: int) -> str:
+def describe_sampler(name: str, reads: int, sweeps: int) -> str:
     """Return a sampler with its settings in words, for captions.
 
     Examples
     --------
-    >>> sampler_told("simulated_annealing", 100, 1000)
+    >>> describe_sampler("simulated_annealing", 100, 1000)
     'simulated annealing, 100 reads x 1000 sweeps'
-    >>> sampler_told("exact", 100, 1000)
+    >>> describe_sampler("exact", 100, 1000)
     'exact'
     """
     sampler = make_sampler(name, reads, sweeps)
@@ -139,4 +139,4 @@ def sampler_told(name: str, reads: int, sweeps: int) -> str:
     return f"{words}, {reads} reads" if "reads" in settings else words
 
 
-__all__ = ["SAMPLERS", "SampleResult", "Sampler", "Settings", "make_sampler", "sampler_told"]
+__all__ = ["SAMPLERS", "SampleResult", "Sampler", "Settings", "describe_sampler", "make_sampler"]

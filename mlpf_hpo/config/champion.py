@@ -1,0 +1,19 @@
+"""What a project's search needs a champion for, from its params."""
+
+from __future__ import annotations
+
+from mlpf_hpo.config import Params
+from mlpf_hpo.registry.champion_scope import ChampionScope
+
+
+def search_scope(params: Params) -> ChampionScope:
+    """Return what the search of `params` needs a champion for.
+
+    Examples
+    --------
+    >>> search_scope(Params()).n_epochs
+    16
+    """
+    return ChampionScope.of_search(
+        params.target.with_mode(), params.search.max_epochs, params.space.search_space()
+    )

@@ -1,0 +1,1 @@
+"""Readers of learning curves from other tools, one file per format."""

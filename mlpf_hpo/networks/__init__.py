@@ -1,0 +1,1 @@
+"""Trained MLPF networks: loaded from checkpoints, found by name, registered."""

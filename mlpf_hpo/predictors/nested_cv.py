@@ -1,0 +1,273 @@
+"""Selection by nested, grouped cross-validation.
+
+The inner folds choose a predictor; the outer folds score every predictor, and the choosing itself, on curves
+that had no part in fitting or choosing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.predictors.criteria import SELECTED, Selection, choose, describe_shrinkage, is_choice
+from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.predictors.factory import make_predictor
+from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.predictors.scoring import Scores, bootstrap, coverage, grouped_folds, quantile_space, score
+from mlpf_hpo.predictors.settings import PredictorsParams, least_curves
+from mlpf_hpo.seeds import derive_seed
+
+FloatArray = NDArray[np.float64]
+
+SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
+"""Shares of the curve at which the candidates' scores are shown."""
+
+
+@dataclass
+class OutOfFold:
+    """What a predictor said of each curve while that curve was in no training set.
+
+    Attributes
+    ----------
+    mean, lower, upper, quantile : array [n]
+        Prediction with interval, and the point prediction in quantiles of the training losses.
+    """
+
+    n: int
+    mean: FloatArray = field(init=False)
+    lower: FloatArray = field(init=False)
+    upper: FloatArray = field(init=False)
+    quantile: FloatArray = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "lower", "upper", "quantile"):
+            setattr(self, name, np.full(self.n, np.nan))
+
+
+@dataclass(frozen=True)
+class SelectionResult:
+    """The outcome.
+
+    Attributes
+    ----------
+    winner : str
+        Chosen on all rows by the inner criterion.
+    known_epochs : int
+        Epochs that the predictors saw when they were scored.
+    inner : mapping
+        Inner criterion of each candidate on all rows.
+    reason : str
+        Why the winner was chosen, a clause in words.
+    scores : mapping
+        Candidate (and "selected") -> metric -> mean, std, low, high, from the outer folds.
+    shares : mapping
+        Candidate -> list of scores against the share of the curve seen.
+    out_of_fold : mapping
+        Candidate -> `OutOfFold` at `known_epochs`.
+    true, last_seen : array [n]
+        Final losses, and the last loss that the predictors saw.
+    rows : array [n]
+        Positions of the scored curves in the data set: those that are complete.
+    fitted : mapping
+        Candidate -> predictor fitted on all rows; the winner for every number of known epochs.
+    """
+
+    winner: str
+    known_epochs: int
+    inner: dict[str, float]
+    reason: str
+    scores: dict[str, dict[str, dict[str, float]]]
+    shares: dict[str, list[Scores]]
+    out_of_fold: dict[str, OutOfFold]
+    true: FloatArray
+    last_seen: FloatArray
+    rows: NDArray[np.int64]
+    fitted: dict[str, CurvePredictor]
+
+
+def known_epochs_at(share: float, n_epochs: int) -> int:
+    """Return the number of known epochs at a share of the curve; 0 only at share 0."""
+    return 0 if share == 0 else min(n_epochs - 1, max(1, round(share * n_epochs)))
+
+
+def usable_rows(curves: LearningCurves, least: int) -> NDArray[np.int64]:
+    """Return the positions of complete curves.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than `least`.
+    """
+    rows = np.flatnonzero(curves.complete)
+    if len(rows) < least:
+        raise DataError(
+            f"{len(rows)} of {len(curves)} curves are complete (finite throughout, no restart); comparing "
+            "predictors "
+            f"takes at least {least}: raise campaign.trials, or lower predictors.outer_folds and inner_folds"
+        )
+    return rows
+
+
+def select(
+    curves: LearningCurves,
+    params: PredictorsParams,
+    seed: int,
+    progress: Callable[[float, float], Any] | None = None,
+) -> SelectionResult:
+    """Score, choose and fit the candidates of `params`.
+
+    Parameters
+    ----------
+    curves : LearningCurves
+        The data set; incomplete curves are left out.
+    params : PredictorsParams
+        Candidates, folds, criterion, share of the curve seen.
+    seed : int
+        Of splits and regressors.
+    progress : callable, optional
+        Called with (steps done, steps in all).
+    """
+    comparison = _Comparison(curves, params, seed)
+    steps = (params.outer_folds + 2) * len(params.candidates)
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, steps)
+
+    for fold, (train, test) in enumerate(comparison.outer()):
+        chosen = comparison.choose(train, derive_seed(seed, "inner", fold)).winner
+        for name in params.candidates:
+            comparison.score_fold(name, train, test)
+            step()
+        comparison.score_chosen(chosen, train, test)
+    everything = np.arange(len(comparison.curves))
+    choice = comparison.choose(everything, derive_seed(seed, "inner", "all"))
+    fitted: dict[str, CurvePredictor] = {}
+    for name in params.candidates:
+        # The winner is asked after every epoch of the search; the others are kept for comparison.
+        won = name == choice.winner
+        known = range(curves.n_epochs) if won else comparison.grid
+        fitted[name] = comparison.fit(name, everything, known, chosen=won)
+        step()
+    scores, shares = comparison.summarise()
+    for _ in params.candidates:
+        step()
+    return SelectionResult(
+        winner=choice.winner,
+        known_epochs=comparison.known,
+        inner=choice.criterion,
+        reason=choice.reason + describe_shrinkage(fitted[choice.winner], comparison.known),
+        scores=scores,
+        shares=shares,
+        out_of_fold={name: comparison.out[name][comparison.known] for name in params.candidates},
+        true=comparison.y,
+        last_seen=comparison.curves.values[:, comparison.known - 1],
+        rows=comparison.rows,
+        fitted=fitted,
+    )
+
+
+class _Comparison:
+    """State of one comparison: the rows, the folds and what each candidate said of them."""
+
+    def __init__(self, curves: LearningCurves, params: PredictorsParams, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.rows = usable_rows(curves, least=least_curves(params))
+        self.curves = curves.select(self.rows)
+        self.frame, self.y, self.groups = self.curves.frame(), self.curves.final, self.curves.groups
+        n_epochs = curves.n_epochs
+        self.known = max(1, known_epochs_at(params.known_fraction, n_epochs))
+        grid = {known_epochs_at(share, n_epochs) for share in SHARES} | {self.known}
+        self.grid = sorted(grid)
+        n = len(self.y)
+        self.true_quantile = np.full(n, np.nan)
+        self.out: dict[str, dict[int, OutOfFold]] = {
+            name: {known: OutOfFold(n) for known in self.grid} for name in params.candidates
+        }
+        self.out[SELECTED] = {self.known: OutOfFold(n)}
+
+    def outer(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Return the outer folds."""
+        return list(grouped_folds(self.groups, self.params.outer_folds, derive_seed(self.seed, "outer")))
+
+    def fit(
+        self,
+        name: str,
+        rows: NDArray[np.int64],
+        known: Sequence[int],
+        folds: int | None = None,
+        chosen: bool = False,
+    ) -> CurvePredictor:
+        """Return a candidate fitted on `rows`."""
+        shrink = chosen and is_choice(self.params.candidates)
+        predictor = make_predictor(name, self.params, derive_seed(self.seed, name), known, folds, shrink)
+        return predictor.fit(self.frame.iloc[rows], self.y[rows], self.groups[rows])
+
+    def choose(self, rows: NDArray[np.int64], seed: int) -> Selection:
+        """Return the choice by cross-validation within `rows`."""
+        frame, seen = self.frame.iloc[rows], self._seen(rows, self.known)
+        mode = self.curves.mode
+        return choose(frame, seen, self.y[rows], self.groups[rows], self.known, self.params, seed, mode)
+
+    def score_fold(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64]) -> None:
+        """Fit a candidate on the training rows of an outer fold and keep what it says of the test rows."""
+        points = self.fit(name, train, [known for known in self.grid if known != self.known], folds=0)
+        calibrated = self.fit(name, train, [self.known])
+        self.true_quantile[test] = quantile_space(self.y[train])(self.y[test])
+        for known in self.grid:
+            self._keep(name, known, calibrated if known == self.known else points, train, test)
+
+    def score_chosen(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64]) -> None:
+        """Keep what who was chosen says of the test rows at the decision, fitted as who is registered is."""
+        self._keep(SELECTED, self.known, self.fit(name, train, [self.known], chosen=True), train, test)
+
+    def _keep(
+        self,
+        name: str,
+        known: int,
+        model: CurvePredictor,
+        train: NDArray[np.int64],
+        test: NDArray[np.int64],
+    ) -> None:
+        prediction, out = model.predict_interval(self._seen(test, known)), self.out[name][known]
+        out.mean[test], out.lower[test], out.upper[test] = prediction.mean, prediction.lower, prediction.upper
+        out.quantile[test] = quantile_space(self.y[train])(prediction.mean)
+
+    def summarise(self) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, list[Scores]]]:
+        """Return the scores with intervals, and the scores against the share seen."""
+        scores = {
+            name: bootstrap(
+                lambda rows, out=by_known[self.known]: self._scores(out, rows),  # type: ignore[misc]
+                self.groups,
+                derive_seed(self.seed, "bootstrap"),
+            )
+            for name, by_known in self.out.items()
+        }
+        everything = np.arange(len(self.y))
+        shares = {
+            name: [
+                {"share": known / self.curves.n_epochs, **self._scores(by_known[known], everything)}
+                for known in self.grid
+            ]
+            for name, by_known in self.out.items()
+            if name != SELECTED
+        }
+        return scores, shares
+
+    def _scores(self, out: OutOfFold, rows: NDArray[np.int64]) -> Scores:
+        true = self.y[rows]
+        found = score(true, out.mean[rows], self.true_quantile[rows], out.quantile[rows], self.curves.mode)
+        interval = Prediction(out.mean[rows], out.lower[rows], out.upper[rows], self.params.coverage)
+        return {**found, "coverage": coverage(true, interval)}
+
+    def _seen(self, rows: NDArray[np.int64], known: int) -> Any:
+        return self.curves.frame(known).iloc[rows]

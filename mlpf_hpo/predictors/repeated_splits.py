@@ -1,0 +1,168 @@
+"""Predictors scored over many splits of a table of curves, each beside persistence on the same splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from mlpf_hpo.curves.row_order import by_content
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED, choose, is_choice
+from mlpf_hpo.predictors.factory import make_predictor
+from mlpf_hpo.predictors.paired_difference import paired_difference
+from mlpf_hpo.predictors.scoring import METRICS, Scores, coverage, held_out, quantile_space, score
+from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.seeds import derive_seed
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass
+class Evaluation:
+    """Scores of predictors, split by split.
+
+    Attributes
+    ----------
+    known_epochs, n_epochs, train, test : int
+        Epochs seen, length of the curves, training curves, and test curves of the smallest split.
+    scores : mapping
+        Predictor -> metric -> list over splits.
+    chosen : list of str
+        What "selected" was, split by split.
+    """
+
+    known_epochs: int
+    n_epochs: int
+    train: int
+    test: int = 0
+    scores: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    chosen: list[str] = field(default_factory=list)
+
+    def summary(self, seed: int = 0) -> dict[str, dict[str, dict[str, float]]]:
+        """Return predictor -> metric -> mean, std, low, high: the 95 % interval of the mean over splits."""
+        return {
+            name: {metric: _spread(values, seed) for metric, values in found.items()}
+            for name, found in self.scores.items()
+        }
+
+    def over_persistence(self, name: str, metric: str, seed: int = 0) -> dict[str, float]:
+        """Return a predictor's score minus persistence's on the same splits: mean, low, high."""
+        return paired_difference(self.scores[name][metric], self.scores[PERSISTENCE][metric], seed)
+
+
+def evaluate(
+    curves: LearningCurves,
+    names: Sequence[str],
+    known_epochs: int,
+    train: int,
+    splits: int,
+    params: PredictorsParams,
+    seed: int,
+    progress: Callable[[float, float], Any] | None = None,
+    jobs: int = 1,
+) -> Evaluation:
+    """Score predictors over splits by configuration.
+
+    Parameters
+    ----------
+    curves : LearningCurves
+        Every curve has a last value, see `usable`.
+    names : sequence of str
+        Registered predictors; "selected" stands for the choice among `params.candidates`.
+    known_epochs : int
+        Epochs that are seen, from 0.
+    train, splits : int
+        Training curves of a split, and number of splits.
+    params : PredictorsParams
+        Settings.
+    seed : int
+        Of splits, folds and regressors.
+    progress : callable, optional
+        Called with (splits done, splits in all).
+    jobs : int
+        Processes; changes no score.
+
+    Raises
+    ------
+    DataError
+        If there are too few curves, or nothing to predict.
+    """
+    _check(curves, known_epochs)
+    curves = by_content(curves)
+    found = Evaluation(known_epochs, curves.n_epochs, train, test=len(curves))
+    found.scores = {name: {metric: [] for metric in METRICS} for name in names}
+    told = Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(_score_split)(curves, names, known_epochs, train, params, seed, split)
+        for split in range(splits)
+    )
+    for done, (tested, chosen, scores) in enumerate(told, start=1):
+        found.test = min(found.test, tested)
+        found.chosen += chosen
+        for name, by_metric in scores.items():
+            for metric, value in by_metric.items():
+                found.scores[name][metric].append(value)
+        if progress is not None:
+            progress(done, splits)
+    return found
+
+
+def _score_split(
+    curves: LearningCurves,
+    names: Sequence[str],
+    known_epochs: int,
+    train: int,
+    params: PredictorsParams,
+    seed: int,
+    split: int,
+) -> tuple[int, list[str], dict[str, Scores]]:
+    """Return the number of test curves of a split, what was selected, and everybody's scores."""
+    frame, seen, y = curves.frame(), curves.frame(known_epochs), curves.final
+    rows, test = held_out(curves.groups, train, derive_seed(seed, "split", split))
+    to_quantile = quantile_space(y[rows])
+    part, groups = frame.iloc[rows], curves.groups[rows]
+    chosen: list[str] = []
+    scores: dict[str, Scores] = {}
+    for name in names:
+        used, shrink = name, False
+        if name == SELECTED:
+            shrink = is_choice(params.candidates)
+            inner = derive_seed(seed, "inner", split)
+            used = choose(
+                part, seen.iloc[rows], y[rows], groups, known_epochs, params, inner, curves.mode
+            ).winner
+            chosen.append(used)
+        predictor = make_predictor(
+            used, params, derive_seed(seed, used, split), [known_epochs], shrink=shrink
+        )
+        told = predictor.fit(part, y[rows], groups).predict_interval(seen.iloc[test])
+        points = score(y[test], told.mean, to_quantile(y[test]), to_quantile(told.mean), curves.mode)
+        scores[name] = {**points, "coverage": coverage(y[test], told)}
+    return len(test), chosen, scores
+
+
+def usable(curves: LearningCurves) -> LearningCurves:
+    """Return the curves that have a last value; those that ended earlier have nothing to be predicted."""
+    return curves.select(np.isfinite(curves.final))
+
+
+def _check(curves: LearningCurves, known_epochs: int) -> None:
+    """Refuse what no predictor can be scored on."""
+    if known_epochs >= curves.n_epochs:
+        raise DataError(
+            f"{known_epochs} epochs seen of curves that have {curves.n_epochs}: nothing is left to predict"
+        )
+    if len(curves) and np.ptp(curves.final) == 0:
+        raise DataError(
+            f"{curves.source}: all final values are {curves.final[0]:g}: there is nothing to learn or to rank"
+        )
+
+
+def _spread(values: Sequence[float], seed: int) -> dict[str, float]:
+    found = paired_difference(values, np.zeros(len(values)).tolist(), seed)
+    return {"mean": found["mean"], "std": float(np.std(values)), "low": found["low"], "high": found["high"]}

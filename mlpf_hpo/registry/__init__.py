@@ -1,0 +1,1 @@
+"""Predictors in the MLflow Model Registry: champion and challenger, promotion, loading."""

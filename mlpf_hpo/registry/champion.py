@@ -1,0 +1,184 @@
+"""Which version is champion: found by alias, put on record for the search, given up by a person.
+
+The stage `champion` asks at every `dvc repro`: nothing here loads a predictor, or what it takes to load one.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mlpf_hpo.credentials import public_uri
+from mlpf_hpo.errors import ConfigurationError, MissingInputError, TrackingError
+from mlpf_hpo.files import read_record
+from mlpf_hpo.registry.champion_scope import ChampionScope
+from mlpf_hpo.remedies import make
+from mlpf_hpo.tracking.aliases import AGAIN, CURVES, predictors, retire
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.records import MODEL
+from mlpf_hpo.tracking.versions import (
+    CHECKSUM,
+    MlflowClient,
+    ModelVersion,
+    get_version_by_alias,
+    get_version_by_number,
+    retire_hint,
+    told,
+)
+
+RECORD = Path("results/champion.json")
+"""Where the stage `champion` says which version the search takes."""
+
+NOW = f"see which version is champion now with: {make('champion')}"
+
+_REFERENCE = re.compile(
+    rf"(?P<model>{MODEL}[A-Za-z0-9_.-]*)(?:@(?P<alias>[A-Za-z0-9_-]+)|/(?P<version>[0-9]{{1,9}}))"
+)
+
+
+def champion_record(scope: ChampionScope, alias: str, campaign_epochs: int) -> dict[str, Any]:
+    """Return what results/champion.json says: the version that is champion now for a search.
+
+    Equal records mean equal champions: there is no time in it, and no address.
+
+    Parameters
+    ----------
+    scope : ChampionScope
+        What the search needs a champion for.
+    alias : str
+        The champion's alias.
+    campaign_epochs : int
+        Length of the curves that a predictor would be fitted on, for the message where there is none.
+
+    Raises
+    ------
+    TrackingError
+        If there is no champion, or one whose content is not on record; the message says what to do.
+    """
+    client = connect()
+    version = get_version_by_alias(client, alias, scope.model)
+    if version is None:
+        raise TrackingError(_none(client, scope, alias, campaign_epochs))
+    if CHECKSUM not in version.tags:
+        raise TrackingError(
+            f"{told(version)}, which @{alias} points at, was not registered by mlpf_hpo: no checksum of it "
+            f"is on record; point @{alias} at another version, or {retire_hint(version)}"
+        )
+    return {
+        "model": version.name,
+        "alias": alias,
+        "version": str(version.version),
+        CHECKSUM: version.tags[CHECKSUM],
+        "predictor": version.tags.get("predictor", "?"),
+        CURVES: version.tags.get(CURVES, "?"),
+        "dataset_digest": version.tags.get("dataset_digest", "?"),
+    }
+
+
+def summary(record: dict[str, Any]) -> str:
+    """Return which version is champion, for people."""
+    name = f"{record['model']}@{record['alias']}"
+    fitted = f"{record['predictor']}, fitted on {record[CURVES]} curves"
+    return f"champion: {name} is version {record['version']}: {fitted}"
+
+
+def recorded_version(client: MlflowClient, file: Path, scope: ChampionScope) -> ModelVersion:
+    """Return exactly the version that the stage `champion` put on record.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        From `connect`.
+    file : path
+        Its record.
+    scope : ChampionScope
+        What the champion is needed for.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If there is no such record, or it is damaged.
+    ConfigurationError
+        If it is of a champion for something else.
+    TrackingError
+        If the registry does not hold that version any more.
+    """
+    record = read_record(file, "champion")
+    model, number = record["model"], record["version"]
+    if model != scope.model:
+        raise ConfigurationError(
+            f"{file}: names a version of {model}; this search needs one of {scope.model}, which predicts "
+            f"{scope.target.metric} after {scope.n_epochs} epochs in its space; {NOW}"
+        )
+    version = get_version_by_number(client, number, model)
+    if version is None or version.tags.get(CHECKSUM) != record[CHECKSUM]:
+        problem = "is not there any more" if version is None else "has another content than that"
+        raise TrackingError(
+            f"{model} version {number}, the champion by {file}, {problem} in the registry at "
+            f"{public_uri(client.tracking_uri)}; {NOW}"
+        )
+    return version
+
+
+def named_version(client: MlflowClient, reference: str) -> ModelVersion:
+    """Return the version of a predictor that ``MODEL@ALIAS`` or ``MODEL/VERSION`` names.
+
+    Raises
+    ------
+    MissingInputError
+        If there is none.
+    """
+    named = _REFERENCE.fullmatch(reference)
+    if named is None:
+        raise MissingInputError(f"{reference}: neither {MODEL}-...@ALIAS nor {MODEL}-.../VERSION")
+    model = named["model"]
+    if named["alias"]:
+        version = get_version_by_alias(client, named["alias"], model)
+    else:
+        version = get_version_by_number(client, named["version"], model)
+    if version is None:
+        raise MissingInputError(
+            f"{reference}: not in the registry at {public_uri(client.tracking_uri)}{_others(client)}"
+        )
+    return version
+
+
+def give_up(reference: str, alias: str) -> str:
+    """Take the alias away from the version that ``MODEL/VERSION`` names; return what to do next.
+
+    The version stays in the registry, and can be pointed at again.
+
+    Raises
+    ------
+    TrackingError
+        If the alias does not point at it.
+    """
+    client = connect(make=False)
+    version = named_version(client, reference)
+    retire(client, version, alias)
+    return (
+        f"{told(version)} is @{alias} no longer; the next predictor that is registered takes its place "
+        f"without comparison: {AGAIN}"
+    )
+
+
+def _none(client: MlflowClient, scope: ChampionScope, alias: str, campaign_epochs: int) -> str:
+    what = (
+        f"the registry at {public_uri(client.tracking_uri)} has no {scope.model}@{alias}, "
+        f"to predict {scope.target.metric} after {scope.n_epochs} epochs in this search space"
+    )
+    if campaign_epochs != scope.n_epochs:
+        remedy = (
+            f"search.max_epochs ({scope.n_epochs}) must equal campaign.epochs ({campaign_epochs}), "
+            "from whose curves the stage `register` makes one"
+        )
+    else:
+        remedy = f"the stage `register` makes one ({AGAIN})"
+    return f"{what}; {remedy}{_others(client)}"
+
+
+def _others(client: MlflowClient) -> str:
+    """Return which predictors there are, as the end of a sentence."""
+    found = [f"{model.name}@{alias}" for model in predictors(client) for alias in sorted(model.aliases)]
+    return f"; it has {', '.join(found)}" if found else ""

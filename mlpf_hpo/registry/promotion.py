@@ -1,0 +1,200 @@
+"""Whether a new predictor takes the champion's place: recipes are compared, not frozen models.
+
+A champion was fitted on other curves, perhaps on some of those at hand: to score it as it is would be unfair
+to either side, or a leak. So both recipes are fitted on the same folds of the curves at hand. A predictor is
+promoted uncompared only where there is no champion: one that cannot be compared is an error, for a person to
+solve.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.number_format import fixed, interval
+from mlpf_hpo.predictors.criteria import CRITERIA, out_of_fold
+from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.predictors.predictor_spec import PredictorSpec
+from mlpf_hpo.predictors.scoring import Scores, bootstrap, grouped_folds
+from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.registry.load import load_version
+from mlpf_hpo.seeds import derive_seed
+from mlpf_hpo.tracking.aliases import CURVES, RECIPE
+from mlpf_hpo.tracking.versions import ModelVersion, retire_hint, told
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a new version.
+
+    Attributes
+    ----------
+    promoted : bool
+        Whether it is the champion now.
+    reason : str
+        For people.
+    before : str or None
+        Version of the champion that it met.
+    scores : mapping or None
+        Criterion of "challenger" and "champion" on the same folds, and their "difference", each with mean,
+        low and high; None where nothing was to be compared.
+    """
+
+    promoted: bool
+    reason: str
+    before: str | None = None
+    scores: dict[str, dict[str, float]] | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return it for a record."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A new predictor, its spec, and the curves on which it meets the champion.
+
+    Attributes
+    ----------
+    predictor : CurvePredictor
+        Fitted on `curves`.
+    spec : PredictorSpec
+    curves : LearningCurves
+        The complete ones of the data set at hand.
+    known_epochs : int
+        The decision point.
+    digest : str
+        Of the data set.
+    """
+
+    predictor: CurvePredictor
+    spec: PredictorSpec
+    curves: LearningCurves
+    known_epochs: int
+    digest: str
+
+    @property
+    def n_curves(self) -> int:
+        """Number of distinct curves that it was fitted on: a row that stands there twice teaches once."""
+        return len(self.curves.frame().drop_duplicates())
+
+
+def decide_promotion(
+    challenger: Challenger,
+    champion: ModelVersion | None,
+    params: PredictorsParams,
+    seed: int,
+    uri: str | None = None,
+) -> Verdict:
+    """Decide whether a challenger takes the champion's place.
+
+    It does where there is no champion, and where it is better by the declared criterion, with a 95 % interval
+    of the difference above zero. Equal recipes have equal scores: the newer fit takes the place of the older
+    one, but never with fewer curves.
+
+    Parameters
+    ----------
+    challenger : Challenger
+    champion : ModelVersion or None
+        The version that the alias points at.
+    params : PredictorsParams
+        Folds and criterion.
+    seed : int
+        Of folds, regressors and bootstrap.
+    uri : str, optional
+        Where the champion is registered, see `tracking_uri`.
+
+    Raises
+    ------
+    TrackingError
+        If there is a champion that cannot be had, or compared; the message says why, and how to give it up.
+    """
+    if champion is None:
+        return Verdict(True, "there was no champion")
+    before = str(champion.version)
+    spec = _spec_of(champion, challenger, params, uri)
+    if spec == challenger.spec:
+        return _newer_fit(challenger, champion)
+    scores = compare_specs(challenger, spec, params, seed)
+    difference = scores["difference"]
+    same = challenger.spec.predictor == spec.predictor
+    who = "the same with other settings" if same else spec.predictor
+    reason = (
+        f"{challenger.spec.predictor} against {who} of version {before}, both fitted on the same "
+        f"{params.outer_folds} folds of {len(challenger.curves)} curves: {params.criterion} "
+        f"{fixed(scores['challenger']['mean'])} against {fixed(scores['champion']['mean'])}, difference "
+        f"{interval(difference['mean'], difference['low'], difference['high'], sign=True)}"
+    )
+    promoted = difference["low"] > 0
+    return Verdict(promoted, f"{reason}, {'above' if promoted else 'not above'} zero", before, scores)
+
+
+def _spec_of(
+    champion: ModelVersion, challenger: Challenger, params: PredictorsParams, uri: str | None
+) -> PredictorSpec:
+    """Return the spec of a champion that is whole, and for the same curves as the challenger."""
+    name = f"{told(champion)}, the champion,"
+    try:
+        spec = PredictorSpec.read(champion.tags.get(RECIPE), params)
+    except DataError as error:
+        reason = " ".join(str(error).split())
+        raise TrackingError(
+            f"{name} cannot be compared with {challenger.spec.predictor}: {reason}; use the version of "
+            f"mlpf_hpo that made it, or {retire_hint(champion)}"
+        ) from None
+    if set(load_version(champion, uri).columns_) != set(challenger.predictor.columns_):
+        raise TrackingError(
+            f"{name} is for curves of another length or other hyperparameters than its registered model; "
+            f"{retire_hint(champion)}"
+        )
+    return spec
+
+
+def _newer_fit(challenger: Challenger, champion: ModelVersion) -> Verdict:
+    """Return the verdict on a fit of the champion's own spec."""
+    before, learnt_from = str(champion.version), champion.tags.get("dataset_digest", "?")[:8]
+    same = f"the champion before, version {before}, has the same spec"
+    on_record, ours = champion.tags.get(CURVES, ""), challenger.n_curves
+    if not on_record.isdecimal():
+        reason = f"{same}; on how many curves it was fitted is not on record, {ours} may be fewer: it stays"
+        return Verdict(False, reason, before)
+    if ours < int(on_record):
+        reason = (
+            f"{same}, fitted on {on_record} curves; {ours} are fewer, and equal recipes have equal scores"
+        )
+        return Verdict(False, f"{reason}: it stays", before)
+    reason = (
+        f"{same}, fitted on {on_record} curves of data set {learnt_from}; this is its fit on {ours} of data "
+        f"set {challenger.digest[:8]}: recipes are compared, not frozen models"
+    )
+    return Verdict(True, reason, before)
+
+
+def compare_specs(
+    challenger: Challenger, champion: PredictorSpec, params: PredictorsParams, seed: int
+) -> dict[str, dict[str, float]]:
+    """Return the criterion of both recipes on the same new folds, and their difference, with 95 % intervals.
+
+    The folds are others than those of the choice. The intervals are those of other configurations: pairs of
+    predictions are drawn again with replacement, configuration by configuration.
+    """
+    curves, known = challenger.curves, challenger.known_epochs
+    y, groups, measure = curves.final, curves.groups, CRITERIA[params.criterion]
+    folds = list(grouped_folds(groups, params.outer_folds, derive_seed(seed, "promotion", "folds")))
+
+    ours, theirs = (
+        out_of_fold(
+            partial(spec.make, params, derive_seed(seed, spec.predictor), [known], folds=0),
+            *(curves.frame(), curves.frame(known), y, groups, folds),
+        )
+        for spec in (challenger.spec, champion)
+    )
+
+    def evaluate(rows: Any) -> Scores:
+        new, old = measure(y[rows], ours[rows]), measure(y[rows], theirs[rows])
+        return {"challenger": new, "champion": old, "difference": new - old}
+
+    return bootstrap(evaluate, groups, derive_seed(seed, "promotion", "bootstrap"))

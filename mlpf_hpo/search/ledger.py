@@ -1,0 +1,283 @@
+"""`Ledger`: where every trial of a search stands, and the one place that talks to the policy.
+
+It knows nothing of Ray: a backend asks it what to run next, reports epochs and ends, and does what is
+decided.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.search.scheduler import Decision, Scheduler, Stop
+from mlpf_hpo.search.trial_state import Trial, TrialState
+from mlpf_hpo.search.trial_summary import TrialSummary, has_network
+from mlpf_hpo.target_metric import TargetMetric
+from mlpf_hpo.tracking.journal import Journal, JournalEntry
+
+log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """All trials of a search under one policy.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        In the order in which they are offered to the policy.
+    scheduler : Scheduler
+        The policy.
+    max_epochs : int
+        Number of epochs of a full training.
+    target : TargetMetric
+        The metric whose values are reported, and whether small or large ones are good.
+    journal : Journal or None
+        Where results and decisions are kept for a restart.
+    restarts : int
+        So often a trial goes on after the process that trained it died.
+
+    Raises
+    ------
+    ConfigurationError
+        If the policy takes small values for good and the target large ones, or the other way round.
+    """
+
+    def __init__(
+        self,
+        trials: Sequence[Trial],
+        scheduler: Scheduler,
+        max_epochs: int,
+        target: TargetMetric,
+        journal: Journal | None = None,
+        restarts: int = 0,
+    ) -> None:
+        mode = getattr(scheduler, "mode", target.mode)
+        if mode != target.mode:
+            raise ConfigurationError(f"{type(scheduler).__name__}: mode {mode}, but the target is {target}")
+        self.trials = {trial.trial_id: trial for trial in trials}
+        self.scheduler = scheduler
+        self.max_epochs = max_epochs
+        self.target = target
+        self.restarts = restarts
+        self._journal = journal
+        self._uncommitted: dict[str, JournalEntry] = {}
+        self._again: deque[str] = deque()
+        self._paused: list[str] = []
+        for trial in trials:
+            scheduler.on_trial_add(trial.trial_id, trial.configuration)
+
+    def in_state(self, state: TrialState) -> list[Trial]:
+        """Return the trials that stand there, in their order."""
+        return [trial for trial in self.trials.values() if trial.state is state]
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether nothing is left to do."""
+        return all(trial.state is TrialState.ENDED for trial in self.trials.values())
+
+    def best(self, trial_id: str | None = None) -> float:
+        """Return the best finite value of one trial, or of all that leave a network; NaN if there is none."""
+        kept = [trial for trial in self.trials.values() if has_network(trial.status)]
+        chosen = kept if trial_id is None else [self.trials[trial_id]]
+        return self.target.best(value for trial in chosen for value in trial.values)
+
+    def restore(self, finished: Mapping[str, TrialSummary]) -> None:
+        """Tell the policy what is on record, and take each trial to where it stood.
+
+        The journal gives the order and the decisions. Trials of `finished` that it does not know are told
+        after it, in the order of their timestamps. Trials that ended by the journal but are not in `finished`
+        run once more: their checkpoints report the epochs that the tracking server did not get.
+
+        Parameters
+        ----------
+        finished : mapping of trial_id to TrialSummary
+            Trials that have ended and need no more training.
+        """
+        self._replay_journal()
+        self._replay_summaries(finished)
+        for trial in self.trials.values():
+            if trial.trial_id in finished:
+                self._end_as_recorded(trial, finished[trial.trial_id])
+            elif trial.state is not TrialState.PAUSED and trial.epochs > 0:
+                trial.state = TrialState.PENDING
+                self._again.append(trial.trial_id)
+
+    def next_trial(self) -> str | None:
+        """Return the trial that a free worker runs next, as running from now on; None where it has to wait.
+
+        Trials that an interruption or a worker's death caught come first: the policy has decided on them.
+        """
+        if self._again:
+            chosen: str | None = self._again.popleft()
+        else:
+            pending = [trial.trial_id for trial in self._never_started()]
+            if not pending and not self._paused:
+                return None
+            chosen = self.scheduler.choose(pending, tuple(self._paused))
+            if chosen is not None and chosen not in pending and chosen not in self._paused:
+                raise RuntimeError(f"the policy chose {chosen!r}, which is neither pending nor paused")
+        if chosen is not None:
+            self.trials[chosen].state, self.trials[chosen].here = TrialState.RUNNING, True
+            if chosen in self._paused:
+                self._paused.remove(chosen)
+        return chosen
+
+    def result(self, trial_id: str, epoch: int, value: float, diverged: bool = False) -> Decision:
+        """Hear of an epoch and return what happens to the trial.
+
+        A resumed trial reports the epochs of its checkpoint again: what was decided then stands.
+        """
+        trial = self.trials[trial_id]
+        if epoch <= trial.epochs:
+            return Decision.STOP if epoch == trial.epochs and trial.stop else Decision.CONTINUE
+        if epoch != trial.epochs + 1:
+            raise RuntimeError(f"trial {trial_id} reports epoch {epoch} after epoch {trial.epochs}")
+        value = math.nan if diverged else value
+        decision = self._tell(trial, epoch, value)
+        self._uncommitted[trial_id] = JournalEntry(trial.key, epoch, value, decision, trial.stop)
+        if decision is Decision.PAUSE:
+            self._pause(trial)
+        return decision
+
+    def commit(self, trial_id: str) -> None:
+        """Put the last result into the journal; to be called once its metrics are on record."""
+        entry = self._uncommitted.pop(trial_id, None)
+        if entry is not None and self._journal is not None:
+            self._journal.append(entry)
+
+    def ended(self, trial_id: str) -> None:
+        """Hear that a trial is over: by itself, or because it was stopped."""
+        trial = self.trials[trial_id]
+        if trial.state is TrialState.ENDED:
+            return
+        if trial.values and not math.isfinite(trial.values[-1]):
+            self._end(trial, "diverged", f"not finite after epoch {trial.epochs}")
+        elif trial.stop is not None:
+            self._end(trial, "stopped", trial.stop.reason)
+        elif trial.epochs >= self.max_epochs:
+            self._end(trial, "finished", "")
+        else:
+            self.failed(trial_id, f"ended after epoch {trial.epochs} of {self.max_epochs} without a reason")
+
+    def failed(self, trial_id: str, reason: str) -> None:
+        """Hear that a trial broke."""
+        trial = self.trials[trial_id]
+        trial.state, trial.status, trial.reason, trial.told = TrialState.ENDED, "failed", reason, True
+        self.scheduler.on_trial_error(trial_id)
+
+    def lost(self, trial_id: str, reason: str) -> bool:
+        """Hear that the process that trained a trial died, and return whether the trial goes on.
+
+        It is not the trial's fault: it runs next, from its checkpoint. Only a trial that lost a process too
+        many has failed.
+        """
+        trial = self.trials[trial_id]
+        trial.deaths += 1
+        if trial.deaths > self.restarts:
+            times = "once" if trial.deaths == 1 else f"{trial.deaths} times"
+            self.failed(trial_id, f"its worker died {times}: {reason}")
+            return False
+        trial.state = TrialState.PENDING
+        self._again.appendleft(trial_id)
+        return True
+
+    def end_unpromoted(self) -> list[str]:
+        """End the paused trials if nothing runs and the policy wants none of them; return which.
+
+        Those that were paused before a restart run once more to report their epochs, and end then.
+
+        Raises
+        ------
+        RuntimeError
+            If trials were never started although nothing runs: the policy would wait for ever.
+        """
+        if self._again or self.in_state(TrialState.RUNNING):
+            return []
+        pending = self._never_started()
+        if pending:
+            raise RuntimeError(f"nothing runs, yet the policy starts none of {len(pending)} pending trials")
+        unpromoted = [self.trials[trial_id] for trial_id in self._paused]
+        self._paused.clear()
+        for trial in unpromoted:
+            trial.stop = self._unpromoted(trial)
+            if trial.here:
+                self._end(trial, "stopped", trial.stop.reason)
+            else:
+                trial.state = TrialState.PENDING
+                self._again.append(trial.trial_id)
+        return [trial.trial_id for trial in unpromoted if trial.here]
+
+    def _tell(self, trial: Trial, epoch: int, value: float) -> Decision:
+        decision = self.scheduler.on_trial_result(trial.trial_id, epoch, value)
+        trial.values.append(value)
+        if not math.isfinite(value):
+            return Decision.STOP
+        if epoch >= self.max_epochs:
+            return Decision.CONTINUE
+        if decision is Decision.STOP:
+            trial.stop = self.scheduler.stops[trial.trial_id]
+        return decision
+
+    def _pause(self, trial: Trial) -> None:
+        trial.state = TrialState.PAUSED
+        self._paused.append(trial.trial_id)
+
+    def _end(self, trial: Trial, status: str, reason: str) -> None:
+        trial.state, trial.status, trial.reason = TrialState.ENDED, status, reason
+        self._tell_end(trial)
+
+    def _end_as_recorded(self, trial: Trial, record: TrialSummary) -> None:
+        if trial.state is TrialState.PAUSED:
+            self._paused.remove(trial.trial_id)
+            trial.stop = self._unpromoted(trial)
+        if record.status != "stopped":
+            trial.stop = None
+        self._end(trial, record.status, record.reason or (trial.stop.reason if trial.stop else ""))
+
+    @staticmethod
+    def _unpromoted(trial: Trial) -> Stop:
+        return Stop(trial.trial_id, trial.epochs, trial.values[-1], "not promoted")
+
+    def _tell_end(self, trial: Trial) -> None:
+        if not trial.told:
+            trial.told = True
+            self.scheduler.on_trial_complete(trial.trial_id)
+
+    def _never_started(self) -> list[Trial]:
+        return [trial for trial in self.in_state(TrialState.PENDING) if trial.trial_id not in self._again]
+
+    def _replay_journal(self) -> None:
+        by_key = {trial.key: trial for trial in self.trials.values()}
+        differing = 0
+        for entry in self._journal.entries() if self._journal else ():
+            trial = by_key.get(entry.key)
+            if trial is None or entry.epoch != trial.epochs + 1 or trial.told:
+                continue
+            if trial.state is TrialState.PAUSED:
+                self._paused.remove(trial.trial_id)
+                trial.state = TrialState.PENDING
+            decision = self._tell(trial, entry.epoch, entry.value)
+            differing += decision is not entry.decision
+            trial.stop = entry.stop
+            if entry.decision is Decision.PAUSE:
+                self._pause(trial)
+            elif entry.decision is Decision.STOP or entry.epoch >= self.max_epochs:
+                self._tell_end(trial)
+        if differing:
+            log.warning("%d decisions on record are not what this policy decides now; they stand", differing)
+
+    def _replay_summaries(self, finished: Mapping[str, TrialSummary]) -> None:
+        untold = []
+        for trial_id, summary in finished.items():
+            values = summary.metrics.get(self.target.metric, ())
+            moments = summary.timestamps or tuple(range(len(values)))
+            known = self.trials[trial_id].epochs
+            for epoch, (moment, value) in enumerate(zip(moments, values, strict=False), start=1):
+                if known < epoch <= self.max_epochs:
+                    untold.append((moment, trial_id, epoch, value))
+        for _, trial_id, epoch, value in sorted(untold):
+            if not self.trials[trial_id].told:
+                self._tell(self.trials[trial_id], epoch, value)

@@ -1,0 +1,34 @@
+"""Every trial is trained to the end: how a campaign collects learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mlpf_hpo.search.scheduler import Decision, Stop
+from mlpf_hpo.space import Configuration
+
+
+class FullTraining:
+    """Stop nothing, start trials in their order."""
+
+    @property
+    def stops(self) -> Mapping[str, Stop]:
+        """Nothing is ever stopped."""
+        return {}
+
+    def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
+        """Hear of a trial."""
+
+    def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """Go on."""
+        return Decision.CONTINUE
+
+    def on_trial_complete(self, trial_id: str) -> None:
+        """Hear that a trial ended."""
+
+    def on_trial_error(self, trial_id: str) -> None:
+        """Hear that a trial failed."""
+
+    def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
+        """Return the first trial that waits."""
+        return next(iter((*paused, *pending)), None)

@@ -1,0 +1,62 @@
+"""Asynchronous successive halving by promotion: wait at every rung until among the best 1/eta."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mlpf_hpo.search.scheduler import BaseScheduler, Decision, rungs
+from mlpf_hpo.search.schedulers.stopping_asha import check_halving
+from mlpf_hpo.space import Mode
+
+
+class PromotionASHA(BaseScheduler):
+    """Pause every trial at its next rung; a free worker resumes one of the best, or starts a new trial.
+
+    At a rung where n trials have arrived, the best floor(n / eta) may go on, of equal ones those with the
+    first identifiers: whichever order they arrived in. Higher rungs are asked first.
+    Trials that never get their turn end when nothing else is left to run; of fewer trials than eta to the
+    power of the number of rungs, none may be trained to the end.
+
+    Parameters
+    ----------
+    max_epochs, grace_epochs, reduction_factor, mode
+        As for `StoppingASHA`.
+
+    References
+    ----------
+    L. Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020, arXiv 1810.05934,
+    algorithm 2.
+    """
+
+    def __init__(
+        self,
+        max_epochs: int,
+        grace_epochs: int = 1,
+        reduction_factor: float = 3.0,
+        mode: Mode = "min",
+    ) -> None:
+        super().__init__(max_epochs, mode)
+        check_halving(max_epochs, grace_epochs, reduction_factor)
+        self.reduction_factor = reduction_factor
+        self._levels = rungs(max_epochs, grace_epochs, reduction_factor)
+        self._costs: list[dict[str, float]] = [{} for _ in self._levels]
+
+    def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
+        for level, costs in zip(self._levels, self._costs, strict=True):
+            if epoch >= level and trial_id not in costs:
+                costs[trial_id] = self._cost(value)
+                return Decision.PAUSE
+        return Decision.CONTINUE
+
+    def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
+        """Return the best trial that may be promoted from the highest rung, else the first pending one."""
+        waiting = set(paused)
+        for rung in reversed(range(len(self._costs))):
+            costs = self._costs[rung]
+            passed = self._costs[rung + 1] if rung + 1 < len(self._costs) else {}
+            ranked = sorted(costs, key=lambda trial_id: (costs[trial_id], trial_id))
+            best = ranked[: int(len(costs) / self.reduction_factor)]
+            for trial_id in best:
+                if trial_id in waiting and trial_id not in passed:
+                    return trial_id
+        return pending[0] if pending else None

@@ -1,0 +1,86 @@
+"""Asynchronous successive halving by stopping: a trial passes a rung if it is among the best 1/eta so far."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.search.scheduler import BaseScheduler, Decision, Stop, rungs
+from mlpf_hpo.settings.types import LEAST_REDUCTION
+from mlpf_hpo.space import Mode
+
+
+class StoppingASHA(BaseScheduler):
+    """The stopping rule of Ray Tune's `AsyncHyperBandScheduler` with one bracket.
+
+    At the first epoch that reaches a rung grace * eta^k, a trial is compared with the values that *earlier*
+    trials left there: it stops if it is worse than their best-1/eta quantile (linear interpolation). The
+    first to arrive passes, and so does who equals the limit: of equal values, none is stopped. Its own value
+    is recorded whether it passes or not.
+
+    Parameters
+    ----------
+    max_epochs : int
+        Number of epochs of a full training; there is no rung at or above it.
+    grace_epochs : int
+        First rung.
+    reduction_factor : float
+        eta.
+    mode : {"min", "max"}
+        Whether smaller or larger values are better.
+
+    References
+    ----------
+    L. Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020, arXiv 1810.05934; the
+    stopping variant is that of Ray Tune 2.
+    """
+
+    def __init__(
+        self,
+        max_epochs: int,
+        grace_epochs: int = 1,
+        reduction_factor: float = 3.0,
+        mode: Mode = "min",
+    ) -> None:
+        super().__init__(max_epochs, mode)
+        check_halving(max_epochs, grace_epochs, reduction_factor)
+        self.grace_epochs = grace_epochs
+        self.reduction_factor = reduction_factor
+        self._rungs: dict[float, dict[str, float]] = {
+            level: {} for level in reversed(rungs(max_epochs, grace_epochs, reduction_factor))
+        }
+
+    def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
+        threshold = self._pass_rung(trial_id, epoch, value)
+        if threshold is None:
+            return Decision.CONTINUE
+        return self._stop(Stop(trial_id, epoch, value, "rank", threshold=threshold))
+
+    def _pass_rung(self, trial_id: str, epoch: int, value: float) -> float | None:
+        """Record a value where the trial reaches a rung; return the limit if it fails to reach it."""
+        for level, recorded in self._rungs.items():
+            if epoch < level or trial_id in recorded:
+                continue
+            # Rewards, and the quantile of rewards, as Ray computes them: the last digit decides ties.
+            reward = -self._cost(value)
+            limit = self._limit(recorded)
+            recorded[trial_id] = reward
+            return None if limit is None or reward >= limit else -self._cost(limit)
+        return None
+
+    def _limit(self, recorded: dict[str, float]) -> float | None:
+        if not recorded:
+            return None
+        return float(np.percentile(list(recorded.values()), (1 - 1 / self.reduction_factor) * 100))
+
+
+def check_halving(max_epochs: int, grace_epochs: int, reduction_factor: float) -> None:
+    """Refuse rungs that make no sense."""
+    if not reduction_factor >= LEAST_REDUCTION:
+        raise ConfigurationError(
+            f"reduction_factor must be at least {LEAST_REDUCTION}, found {reduction_factor}"
+        )
+    if not 1 <= grace_epochs <= max_epochs:
+        raise ConfigurationError(
+            f"grace_epochs must be between 1 and max_epochs ({max_epochs}), found {grace_epochs}"
+        )

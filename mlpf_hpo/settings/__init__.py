@@ -1,0 +1,1 @@
+"""Settings read from YAML: strict parsing, validation, ranges of values."""

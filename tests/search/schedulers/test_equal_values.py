@@ -1,0 +1,66 @@
+"""Trials that are all alike: what every policy does with them is defined, whatever order they come in."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.search.scheduler import Decision
+from mlpf_hpo.search.schedulers.predictive_asha import PredictiveAsha
+from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
+from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
+
+TRIALS = [f"t{i}" for i in range(6)]
+
+
+class Alike:
+    """Predicts the same of every trial."""
+
+    n_epochs = 9
+
+    def predict_interval(self, frame, coverage):
+        ones = np.ones(len(frame))
+        return Prediction(ones, 0.5 * ones, 1.5 * ones, coverage)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("eta", [2.0, 3.0, 2.7])
+@pytest.mark.parametrize("name", ["asha", "predictive_asha"])
+def test_of_equal_trials_none_is_stopped(name, eta, mode) -> None:
+    policy = (
+        StoppingASHA(9, 1, eta, mode)
+        if name == "asha"
+        else PredictiveAsha(9, Alike(), 1, eta, 1, 1, 0.9, mode)
+    )
+    for trial in TRIALS:
+        policy.on_trial_add(trial, {"lr": 0.1})
+    for epoch, trial in itertools.product(range(1, 10), TRIALS):
+        assert policy.on_trial_result(trial, epoch, 0.1) is Decision.CONTINUE
+    assert not policy.stops
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(TRIALS))[::90])
+def test_of_equal_trials_the_first_identifiers_are_promoted_whoever_came_first(order) -> None:
+    policy = PromotionASHA(9, 1, 3.0)
+    for trial in TRIALS:
+        policy.on_trial_add(trial, {})
+    for trial in order:
+        assert policy.on_trial_result(trial, 1, 2.0) is Decision.PAUSE
+    promoted, waiting = [], list(order)
+    while (chosen := policy.choose([], waiting)) is not None:
+        promoted.append(chosen)
+        waiting.remove(chosen)
+        policy.on_trial_result(chosen, 3, 2.0)
+    assert promoted == ["t0", "t1"], "the best third of six"
+
+
+@pytest.mark.parametrize("order", [TRIALS, TRIALS[::-1]])
+def test_the_incumbent_of_equal_bounds_is_the_first_identifier(order) -> None:
+    policy = PredictiveAsha(9, Alike(), 1, 3.0, 1, 1)
+    for trial in order:
+        policy.on_trial_add(trial, {"lr": 0.1})
+        policy.on_trial_result(trial, 1, 2.0)
+    assert policy._incumbent() == ("t0", 1.5)

@@ -1,0 +1,233 @@
+"""The ledger: states, and a search that is interrupted anywhere ends as if it had not been."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import pytest
+
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.search.ledger import Ledger
+from mlpf_hpo.search.scheduler import Decision
+from mlpf_hpo.search.schedulers.full_training import FullTraining
+from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
+from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
+from mlpf_hpo.search.trial_state import Trial, TrialState
+from mlpf_hpo.search.trial_summary import TrialSummary
+from mlpf_hpo.target_metric import VALIDATION_LOSS
+from mlpf_hpo.tracking.journal import Journal
+
+
+def make_ledger(table, policy, journal=None, epochs=8) -> Ledger:
+    return Ledger(
+        [Trial(t, f"key-{t}", {"lr": 1.0}) for t in table], policy, epochs, VALIDATION_LOSS, journal
+    )
+
+
+def summary(trial: Trial, values, timestamps=()) -> TrialSummary:
+    metrics = {"val/loss": tuple(values)}
+    return TrialSummary(trial.trial_id, trial.key, "r", {}, 0, trial.status, metrics, "", timestamps)
+
+
+@pytest.mark.parametrize("policy", [StoppingASHA, PromotionASHA])
+@pytest.mark.parametrize("results", range(1, 30, 2))
+def test_a_restart_takes_the_policy_up(tmp_path, curves, simulate, policy, results) -> None:
+    """One worker, so that there is one order: interrupted after any result, the same decisions are made."""
+    table = curves(9, 8, seed=2)
+    whole = make_ledger(table, policy(8))
+    expected = simulate(whole, table, workers=1, seed=0)
+    journal = Journal(tmp_path / "journal.jsonl")
+    before = make_ledger(table, policy(8), journal)
+    first = simulate(before, table, workers=1, seed=0, results=results)
+    after = make_ledger(table, policy(8), journal)
+    ended = {t.trial_id: summary(t, t.values) for t in before.trials.values() if t.state is TrialState.ENDED}
+    after.restore(ended)
+    second = simulate(after, table, workers=1, seed=0)
+    assert first + second == expected
+    for trial_id, trial in whole.trials.items():
+        again = after.trials[trial_id]
+        assert (trial.status, trial.values, trial.reason) == (again.status, again.values, again.reason)
+
+
+class Spy(StoppingASHA):
+    """Remembers all that it was told."""
+
+    def __init__(self) -> None:
+        super().__init__(8)
+        self.heard: list[tuple[object, ...]] = []
+
+    def on_trial_result(self, *told):
+        self.heard.append(told)
+        return super().on_trial_result(*told)
+
+    def on_trial_complete(self, trial_id):
+        self.heard.append((trial_id, "end"))
+
+
+def test_a_policy_is_told_the_same_again(tmp_path, curves, simulate) -> None:
+    table = curves(9, 8, seed=2)
+    journal = Journal(tmp_path / "journal.jsonl")
+    before, after = make_ledger(table, Spy(), journal), make_ledger(table, Spy(), journal)
+    simulate(before, table, workers=3, seed=0)
+    after.restore({t.trial_id: summary(t, t.values) for t in before.trials.values()})
+    assert after.all_ended
+    assert after.scheduler.heard == before.scheduler.heard
+
+
+def test_who_was_paused_before_a_restart_reports_before_it_ends(tmp_path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    before = make_ledger({"a": [], "b": []}, PromotionASHA(8), journal)
+    for trial_id in "ab":
+        assert before.next_trial() == trial_id
+        assert before.result(trial_id, 1, 1.0) is Decision.PAUSE
+        before.commit(trial_id)
+    after = make_ledger({"a": [], "b": []}, PromotionASHA(8), journal)
+    after.restore({})
+    assert after.next_trial() is None
+    assert after.end_unpromoted() == []
+    for trial_id in "ab":
+        assert after.next_trial() == trial_id
+        assert after.result(trial_id, 1, 1.0) is Decision.STOP
+        after.ended(trial_id)
+    assert after.all_ended
+    assert {(t.status, t.reason) for t in after.trials.values()} == {("stopped", "not promoted")}
+    # Within one session they end at once: their epochs were reported.
+    assert before.next_trial() is None
+    assert before.end_unpromoted() == ["a", "b"]
+    assert before.all_ended
+
+
+def test_what_ended_but_is_not_on_record_reports_again(tmp_path, curves, simulate) -> None:
+    """The journal knows the end of every trial, the tracking server has lost them all."""
+    table = curves(6, 8, seed=1)
+    journal = Journal(tmp_path / "journal.jsonl")
+    before = make_ledger(table, StoppingASHA(8), journal)
+    simulate(before, table, workers=2, seed=0)
+    after = make_ledger(table, StoppingASHA(8), journal)
+    after.restore({})
+    assert not after.all_ended
+    assert simulate(after, table, workers=2, seed=0) == []  # nothing that the policy had not heard
+    for trial_id, trial in before.trials.items():
+        assert after.trials[trial_id].status == trial.status
+        assert after.trials[trial_id].reason == trial.reason
+
+
+def test_without_a_journal_the_summaries_teach_the_policy() -> None:
+    table = {"a": [1.0] * 8, "b": [2.0] * 8, "c": [0.0] * 8}
+    ledger = make_ledger(table, StoppingASHA(8, reduction_factor=2))
+    trial = ledger.trials["a"]
+    trial.status = "finished"
+    ledger.restore({"a": summary(trial, table["a"], tuple(float(i) for i in range(8)))})
+    assert ledger.trials["a"].state is TrialState.ENDED
+    assert ledger.next_trial() == "b"
+    assert ledger.result("b", 1, 2.0) is Decision.STOP
+
+
+def test_a_shorter_training_is_extended(tmp_path, curves, simulate) -> None:
+    table = curves(3, 8, seed=0)
+    journal = Journal(tmp_path / "journal.jsonl")
+    simulate(make_ledger(table, FullTraining(), journal, epochs=5), table, workers=2, seed=0)
+    longer = make_ledger(table, FullTraining(), journal, epochs=8)
+    longer.restore({})
+    assert len(simulate(longer, table, workers=2, seed=0)) == 9
+    assert [trial.values for trial in longer.trials.values()] == list(table.values())
+
+
+def test_states_and_ends(curves, simulate) -> None:
+    table = curves(4, 8, seed=0)
+    table["t001"][3] = math.nan
+    ledger = make_ledger(table, FullTraining())
+    simulate(ledger, table, workers=2, seed=0, broken=["t002"])
+    status = {trial_id: (trial.status, trial.epochs) for trial_id, trial in ledger.trials.items()}
+    assert status == {
+        "t000": ("finished", 8), "t001": ("diverged", 4), "t002": ("failed", 1), "t003": ("finished", 8)
+    }  # fmt: skip
+    assert ledger.trials["t002"].reason == "broken"
+    assert ledger.best() == min(value for values in table.values() for value in values[:8] if value == value)
+    assert math.isnan(make_ledger(table, FullTraining()).best("t000"))
+
+
+def test_a_training_that_breaks_off_has_failed() -> None:
+    ledger = make_ledger({"a": []}, FullTraining())
+    ledger.next_trial()
+    ledger.result("a", 1, 1.0)
+    ledger.ended("a")
+    assert ledger.trials["a"].status == "failed"
+    assert "epoch 1 of 8" in ledger.trials["a"].reason
+
+
+def test_a_trial_whose_worker_died_runs_next_and_goes_on(curves, simulate) -> None:
+    table = curves(4, 8, seed=0)
+    ledger = make_ledger(table, FullTraining())
+    ledger.restarts = 1
+    assert [ledger.next_trial(), ledger.next_trial()] == ["t000", "t001"]
+    ledger.result("t000", 1, table["t000"][0])
+    assert ledger.lost("t000", "killed")
+    assert ledger.next_trial() == "t000"
+    assert ledger.result("t000", 1, table["t000"][0]) is Decision.CONTINUE
+    assert ledger.trials["t000"].epochs == 1, "reported again, heard once"
+    assert not ledger.lost("t000", "killed")
+    assert (ledger.trials["t000"].status, ledger.trials["t000"].reason) == (
+        "failed", "its worker died 2 times: killed"
+    )  # fmt: skip
+    assert ledger.lost("t001", "killed")
+    simulate(ledger, table, workers=2, seed=0)
+    assert [trial.status for trial in ledger.trials.values()] == ["failed", *["finished"] * 3]
+
+
+def test_a_gap_in_the_reports_is_a_defect() -> None:
+    ledger = make_ledger({"a": []}, FullTraining())
+    ledger.next_trial()
+    with pytest.raises(RuntimeError, match="epoch 2 after epoch 0"):
+        ledger.result("a", 2, 1.0)
+
+
+def test_a_policy_that_starts_nothing_is_told_of() -> None:
+    class Idle(FullTraining):
+        def choose(self, pending, paused):
+            return None
+
+    ledger = make_ledger({"a": []}, Idle())
+    assert ledger.next_trial() is None
+    with pytest.raises(RuntimeError, match="1 pending"):
+        ledger.end_unpromoted()
+
+
+def test_a_torn_line_is_dropped_a_damaged_one_named(tmp_path, curves, simulate) -> None:
+    table = curves(9, 8, seed=2)
+    journal = Journal(tmp_path / "journal.jsonl")
+    simulate(make_ledger(table, StoppingASHA(8), journal), table, workers=1, seed=0)
+    entries = list(journal.entries())
+    assert sum(entry.decision is Decision.STOP for entry in entries) > 0
+    content = journal.path.read_bytes()
+    journal.path.write_bytes(content[:-7])
+    assert list(journal.entries()) == entries[:-1]
+    journal.append(entries[-1])
+    assert list(journal.entries()) == entries
+    journal.path.write_bytes(content.replace(b"epoch", b"epic", 1))
+    with pytest.raises(DataError, match="line 1"):
+        list(journal.entries())
+
+
+def test_decisions_on_record_stand(tmp_path, curves, simulate, caplog) -> None:
+    table = curves(9, 8, seed=2)
+    journal = Journal(tmp_path / "journal.jsonl")
+    before = make_ledger(table, StoppingASHA(8), journal)
+    simulate(before, table, workers=1, seed=0)
+    stopped = [trial.trial_id for trial in before.trials.values() if trial.status == "stopped"]
+    after = make_ledger(table, FullTraining(), journal)
+    with caplog.at_level(logging.WARNING):
+        after.restore({})
+    simulate(after, table, workers=1, seed=0)
+    assert [trial.trial_id for trial in after.trials.values() if trial.status == "stopped"] == stopped
+    assert f"{len(stopped)} decisions on record" in caplog.text
+
+
+@pytest.mark.parametrize("status", ["stopped", "diverged"])
+def test_what_is_on_record_says_why_a_trial_ended(status: str) -> None:
+    """As in a second checkout, which has no journal: the policy might decide otherwise now."""
+    ledger = make_ledger({"a": []}, FullTraining())
+    record = TrialSummary("a", "key-a", "r", {}, 0, status, {"val/loss": (1.0,)}, "", (), "told at its end")
+    ledger.restore({"a": record})
+    assert (ledger.trials["a"].status, ledger.trials["a"].reason) == (status, "told at its end")
