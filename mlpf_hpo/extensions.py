@@ -1,7 +1,8 @@
 """Extension points: what installed packages add to this one through entry points.
 
-A package adds a regressor, a sampler, a scheduler, a reader of curves, a source of events or a workload by an
-entry point in one of `GROUPS`; its name then works like a built-in one in params.yaml and on the command line.
+A package adds a regressor, a sampler, a scheduler, a reader of curves, a source of events or a workload by
+an entry point in one of `GROUPS`. Its name then works like a built-in one in params.yaml and on the command
+line.
 """
 
 from __future__ import annotations

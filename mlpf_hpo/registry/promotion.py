@@ -22,7 +22,7 @@ from mlpf_hpo.predictors.scoring import Scores, bootstrap, grouped_folds
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.load import load_version
 from mlpf_hpo.seeds import derive_seed
-from mlpf_hpo.tracking.aliases import CURVES, RECIPE
+from mlpf_hpo.tracking.aliases import CURVES, SPEC
 from mlpf_hpo.tracking.versions import ModelVersion, retire_hint, told
 
 
@@ -138,7 +138,7 @@ def _spec_of(
     """Return the spec of a champion that is whole, and for the same curves as the challenger."""
     name = f"{told(champion)}, the champion,"
     try:
-        spec = PredictorSpec.read(champion.tags.get(RECIPE), params)
+        spec = PredictorSpec.read(champion.tags.get(SPEC), params)
     except DataError as error:
         reason = " ".join(str(error).split())
         raise TrackingError(

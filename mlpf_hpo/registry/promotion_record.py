@@ -5,13 +5,13 @@ from __future__ import annotations
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.promotion import Verdict
 from mlpf_hpo.space import stable_hash
-from mlpf_hpo.tracking.aliases import CURVES, RECIPE, promoted_tag, verdict_on
+from mlpf_hpo.tracking.aliases import CURVES, SPEC, promoted_tag, verdict_on
 from mlpf_hpo.tracking.versions import CHECKSUM, ModelVersion
 
 
 def basis_of(champion: ModelVersion | None, known_epochs: int, params: PredictorsParams, seed: int) -> str:
     """Return what tells the circumstances of a verdict on a fit from others: equal ones, equal verdicts."""
-    met = None if champion is None else [champion.tags.get(tag) for tag in (CHECKSUM, RECIPE, CURVES)]
+    met = None if champion is None else [champion.tags.get(tag) for tag in (CHECKSUM, SPEC, CURVES)]
     return stable_hash([met, params.criterion, params.outer_folds, known_epochs, seed], 16)
 
 

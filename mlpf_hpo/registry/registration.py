@@ -32,7 +32,7 @@ from mlpf_hpo.tracking.aliases import (
     CHALLENGER,
     CURVES,
     FIT,
-    RECIPE,
+    SPEC,
     VERDICT,
     challenge,
     explain,
@@ -174,7 +174,7 @@ def _register(
         tags={
             **tags,
             "predictor": challenger.spec.predictor,
-            RECIPE: challenger.spec.written(),
+            SPEC: challenger.spec.written(),
             CURVES: str(challenger.n_curves),
             "source": content["source"],
             **{metric: f"{value:.4f}" for metric, value in metrics.items()},

@@ -16,7 +16,7 @@ from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.records import MODEL
 from mlpf_hpo.tracking.versions import ModelVersion, get_version_by_alias, told
 
-RECIPE, FIT, VERDICT = "recipe", "fit", "verdict"
+SPEC, FIT, VERDICT = "recipe", "fit", "verdict"
 """Tags of a version: how it is made, what was fitted, and why it is or is not the champion."""
 
 CURVES = "training_curves"

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 
 from mlpf_hpo.mlpf.network import MLPF
+from tests.tuning.conftest import make_spec, stores
+
+__all__ = ["make_batch", "make_network", "make_spec", "stores"]
 
 Batch = tuple[Tensor, Tensor, Tensor]
 MakeBatch = Callable[..., Batch]

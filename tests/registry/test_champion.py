@@ -81,12 +81,12 @@ def test_a_champion_that_cannot_be_compared_stays_until_a_person_gives_it_up(reg
         file.rename(away)
         reason += ": its files cannot be read: .*No such artifact"
     else:
-        spec = registry.client.get_model_version(MODEL, "1").tags["spec"]
+        spec = registry.client.get_model_version(MODEL, "1").tags["recipe"]
         changed = {"no spec": None, "unknown spec": "{", "older": spec.replace("persistence", "gone")}[fault]
         if changed is None:
-            registry.client.delete_model_version_tag(MODEL, "1", "spec")
+            registry.client.delete_model_version_tag(MODEL, "1", "recipe")
         else:
-            registry.client.set_model_version_tag(MODEL, "1", "spec", changed)
+            registry.client.set_model_version_tag(MODEL, "1", "recipe", changed)
         reason += ", the champion, cannot be compared with ridge: it"
     said = refused(registry, "ridge")
     assert re.match(reason, said), said
