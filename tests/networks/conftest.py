@@ -1,5 +1,5 @@
 """Small trainings, for networks that come out of them."""
 
-from tests.tuning.conftest import make_spec, stores
+from tests.tuning.conftest import empty_database, make_spec, stores
 
-__all__ = ["make_spec", "stores"]
+__all__ = ["empty_database", "make_spec", "stores"]
