@@ -21,9 +21,9 @@ from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import usable_cpus
 from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED
 from mlpf_hpo.predictors.nested_cv import known_epochs_at
-from mlpf_hpo.predictors.published.data import PublishedCurves, reference_folder
 from mlpf_hpo.predictors.repeated_splits import evaluate
 from mlpf_hpo.predictors.settings import PredictorsParams
+from studies.published.data import PublishedCurves, reference_folder
 
 CANDIDATES = ("persistence", "drift", "ridge", "halfway_ridge", "cautious_svr", "cautious_trees")
 INNER_FOLDS = 5

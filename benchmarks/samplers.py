@@ -20,10 +20,10 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from benchmarks.command import command
 from mlpf_hpo.files import write_json
-from mlpf_hpo.predictors.published import PublishedCurves
 from mlpf_hpo.predictors.qubo import DualQubo, Encoding, dual_qubo
 from mlpf_hpo.predictors.samplers import make_sampler
 from mlpf_hpo.predictors.samplers.exact import lowest_objective
+from studies.published.data import PublishedCurves
 
 POINTS, GAMMA, EPSILON, XI = 20, 0.1, 0.02, 0.01
 OFF_LATTICE = ("zoom", "exact")

@@ -84,7 +84,7 @@ class Registry(Mapping[str, T], Generic[T]):
                 f"{self.kind} {name!r}: the entry point {point.value} of "
                 f"{point.dist.name if point.dist else 'a package'} cannot be loaded: {one_line(error)}"
             ) from error
-        return loaded  # type: ignore[no-any-return]
+        return loaded
 
     def lookup(self, name: str, where: str = "") -> T:
         """Return what a name stands for.

@@ -14,10 +14,10 @@ from dvc.utils.hydra import apply_overrides
 
 from mlpf_hpo.cli.app import app
 from mlpf_hpo.config import Params, load_params
-from mlpf_hpo.config.reference import ReferenceParams
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.predictors.published.params import PublishedParams
 from mlpf_hpo.settings.yaml_file import read_mapping
+from studies.published.params import PublishedParams
+from studies.reference_training.params import ReferenceParams
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("studies/*/*.md"))]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.evaluation.collection import collect
-from mlpf_hpo.evaluation.identity_baseline import with_identity_baseline
 from mlpf_hpo.evaluation.physics_validation import validate_reconstruction
 from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.events.store import EventStore
@@ -48,24 +47,13 @@ def validate_network(
     ConfigurationError
         If FastJet is not installed.
     """
-    return validate_reconstruction(collect(store, reconstructed(trained, store)), _about(trained, store, run))
-
-
-def judge_beside_copy(
-    trained: TrainedNetwork, store: EventStore, run: TrialRun | None = None
-) -> tuple[ValidationResult, ValidationResult]:
-    """Judge a trained network beside the rules, as `validate_network` does, and beside the copied input.
-
-    In the second validation result the copied input stands where the rules did, as `ycand`.
-    """
-    sample = collect(store, reconstructed(trained, store))
-    about = _about(trained, store, run)
-    return validate_reconstruction(sample, about), validate_reconstruction(
-        with_identity_baseline(sample, store), {**about, "beside": "copied input"}
+    return validate_reconstruction(
+        collect(store, reconstructed(trained, store)), describe_judged(trained, store, run)
     )
 
 
-def _about(trained: TrainedNetwork, store: EventStore, run: TrialRun | None) -> dict[str, Any]:
+def describe_judged(trained: TrainedNetwork, store: EventStore, run: TrialRun | None) -> dict[str, Any]:
+    """Return which network is judged on which events, for captions: `about` of a `ValidationResult`."""
     manifest = store.manifest
     return {
         **{name: manifest[name] for name in ("process", "n_events", "pileup")},

@@ -10,8 +10,8 @@ HERE = Path("studies/published")
 def main() -> None:
     """Write results/index.html and results/metrics.json."""
     from mlpf_hpo.files import read_record
-    from mlpf_hpo.predictors.published import PublishedCurves, reference_folder
-    from mlpf_hpo.reporting.published import build_published_report
+    from studies.published.data import PublishedCurves, reference_folder
+    from studies.published.page import build_published_report
 
     curves = PublishedCurves.load(reference_folder())
     page = build_published_report(

@@ -10,10 +10,10 @@ HERE = Path("studies/published")
 def main() -> None:
     """Write results/study.json."""
     from mlpf_hpo.files import write_record
-    from mlpf_hpo.predictors.published import reference_folder
-    from mlpf_hpo.predictors.published.params import load_published_params
-    from mlpf_hpo.predictors.published.study import run_study
     from mlpf_hpo.project import state_folder
+    from studies.published.data import reference_folder
+    from studies.published.params import load_published_params
+    from studies.published.steps import run_study
 
     folder, params = reference_folder(), load_published_params(HERE / "params.yaml")
     with console.progress_bar("published study") as progress:

@@ -9,10 +9,10 @@ HERE = Path("studies/reference_training")
 
 def main() -> None:
     """Write data/train, data/ttbar and data/qcd."""
-    from mlpf_hpo.config.reference import PROCESSES, load_reference_params
     from mlpf_hpo.events.generation import generate_store
     from mlpf_hpo.hardware.host import usable_cpus
     from mlpf_hpo.project import POOLS, state_folder
+    from studies.reference_training.params import PROCESSES, load_reference_params
 
     params = load_reference_params(HERE / "params.yaml")
     for name, process in PROCESSES.items():

@@ -9,24 +9,33 @@ HERE = Path("studies/reference_training")
 
 def main() -> None:
     """Write results/physics: a folder `rules` and a folder `copy` for each sample."""
-    from mlpf_hpo.config.reference import QCD, TTBAR
+    from mlpf_hpo.evaluation.collection import collect
+    from mlpf_hpo.evaluation.identity_baseline import with_identity_baseline
+    from mlpf_hpo.evaluation.physics_validation import validate_reconstruction
     from mlpf_hpo.events.store import EventStore
     from mlpf_hpo.files import written_whole
     from mlpf_hpo.networks.find_network import run_of
-    from mlpf_hpo.networks.trained_network import load_network
-    from mlpf_hpo.reporting.physics import judge_beside_copy
+    from mlpf_hpo.networks.trained_network import load_network, reconstructed
+    from mlpf_hpo.reporting.physics import describe_judged
+    from studies.reference_training.params import QCD, TTBAR
 
     trained = load_network(HERE / "network")
     run = run_of(trained)
     with written_whole(HERE / "results" / "physics") as folder:
         for name in (TTBAR, QCD):
-            beside_rules, with_identity_baseline = judge_beside_copy(
-                trained, EventStore.open(HERE / "data" / name), run
-            )
-            for other, result in (("rules", beside_rules), ("copy", with_identity_baseline)):
+            store = EventStore.open(HERE / "data" / name)
+            sample = collect(store, reconstructed(trained, store))
+            about = describe_judged(trained, store, run)
+            # In the second result the copied input stands where the rules did, as `ycand`.
+            beside_copy = {**about, "beside": "copied input"}
+            results = {
+                "rules": validate_reconstruction(sample, about),
+                "copy": validate_reconstruction(with_identity_baseline(sample, store), beside_copy),
+            }
+            for other, result in results.items():
                 (folder / name / other).mkdir(parents=True)
                 result.write(folder / name / other)
-            console.out.print(f"physics: {len(beside_rules.rows)} numbers on {name}")
+            console.out.print(f"physics: {len(results['rules'].rows)} numbers on {name}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ HERE = Path("studies/reference_training")
 def main() -> None:
     """Write results/index.html, results/metrics.json and results/figures."""
     from mlpf_hpo.files import read_record
-    from mlpf_hpo.reporting.reference import build_reference_report, read_judged
+    from studies.reference_training.page import build_reference_report, read_judged
 
     results = HERE / "results"
     training = read_record(results / "training.json", "train")

@@ -9,11 +9,11 @@ HERE = Path("studies/reference_training")
 
 def main() -> None:
     """Write network/ and results/training.json."""
-    from mlpf_hpo.config.reference import load_reference_params
     from mlpf_hpo.files import write_record
-    from mlpf_hpo.networks.reference_training import train_reference
     from mlpf_hpo.project import state_folder
     from mlpf_hpo.tuning.messages import EpochReport
+    from studies.reference_training.params import load_reference_params
+    from studies.reference_training.training import train_reference
 
     params = load_reference_params(HERE / "params.yaml")
 

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from mlpf_hpo.config import Params
-from mlpf_hpo.config.reference import ReferenceParams
 from mlpf_hpo.errors import BusyError
 from mlpf_hpo.hardware.host import describe_host
-from mlpf_hpo.networks.reference_training import reference_spec, train_reference
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import driver_process
@@ -20,6 +18,8 @@ from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.campaign import campaign_id, run_campaign
 from mlpf_hpo.tuning.search import Policy, _run_policy
 from mlpf_hpo.tuning.specs import plan_trials
+from studies.reference_training.params import ReferenceParams
+from studies.reference_training.training import reference_spec, train_reference
 
 PARAMS = Params.model_validate({"campaign": {"trials": 2, "epochs": 2}, "search": {"configurations": 2}})
 

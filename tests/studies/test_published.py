@@ -15,23 +15,18 @@ from sklearn.preprocessing import QuantileTransformer
 from sklearn.svm import SVR
 
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
-from mlpf_hpo.predictors.published import (
-    PublishedCurves,
-    PublishedSolutions,
-    annealer,
-    paper,
-    reference_folder,
-)
-from mlpf_hpo.predictors.published.honest import honest_scores
-from mlpf_hpo.predictors.published.methods import methods
-from mlpf_hpo.predictors.published.outcome import headline, outcome
-from mlpf_hpo.predictors.published.params import PublishedParams, load_published_params
-from mlpf_hpo.predictors.published.solutions import ways_of_samples
-from mlpf_hpo.predictors.published.study import run_study
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.scoring import halves
-from mlpf_hpo.reporting.published import build_published_report
 from mlpf_hpo.seeds import derive_seed
+from studies.published import annealer, paper
+from studies.published.data import PublishedCurves, PublishedSolutions, reference_folder
+from studies.published.honest import honest_scores
+from studies.published.methods import methods
+from studies.published.outcome import headline, outcome
+from studies.published.page import build_published_report
+from studies.published.params import PublishedParams, load_published_params
+from studies.published.solutions import ways_of_samples
+from studies.published.steps import run_study
 
 ROOT = Path(__file__).parents[2]
 STUDY = ROOT / "studies" / "published"

@@ -12,9 +12,9 @@ from sklearn.metrics.pairwise import rbf_kernel
 
 from mlpf_hpo.predictors.bias import published_bias
 from mlpf_hpo.predictors.combination import COMBINATIONS, combination_weights
-from mlpf_hpo.predictors.published.data import PaperSplit
 from mlpf_hpo.predictors.regressors.ensemble import published_r2, published_weights
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
+from studies.published.data import PaperSplit
 
 FloatArray = NDArray[np.float64]
 

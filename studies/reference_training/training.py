@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mlpf_hpo.config.reference import TRAIN, TTBAR, ReferenceParams
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.hardware.host import describe_host
@@ -23,6 +22,7 @@ from mlpf_hpo.tuning.checkpoints import read_checkpoint
 from mlpf_hpo.tuning.driver_lock import sole_driver
 from mlpf_hpo.tuning.messages import EpochReport, TrialSpec
 from mlpf_hpo.tuning.recorder import closed_truthfully
+from studies.reference_training.params import TRAIN, TTBAR, ReferenceParams
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import numpy as np
 from mlpf_hpo.number_format import fixed
 from mlpf_hpo.number_format import interval as number_interval
 from mlpf_hpo.predictors.criteria import PERSISTENCE
-from mlpf_hpo.predictors.published.methods import QPU
-from mlpf_hpo.predictors.published.outcome import CEILING, NULL, SCORES
-from mlpf_hpo.predictors.published.paper import spread
 from mlpf_hpo.reporting.tables import html_table
+from studies.published.methods import QPU
+from studies.published.outcome import CEILING, NULL, SCORES
+from studies.published.paper import spread
 
 PRINTED = {
     ("single", "svr"): ".959/.318/.889/.050",

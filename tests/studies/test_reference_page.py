@@ -10,8 +10,8 @@ import pytest
 from mlpf_hpo.evaluation.intervals import Estimate
 from mlpf_hpo.evaluation.table import EVERYTHING, Row
 from mlpf_hpo.evaluation.validation_result import ValidationResult
-from mlpf_hpo.reporting.reference_curve import describe_curve
-from mlpf_hpo.reporting.reference_differences import LEVEL, LOSES, WINS, describe_table, numbers, verdicts
+from studies.reference_training.curve import describe_curve
+from studies.reference_training.differences import LEVEL, LOSES, WINS, describe_table, numbers, verdicts
 
 ABOUT = {
     "process": "qcd",

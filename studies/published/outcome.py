@@ -9,9 +9,9 @@ import numpy as np
 
 from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.predictors.paired_difference import paired_difference
-from mlpf_hpo.predictors.published.methods import QPU
-from mlpf_hpo.predictors.published.paper import spread
 from mlpf_hpo.seeds import derive_seed
+from studies.published.methods import QPU
+from studies.published.paper import spread
 
 SCORES = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall")
 """Honest scores that tables show."""

@@ -12,13 +12,13 @@ from typing import Any
 import mlpf_hpo.predictors
 from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.predictors.criteria import PERSISTENCE
-from mlpf_hpo.predictors.published import annealer, honest, paper
-from mlpf_hpo.predictors.published.data import PublishedCurves, PublishedSolutions
-from mlpf_hpo.predictors.published.methods import Method, labels, methods
-from mlpf_hpo.predictors.published.params import PublishedParams
-from mlpf_hpo.predictors.published.solutions import MEMBERS
 from mlpf_hpo.remedies import make_again
 from mlpf_hpo.space import stable_hash
+from studies.published import annealer, honest, paper
+from studies.published.data import PublishedCurves, PublishedSolutions
+from studies.published.methods import Method, labels, methods
+from studies.published.params import PublishedParams
+from studies.published.solutions import MEMBERS
 
 CHUNK = 25
 """Splits of a step."""
@@ -75,7 +75,7 @@ def run_study(
     Returns
     -------
     dict
-        Everything that was measured, score by score; see `mlpf_hpo.predictors.published.outcome`.
+        Everything that was measured, score by score; see `studies.published.outcome`.
     """
     curves, stored = PublishedCurves.load(folder), PublishedSolutions.load(folder)
     kept = state / _identity(folder, params)
@@ -176,10 +176,11 @@ def _described(curves: PublishedCurves) -> dict[str, Any]:
 
 
 def _identity(folder: Path, params: PublishedParams) -> str:
-    """Return a digest of all that an outcome depends on: settings, published files, code of this floor."""
+    """Return a digest of all that an outcome depends on: settings, files, code of predictors and study."""
     content = hashlib.sha256(stable_hash(params.model_dump(), 16).encode())
-    code = Path(mlpf_hpo.predictors.__file__).parent
-    for path in [*sorted(folder.iterdir()), *sorted(code.rglob("*.py"))]:
+    code = [Path(mlpf_hpo.predictors.__file__).parent, Path(__file__).parent]
+    sources = [path for each in code for path in sorted(each.rglob("*.py"))]
+    for path in [*sorted(folder.iterdir()), *sources]:
         if path.is_file():
             content.update(path.read_bytes())
     return content.hexdigest()[:16]

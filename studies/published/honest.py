@@ -12,12 +12,12 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import QuantileTransformer
 
-from mlpf_hpo.predictors.published.data import QUANTILES, PublishedCurves
-from mlpf_hpo.predictors.published.methods import Method
-from mlpf_hpo.predictors.published.solutions import BLOCK, MEMBERS
 from mlpf_hpo.predictors.regressors.ensemble import QSVREnsemble
 from mlpf_hpo.predictors.scoring import halves, quantile_space, score
 from mlpf_hpo.seeds import derive_seed
+from studies.published.data import QUANTILES, PublishedCurves
+from studies.published.methods import Method
+from studies.published.solutions import BLOCK, MEMBERS
 
 IntArray = NDArray[np.int64]
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mlpf_hpo.config.reference import ReferenceParams, load_reference_params
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.networks.find_network import run_of
-from mlpf_hpo.networks.reference_training import train_reference
 from mlpf_hpo.networks.trained_network import load_network
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tuning.messages import EpochReport
+from studies.reference_training.params import ReferenceParams, load_reference_params
+from studies.reference_training.training import train_reference
 
 STUDY = Path(__file__).parents[2] / "studies" / "reference_training"
 

@@ -8,10 +8,10 @@ from sklearn.base import BaseEstimator
 from sklearn.svm import SVR
 
 from mlpf_hpo.predictors.criteria import PERSISTENCE
-from mlpf_hpo.predictors.published.params import PublishedParams
 from mlpf_hpo.predictors.qubo import Encoding
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.samplers import describe_sampler
+from studies.published.params import PublishedParams
 
 C, GAMMA, EPSILON = 67.61, 0.1, 0.02
 """Of the paper's support vector regression."""

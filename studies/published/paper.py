@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import r2_score
 
 from mlpf_hpo.predictors.criteria import PERSISTENCE
-from mlpf_hpo.predictors.published.data import SEEN, PaperSplit, PublishedCurves
-from mlpf_hpo.predictors.published.methods import Method
-from mlpf_hpo.predictors.published.solutions import (
+from studies.published.data import SEEN, PaperSplit, PublishedCurves
+from studies.published.methods import Method
+from studies.published.solutions import (
     BLOCK,
     MEMBERS,
     blocks_of,

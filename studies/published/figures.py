@@ -9,11 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from mlpf_hpo.predictors.criteria import PERSISTENCE
-from mlpf_hpo.predictors.published import PublishedCurves
-from mlpf_hpo.predictors.published.data import SEEN
-from mlpf_hpo.predictors.published.methods import QPU
-from mlpf_hpo.predictors.published.paper import spread
 from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log
+from studies.published.data import SEEN, PublishedCurves
+from studies.published.methods import QPU
+from studies.published.paper import spread
 
 VIOLET = "#7b5ea7"
 

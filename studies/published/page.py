@@ -9,13 +9,13 @@ from typing import Any
 
 from mlpf_hpo.files import write_json, write_text
 from mlpf_hpo.predictors.criteria import PERSISTENCE
-from mlpf_hpo.predictors.published import PublishedCurves
-from mlpf_hpo.predictors.published.methods import QPU
-from mlpf_hpo.predictors.published.outcome import CEILING, NULL, headline, outcome
-from mlpf_hpo.reporting import published_figures as figures
 from mlpf_hpo.reporting.page import bullets, figure_section, whole_page
-from mlpf_hpo.reporting.published_tables import interval, table_2, table_annealer, table_honest
 from mlpf_hpo.reporting.style import Panel, svg
+from studies.published import figures
+from studies.published.data import PublishedCurves
+from studies.published.methods import QPU
+from studies.published.outcome import CEILING, NULL, headline, outcome
+from studies.published.tables import interval, table_2, table_annealer, table_honest
 
 TITLE = "The published study, done again"
 
@@ -26,7 +26,7 @@ def build_published_report(content: Mapping[str, Any], curves: PublishedCurves, 
     Parameters
     ----------
     content : mapping
-        Of `predictors.published.study.run_study`.
+        Of `studies.published.steps.run_study`.
     curves : PublishedCurves
         Drawn in figure 3.
     out : path

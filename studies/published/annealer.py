@@ -14,10 +14,14 @@ from sklearn.metrics import r2_score
 from sklearn.metrics.pairwise import rbf_kernel
 
 from mlpf_hpo.predictors.criteria import PERSISTENCE
-from mlpf_hpo.predictors.published.data import PaperSplit, PublishedCurves, PublishedSolutions
-from mlpf_hpo.predictors.published.methods import QPU, Method
-from mlpf_hpo.predictors.published.paper import fitted_members, last_seen
-from mlpf_hpo.predictors.published.solutions import (
+from mlpf_hpo.predictors.qubo import DualQubo, Encoding, dual_qubo
+from mlpf_hpo.predictors.regressors.qsvr import QSVR
+from mlpf_hpo.predictors.samplers.exact import lowest_objective
+from mlpf_hpo.predictors.scoring import score
+from studies.published.data import PaperSplit, PublishedCurves, PublishedSolutions
+from studies.published.methods import QPU, Method
+from studies.published.paper import fitted_members, last_seen
+from studies.published.solutions import (
     BLOCK,
     MEMBERS,
     Ways,
@@ -25,10 +29,6 @@ from mlpf_hpo.predictors.published.solutions import (
     fitted_ways,
     ways_of_stored,
 )
-from mlpf_hpo.predictors.qubo import DualQubo, Encoding, dual_qubo
-from mlpf_hpo.predictors.regressors.qsvr import QSVR
-from mlpf_hpo.predictors.samplers.exact import lowest_objective
-from mlpf_hpo.predictors.scoring import score
 
 FloatArray = NDArray[np.float64]
 

@@ -12,9 +12,9 @@ from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.files import write_json, write_text, written_whole
 from mlpf_hpo.reporting.page import bullets, figure_section, whole_page
 from mlpf_hpo.reporting.physics_figures import SHOWN, efficiency, jets
-from mlpf_hpo.reporting.reference_curve import describe_curve, figure_curve, minutes
-from mlpf_hpo.reporting.reference_differences import describe_difference, describe_table, numbers, verdicts
 from mlpf_hpo.reporting.style import Panel, png, svg
+from studies.reference_training.curve import describe_curve, figure_curve, minutes
+from studies.reference_training.differences import describe_difference, describe_table, numbers, verdicts
 
 TITLE = "The reference training: what MLPF learns at this scale"
 
@@ -48,7 +48,7 @@ def build_reference_report(training: Mapping[str, Any], judged: list[Judged], ou
     Parameters
     ----------
     training : mapping
-        Of `tuning.reference.train_reference`.
+        Of `studies.reference_training.training.train_reference`.
     judged : list of Judged
         Of `read_judged`.
     out : path
