@@ -17,8 +17,7 @@ from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_champion
 from mlpf_hpo.search.scheduler import Scheduler
-from mlpf_hpo.search.schedulers.predictive_asha import PredictiveAsha
-from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
+from mlpf_hpo.search.schedulers import make_scheduler
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader, ui_links
@@ -166,11 +165,11 @@ def _policies(settings: SearchParams, target: TargetMetric, predictor: Any, vers
     }
     shared = {**target.tags(), **rungs}
     return [
-        Policy("asha", "ASHA", lambda: StoppingASHA(**rungs, mode=target.mode), {"policy": "asha", **shared}),
+        Policy("asha", "ASHA", lambda: make_scheduler("asha", **rungs, mode=target.mode), {"policy": "asha", **shared}),
         Policy(
             "asha+prediction",
             f"ASHA + prediction (champion version {version.version})",
-            lambda: PredictiveAsha(predictor=predictor, **rungs, **questions, mode=target.mode),
+            lambda: make_scheduler("asha", predictor, **rungs, **questions, mode=target.mode),
             {"policy": "asha+prediction", "champion": version.tags[CHECKSUM][:16], **shared, **questions},
         ),
     ]

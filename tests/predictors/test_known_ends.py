@@ -14,7 +14,7 @@ from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.predictors.model_format import model_bytes
 from mlpf_hpo.predictors.regressors import REGRESSORS
 from mlpf_hpo.predictors.settings import PredictorsParams
-from mlpf_hpo.search.schedulers.predictive_asha import PredictiveAsha
+from mlpf_hpo.search.bounds import Bounds
 from tests.curves.tables import some_curves
 
 EPOCHS = 8
@@ -101,12 +101,12 @@ def test_a_model_file_keeps_it_and_the_command_shows_it(tmp_path) -> None:
 
 def test_the_scheduler_holds_a_finished_trial_to_its_own_end() -> None:
     frame = NEW.frame()
-    policy = PredictiveAsha(EPOCHS, fitted("svr", tuple(range(EPOCHS + 1))), grace_epochs=EPOCHS)
+    bounds = Bounds(fitted("svr", tuple(range(EPOCHS + 1))), EPOCHS)
     for i in range(2):
-        policy.on_trial_add(f"t{i}", {name: float(frame[name][i]) for name in NEW.hyperparameters})
+        bounds.add(f"t{i}", {name: float(frame[name][i]) for name in NEW.hyperparameters})
         for epoch in range(1, EPOCHS + 1):
-            policy.on_trial_result(f"t{i}", epoch, float(frame[f"loss_{epoch - 1}"][i]))
-    told = policy.predictor.predict_interval(policy._frame(["t0", "t1"]))
+            bounds.record(f"t{i}", epoch, float(frame[f"loss_{epoch - 1}"][i]))
+    told = bounds.predictor.predict_interval(bounds.frame(["t0", "t1"]))
     for i in range(2):
-        bound = policy._bounds[f"t{i}"]
+        bound = bounds.of(f"t{i}")
         assert bound.lower == bound.upper == told.lower[i] == told.upper[i] == NEW.final[i]

@@ -1,27 +1,37 @@
-"""Scheduling policies by name, one a file."""
+"""Schedulers by name, one a file; installed packages add others (see `mlpf_hpo.extensions`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
+from mlpf_hpo.extensions import Registry
+from mlpf_hpo.search.bounds import Bounds, IntervalPredictor
 from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.schedulers.full_training import FullTraining
-from mlpf_hpo.search.schedulers.predictive_asha import PredictiveAsha
+from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 
-SCHEDULERS: dict[str, Callable[..., Scheduler]] = {
-    "full": FullTraining,
-    "asha": StoppingASHA,
-    "predictive_asha": PredictiveAsha,
-    "promotion": PromotionASHA,
-}
+SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
+    "mlpf_hpo.schedulers",
+    "scheduler",
+    {"full": FullTraining, "asha": StoppingASHA, "promotion_asha": PromotionASHA},
+)
+"""What makes a scheduler, by name: called with settings as keywords."""
+
+PREDICTION = ("predict_from_epoch", "predict_every", "coverage")
+"""Settings of a prediction that a scheduler may hold, see `Bounds`."""
 
 
-def make_scheduler(name: str, **settings: Any) -> Scheduler:
-    """Return the policy of that name; `settings` are its constructor's.
+def make_scheduler(name: str, predictor: IntervalPredictor | None = None, **settings: Any) -> Scheduler:
+    """Return the scheduler of that name; `settings` are its constructor's.
+
+    With a predictor it also stops what cannot win any more (see `PredictiveScheduler`); the settings of
+    `Bounds` may then stand among the others.
 
     Examples
     --------
@@ -31,9 +41,51 @@ def make_scheduler(name: str, **settings: Any) -> Scheduler:
     Raises
     ------
     ConfigurationError
-        If no policy has that name.
+        If no scheduler has that name, or it has no such setting.
     """
-    if name not in SCHEDULERS:
-        hint = did_you_mean(name, SCHEDULERS)
-        raise ConfigurationError(f"no scheduler {name!r}{hint}; there are: {', '.join(sorted(SCHEDULERS))}")
-    return SCHEDULERS[name](**settings)
+    name = _current_name(name)
+    if predictor is None:
+        make = SCHEDULERS.lookup(name)
+        check_settings(name, settings)
+        return make(**settings)
+    of_bounds = {key: settings.pop(key) for key in PREDICTION if key in settings}
+    for key in ("max_epochs", "mode"):
+        if key in settings:
+            of_bounds[key] = settings[key]
+    own = accepted(name, settings) | {key: settings[key] for key in settings if key not in of_bounds}
+    return PredictiveScheduler(make_scheduler(name, **own), Bounds(predictor, **of_bounds))
+
+
+def accepted(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of `settings` that a scheduler's constructor takes.
+
+    Examples
+    --------
+    >>> accepted("full", {"max_epochs": 16})
+    {}
+    """
+    parameters = inspect.signature(SCHEDULERS.lookup(name)).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return dict(settings)
+    return {key: value for key, value in settings.items() if key in parameters}
+
+
+def check_settings(name: str, settings: Mapping[str, Any], where: str = "") -> None:
+    """Refuse settings that a scheduler does not take; `where` says which parameter has them."""
+    for key in settings:
+        if key not in accepted(name, {key: settings[key]}):
+            prefix = f"{where}: " if where else ""
+            known = list(inspect.signature(SCHEDULERS[name]).parameters)
+            has = ", ".join(known) or "none"
+            raise ConfigurationError(
+                f"{prefix}scheduler {name} has no setting {key!r}{did_you_mean(key, known)}; it has: {has}"
+            )
+
+
+def _current_name(name: str) -> str:
+    current = {"promotion": "promotion_asha", "predictive_asha": "asha"}.get(name)
+    if current is None:
+        return name
+    how = " and a predictor" if name == "predictive_asha" else ""
+    warnings.warn(f"scheduler {name!r} is deprecated: use {current!r}{how}", FutureWarning, stacklevel=3)
+    return current

@@ -9,9 +9,8 @@ import pytest
 
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.search.scheduler import Decision
-from mlpf_hpo.search.schedulers.predictive_asha import PredictiveAsha
+from mlpf_hpo.search.schedulers import make_scheduler
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
-from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 
 TRIALS = [f"t{i}" for i in range(6)]
 
@@ -28,13 +27,9 @@ class Alike:
 
 @pytest.mark.parametrize("mode", ["min", "max"])
 @pytest.mark.parametrize("eta", [2.0, 3.0, 2.7])
-@pytest.mark.parametrize("name", ["asha", "predictive_asha"])
-def test_of_equal_trials_none_is_stopped(name, eta, mode) -> None:
-    policy = (
-        StoppingASHA(9, 1, eta, mode)
-        if name == "asha"
-        else PredictiveAsha(9, Alike(), 1, eta, 1, 1, 0.9, mode)
-    )
+@pytest.mark.parametrize("predictor", [None, Alike()])
+def test_of_equal_trials_none_is_stopped(predictor, eta, mode) -> None:
+    policy = make_scheduler("asha", predictor, max_epochs=9, reduction_factor=eta, mode=mode)
     for trial in TRIALS:
         policy.on_trial_add(trial, {"lr": 0.1})
     for epoch, trial in itertools.product(range(1, 10), TRIALS):
@@ -59,8 +54,8 @@ def test_of_equal_trials_the_first_identifiers_are_promoted_whoever_came_first(o
 
 @pytest.mark.parametrize("order", [TRIALS, TRIALS[::-1]])
 def test_the_incumbent_of_equal_bounds_is_the_first_identifier(order) -> None:
-    policy = PredictiveAsha(9, Alike(), 1, 3.0, 1, 1)
+    policy = make_scheduler("asha", Alike(), max_epochs=9, predict_from_epoch=1)
     for trial in order:
         policy.on_trial_add(trial, {"lr": 0.1})
         policy.on_trial_result(trial, 1, 2.0)
-    assert policy._incumbent() == ("t0", 1.5)
+    assert policy.bounds.incumbent() == ("t0", 1.5)

@@ -82,7 +82,9 @@ def test_the_highest_rung_comes_first_and_nobody_twice() -> None:
 
 
 def test_the_registry_makes_every_policy() -> None:
-    assert set(SCHEDULERS) == {"full", "asha", "predictive_asha", "promotion"}
-    assert isinstance(make_scheduler("promotion", max_epochs=9), PromotionASHA)
+    assert set(SCHEDULERS.builtin) == {"full", "asha", "promotion_asha"}
+    assert isinstance(make_scheduler("promotion_asha", max_epochs=9), PromotionASHA)
+    with pytest.warns(FutureWarning, match="use 'promotion_asha'"):
+        assert isinstance(make_scheduler("promotion", max_epochs=9), PromotionASHA)
     with pytest.raises(Exception, match="did you mean asha"):
         make_scheduler("ashaa")

@@ -1,4 +1,4 @@
-"""Predictive ASHA: when it stops, whom it must not stop, and the two ways to kill a whole search."""
+"""ASHA with prediction: when it stops, whom it must not stop, and the two ways to kill a whole search."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.scheduler import Decision
-from mlpf_hpo.search.schedulers.predictive_asha import PredictiveAsha
+from mlpf_hpo.search.schedulers import make_scheduler
+from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
@@ -36,17 +37,17 @@ class LastValue:
         return Prediction(last, last - self.width, last + self.width, coverage or 0.9)
 
 
-def policy(width: float = 0.5, scale: float = 1.0, **settings) -> PredictiveAsha:
+def policy(width: float = 0.5, scale: float = 1.0, **settings) -> PredictiveScheduler:
     # A huge reduction factor leaves no rung beyond the first: predictions decide alone from epoch 2 on.
     everything = {"max_epochs": 8, "reduction_factor": 1e6, "predict_from_epoch": 2, **settings}
-    made = PredictiveAsha(predictor=LastValue(width, scale), **everything)
+    made = make_scheduler("asha", LastValue(width, scale), **everything)
     for trial_id in "abcd":
         made.on_trial_add(trial_id, {"lr": 0.1, "output_dim": 8})
     return made
 
 
-def feed(made: PredictiveAsha, trial_id: str, *values: float) -> list[Decision]:
-    start = len(made._curves.get(trial_id, ()))
+def feed(made: PredictiveScheduler, trial_id: str, *values: float) -> list[Decision]:
+    start = len(made.bounds._curves.get(trial_id, ()))
     return [made.on_trial_result(trial_id, start + i, value) for i, value in enumerate(values, start=1)]
 
 
@@ -61,7 +62,7 @@ def test_stops_what_cannot_reach_the_incumbent() -> None:
     assert feed(made, "c", 7.0, 1.9) == [Decision.CONTINUE] * 2  # its lower bound is within reach
     made.on_trial_error("a")
     made.on_trial_error("c")
-    assert made._incumbent() == (None, math.inf)  # b's bound, 2.6, went with b
+    assert made.bounds.incumbent() == (None, math.inf)  # b's bound, 2.6, went with b
     assert feed(made, "d", 7.0, 4.0) == [Decision.CONTINUE] * 2
 
 
@@ -88,14 +89,14 @@ def test_a_trial_stopped_by_rank_leaves_no_bound() -> None:
     # a and b are as good; b is stopped by rank at epoch 3 although predicted best only while it lives.
     made = policy(width=0.01, grace_epochs=1, reduction_factor=3.0, predict_from_epoch=2)
     feed(made, "a", 1.0, 1.0)
-    assert made._incumbent() == ("a", pytest.approx(1.01))
+    assert made.bounds.incumbent() == ("a", pytest.approx(1.01))
     feed(made, "b", 0.9, 0.5)
-    assert made._incumbent()[0] == "b"
+    assert made.bounds.incumbent()[0] == "b"
     assert feed(made, "a", 0.5) == [Decision.CONTINUE]  # first at rung 3
-    assert made._incumbent()[0] in "ab"
+    assert made.bounds.incumbent()[0] in "ab"
     assert feed(made, "b", 2.0) == [Decision.STOP]
     assert made.stops["b"].reason == "rank"
-    assert made._incumbent()[0] == "a"
+    assert made.bounds.incumbent()[0] == "a"
 
 
 def test_the_owner_of_the_incumbent_is_never_stopped() -> None:
@@ -116,7 +117,7 @@ def test_a_finished_trials_value_is_its_bound() -> None:
     made = policy()
     feed(made, "a", 9.0, *[1.0] * 7)
     made.on_trial_complete("a")
-    assert made._incumbent() == ("a", 1.0)
+    assert made.bounds.incumbent() == ("a", 1.0)
     assert feed(made, "b", 9.0, 1.6) == [Decision.CONTINUE, Decision.STOP]
 
 
@@ -125,7 +126,9 @@ def test_one_survives_whatever_is_predicted(curves, simulate, mode) -> None:
     for seed in range(20):
         table = curves(12, 8, seed)
         predictor = LastValue(width=0.0, scale=-1.0 if seed % 2 else 1.0)
-        made = PredictiveAsha(8, predictor, reduction_factor=2.0, predict_from_epoch=1, mode=mode)
+        made = make_scheduler(
+            "asha", predictor, max_epochs=8, reduction_factor=2.0, predict_from_epoch=1, mode=mode
+        )
         ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], made, 8, TargetMetric("loss", mode))
         simulate(ledger, table, workers=3, seed=seed)
         assert "finished" in {trial.status for trial in ledger.trials.values()}
@@ -137,7 +140,9 @@ def test_without_information_it_is_asha(curves, simulate) -> None:
     for seed, width in ((0, math.inf), (1, math.nan), (2, 1e9)):
         table = curves(16, 12, seed)
         decisions = []
-        for made in (StoppingASHA(12), PredictiveAsha(12, LastValue(width), predict_from_epoch=1)):
+        for predictor in (None, LastValue(width)):
+            settings = {"predict_from_epoch": 1} if predictor else {}
+            made = make_scheduler("asha", predictor, max_epochs=12, **settings)
             ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], made, 12, VALIDATION_LOSS)
             decisions.append(simulate(ledger, table, workers=2, seed=seed))
         if width == 1e9:  # an incumbent, however far its bound: its owner may pass a rung that ASHA closes
@@ -150,16 +155,16 @@ def test_asks_on_the_grid_about_all_live_trials_at_once() -> None:
     made = policy(width=100.0, predict_from_epoch=3, predict_every=2)
     feed(made, "a", 5.0, 5.0, 5.0, 5.0)
     feed(made, "b", 4.0, 4.0)
-    assert len(made.predictor.asked) == 1
+    assert len(made.bounds.predictor.asked) == 1
     feed(made, "b", 4.0)
-    asked = made.predictor.asked[-1]
+    asked = made.bounds.predictor.asked[-1]
     assert list(asked.columns) == ["lr", "output_dim", *(f"loss_{i}" for i in range(8))]
     assert asked["loss_2"].tolist() == [5.0, 4.0]
     assert asked["loss_3"].isna().tolist() == [False, True]
     feed(made, "b", 4.0)
-    assert len(made.predictor.asked) == 2
+    assert len(made.bounds.predictor.asked) == 2
     feed(made, "b", 4.0)
-    assert len(made.predictor.asked[-1]) == 1  # a has not moved
+    assert len(made.bounds.predictor.asked[-1]) == 1  # a has not moved
 
 
 def test_the_projects_own_predictor_saves_epochs(curves, simulate) -> None:
@@ -171,7 +176,7 @@ def test_the_projects_own_predictor_saves_epochs(curves, simulate) -> None:
     spent, best = {}, {}
     for name, made in {
         "asha": StoppingASHA(12),
-        "predictive": PredictiveAsha(12, predictor, predict_from_epoch=2, coverage=0.9),
+        "predictive": make_scheduler("asha", predictor, max_epochs=12, predict_from_epoch=2, coverage=0.9),
     }.items():
         ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], made, 12, VALIDATION_LOSS)
         spent[name] = len(simulate(ledger, table, workers=3, seed=0))

@@ -1,0 +1,197 @@
+"""Who can still win: what predictions say of every trial's final value, and the best bound in sight.
+
+`Bounds` is a part that any scheduler may hold: it is fed with values and ends, predicts on a grid of epochs,
+and names the incumbent and the trials that cannot reach it. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.space import Configuration, Mode
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class IntervalPredictor(Protocol):
+    """What is asked of a predictor; a `CurvePredictor` has it."""
+
+    def predict_interval(self, X: pd.DataFrame, coverage: float | None = None) -> Prediction:
+        """Return the interval that should hold the final value of each partial curve."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What can be expected of a trial's final cost (smaller is better), and what it rests on.
+
+    Attributes
+    ----------
+    lower, upper : float
+        Bounds of the final cost; equal once the trial has finished.
+    epochs : int
+        Number of epochs that had been observed.
+    prediction : Prediction or None
+        The interval of the final value; None of a finished trial.
+    """
+
+    lower: float
+    upper: float
+    epochs: int
+    prediction: Prediction | None
+
+
+class Bounds:
+    """Bounds on the final value of every trial that is live (has begun, and not ended) or finished.
+
+    The incumbent is the smallest upper bound among them; a finished trial's bounds are its final value. The
+    bound of a trial that was stopped, or failed, is withdrawn: otherwise nobody is left to make it good.
+
+    Parameters
+    ----------
+    predictor : IntervalPredictor
+        Predicts the value after `max_epochs` epochs from hyperparameters and partial curves.
+    max_epochs : int
+        Number of epochs of a full training.
+    predict_from_epoch : int
+        First epoch of the grid; trials with fewer epochs are not predicted. 0 means the first epoch.
+    predict_every : int
+        Step of the grid.
+    coverage : float
+        Nominal coverage of the intervals, in (0, 1).
+    mode : {"min", "max"}
+        Whether smaller or larger values are better.
+
+    Raises
+    ------
+    ConfigurationError
+        If the grid or the coverage makes no sense.
+    """
+
+    def __init__(
+        self,
+        predictor: IntervalPredictor,
+        max_epochs: int,
+        predict_from_epoch: int = 2,
+        predict_every: int = 1,
+        coverage: float = 0.9,
+        mode: Mode = "min",
+    ) -> None:
+        if predict_every < 1 or predict_from_epoch < 0 or not 0 < coverage < 1:
+            raise ConfigurationError(
+                "predict_every must be at least 1, predict_from_epoch at least 0 and coverage within (0, 1); "
+                f"found {predict_every}, {predict_from_epoch}, {coverage}"
+            )
+        self.predictor = predictor
+        self.max_epochs = max_epochs
+        self.predict_from_epoch = max(1, predict_from_epoch)
+        self.predict_every = predict_every
+        self.coverage = coverage
+        self.mode: Mode = mode
+        self._configurations: dict[str, Configuration] = {}
+        self._curves: dict[str, list[float]] = {}
+        self._bounds: dict[str, Bound] = {}
+        self._ended: set[str] = set()
+
+    def add(self, trial_id: str, configuration: Configuration) -> None:
+        """Remember the hyperparameters: predictions need them."""
+        self._configurations[trial_id] = configuration
+
+    def record(self, trial_id: str, epoch: int, value: float) -> bool:
+        """Record a value; on the grid, bring the bounds of all live trials up to date.
+
+        Returns
+        -------
+        bool
+            Whether the epoch lies on the grid. A value after the last epoch becomes both bounds of its trial.
+        """
+        self._curves.setdefault(trial_id, []).append(value)
+        if not math.isfinite(value):
+            self.withdraw(trial_id)
+            return False
+        if epoch >= self.max_epochs:
+            cost = self.cost(value)
+            self._bounds[trial_id] = Bound(cost, cost, epoch, None)
+            return False
+        on_grid = (
+            epoch >= self.predict_from_epoch and (epoch - self.predict_from_epoch) % self.predict_every == 0
+        )
+        if on_grid:
+            self._predict()
+        return on_grid
+
+    def end(self, trial_id: str) -> None:
+        """Keep the value of a finished trial, withdraw the bound of any other."""
+        if len(self._curves.get(trial_id, ())) < self.max_epochs:
+            self.withdraw(trial_id)
+        self._ended.add(trial_id)
+
+    def withdraw(self, trial_id: str) -> None:
+        """Drop the bound of a trial that was stopped, or failed, and predict it no more."""
+        self._bounds.pop(trial_id, None)
+        self._ended.add(trial_id)
+
+    def of(self, trial_id: str) -> Bound | None:
+        """Return the bounds of a trial, None where there are none."""
+        return self._bounds.get(trial_id)
+
+    def incumbent(self) -> tuple[str | None, float]:
+        """Return the owner of the smallest upper bound, the first of equals, and that bound; else infinity."""
+        owner = min(self._bounds, key=lambda trial: (self._bounds[trial].upper, trial), default=None)
+        if owner is None or math.isinf(self._bounds[owner].upper):
+            return None, math.inf
+        return owner, self._bounds[owner].upper
+
+    def can_win(self, trial_id: str) -> bool:
+        """Tell whether a trial may still reach the incumbent; one without bounds may."""
+        bound = self._bounds.get(trial_id)
+        return bound is None or bound.lower <= self.incumbent()[1]
+
+    def cost(self, value: float) -> float:
+        """Return the value with the sign that makes smaller better; also turns a cost back."""
+        return value if self.mode == "min" else -value
+
+    def _predict(self) -> None:
+        """Bring the bounds of all live trials up to date, in one call."""
+        stale = [
+            trial_id
+            for trial_id, curve in self._curves.items()
+            if trial_id not in self._ended
+            and self.predict_from_epoch <= len(curve) < self.max_epochs
+            and (trial_id not in self._bounds or self._bounds[trial_id].epochs < len(curve))
+        ]
+        if not stale:
+            return
+        predicted = self.predictor.predict_interval(self.frame(stale), coverage=self.coverage)
+        for i, trial_id in enumerate(stale):
+            own = _row(predicted, i)
+            edges = (self.cost(float(own.lower[0])), self.cost(float(own.upper[0])))
+            # A bound that is not a number says nothing: it must neither stop a trial nor be an incumbent.
+            lower, upper = (-math.inf, math.inf) if any(map(math.isnan, edges)) else (min(edges), max(edges))
+            self._bounds[trial_id] = Bound(lower, upper, len(self._curves[trial_id]), own)
+
+    def frame(self, trial_ids: Sequence[str]) -> pd.DataFrame:
+        """Return partial curves as `LearningCurves.frame` does."""
+        import pandas as pd
+
+        losses = np.full((len(trial_ids), self.max_epochs), np.nan)
+        for row, trial_id in zip(losses, trial_ids, strict=True):
+            curve = self._curves[trial_id]
+            row[: len(curve)] = curve
+        configurations = pd.DataFrame([dict(self._configurations[trial_id]) for trial_id in trial_ids])
+        columns = [f"loss_{epoch}" for epoch in range(self.max_epochs)]
+        return pd.concat([configurations.astype(float), pd.DataFrame(losses, columns=columns)], axis=1)
+
+
+def _row(prediction: Prediction, i: int) -> Prediction:
+    row = slice(i, i + 1)
+    return Prediction(
+        prediction.mean[row], prediction.lower[row], prediction.upper[row], coverage=prediction.coverage
+    )
