@@ -143,7 +143,7 @@ class Bounds:
         return self._bounds.get(trial_id)
 
     def incumbent(self) -> tuple[str | None, float]:
-        """Return the owner of the smallest upper bound, the first of equals, and that bound; else infinity."""
+        """Return the owner of the smallest upper bound, the first of equals, and the bound; else infinity."""
         owner = min(self._bounds, key=lambda trial: (self._bounds[trial].upper, trial), default=None)
         if owner is None or math.isinf(self._bounds[owner].upper):
             return None, math.inf

@@ -165,7 +165,12 @@ def _policies(settings: SearchParams, target: TargetMetric, predictor: Any, vers
     }
     shared = {**target.tags(), **rungs}
     return [
-        Policy("asha", "ASHA", lambda: make_scheduler("asha", **rungs, mode=target.mode), {"policy": "asha", **shared}),
+        Policy(
+            "asha",
+            "ASHA",
+            lambda: make_scheduler("asha", **rungs, mode=target.mode),
+            {"policy": "asha", **shared},
+        ),
         Policy(
             "asha+prediction",
             f"ASHA + prediction (champion version {version.version})",

@@ -1,4 +1,4 @@
-"""Prediction as a part: with ASHA it decides as the one class did that had both, and others may hold it too."""
+"""Prediction as a part: with ASHA it decides as one class with both did; others may hold it too."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Noisy:
 class Oracle:
     """The rule in one piece, written from its description: a trial's costs, rungs and bounds in tables.
 
-    A trial stops at a rung if its value is worse than the best-1/eta quantile of those before it there, and on
-    the grid if its lower bound lies above the smallest upper bound of all that live or have finished; the
+    A trial stops at a rung if its value is worse than the best-1/eta quantile of those before it there, and
+    on the grid if its lower bound lies above the smallest upper bound of all that live or have finished; the
     owner of that bound goes on in any case.
     """
 
