@@ -1,4 +1,7 @@
-"""The search space of MLPF hyperparameters (table 1 of the paper): names, ranges, scales, sampling."""
+"""The search space: hyperparameters that are floats, integers, categories or booleans.
+
+`TABLE_1` is the space of the paper, of MLPF.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-Configuration: TypeAlias = Mapping[str, float | int]
+Value: TypeAlias = float | int | str | bool
+"""Value of a hyperparameter."""
+
+Configuration: TypeAlias = Mapping[str, Value]
 """One point of the search space: hyperparameter name -> value."""
 
 Mode: TypeAlias = Literal["min", "max"]
@@ -31,9 +38,9 @@ class Uniform:
         """Draw one value."""
         return float(generator.uniform(self.low, self.high))
 
-    def contains(self, value: float) -> bool:
+    def contains(self, value: Any) -> bool:
         """Tell whether a value can be drawn."""
-        return _between(self.low, value, self.high)
+        return is_number(value) and _between(self.low, value, self.high)
 
     def describe(self) -> str:
         """Return it in words that hold all of it."""
@@ -52,9 +59,9 @@ class LogUniform:
         """Draw one value."""
         return float(math.exp(generator.uniform(math.log(self.low), math.log(self.high))))
 
-    def contains(self, value: float) -> bool:
+    def contains(self, value: Any) -> bool:
         """Tell whether a value can be drawn."""
-        return _between(self.low, value, self.high)
+        return is_number(value) and _between(self.low, value, self.high)
 
     def describe(self) -> str:
         """Return it in words that hold all of it."""
@@ -62,26 +69,64 @@ class LogUniform:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One of a few integers, each as likely as the others."""
+class Integer:
+    """A whole number of a range, both ends included.
 
-    values: tuple[int, ...]
+    On the scale "log" its logarithm is about uniform: an integer n stands for the reals that round to it.
+
+    Examples
+    --------
+    >>> Integer(1, 8).describe(), Integer(1, 1024, "log").contains(3)
+    ('1 to 8 (whole numbers)', True)
+    """
+
+    low: int
+    high: int
     scale: str = "linear"
 
     def sample(self, generator: np.random.Generator) -> int:
         """Draw one value."""
-        return int(generator.choice(self.values))
+        if self.scale == "linear":
+            return int(generator.integers(self.low, self.high, endpoint=True))
+        drawn = math.exp(generator.uniform(math.log(self.low - 0.5), math.log(self.high + 0.5)))
+        return min(max(round(drawn), self.low), self.high)
 
-    def contains(self, value: float) -> bool:
+    def contains(self, value: Any) -> bool:
         """Tell whether a value can be drawn."""
-        return value in self.values
+        return is_number(value) and self.low <= value <= self.high and value == round(value)
 
     def describe(self) -> str:
         """Return it in words that hold all of it."""
-        return f"one of {', '.join(str(value) for value in sorted(set(self.values)))}"
+        return f"{self.low} to {self.high} (whole numbers{', log' if self.scale == 'log' else ''})"
 
 
-Domain: TypeAlias = Uniform | LogUniform | Choice
+@dataclass(frozen=True)
+class Choice:
+    """One of a few values, each as likely as the others: all numbers, all texts, or booleans.
+
+    Examples
+    --------
+    >>> Choice(("relu", "gelu")).contains("gelu"), Choice((False, True)).contains(1)
+    (True, False)
+    """
+
+    values: tuple[Value, ...]
+    scale: str = "linear"
+
+    def sample(self, generator: np.random.Generator) -> Value:
+        """Draw one value."""
+        return self.values[int(generator.choice(len(self.values)))]
+
+    def contains(self, value: Any) -> bool:
+        """Tell whether a value can be drawn."""
+        return any(kind_of(value) == kind_of(one) and bool(value == one) for one in self.values)
+
+    def describe(self) -> str:
+        """Return it in words that hold all of it."""
+        return f"one of {', '.join(to_text(value) for value in sorted(set(self.values)))}"
+
+
+Domain: TypeAlias = Uniform | LogUniform | Integer | Choice
 
 
 @dataclass(frozen=True)
@@ -98,11 +143,11 @@ class SearchSpace:
         """Hyperparameter names in order."""
         return tuple(self.domains)
 
-    def sample(self, generator: np.random.Generator) -> dict[str, float | int]:
+    def sample(self, generator: np.random.Generator) -> dict[str, Value]:
         """Draw one configuration."""
         return {name: domain.sample(generator) for name, domain in self.domains.items()}
 
-    def stream(self, n: int, seed: int) -> list[dict[str, float | int]]:
+    def stream(self, n: int, seed: int) -> list[dict[str, Value]]:
         """Return the first `n` configurations of the stream that belongs to `seed`.
 
         The stream does not depend on `n`: asking for more extends it, so that a longer campaign
@@ -130,6 +175,88 @@ def _between(low: float, value: float, high: float) -> bool:
     return low <= value <= high or math.isclose(value, low) or math.isclose(value, high)
 
 
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number; a boolean is none."""
+    return kind_of(value) == "number"
+
+
+def kind_of(value: Any) -> Literal["boolean", "number", "text"]:
+    """Return what kind of value it is, of Python's types or NumPy's.
+
+    Examples
+    --------
+    >>> [kind_of(value) for value in (True, 8, 0.5, "relu")]
+    ['boolean', 'number', 'number', 'text']
+    """
+    if isinstance(value, bool | np.bool_):
+        return "boolean"
+    return "text" if isinstance(value, str) else "number"
+
+
+def to_text(value: Value) -> str:
+    """Return a value as text, from which `from_text` makes the same value of the same type.
+
+    A text that looks like another kind of value stands in quotation marks.
+
+    Examples
+    --------
+    >>> [to_text(value) for value in (8, 0.5, True, "relu", "8")]
+    ['8', '0.5', 'True', 'relu', '"8"']
+    """
+    if isinstance(value, str):
+        return value if from_text(value) == value else json.dumps(value)
+    return str(value)
+
+
+def from_text(text: str) -> Value:
+    """Return the value that `to_text` wrote.
+
+    Examples
+    --------
+    >>> [from_text(text) for text in ("8", "8.0", "1e-3", "True", "relu", '"8"')]
+    [8, 8.0, 0.001, True, 'relu', '8']
+    """
+    if text in ("True", "False"):
+        return text == "True"
+    if text.startswith('"'):
+        try:
+            return str(json.loads(text))
+        except ValueError:
+            return text
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def short_text(value: Value) -> str:
+    """Return a value as people read it in a table or a name, a real number with three digits.
+
+    Examples
+    --------
+    >>> [short_text(value) for value in (8, 0.00123456, True, "relu")]
+    ['8', '0.00123', 'True', 'relu']
+    """
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def one_hot(values: Sequence[str], categories: Sequence[str]) -> NDArray[np.float64]:
+    """Return texts as numbers for a regressor, [n, len(categories)]: 1 in the column of their category.
+
+    Names have no order, and kernels and nearest neighbours take differences for distances: a column each
+    keeps all categories equally far apart, where numbers 0, 1, 2 would not. A text that is none of the
+    categories is 0 in all columns, equally far from each.
+
+    Examples
+    --------
+    >>> one_hot(["relu", "tanh"], ["gelu", "relu"]).tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
+    return (np.array(values, dtype=object)[:, None] == np.array(categories, dtype=object)).astype(np.float64)
+
+
 def config_id(configuration: Configuration, names: Sequence[str] | None = None) -> str:
     """Return a short stable hash of a configuration's values, independent of the seed.
 
@@ -138,8 +265,18 @@ def config_id(configuration: Configuration, names: Sequence[str] | None = None) 
     >>> config_id({"lr": 0.1, "bin_size": 8}) == config_id({"bin_size": 8, "lr": 0.1})
     True
     """
-    picked = {name: configuration[name] for name in (names or configuration)}
-    return stable_hash({name: float(value) for name, value in picked.items()})
+    return stable_hash(hashed_values({name: configuration[name] for name in (names or configuration)}))
+
+
+def hashed_values(configuration: Configuration) -> dict[str, float | str]:
+    """Return a configuration as it enters hashes: 8, 8.0 and NumPy's 8 are one value.
+
+    Examples
+    --------
+    >>> hashed_values({"layers": 8, "activation": "relu"})
+    {'layers': 8.0, 'activation': 'relu'}
+    """
+    return {name: value if isinstance(value, str) else float(value) for name, value in configuration.items()}
 
 
 def stable_hash(content: object, length: int = 12) -> str:

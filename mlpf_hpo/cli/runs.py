@@ -60,6 +60,8 @@ def best(
 
 
 def _table(trials: list[RankedTrial]) -> str:
+    from mlpf_hpo.space import from_text, short_text
+
     names = list(trials[0].configuration)
     rows = [
         (
@@ -69,13 +71,8 @@ def _table(trials: list[RankedTrial]) -> str:
             f"{trial.best_epoch} of {trial.epochs}",
             trial.status,
             trial.hardware_label,
-            *(_short(trial.configuration.get(name, "")) for name in names),
+            *(short_text(from_text(trial.configuration.get(name, ""))) for name in names),
         )
         for place, trial in enumerate(trials, start=1)
     ]
     return console.columns(("", "trial", trials[0].metric, "epoch", "status", "machine", *names), rows)
-
-
-def _short(text: str) -> str:
-    """Return a hyperparameter's value with as many digits as one reads."""
-    return text if not text or text.isdigit() else f"{float(text):.3g}"

@@ -9,8 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from mlpf_hpo.config.mlpf_space import space_problems
 from mlpf_hpo.config.space import SpaceParams
 from mlpf_hpo.config.target import TargetParams
 from mlpf_hpo.predictors.settings import PredictorsParams
@@ -27,6 +29,7 @@ from mlpf_hpo.settings.types import (
     Widths,
 )
 from mlpf_hpo.settings.validation import Section
+from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tuning.settings import CampaignParams, ResourceParams, SearchParams, TrackingParams
 
 
@@ -100,6 +103,23 @@ class Params(Section):
     predictors: PredictorsParams = PredictorsParams()
     search: SearchParams = SearchParams()
     benchmark: BenchmarkParams = BenchmarkParams()
+
+    @model_validator(mode="after")
+    def _space_of_mlpf(self) -> Params:
+        """Complete the space from table 1, and refuse what MLPF cannot be trained with."""
+        space = self.space.with_defaults(TABLE_1)
+        problems = [
+            InitErrorDetails(
+                type=PydanticCustomError("space", "{problem}", {"problem": problem}),
+                loc=("space", name),
+                input=space.root[name].model_dump(),
+            )
+            for name, problem in space_problems(space.search_space()).items()
+        ]
+        if problems:
+            raise ValidationError.from_exception_data("space", problems)
+        object.__setattr__(self, "space", space)
+        return self
 
 
 def load_params(path: str | Path = "params.yaml") -> Params:

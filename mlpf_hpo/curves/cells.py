@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,9 @@ MISSING = frozenset({"", "nan", "-nan", "na", "n/a", "#n/a", "<na>", "none", "nu
 INFINITE = frozenset({"inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"})
 """A value beyond all numbers, in lower case: the training diverged."""
 
+NAMES = frozenset({"none", "null"})
+"""Words for no value that are names of categories as well: a normalisation, a schedule."""
+
 BOOLEANS = {"true": "1", "false": "0"}
 
 
@@ -27,20 +31,36 @@ def to_numbers(texts: pd.Series) -> FloatArray:
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def hyperparameter_column(texts: pd.Series, where: str) -> FloatArray:
-    """Return a hyperparameter's values.
+def hyperparameter_column(texts: pd.Series, where: str) -> NDArray[Any]:
+    """Return a hyperparameter's values: booleans, floats or texts (an array of objects).
 
     Raises
     ------
     DataError
-        If a cell is no finite number; the message names the row, counted from 1.
+        If numbers stand beside something else, or a cell has no value; the message names the row, counted
+        from 1.
     """
+    if len(texts) and texts.str.lower().isin(list(BOOLEANS)).all():
+        return (texts.str.lower() == "true").to_numpy(dtype=bool)
+    if is_categorical(texts):
+        return texts.to_numpy(dtype=object)
     numbers = to_numbers(texts)
     bad = np.isnan(numbers)
     if bad.any():
         row = int(bad.argmax())
         raise DataError(f"{_cell(where, row, texts)}: {texts.iloc[row]!r} is not a finite number")
     return numbers
+
+
+def is_categorical(texts: pd.Series) -> bool:
+    """Tell whether a column holds texts alone: in no cell a number, and in each a value.
+
+    Of the words for no value, "none" and "null" are taken for names of categories where others stand there.
+    """
+    words = texts.str.lower()
+    if words.isin(list((MISSING - NAMES) | INFINITE | set(BOOLEANS))).any() or words.isin(list(NAMES)).all():
+        return False
+    return bool(pd.to_numeric(words, errors="coerce").isna().all())
 
 
 def curve_columns(columns: Sequence[pd.Series], where: str) -> tuple[FloatArray, NDArray[np.str_]]:

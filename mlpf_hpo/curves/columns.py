@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mlpf_hpo.curves.cells import to_numbers
-from mlpf_hpo.curves.schema import BOOKKEEPING, LOSS
+from mlpf_hpo.curves.column_names import is_reserved
 from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.space import TABLE_1
 
@@ -83,7 +83,7 @@ def check_names(names: Sequence[str], columns: Sequence[str], curve: Sequence[st
     for name in names:
         if name in curve:
             raise DataError(f"{where}: column {name!r} is part of the curve, not a hyperparameter")
-        if name in BOOKKEEPING or LOSS.fullmatch(name):
+        if is_reserved(name):
             raise DataError(f"{where}: a hyperparameter cannot be called {name!r} here; rename the column")
         if name not in columns:
             raise DataError(f"{where}: no column {name!r}{did_you_mean(name, columns)}")
@@ -192,7 +192,7 @@ def _reason_by_name(name: str) -> str | None:
 def _reason_by_values(texts: pd.Series) -> str | None:
     numbers = to_numbers(texts)
     if len(numbers) and np.isnan(numbers).all():
-        return "no numbers"
+        return "no numbers"  # texts are as often an outcome, a machine or a remark as a category: to be named
     if np.isnan(numbers).any() or len(numbers) < COUNTED_ROWS:
         return None  # what is wrong with it is told when it is read
     if np.ptp(numbers) == 0:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from mlpf_hpo.curves.schema import LOSS
+from mlpf_hpo.curves.column_names import LOSS
+from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.curves.shapes import SHAPES, shape_features
 from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
+from mlpf_hpo.space import one_hot
 
 FloatArray = NDArray[np.float64]
 
@@ -40,6 +43,9 @@ def known_lengths(curves: FloatArray) -> NDArray[np.int64]:
 class CurveFeatures(TransformerMixin, BaseEstimator):
     """Turn a table of curves into a matrix for a regressor.
 
+    Numbers come first, a column each, booleans as 0 and 1; then a column for each category of a text that
+    occurs in training, see `one_hot`; then the curve's.
+
     Parameters
     ----------
     known_epochs : int
@@ -53,6 +59,9 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         What to tell of the curve, in this order: names in `mlpf_hpo.curves.shapes.SHAPES`. "prefix" and
         "last" end with the last value seen, in units of the metric.
     """
+
+    categories_: Mapping[str, list[str]] = MappingProxyType({})
+    """Of model files that do not say: they knew numbers alone."""
 
     def __init__(
         self,
@@ -84,7 +93,9 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         used = names if self.hyperparameters or self.known_epochs == 0 else []
         self.losses_ = losses[: self.known_epochs]
         self.columns_ = [*used, *self.losses_]
-        self.log_columns_ = [name for name in used if self._is_logarithmic(name, X[name])]
+        texts = text_columns(X[used])
+        self.categories_ = {name: sorted(set(X[name])) for name in texts}
+        self.log_columns_ = [name for name in self._numbers() if self._is_logarithmic(name, X[name])]
         self.log_curve_ = bool((X[self.losses_].to_numpy(dtype=float) > 0).all())
         self.n_features_in_ = X.shape[1]
         return self
@@ -95,22 +106,25 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         missing = [name for name in self.columns_ if name not in X.columns]
         if missing:
             raise DataError(f"the table of curves lacks the columns {', '.join(missing)}")
-        table = X[self._hyperparameters()].to_numpy(dtype=float, copy=True)
-        for i, name in enumerate(self._hyperparameters()):
+        table = X[self._numbers()].to_numpy(dtype=float, copy=True)
+        for i, name in enumerate(self._numbers()):
             if name in self.log_columns_:
                 table[:, i] = np.log(table[:, i].clip(min=np.finfo(float).tiny))
         _, values = self._shapes(X[self.losses_].to_numpy(dtype=float))
-        return np.hstack([table, values])
+        texts = [one_hot(X[name].tolist(), known) for name, known in self.categories_.items()]
+        return np.hstack([table, *texts, values])
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Return the name of each feature."""
         check_is_fitted(self)
-        told = [f"log_{name}" if name in self.log_columns_ else name for name in self._hyperparameters()]
+        numbers = [f"log_{name}" if name in self.log_columns_ else name for name in self._numbers()]
+        texts = [f"{name}={one}" for name, known in self.categories_.items() for one in known]
         names, _ = self._shapes(np.ones((1, len(self.losses_))))
-        return np.array([*told, *names], dtype=object)
+        return np.array([*numbers, *texts, *names], dtype=object)
 
-    def _hyperparameters(self) -> list[str]:
-        return self.columns_[: len(self.columns_) - len(self.losses_)]
+    def _numbers(self) -> list[str]:
+        hyperparameters = self.columns_[: len(self.columns_) - len(self.losses_)]
+        return [name for name in hyperparameters if name not in self.categories_]
 
     def _is_logarithmic(self, name: str, column: pd.Series) -> bool:
         values = column.to_numpy(dtype=float)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -10,18 +9,41 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
+from mlpf_hpo.curves.column_names import BOOKKEEPING
 from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.space import Mode
 from mlpf_hpo.target_metric import TargetMetric
 
 FloatArray = NDArray[np.float64]
 
-BOOKKEEPING = ("config_id", "seed")
-"""Columns of `configs` that are not hyperparameters."""
 
-LOSS = re.compile(r"loss_(\d+)")
-"""Columns of `LearningCurves.frame` that hold the curve; the number is the epoch, from 0."""
+def text_columns(table: pd.DataFrame) -> list[str]:
+    """Return the columns that hold texts.
+
+    Examples
+    --------
+    >>> text_columns(pd.DataFrame({"lr": [0.1, 0.2], "bias": [True, False], "optimizer": ["sgd", "adam"]}))
+    ['optimizer']
+    """
+    return [
+        str(name)
+        for name in table.columns
+        if not is_numeric_dtype(table[name].dtype) and any(isinstance(value, str) for value in table[name])
+    ]
+
+
+def regressor_columns(configs: pd.DataFrame) -> pd.DataFrame:
+    """Return hyperparameters as predictors take them: numbers and booleans as floats, texts as they are.
+
+    Examples
+    --------
+    >>> regressor_columns(pd.DataFrame({"bias": [True], "optimizer": ["sgd"]})).iloc[0].tolist()
+    [1.0, 'sgd']
+    """
+    texts = text_columns(configs)
+    return configs.astype({name: object if name in texts else float for name in configs.columns})
 
 
 @dataclass(frozen=True)
@@ -151,5 +173,5 @@ class LearningCurves:
         if known_epochs is not None:
             values[:, known_epochs:] = np.nan
         columns = [f"loss_{epoch}" for epoch in range(self.n_epochs)]
-        hyperparameters = self.configs[list(self.hyperparameters)].astype(float).reset_index(drop=True)
+        hyperparameters = regressor_columns(self.configs[list(self.hyperparameters)]).reset_index(drop=True)
         return pd.concat([hyperparameters, pd.DataFrame(values, columns=columns)], axis=1)

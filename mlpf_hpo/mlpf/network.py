@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,6 +15,7 @@ from mlpf_hpo.mlpf.binning import EventSizes
 from mlpf_hpo.mlpf.heads import HeadOutputs, Heads, aligned
 from mlpf_hpo.mlpf.layers import GraphLayer
 from mlpf_hpo.mlpf.precision import at_least_single
+from mlpf_hpo.space import Configuration
 
 N_TYPES = 3
 """Padding, tower, track."""
@@ -94,7 +95,7 @@ class MLPF(nn.Module):
         self.heads = Heads(id_dim, reg_dim, class_head, charge_head, regression_head, dropout)
 
     @staticmethod
-    def configured(configuration: Mapping[str, float | int], network: NetworkParams) -> MLPF:
+    def configured(configuration: Configuration, network: NetworkParams) -> MLPF:
         """Return the network of a point of the search space."""
         return MLPF(
             n_glayers_id=int(configuration["n_glayers_id"]),

@@ -18,6 +18,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from mlpf_hpo.curves.features import known_lengths, split_columns
+from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.predictors.curve_table import (
     final_values,
@@ -81,6 +82,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         Whether all training targets were positive: intervals are then multiplicative.
     n_epochs_ : int
         The epoch whose loss is predicted.
+    texts_ : list of str
+        The hyperparameters that are texts.
     predicts_last_ : bool
         Whether the training targets were the last losses of their curves, so that a complete curve tells its
         own; targets of another kind are predicted from complete curves as from others.
@@ -89,6 +92,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     """
 
     predicts_last_ = True  # of model files that do not say: they had no other targets
+    texts_: Sequence[str] = ()  # of model files that do not say: they knew numbers alone
 
     def __init__(
         self,
@@ -151,6 +155,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         frame, target, labels = X.loc[usable.tolist()].reset_index(drop=True), target[usable], labels[usable]
         self.columns_ = [str(name) for name in frame.columns]
         names, losses = split_columns(self.columns_)
+        self.texts_ = text_columns(frame[names])
         self.n_epochs_ = len(losses)
         if not names and self.known_epochs[0] == 0 and not get_tags(self._template(0)[-1]).no_validation:
             raise DataError("curves: no hyperparameters: nothing to predict from before the first epoch")
@@ -285,7 +290,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
 
     def _predict(self, X: pd.DataFrame) -> tuple[FloatArray, NDArray[np.int64]]:
         """Return predictions and the number of each row's model; one past the last where the end is known."""
-        X = known_table(X, self.columns_)
+        X = known_table(X, self.columns_, self.texts_)
         losses = split_columns(self.columns_)[1]
         lengths = known_lengths(X[losses].to_numpy(dtype=float))
         grid = np.asarray(self.known_epochs)

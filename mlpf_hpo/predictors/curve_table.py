@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlpf_hpo.curves.features import split_columns
+from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
 
 FloatArray = NDArray[np.float64]
@@ -23,7 +24,7 @@ EXPECTED = (
 
 
 def training_table(X: Any) -> pd.DataFrame:
-    """Return a table to learn from, all of its columns as floats.
+    """Return a table to learn from: columns as floats, but for hyperparameters that are texts.
 
     Raises
     ------
@@ -32,11 +33,11 @@ def training_table(X: Any) -> pd.DataFrame:
     """
     names = _column_names(X)
     _check_epochs(names)
-    return _numbers(X, names)
+    return _checked(X, names, text_columns(X[split_columns(names)[0]]))
 
 
-def known_table(X: Any, columns: Sequence[str]) -> pd.DataFrame:
-    """Return those columns of a table that a predictor was fitted on, as floats.
+def known_table(X: Any, columns: Sequence[str], texts: Sequence[str] = ()) -> pd.DataFrame:
+    """Return those columns of a table that a predictor was fitted on, as floats but for `texts`.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def known_table(X: Any, columns: Sequence[str]) -> pd.DataFrame:
         epochs = [name for name in missing if name in split_columns(missing)[1]]
         advice = "; epochs that are not known yet are NaN" if epochs else ""
         raise DataError(f"the table of curves lacks the columns {', '.join(missing[:5])}{hint}{advice}")
-    return _numbers(X, columns)
+    return _checked(X, columns, texts)
 
 
 def final_values(y: Any, n: int) -> FloatArray:
@@ -111,9 +112,20 @@ def _check_epochs(names: Sequence[str]) -> None:
             )
 
 
-def _numbers(X: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def _checked(X: pd.DataFrame, columns: Sequence[str], texts: Sequence[str]) -> pd.DataFrame:
+    """Return columns as floats, and those that hold texts as they are."""
+    for name in texts:
+        for row, value in enumerate(X[name]):
+            if not isinstance(value, str):
+                raise DataError(
+                    f"curves: row {row}, hyperparameter {name}: {value!r} is not a text, as others are"
+                )
+    numbers = _numbers(X, [name for name in columns if name not in texts])
+    return pd.concat([numbers, X[list(texts)].astype(object)], axis=1)[list(columns)] if texts else numbers
+
+
+def _numbers(X: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Return columns as floats; hyperparameters are finite."""
-    names = list(columns)
     try:
         values = X[names].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
@@ -140,7 +152,7 @@ def _not_a_number(X: pd.DataFrame, names: Sequence[str]) -> str:
                 f"curves: row {row}, column {name}: {X[name].iloc[row]!r} is not a number; leave out columns "
                 "that are neither hyperparameters nor epochs"
             )
-    return f"curves: columns of types that are not numbers: {', '.join(map(str, X[list(names)].dtypes))}"
+    return f"curves: columns of types that are not numbers: {', '.join(map(str, X[names].dtypes))}"
 
 
 def _one_each(values: NDArray[Any], n: int, what: str) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.curves.schema import LearningCurves, text_columns
 from mlpf_hpo.tracking.hosts import JOINT
 
 FloatArray = NDArray[np.float64]
@@ -126,7 +126,7 @@ def _size(curves: LearningCurves) -> FloatArray:
     """Return what makes a network slow, [n_trials, n_terms], each term centred; none varies: no terms."""
     terms = []
     for name in ("n_glayers_id", "n_glayers_reg", "output_dim", "bin_size"):
-        if name not in curves.configs:
+        if name not in curves.configs or name in text_columns(curves.configs):
             continue
         values = curves.configs[name].to_numpy(dtype=np.float64)
         values = values if name.startswith("n_") else np.log2(values)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from mlpf_hpo.config.space import ChoiceParams
 from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.number_format import fixed, interval
 from mlpf_hpo.reporting.evaluation import dominated_text
@@ -16,7 +15,7 @@ from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
 from mlpf_hpo.reporting.physics_table import HEADER, describe_about, table_rows
 from mlpf_hpo.reporting.throughput import benchmark_stats
-from mlpf_hpo.space import TABLE_1
+from mlpf_hpo.space import TABLE_1, Choice, Integer
 from mlpf_hpo.tracking.hosts import describe_host_record, describe_versions
 
 
@@ -61,14 +60,15 @@ def _shown(right: bool) -> str:
 def table_1(inputs: ReportInput) -> str:
     """Return the search space."""
     rows = []
-    for name in TABLE_1.names:
-        domain = getattr(inputs.params.space, name)
-        if isinstance(domain, ChoiceParams):
+    space = inputs.params.space.search_space()
+    for name, domain in space.domains.items():
+        if isinstance(domain, Choice):
             rows.append((name, "one of", ", ".join(map(str, domain.values))))
         else:
             scale = "uniform in the logarithm" if domain.scale == "log" else "uniform"
-            rows.append((name, scale, f"{domain.low:g} to {domain.high:g}"))
-    default = " (the paper's)" if inputs.params.space.search_space() == TABLE_1 else ""
+            whole = ", whole numbers" if isinstance(domain, Integer) else ""
+            rows.append((name, f"{scale}{whole}", f"{domain.low:g} to {domain.high:g}"))
+    default = " (the paper's)" if space == TABLE_1 else ""
     return html_table(f"Table 1: the search space{default}.", ("hyperparameter", "scale", "values"), rows)
 
 

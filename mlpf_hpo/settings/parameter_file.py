@@ -13,6 +13,9 @@ from mlpf_hpo.settings.yaml_file import read_mapping
 DEEPEST = 4
 """Levels of params.yaml; below, every key is unknown."""
 
+VALUES = "values"
+"""The key of a hyperparameter's values in a search space."""
+
 
 def read_parameters(model: type[Model], path: Path, where: str) -> Model:
     """Read and check a parameter file; `where` is the folder in which one runs what reads it.
@@ -42,13 +45,16 @@ def parameters(model: type[Model], content: Mapping[Any, Any], source: str) -> M
 
 
 def _switches(content: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield true and false with their paths: no parameter is one, but pydantic takes them for 1 and 0."""
+    """Yield true and false with their paths: no parameter is one, but pydantic takes them for 1 and 0.
+
+    Only a hyperparameter's values may be booleans.
+    """
     if isinstance(content, bool):
         yield path, str(content).lower()
     elif isinstance(content, dict) and path.count(".") < DEEPEST:
         for key, value in content.items():
             yield from _switches(value, f"{path}.{shown(key)}".removeprefix("."))
-    elif isinstance(content, list):
+    elif isinstance(content, list) and path.rpartition(".")[2] != VALUES:
         for index, value in enumerate(content):
             if isinstance(value, bool):
                 yield f"{path}.{index}", str(value).lower()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 
@@ -57,7 +57,7 @@ def shown(key: object) -> str:
 
 def _explain(model: type[Section], problem: Any, under: str) -> str:
     """Return one problem as `path: what is wrong`."""
-    location = [shown(part) for part in problem["loc"]]
+    location = [shown(part) for part in problem["loc"] if part != "[key]"]  # pydantic's word for "the name"
     path = ".".join([under, *location] if under else location) or "(top level)"
     if problem["type"] == "extra_forbidden":
         return f"{path}: unknown key{did_you_mean(location[-1], _known_keys(model, location[:-1]))}"
@@ -74,10 +74,17 @@ def _allowed(expected: str) -> list[str]:
     return expected.replace(" or ", ", ").replace("'", "").split(", ")
 
 
-def _known_keys(model: Any, location: list[str]) -> list[str]:
+def _known_keys(model: type[BaseModel], location: list[str]) -> list[str]:
+    """Return the keys of the sections that can stand at a place."""
+    models = [model]
     for part in location:
-        field = getattr(model, "model_fields", {}).get(part)
-        if field is None:
-            return []
-        model = field.annotation
-    return list(getattr(model, "model_fields", {}))
+        fields = [one.model_fields.get("root" if issubclass(one, RootModel) else part) for one in models]
+        models = [found for field in fields if field is not None for found in _models(field.annotation)]
+    return [name for one in models for name in one.model_fields]
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models in a type, those that a mapping or a union holds among them."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in _models(part)]

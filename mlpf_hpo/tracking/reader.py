@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from mlpf_hpo.search.trial_summary import TrialSummary
-from mlpf_hpo.space import Configuration
+from mlpf_hpo.space import from_text
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.epochs import is_per_epoch
@@ -90,7 +90,7 @@ def _summary(run: Run, points: Mapping[str, list[Point]]) -> TrialSummary:
         trial_id=tags["trial_id"],
         trial_key=tags["trial_key"],
         run_id=run.info.run_id,
-        configuration=_configuration(run.data.params),
+        configuration={k: from_text(text) for k, text in run.data.params.items() if k != "seed"},
         seed=int(run.data.params["seed"]),
         status=tags.get("trial_status", "unknown"),
         metrics={name: _curve(history) for name, history in histories.items()},
@@ -129,16 +129,3 @@ def _value(point: Point) -> float:
     if abs(point.value) >= LARGEST:
         return math.copysign(math.inf, point.value)
     return float(point.value)
-
-
-def _configuration(params: dict[str, str]) -> Configuration:
-    """Return the hyperparameters as numbers: integers where they were written as such."""
-    out: dict[str, float | int] = {}
-    for name, text in params.items():
-        if name == "seed":
-            continue
-        try:
-            out[name] = int(text)
-        except ValueError:
-            out[name] = float(text)
-    return out

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from mlpf_hpo.search.trial_summary import TrialSummary
-from mlpf_hpo.space import Configuration, stable_hash
+from mlpf_hpo.space import Configuration, hashed_values, short_text, stable_hash
 
 MODEL = "curve-predictor"
 """How the names of registered models that predict curves begin: there is one for each `ChampionScope`."""
@@ -16,6 +16,10 @@ NETWORK = "mlpf"
 
 TRIAL_SCHEMA = 2
 """Raised whenever the same configuration and seed would no longer give the same curve."""
+
+
+LONGEST_NAME = 100
+"""Letters of a trial's name."""
 
 
 class TrialRun(NamedTuple):
@@ -59,7 +63,7 @@ def trial_key(
     return stable_hash(
         {
             "schema": TRIAL_SCHEMA,
-            "configuration": {name: float(value) for name, value in configuration.items()},
+            "configuration": hashed_values(configuration),
             "seed": seed,
             "events": events_digest,
             "constants": dict(constants),
@@ -75,10 +79,14 @@ def trial_name(trial_id: str, configuration: Configuration) -> str:
     --------
     >>> trial_name("t003", {"lr": 3.5e-4, "output_dim": 32, "n_glayers_id": 2, "n_glayers_reg": 3})
     't003 lr=3.5e-04 d=32 L=2+3'
+    >>> trial_name("t003", {"lr": 3.5e-4, "activation": "relu", "bias": True})
+    't003 lr=0.00035 activation=relu bias=True'
     """
     c = configuration
     if not {"lr", "output_dim", "n_glayers_id", "n_glayers_reg"} <= set(c):
-        return trial_id
+        return " ".join([trial_id, *(f"{name}={short_text(value)}" for name, value in c.items())])[
+            :LONGEST_NAME
+        ]
     return f"{trial_id} lr={c['lr']:.1e} d={c['output_dim']} L={c['n_glayers_id']}+{c['n_glayers_reg']}"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from mlpf_hpo.space import Configuration
+from mlpf_hpo.space import Configuration, to_text
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.delivery import Delivery
 from mlpf_hpo.tracking.driver_process import driver_tags
@@ -138,7 +138,7 @@ class RunWriter:
             "trial_id": trial_id,
             PARENT: parent_run_id,
         }
-        params = {**configuration, "seed": seed}
+        params = {**{key: to_text(value) for key, value in configuration.items()}, "seed": seed}
         name = trial_name(trial_id, configuration)
         opening = opening_of(
             kind, trial_id, identity, name, everything, params, digest, dataset_path, _now_ms()

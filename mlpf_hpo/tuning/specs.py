@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from mlpf_hpo.config import Params
+from mlpf_hpo.config.mlpf_space import smallest_bin
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.events.store import EventStore
@@ -58,7 +59,7 @@ def plan_trials(params: Params, events: Path, n: int, purpose: str) -> list[Tria
 
 def _check_hash_columns(params: Params, stores: list[EventStore]) -> None:
     largest = max(int(store.element_counts.max()) for store in stores)
-    smallest = min(params.space.bin_size.values)
+    smallest = smallest_bin(params.space.search_space())
     needed = math.ceil(largest / smallest) // 2  # as `EventSizes.n_hyperplanes`
     if needed > params.network.hash_columns:
         raise ConfigurationError(

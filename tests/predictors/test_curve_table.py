@@ -56,7 +56,7 @@ def test_something_else_than_a_table(predictor, name) -> None:
         (FRAME.drop(columns="loss_0"), "column loss_0 is missing, there are loss_1 to loss_5"),
         (FRAME.rename(columns={"loss_2": "loss_02"}), "column loss_2 is missing"),
         (FRAME[["lr", "dropout"]], "no columns loss_0, loss_1, ...; there are lr, dropout"),
-        (FRAME.assign(name="abc"), "row 0, column name: 'abc' is not a number; leave out columns"),
+        (FRAME.assign(name=[0.5] * 19 + ["abc"]), "row 0, hyperparameter name: 0.5 is not a text"),
         (
             FRAME.assign(lr=np.where(np.arange(20) == 7, np.nan, 1.0)),
             "row 7, hyperparameter lr: nan",

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from mlpf_hpo.curves.cells import curve_columns, hyperparameter_column
+from mlpf_hpo.curves.column_names import BOOKKEEPING
 from mlpf_hpo.curves.columns import check_distinct, check_names, curve_names, find_hyperparameters
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.restarts import first_restarts
-from mlpf_hpo.curves.schema import BOOKKEEPING, LearningCurves
+from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.file_kind import NO_TEXT_DATA, file_kind
 from mlpf_hpo.metric_modes import resolve_mode

@@ -1,0 +1,72 @@
+"""Which search spaces MLPF can be trained in: those of table 1's hyperparameters, with values it can take."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mlpf_hpo.errors import did_you_mean
+from mlpf_hpo.space import TABLE_1, Choice, Domain, Integer, SearchSpace, is_number
+
+
+class Limits(NamedTuple):
+    """Values of a hyperparameter that MLPF can be trained with: in [low, below), whole numbers or any."""
+
+    low: float
+    below: float
+    whole: bool
+
+
+LIMITS = {
+    "lr": Limits(0, float("inf"), whole=False),
+    "n_glayers_id": Limits(0, 101, whole=True),
+    "n_glayers_reg": Limits(0, 101, whole=True),
+    "dropout": Limits(0, 1, whole=False),
+    "bin_size": Limits(1, 10**6 + 1, whole=True),
+    "output_dim": Limits(1, 2**16 + 1, whole=True),
+    "weight_decay": Limits(0, float("inf"), whole=False),
+}
+
+
+def space_problems(space: SearchSpace) -> dict[str, str]:
+    """Return what MLPF cannot be trained with, hyperparameter -> what is wrong; nothing if it can.
+
+    Examples
+    --------
+    >>> space_problems(SearchSpace({**TABLE_1.domains, "dropout": Choice((0.1, 1.0))}))
+    {'dropout': '1 cannot be trained with; values must be at least 0 and below 1'}
+    """
+    found = {}
+    for name in dict.fromkeys((*space.domains, *TABLE_1.names)):
+        if name not in TABLE_1.names:
+            hint = did_you_mean(name, TABLE_1.names)
+            found[name] = f"unknown key{hint}; MLPF takes {', '.join(TABLE_1.names)}"
+        elif name not in space.domains:
+            found[name] = "missing: MLPF needs it"
+        else:
+            problem = _problem(space.domains[name], LIMITS[name])
+            if problem:
+                found[name] = problem
+    return found
+
+
+def _problem(domain: Domain, limits: Limits) -> str | None:
+    if limits.whole and not isinstance(domain, Choice | Integer):
+        return "a range of real numbers; values must be whole numbers: add type: int, or give a list"
+    for value in domain.values if isinstance(domain, Choice) else (domain.low, domain.high):
+        if not is_number(value):
+            return f"{value!r} cannot be trained with; values must be numbers"
+        number = float(value)
+        if not limits.low <= number < limits.below:
+            allowed = f"at least {limits.low:g}"
+            if limits.below != float("inf"):
+                allowed += f" and below {limits.below:g}"
+            return f"{number:g} cannot be trained with; values must be {allowed}"
+        if limits.whole and number != round(number):
+            return f"{number:g} cannot be trained with; values must be whole numbers"
+    return None
+
+
+def smallest_bin(space: SearchSpace) -> int:
+    """Return the smallest bin size of a space."""
+    domain = space.domains["bin_size"]
+    return round(float(min(domain.values))) if isinstance(domain, Choice) else round(domain.low)
