@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +14,12 @@ from mlpf_hpo.files import write_json, write_text, written_whole
 from mlpf_hpo.reporting.figures import FIGURES
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
-from mlpf_hpo.reporting.page import bullets, figure_section, whole_page
+from mlpf_hpo.reporting.page import render_page
 from mlpf_hpo.reporting.physics_figures import SHOWN
 from mlpf_hpo.reporting.physics_table import summary_metrics
-from mlpf_hpo.reporting.style import Panel, png, svg
+from mlpf_hpo.reporting.style import png
 from mlpf_hpo.reporting.tables import (
+    Table,
     table_1,
     table_2,
     table_benchmark,
@@ -50,17 +51,24 @@ def build_report(inputs: ReportInput, out: Path) -> Path:
         The page.
     """
     panels = [make(inputs) for make in FIGURES] + [make(inputs.physics) for make in SHOWN]
-    drawn = {panel.name: svg(panel.figure, panel.name, panel.title) for panel in panels}
     with written_whole(out / "figures") as folder:
         folder.mkdir(parents=True)
         for panel in panels:
-            (folder / f"{panel.name}.svg").write_text(drawn[panel.name], encoding="utf-8")
+            (folder / f"{panel.name}.svg").write_text(panel.svg, encoding="utf-8")
             (folder / f"{panel.name}.png").write_bytes(png(panel.figure))
     write_json(out / "metrics.json", metrics(inputs))
     write_text(out / "incumbent.csv", _incumbent_csv(inputs))
     write_text(out / "predictors.csv", _predictors_csv(inputs))
     page = out / "index.html"
-    write_text(page, _page(inputs, panels, drawn))
+    values: dict[str, Any] = {
+        "heading": f"MLPF hyperparameter search: {inputs.curves.source}",
+        "lead": _lead(inputs),
+        "links": mlflow_links(inputs),
+        "panels": {panel.name: panel for panel in panels},
+        "tables": _tables(inputs),
+        "limits": _limits(inputs),
+    }
+    write_text(page, render_page("report.html", title="MLPF hyperparameter search", **values))
     return page
 
 
@@ -79,36 +87,16 @@ def metrics(inputs: ReportInput) -> dict[str, float]:
     return out
 
 
-def _page(inputs: ReportInput, panels: list[Panel], drawn: dict[str, str]) -> str:
-    by_name = {panel.name: panel for panel in panels}
-
-    def show(name: str) -> str:
-        return figure_section(by_name[name], drawn[name])
-
-    parts = [
-        f"<h1>MLPF hyperparameter search: {escape(inputs.curves.source)}</h1>",
-        f'<p class="lead">{escape(_lead(inputs))}</p>',
-        _where_to_look(inputs),
-        show("figure-search"),
-        table_search(inputs),
-        show("figure-1"),
-        "<h2>What the best trial reconstructs</h2>",
-        table_physics(inputs.physics),
-        *(show(panel.name) for panel in panels if panel.name.startswith("physics-")),
-        "<h2>The search space</h2>",
-        table_1(inputs),
-        show("figure-3"),
-        show("figure-4"),
-        table_scores(inputs),
-        show("figure-5"),
-        table_2(inputs),
-        show("figure-6"),
-        show("figure-7"),
-        table_machines(inputs),
-        table_benchmark(inputs),
-        _limits(inputs),
-    ]
-    return whole_page("MLPF hyperparameter search", parts)
+def _tables(inputs: ReportInput) -> dict[str, Table]:
+    return {
+        "search": table_search(inputs),
+        "physics": table_physics(inputs.physics),
+        "space": table_1(inputs),
+        "scores": table_scores(inputs),
+        "splits": table_2(inputs),
+        "machines": table_machines(inputs),
+        "benchmark": table_benchmark(inputs),
+    }
 
 
 def _lead(inputs: ReportInput) -> str:
@@ -128,13 +116,14 @@ def _lead(inputs: ReportInput) -> str:
     )
 
 
-def _where_to_look(inputs: ReportInput) -> str:
+def mlflow_links(inputs: ReportInput) -> list[tuple[str, str]]:
+    """Return where in MLflow to look at the run: labels and addresses."""
     runs, search = inputs.campaign_runs, inputs.search
     experiment, best = runs["experiment_id"], best_runs(inputs)
     views = trial_views(inputs.campaign["campaign_id"], _marks(inputs), inputs.curves.target)
     policies = search["policies"].values()
     compared = search_key(trial["trial_key"] for policy in policies for trial in policy["trials"])
-    targets = [
+    return [
         *figure_links(experiment, runs["parent_run_id"]),
         *((view.label, links.saved_view_link(experiment, view.key)) for view in views),
         (f"Parallel coordinates of the best {len(best)} trials", links.compare_link(experiment, best)),
@@ -146,11 +135,6 @@ def _where_to_look(inputs: ReportInput) -> str:
         ),
         ("The champion", links.model_link(search["champion"]["name"], search["champion"]["version"])),
     ]
-    items = "".join(f'<li><a href="{escape(url)}">{escape(told)}</a></li>' for told, url in targets)
-    return (
-        '<nav aria-label="In MLflow"><p>In MLflow (start it with <code>make ui</code>):</p>'
-        f"<ul>{items}</ul></nav>"
-    )
 
 
 def _marks(inputs: ReportInput) -> list[TrialMark]:
@@ -169,7 +153,7 @@ def best_runs(inputs: ReportInput, n: int = 10) -> list[str]:
     return [str(inputs.curves.run_ids[row]) for row in order[:n]]
 
 
-def _limits(inputs: ReportInput) -> str:
+def _limits(inputs: ReportInput) -> list[str]:
     machines = compare_machines(inputs.curves)
     told = [
         "Figure 2, scaling from one worker to a cluster: this run has one machine and measures no scaling.",
@@ -190,7 +174,7 @@ def _limits(inputs: ReportInput) -> str:
         for policy in inputs.search["policies"].values()
         if policy["failed"]
     ]
-    return f"<h2>What this run can't show</h2>{bullets(told)}"
+    return told
 
 
 def _incumbent_csv(inputs: ReportInput) -> str:

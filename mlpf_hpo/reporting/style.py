@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 
 import matplotlib as mpl
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, SETTINGS, canvas, plain_log, png, scale_of
@@ -27,7 +29,6 @@ __all__ = [
     "png",
     "ratio_canvas",
     "scale_of",
-    "svg",
 ]
 
 
@@ -47,6 +48,16 @@ class Panel:
     title: str
     caption: str
     figure: Figure
+
+    @cached_property
+    def svg(self) -> Markup:
+        """The figure as inline SVG, drawn once."""
+        return Markup(_svg(self.figure, self.name, self.title))  # noqa: S704
+
+    @cached_property
+    def _svg(self) -> Markup:
+        """The figure as inline SVG, drawn once."""
+        return Markup(_svg(self.figure, self.name, self.title))  # noqa: S704
 
 
 @contextmanager
@@ -84,7 +95,7 @@ LEGEND_HEIGHT = 0.5
 """Inches above the panels of `ratio_canvas`."""
 
 
-def svg(figure: Figure, name: str, title: str) -> str:
+def _svg(figure: Figure, name: str, title: str) -> str:
     """Return a figure as inline SVG that takes the page's text colour.
 
     Parameters

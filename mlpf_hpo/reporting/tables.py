@@ -1,10 +1,11 @@
-"""The paper's tables, redone on this run, as HTML."""
+"""The paper's tables, redone on this run."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from html import escape
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mlpf_hpo.evaluation.validation_result import ValidationResult
@@ -19,45 +20,36 @@ from mlpf_hpo.space import TABLE_1, Choice, Integer
 from mlpf_hpo.tracking.hosts import describe_host_record, describe_versions
 
 
-def html_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table whose first column names its rows.
+@dataclass(frozen=True)
+class Table:
+    """A table of text; ``templates/parts.html`` makes HTML of it.
 
-    The last cell of a row shorter than the header spans what is left; columns of numbers stand to the right.
+    Attributes
+    ----------
+    caption : str
+        What it shows, and what it was measured on.
+    header : sequence of str
+        Names of the columns, the first of which names the rows.
+    rows : sequence of sequences of str
+        Cells; the last one of a row shorter than the header spans what is left.
     """
-    whole = [row for row in rows if len(row) == len(header)]
-    numbers = [column > 0 and _are_numbers([row[column] for row in whole]) for column in range(len(header))]
-    head = "".join(
-        f'<th scope="col"{_shown(right)}>{escape(cell)}</th>'
-        for cell, right in zip(header, numbers, strict=True)
-    )
-    body = "".join(_row(row, numbers) for row in rows)
-    return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption[:60])}"><table>'
-        f"<caption><div>{escape(caption)}</div></caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div>"
-    )
 
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
-def _row(row: Sequence[str], numbers: Sequence[bool]) -> str:
-    first, *rest = row
-    cells = [
-        f"<td{_shown(right)}>{escape(cell)}</td>" for cell, right in zip(rest, numbers[1:], strict=False)
-    ]
-    left_over = len(numbers) - len(row)
-    if left_over:
-        cells[-1] = f'<td colspan="{left_over + 1}">{escape(rest[-1])}</td>'
-    return f'<tr><th scope="row">{escape(first)}</th>{"".join(cells)}</tr>'
+    @cached_property
+    def is_number(self) -> list[bool]:
+        """Which columns hold numbers, and stand to the right."""
+        whole = [row for row in self.rows if len(row) == len(self.header)]
+        return [i > 0 and _are_numbers([row[i] for row in whole]) for i in range(len(self.header))]
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
     return bool(cells) and all(re.match(r"[-+]?\d[^a-z]*$|–$", cell) for cell in cells)
 
 
-def _shown(right: bool) -> str:
-    return ' class="number"' if right else ""
-
-
-def table_1(inputs: ReportInput) -> str:
+def table_1(inputs: ReportInput) -> Table:
     """Return the search space."""
     rows = []
     space = inputs.params.space.search_space()
@@ -69,10 +61,10 @@ def table_1(inputs: ReportInput) -> str:
             whole = ", whole numbers" if isinstance(domain, Integer) else ""
             rows.append((name, f"{scale}{whole}", f"{domain.low:g} to {domain.high:g}"))
     default = " (the paper's)" if space == TABLE_1 else ""
-    return html_table(f"Table 1: the search space{default}.", ("hyperparameter", "scale", "values"), rows)
+    return Table(f"Table 1: the search space{default}.", ("hyperparameter", "scale", "values"), rows)
 
 
-def table_2(inputs: ReportInput) -> str:
+def table_2(inputs: ReportInput) -> Table:
     """Return R2 of the predictors over random splits, and what this number of curves doesn't allow."""
     table = inputs.predictors["table_2"]
     rows: list[tuple[str, ...]] = [
@@ -85,10 +77,10 @@ def table_2(inputs: ReportInput) -> str:
         f"training curves, {table['known_epochs']} of {inputs.predictors['n_epochs']} epochs seen. "
         "Transformers are fitted on training rows, and all trials of a configuration stand on one side."
     )
-    return html_table(caption, ("predictor", "best", "worst", "mean", "std"), rows)
+    return Table(caption, ("predictor", "best", "worst", "mean", "std"), rows)
 
 
-def table_scores(inputs: ReportInput) -> str:
+def table_scores(inputs: ReportInput) -> Table:
     """Return the honest scores of every candidate."""
     p = inputs.predictors
     metrics = ("spearman", "kendall", "top_recall", "r2_quantile", "r2_loss", "coverage")
@@ -109,10 +101,10 @@ def table_scores(inputs: ReportInput) -> str:
         f"nominally {p['coverage']:.0%}.{''.join(f' {note[0].upper()}{note[1:]}.' for note in notes)}"
     )
     header = ("predictor", "Spearman", "Kendall", "top recall", "R² (quantiles)", "R² (loss)", "coverage")
-    return html_table(caption, header, rows)
+    return Table(caption, header, rows)
 
 
-def table_search(inputs: ReportInput) -> str:
+def table_search(inputs: ReportInput) -> Table:
     """Return what each policy spent and found."""
     rows = [
         (
@@ -146,10 +138,10 @@ def table_search(inputs: ReportInput) -> str:
         "failed",
         "seconds",
     )
-    return html_table(caption, header, rows)
+    return Table(caption, header, rows)
 
 
-def table_machines(inputs: ReportInput) -> str:
+def table_machines(inputs: ReportInput) -> Table:
     """Return the machines, how fast trials ran on each, and what they are."""
     hosts = {record["hardware_label"]: record for record in inputs.hosts}
     rows = []
@@ -172,20 +164,20 @@ def table_machines(inputs: ReportInput) -> str:
         "width and bin size."
     )
     header = ("machine", "trials", "events/s", "elements/s", "at equal configuration", "hardware", "software")
-    return html_table(caption, header, rows)
+    return Table(caption, header, rows)
 
 
-def table_physics(result: ValidationResult) -> str:
+def table_physics(result: ValidationResult) -> Table:
     """Return the headline numbers of the best trial's reconstruction."""
     caption = (
         f"{describe_about(result)} Efficiency and fake rate count elements; momenta are those where the "
         "class is right, relative to the true ones. Differences are on the same events. All numbers, by "
         "pt, eta and kind of element, are in results/physics/table.csv."
     )
-    return html_table(caption, HEADER, table_rows(result))
+    return Table(caption, HEADER, table_rows(result))
 
 
-def table_benchmark(inputs: ReportInput) -> str:
+def table_benchmark(inputs: ReportInput) -> Table:
     """Return the benchmark's score."""
     stats, run = benchmark_stats(inputs), inputs.benchmark["run_info"]
     rows: list[tuple[str, str]] = [
@@ -195,7 +187,7 @@ def table_benchmark(inputs: ReportInput) -> str:
         ("log", str(inputs.benchmark["report"]["log"])),
     ]
     rows += [(str(name), told) for name, value in _facts(inputs.benchmark) if (told := _told(value))]
-    return html_table("Training throughput, HEP-Workloads format.", ("quantity", "value"), rows)
+    return Table("Training throughput, HEP-Workloads format.", ("quantity", "value"), rows)
 
 
 def _facts(benchmark: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.files import write_json, write_text
 from mlpf_hpo.predictors.criteria import PERSISTENCE
-from mlpf_hpo.reporting.page import bullets, figure_section, whole_page
-from mlpf_hpo.reporting.style import Panel, svg
+from mlpf_hpo.reporting.page import render_page
 from studies.published import figures
 from studies.published.data import PublishedCurves
 from studies.published.methods import QPU
@@ -40,7 +38,7 @@ def build_published_report(content: Mapping[str, Any], curves: PublishedCurves, 
     numbers = outcome(content)
     write_json(out / "metrics.json", headline(numbers))
     page = out / "index.html"
-    write_text(page, whole_page(TITLE, _parts(content, numbers, curves), width="80rem"))
+    write_text(page, render_page("study.html", Path(__file__).parent, **_values(content, numbers, curves)))
     return page
 
 
@@ -75,36 +73,32 @@ def verdict(difference: Mapping[str, float]) -> str:
     return "is worse than" if difference["high"] < 0 else "is not told apart from"
 
 
-def _parts(content: Mapping[str, Any], numbers: Mapping[str, Any], curves: PublishedCurves) -> list[str]:
-    def show(panel: Panel) -> str:
-        return figure_section(panel, svg(panel.figure, panel.name, panel.title))
-
-    return [
-        f"<h1>{TITLE}</h1>",
-        f'<p class="lead">{escape(lead(numbers))}</p>',
-        "<h2>Table 2, with honest numbers beside</h2>",
-        table_2(content, numbers),
-        show(figures.figure_contribution(content)),
-        table_annealer(content, numbers),
-        show(figures.figure_energies(content)),
-        show(figures.figure_3(curves)),
-        show(figures.figure_4(content)),
-        show(figures.figure_5(content)),
-        show(figures.figure_6(content)),
-        "<h2>Honest scores by the rows that are used</h2>",
-        *(table_honest(content, numbers, rows) for rows in content["honest"]),
-        f"<h2>What comes back to the digit, and what can't</h2>{_reproduced(content)}",
-        f"<h2>What is wrong with the paper's protocol</h2>{bullets(_flaws(content))}",
-    ]
-
-
-def _reproduced(content: Mapping[str, Any]) -> str:
-    told = content["reproduced"]
-    sentence = (
-        f"{len(told['values'])} published R² follow from the stored solutions; the largest difference is "
-        f"{told['largest_error']:.0e}. Not possible:"
-    )
-    return f"<p>{escape(sentence)}</p>{bullets(told['not_possible'])}"
+def _values(
+    content: Mapping[str, Any], numbers: Mapping[str, Any], curves: PublishedCurves
+) -> dict[str, Any]:
+    """Return what ``study.html`` shows."""
+    reproduced = content["reproduced"]
+    return {
+        "title": TITLE,
+        "lead": lead(numbers),
+        "table_2": table_2(content, numbers),
+        "contribution": figures.figure_contribution(content),
+        "table_annealer": table_annealer(content, numbers),
+        "panels": [
+            figures.figure_energies(content),
+            figures.figure_3(curves),
+            figures.figure_4(content),
+            figures.figure_5(content),
+            figures.figure_6(content),
+        ],
+        "tables_honest": [table_honest(content, numbers, rows) for rows in content["honest"]],
+        "reproduced": (
+            f"{len(reproduced['values'])} published R² follow from the stored solutions; the largest "
+            f"difference is {reproduced['largest_error']:.0e}. Not possible:"
+        ),
+        "not_possible": reproduced["not_possible"],
+        "flaws": _flaws(content),
+    }
 
 
 def _flaws(content: Mapping[str, Any]) -> list[str]:

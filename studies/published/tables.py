@@ -10,7 +10,7 @@ import numpy as np
 from mlpf_hpo.number_format import fixed
 from mlpf_hpo.number_format import interval as number_interval
 from mlpf_hpo.predictors.criteria import PERSISTENCE
-from mlpf_hpo.reporting.tables import html_table
+from mlpf_hpo.reporting.tables import Table
 from studies.published.methods import QPU
 from studies.published.outcome import CEILING, NULL, SCORES
 from studies.published.paper import spread
@@ -40,7 +40,7 @@ WORDS = {
 }
 
 
-def table_2(content: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+def table_2(content: Mapping[str, Any], numbers: Mapping[str, Any]) -> Table:
     """Return table 2: as printed, rerun under the same protocol, and the honest scores beside."""
     rows = [_row(content, numbers, size, name) for size in SIZES for name in SHOWN]
     header = (
@@ -64,10 +64,10 @@ def table_2(content: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
         "on new test rows, and compare with the next table only. Last column: paired, with its 95 % "
         "bootstrap interval over splits."
     )
-    return html_table(caption, header, rows)
+    return Table(caption, header, rows)
 
 
-def table_annealer(content: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+def table_annealer(content: Mapping[str, Any], numbers: Mapping[str, Any]) -> Table:
     """Return the annealer's stored solutions minus every other method on the same rows."""
     rows = []
     for size in SIZES:
@@ -84,10 +84,10 @@ def table_annealer(content: Mapping[str, Any], numbers: Mapping[str, Any]) -> st
         "over the few splits that are stored. Minus random bits: what sampling by quantum annealing added. "
         "Minus the exact regression: what it missed."
     )
-    return html_table(caption, header, rows)
+    return Table(caption, header, rows)
 
 
-def table_honest(content: Mapping[str, Any], numbers: Mapping[str, Any], rows_name: str) -> str:
+def table_honest(content: Mapping[str, Any], numbers: Mapping[str, Any], rows_name: str) -> Table:
     """Return all honest scores of a row set, with differences to the null and the ceiling."""
     told = content["curves"]["row_sets"][rows_name]
     rows = []
@@ -116,7 +116,7 @@ def table_honest(content: Mapping[str, Any], numbers: Mapping[str, Any], rows_na
         "mean ± standard deviation over splits. Differences are of R² in quantiles, paired, with 95 % "
         "bootstrap intervals over splits."
     )
-    return html_table(caption, header, rows)
+    return Table(caption, header, rows)
 
 
 def interval(told: Mapping[str, float]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mlpf_hpo.evaluation.intervals import Estimate
 from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.reporting.physics_table import Line, describe_about, describe_truth, headlines, told
-from mlpf_hpo.reporting.tables import html_table
+from mlpf_hpo.reporting.tables import Table
 
 BETTER = {
     "efficiency": 1,
@@ -64,8 +64,8 @@ def describe_difference(sample: str, validation_result: ValidationResult, other:
     )
 
 
-def describe_table(beside_rules: ValidationResult, with_identity_baseline: ValidationResult) -> str:
-    """Return the headline numbers of a sample as an HTML table, columns as in `HEADER`."""
+def table_of_sample(beside_rules: ValidationResult, with_identity_baseline: ValidationResult) -> Table:
+    """Return the headline numbers of a sample, columns as in `HEADER`."""
     rows = []
     for line, copy in _both(beside_rules, with_identity_baseline):
         values = (line.row.mlpf, line.row.ycand, copy.row.ycand)
@@ -76,7 +76,7 @@ def describe_table(beside_rules: ValidationResult, with_identity_baseline: Valid
         "it is known as, every tower a photon or neutral hadron. Momenta are those where the class is right, "
         "which are other elements for each; differences are on the same events."
     )
-    return html_table(caption, HEADER, rows)
+    return Table(caption, HEADER, rows)
 
 
 def _both(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.files import write_json, write_text, written_whole
-from mlpf_hpo.reporting.page import bullets, figure_section, whole_page
+from mlpf_hpo.reporting.page import render_page
 from mlpf_hpo.reporting.physics_figures import SHOWN, efficiency, jets
-from mlpf_hpo.reporting.style import Panel, png, svg
+from mlpf_hpo.reporting.style import png
 from studies.reference_training.curve import describe_curve, figure_curve, minutes
-from studies.reference_training.differences import describe_difference, describe_table, numbers, verdicts
+from studies.reference_training.differences import describe_difference, numbers, table_of_sample, verdicts
 
 TITLE = "The reference training: what MLPF learns at this scale"
 
@@ -57,7 +56,13 @@ def build_reference_report(training: Mapping[str, Any], judged: list[Judged], ou
     write_json(out / "metrics.json", _metrics(training, judged))
     _write_figures(training, judged, out / "figures")
     page = out / "index.html"
-    write_text(page, whole_page(TITLE, list(_parts(training, judged)), width="80rem"))
+    values = {
+        "title": TITLE,
+        "samples": list(map(_shown, judged)),
+        "curve": figure_curve(training),
+        "about_curve": describe_curve(training),
+    }
+    write_text(page, render_page("study.html", Path(__file__).parent, **values))
     return page
 
 
@@ -87,34 +92,20 @@ def _write_figures(training: Mapping[str, Any], judged: list[Judged], folder: Pa
                 (temporary / name).write_bytes(png(panel.figure))
 
 
-def _parts(training: Mapping[str, Any], judged: list[Judged]) -> Iterator[str]:
-    yield f"<h1>{TITLE}</h1>"
-    for sample in judged:
-        difference = describe_difference(sample.name, sample.beside_rules, "the rules")
-        yield f'<p class="lead">{escape(difference)}</p>'
-    yield "<h2>Where MLPF wins, and where it loses</h2>"
-    for sample in judged:
-        for validation_result, other in (
-            (sample.beside_rules, "the rules"),
-            (sample.with_identity_baseline, "the copied input"),
-        ):
-            yield f"<h3>On {escape(sample.name)}, beside {other}</h3>"
-            yield bullets(
-                [
-                    f"{verdict}: {', '.join(found)}"
-                    for verdict, found in verdicts(validation_result).items()
-                    if found
-                ]
-            )
-    yield _section(figure_curve(training))
-    yield f"<p>{escape(describe_curve(training))}</p>"
-    for sample in judged:
-        yield f"<h2>{escape(sample.name)}</h2>"
-        yield describe_table(sample.beside_rules, sample.with_identity_baseline)
-        for make in SHOWN:
-            yield _section(make(sample.beside_rules), f"{sample.beside_rules.about['process']}-")
-
-
-def _section(panel: Panel, prefix: str = "") -> str:
-    named = replace(panel, name=f"{prefix}{panel.name}")
-    return figure_section(named, svg(panel.figure, named.name, panel.title))
+def _shown(sample: Judged) -> dict[str, Any]:
+    """Return what ``study.html`` shows of a sample."""
+    beside = {"the rules": sample.beside_rules, "the copied input": sample.with_identity_baseline}
+    panels = [make(sample.beside_rules) for make in SHOWN]
+    return {
+        "name": sample.name,
+        "difference": describe_difference(sample.name, sample.beside_rules, "the rules"),
+        "verdicts": {
+            other: [f"{verdict}: {', '.join(found)}" for verdict, found in verdicts(result).items() if found]
+            for other, result in beside.items()
+        },
+        "table": table_of_sample(sample.beside_rules, sample.with_identity_baseline),
+        # Ids are unique on the page: both samples have the same figures.
+        "panels": [
+            replace(panel, name=f"{sample.beside_rules.about['process']}-{panel.name}") for panel in panels
+        ],
+    }
