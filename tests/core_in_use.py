@@ -38,53 +38,32 @@ def import_every_module() -> int:
 def use() -> None:
     """Go once around: configurations, curves, a predictor, a selection, a search by recorded curves."""
     import numpy as np
-    import pandas as pd
 
     from mlpf_hpo.curves.schema import LearningCurves
     from mlpf_hpo.predictors.factory import make_predictor
     from mlpf_hpo.predictors.nested_cv import select
     from mlpf_hpo.predictors.settings import PredictorsParams
-    from mlpf_hpo.search.ledger import Ledger
-    from mlpf_hpo.search.scheduler import Decision
     from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
-    from mlpf_hpo.search.trial_state import Trial
-    from mlpf_hpo.space import LogUniform, SearchSpace, config_id
+    from mlpf_hpo.search.simulator import simulate
+    from mlpf_hpo.space import LogUniform, SearchSpace
     from mlpf_hpo.target_metric import TargetMetric
 
     space = SearchSpace({"lr": LogUniform(1e-4, 1e-1)})
     configurations = space.stream(24, seed=1)
-    n = len(configurations)
-    table = pd.DataFrame({"config_id": [config_id(c) for c in configurations], "seed": range(n)})
-    table["lr"] = [configuration["lr"] for configuration in configurations]
-    ends = np.abs(np.log10(table["lr"].to_numpy()) + 2)[:, None]
-    losses = 1 + ends + np.exp(-np.arange(1, 10) / 3)
-    curves = LearningCurves(
-        configs=table,
-        metrics={"loss": losses},
-        target=TargetMetric("loss", "min"),
-        status=np.full(n, "finished"),
-        restart_epoch=np.full(n, -1),
-        source="made here",
-        run_ids=np.full(n, ""),
-        hardware=np.full(n, ""),
-    )
+    ends = [[abs(np.log10(configuration["lr"]) + 2)] for configuration in configurations]
+    losses = 1 + np.array(ends) + np.exp(-np.arange(1, 10) / 3)
+    curves = LearningCurves.from_arrays(configurations, losses, TargetMetric("loss", "min"))
     params = PredictorsParams(candidates=("persistence", "ridge"), outer_folds=3)
     predictor = make_predictor("ridge", params, seed=0, known_epochs=(0, 3)).fit(curves.frame(), curves.final)
     predicted = predictor.predict_interval(curves.frame(3))
-    assert predicted.mean.shape == predicted.lower.shape == (n,)
+    assert predicted.mean.shape == predicted.lower.shape == (24,)
     assert np.abs(predicted.mean - curves.final).max() < 0.1
     assert select(curves, params, seed=0).winner in params.candidates
 
-    trials = [Trial(f"t{i:03d}", f"t{i:03d}", c) for i, c in enumerate(configurations)]
-    ledger = Ledger(trials, StoppingASHA(9), 9, curves.target)
-    while not ledger.all_ended:
-        trial_id = ledger.next_trial()
-        for epoch, value in enumerate(losses[int(trial_id[1:])], start=1):
-            if ledger.result(trial_id, epoch, float(value)) is Decision.STOP:
-                break
-        ledger.ended(trial_id)
-    assert ledger.best() == losses.min()
-    assert {trial.status for trial in trials} == {"finished", "stopped"}
+    found = simulate(curves, StoppingASHA(9), workers=4, seed=0)
+    assert found.best == losses.min()
+    assert found.epochs < losses.size
+    assert {trial.status for trial in found.trials} == {"finished", "stopped"}
 
 
 if __name__ == "__main__":

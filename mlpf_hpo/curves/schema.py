@@ -8,12 +8,13 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pandas.api.types import is_numeric_dtype
 
 from mlpf_hpo.curves.column_names import BOOKKEEPING
+from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.errors import DataError, did_you_mean
-from mlpf_hpo.space import Mode
+from mlpf_hpo.space import Configuration, Mode, config_id
 from mlpf_hpo.target_metric import TargetMetric
 
 FloatArray = NDArray[np.float64]
@@ -92,6 +93,53 @@ class LearningCurves:
             if len(getattr(self, name)) != n_trials:
                 raise DataError(f"{name} has {len(getattr(self, name))} entries, configs {n_trials} rows")
         object.__setattr__(self, "metrics", MappingProxyType(dict(self.metrics)))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        configurations: Sequence[Configuration],
+        values: ArrayLike,
+        target: TargetMetric,
+        source: str = "",
+        seeds: Sequence[int] | None = None,
+    ) -> LearningCurves:
+        """Return the curves of trainings of one's own.
+
+        Parameters
+        ----------
+        configurations : sequence of mapping [n_trials]
+            Hyperparameter name -> value of each trial, the same names in all.
+        values : array [n_trials, n_epochs]
+            The metric after each epoch, NaN after a curve's end.
+        target : TargetMetric
+            The metric's name, and whether small or large values are good.
+        source : str
+            Where the curves come from, for captions.
+        seeds : sequence of int [n_trials], optional
+            Seed of each trial; -1, for unknown, by default.
+
+        Raises
+        ------
+        DataError
+            If there is not one row of numbers for every configuration.
+        """
+        table = np.array(values, dtype=float)
+        n = len(configurations)
+        if table.ndim != 2 or len(table) != n:
+            raise DataError(f"values have shape {table.shape}; needed is ({n}, number of epochs)")
+        configs = pd.DataFrame([dict(configuration) for configuration in configurations])
+        configs.insert(0, "config_id", [config_id(configuration) for configuration in configurations])
+        configs.insert(1, "seed", [-1] * n if seeds is None else list(seeds))
+        return cls(
+            configs=configs,
+            metrics={target.metric: table},
+            target=target,
+            status=np.where(np.isfinite(table).all(axis=1), "finished", "unknown"),
+            restart_epoch=first_restarts(table),
+            source=source,
+            run_ids=np.full(n, ""),
+            hardware=np.full(n, ""),
+        )
 
     def __len__(self) -> int:
         """Return the number of trials."""
