@@ -1,5 +1,102 @@
-"""Hyperparameter search for MLPF in which predicted learning curves decide what to stop."""
+"""Hyperparameter search in which predicted learning curves decide what to stop.
 
-from importlib.metadata import version
+The public names below are loaded when they are first used: ``import mlpf_hpo`` alone loads neither Ray, nor
+MLflow, nor PyTorch, nor scikit-learn.
 
-__version__ = version("mlpf_hpo")
+Examples
+--------
+>>> import mlpf_hpo
+>>> "simulate" in dir(mlpf_hpo)
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what mypy and editors see; `_HOMES` says the same to a running program
+    from mlpf_hpo.curves.dataset import read_curves as read_curves
+    from mlpf_hpo.curves.dataset import write_curves as write_curves
+    from mlpf_hpo.curves.readers.csv_table import import_csv as import_csv
+    from mlpf_hpo.curves.schema import LearningCurves as LearningCurves
+    from mlpf_hpo.events.datamodule import EventDataModule as EventDataModule
+    from mlpf_hpo.mlpf.module import MLPFModule as MLPFModule
+    from mlpf_hpo.mlpf.network import MLPF as MLPF
+    from mlpf_hpo.predictors.curve_predictor import CurvePredictor as CurvePredictor
+    from mlpf_hpo.predictors.factory import make_predictor as make_predictor
+    from mlpf_hpo.predictors.model_file import load_predictor as load_predictor
+    from mlpf_hpo.predictors.nested_cv import select as select
+    from mlpf_hpo.predictors.settings import PredictorsParams as PredictorsParams
+    from mlpf_hpo.registry.champion_scope import ChampionScope as ChampionScope
+    from mlpf_hpo.registry.load import load_champion as load_champion
+    from mlpf_hpo.search.bounds import Bounds as Bounds
+    from mlpf_hpo.search.frontier import frontier as frontier
+    from mlpf_hpo.search.scheduler import BaseScheduler as BaseScheduler
+    from mlpf_hpo.search.scheduler import Decision as Decision
+    from mlpf_hpo.search.scheduler import Scheduler as Scheduler
+    from mlpf_hpo.search.schedulers import make_scheduler as make_scheduler
+    from mlpf_hpo.search.schedulers.full_training import FullTraining as FullTraining
+    from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler as PredictiveScheduler
+    from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA as PromotionASHA
+    from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA as StoppingASHA
+    from mlpf_hpo.search.simulator import simulate as simulate
+    from mlpf_hpo.space import Choice as Choice
+    from mlpf_hpo.space import LogUniform as LogUniform
+    from mlpf_hpo.space import SearchSpace as SearchSpace
+    from mlpf_hpo.space import Uniform as Uniform
+    from mlpf_hpo.target_metric import TargetMetric as TargetMetric
+    from mlpf_hpo.tuning.campaign import run_campaign as run_campaign
+    from mlpf_hpo.tuning.search import run_search as run_search
+
+_HOMES = {
+    "curves.dataset": ("read_curves", "write_curves"),
+    "curves.readers.csv_table": ("import_csv",),
+    "curves.schema": ("LearningCurves",),
+    "events.datamodule": ("EventDataModule",),
+    "mlpf.module": ("MLPFModule",),
+    "mlpf.network": ("MLPF",),
+    "predictors.curve_predictor": ("CurvePredictor",),
+    "predictors.factory": ("make_predictor",),
+    "predictors.model_file": ("load_predictor",),
+    "predictors.nested_cv": ("select",),
+    "predictors.settings": ("PredictorsParams",),
+    "registry.champion_scope": ("ChampionScope",),
+    "registry.load": ("load_champion",),
+    "search.bounds": ("Bounds",),
+    "search.frontier": ("frontier",),
+    "search.scheduler": ("BaseScheduler", "Decision", "Scheduler"),
+    "search.schedulers": ("make_scheduler",),
+    "search.schedulers.full_training": ("FullTraining",),
+    "search.schedulers.predictive": ("PredictiveScheduler",),
+    "search.schedulers.promotion_asha": ("PromotionASHA",),
+    "search.schedulers.stopping_asha": ("StoppingASHA",),
+    "search.simulator": ("simulate",),
+    "space": ("Choice", "LogUniform", "SearchSpace", "Uniform"),
+    "target_metric": ("TargetMetric",),
+    "tuning.campaign": ("run_campaign",),
+    "tuning.search": ("run_search",),
+}
+"""Module of this package -> the public names that it holds."""
+
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name at its first use (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("mlpf_hpo")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return what there is, loaded or not."""
+    return sorted({*globals(), *__all__, "__version__"})

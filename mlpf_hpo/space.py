@@ -28,7 +28,14 @@ Mode: TypeAlias = Literal["min", "max"]
 
 @dataclass(frozen=True)
 class Uniform:
-    """A real number, uniform in [low, high]."""
+    """A real number, uniform in [low, high].
+
+    Examples
+    --------
+    >>> dropout = Uniform(0.0, 0.5)
+    >>> dropout.contains(0.3), dropout.describe()
+    (True, '0.0 to 0.5')
+    """
 
     low: float
     high: float
@@ -49,7 +56,14 @@ class Uniform:
 
 @dataclass(frozen=True)
 class LogUniform:
-    """A positive real number whose logarithm is uniform in [log low, log high]."""
+    """A positive real number whose logarithm is uniform in [log low, log high].
+
+    Examples
+    --------
+    >>> lr = LogUniform(1e-4, 1e-1)
+    >>> lr.contains(0.01), lr.describe()
+    (True, '0.0001 to 0.1 (log)')
+    """
 
     low: float
     high: float
@@ -131,7 +145,16 @@ Domain: TypeAlias = Uniform | LogUniform | Integer | Choice
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """Named domains, in the order in which they are sampled."""
+    """Named domains, in the order in which they are sampled.
+
+    Examples
+    --------
+    >>> space = SearchSpace({"lr": LogUniform(1e-4, 1e-1), "layers": Choice((1, 2, 4))})
+    >>> [list(configuration) for configuration in space.stream(2, seed=1)]
+    [['lr', 'layers'], ['lr', 'layers']]
+    >>> space.stream(3, seed=1)[:2] == space.stream(2, seed=1)
+    True
+    """
 
     domains: Mapping[str, Domain]
 

@@ -33,7 +33,20 @@ AGAIN = f"make it again with: {make_again('curves')} (or mlpf-hpo curves import)
 
 
 def write_curves(curves: LearningCurves, path: Path) -> None:
-    """Write curves as Parquet, and their card beside it as ``.card.json`` and ``.card.md``."""
+    """Write curves as Parquet, and their card beside it as ``.card.json`` and ``.card.md``.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from mlpf_hpo import LearningCurves, TargetMetric, write_curves
+    >>> target = TargetMetric("loss", "min")
+    >>> curves = LearningCurves.from_arrays([{"lr": 0.1}, {"lr": 0.2}], [[3.0, 2.0], [4.0, 3.5]], target)
+    >>> with TemporaryDirectory() as folder:
+    ...     write_curves(curves, Path(folder) / "mine.parquet")
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    ['mine.card.json', 'mine.card.md', 'mine.parquet']
+    """
     columns: dict[str, Any] = {name: curves.configs[name].to_numpy() for name in curves.configs.columns}
     for name in ("status", "restart_epoch", "duplicated", "truncated", "run_ids", "hardware"):
         columns[f"trial/{name}"] = getattr(curves, name)
@@ -68,6 +81,18 @@ def read_curves(path: Path) -> LearningCurves:
     ------
     MissingInputError, DataError
         If there is no such file, or it is damaged or something else.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from mlpf_hpo import LearningCurves, TargetMetric, read_curves, write_curves
+    >>> target = TargetMetric("loss", "min")
+    >>> curves = LearningCurves.from_arrays([{"lr": 0.1}, {"lr": 0.2}], [[3.0, 2.0], [4.0, 3.5]], target)
+    >>> with TemporaryDirectory() as folder:
+    ...     write_curves(curves, Path(folder) / "curves.parquet")
+    ...     read_curves(Path(folder) / "curves.parquet").values.tolist()
+    [[3.0, 2.0], [4.0, 3.5]]
     """
     if not path.is_file():
         raise MissingInputError(f"{path}: not there; the stage `curves` makes it ({make('curves')})")

@@ -69,6 +69,17 @@ class LearningCurves:
         MLflow run and hardware label of each trial, empty where unknown.
     left_out : mapping of str to str
         Columns of the table that the curves come from that are no hyperparameters, and why.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import LearningCurves, TargetMetric
+    >>> losses = [[3.0, 2.0, 1.5], [4.0, 3.5, float("nan")]]
+    >>> target = TargetMetric("loss", "min")
+    >>> curves = LearningCurves.from_arrays([{"lr": 0.1}, {"lr": 0.2}], losses, target)
+    >>> len(curves), curves.n_epochs, curves.hyperparameters, curves.truncated.tolist()
+    (2, 3, ('lr',), [False, True])
+    >>> curves.frame(known_epochs=1).columns.tolist()
+    ['lr', 'loss_0', 'loss_1', 'loss_2']
     """
 
     configs: pd.DataFrame

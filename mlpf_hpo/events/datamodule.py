@@ -57,6 +57,26 @@ class EventDataModule(pl.LightningDataModule):
         Decides the order of the training events.
     batch_elements : int, optional
         Most elements of a batch in one process, instead of a number of events; see `ElementBatches`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from mlpf_hpo import EventDataModule
+    >>> from mlpf_hpo.events.schema import Event
+    >>> from mlpf_hpo.events.store import write_store
+    >>> nothing, elements, particles = np.zeros((0, 4)), np.zeros((3, 12)), np.zeros((3, 7))
+    >>> arrays = [array.astype(np.float32) for array in (elements, particles, nothing, np.zeros(2))]
+    >>> with TemporaryDirectory() as folder:
+    ...     for name in ("train", "validation"):
+    ...         events = [Event(*arrays[:2], None, i, "qcd", 0.0, *arrays[2:]) for i in range(4)]
+    ...         _ = write_store(Path(folder) / name, events, {})
+    ...     stores = [Path(folder) / name for name in ("train", "validation")]
+    ...     data = EventDataModule(*stores, batch_events=2, seed=0)
+    ...     data.setup()
+    ...     [batch.num_graphs for batch in data.train_dataloader()]
+    [2, 2]
     """
 
     def __init__(

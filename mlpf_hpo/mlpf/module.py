@@ -43,6 +43,16 @@ class MLPFModule(pl.LightningModule):
     epoch_metrics : dict
         Numbers of the epoch that ended last: `train/loss`, `val/loss`, their terms, and physics metrics of
         the validation events. An epoch's loss is sum of sums over sum of counts, over all ranks.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import MLPFModule
+    >>> from mlpf_hpo.config import NetworkParams
+    >>> configuration = {"lr": 1e-3, "weight_decay": 1e-4, "dropout": 0.1, "n_glayers_id": 1}
+    >>> configuration |= {"n_glayers_reg": 1, "bin_size": 8, "output_dim": 8}
+    >>> module = MLPFModule(configuration, NetworkParams(), seed=0)
+    >>> type(module.configure_optimizers()).__name__, module.learning_rate
+    ('AdamW', 0.001)
     """
 
     def __init__(self, configuration: Configuration, network: NetworkParams, seed: int) -> None:

@@ -63,6 +63,16 @@ class MLPF(nn.Module):
         Width of the embedding, and random directions at hand for hashing.
     class_head, charge_head, regression_head : sequence of int
         Hidden widths of the heads.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from mlpf_hpo import MLPF
+    >>> heads = {"class_head": (8,), "charge_head": (8,), "regression_head": (8,)}
+    >>> network = MLPF(1, 1, 0.1, bin_size=8, output_dim=8, embedding_dim=8, hash_columns=16, **heads)
+    >>> elements = torch.rand(5, 12)  # two events, of two and three elements
+    >>> network.eval()(elements, torch.tensor([0, 2, 5])).logits.shape
+    torch.Size([5, 6])
     """
 
     def __init__(

@@ -89,6 +89,22 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         own; targets of another kind are predicted from complete curves as from others.
     n_dropped_ : int
         Training curves left out because their final loss is not finite.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import PredictorsParams, make_predictor
+    >>> from mlpf_hpo import LearningCurves, LogUniform, SearchSpace, TargetMetric
+    >>> configurations = SearchSpace({"lr": LogUniform(1e-4, 1e-1)}).stream(30, seed=1)
+    >>> rows = [[one["lr"] + 0.5**epoch for epoch in range(1, 9)] for one in configurations]
+    >>> curves = LearningCurves.from_arrays(configurations, rows, TargetMetric("loss", "min"))
+    >>> predictor = make_predictor("ridge", PredictorsParams(), seed=0, known_epochs=(0, 2))
+    >>> predictor = predictor.fit(curves.frame(), curves.final)
+    >>> partial = curves.frame(known_epochs=2)
+    >>> bool(abs(predictor.predict(partial) - curves.final).max() < 0.01)
+    True
+    >>> interval = predictor.predict_interval(partial, coverage=0.8)
+    >>> interval.lower.shape, interval.coverage
+    ((30,), 0.8)
     """
 
     predicts_last_ = True  # of model files that do not say: they had no other targets

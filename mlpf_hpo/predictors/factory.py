@@ -33,6 +33,13 @@ def make_predictor(
         Cross-validation folds for the intervals; `params.outer_folds` by default, 0 for none.
     shrink : bool
         Whether it goes only as far as its gain is sure, see `CurvePredictor`: so does who is chosen.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import PredictorsParams, make_predictor
+    >>> predictor = make_predictor("ridge", PredictorsParams(coverage=0.8), seed=0, known_epochs=(0, 4))
+    >>> predictor.name, predictor.known_epochs, predictor.coverage
+    ('ridge', (0, 4), 0.8)
     """
     model, blind_model = make_models(name, params, seed)
     return CurvePredictor(

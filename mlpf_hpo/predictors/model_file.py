@@ -49,6 +49,14 @@ def load_predictor(file: Path) -> CurvePredictor:
     ------
     DataError
         If it is damaged, holds something else, or a predictor that cannot answer; nothing of it is executed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mlpf_hpo import load_predictor
+    >>> load_predictor(Path("mlpf_hpo/py.typed"))
+    Traceback (most recent call last):
+    mlpf_hpo.errors.DataError: mlpf_hpo/py.typed: ...
     """
     model = load_model(file, trusted_types())
     if not isinstance(model, CurvePredictor):

@@ -132,6 +132,17 @@ def select(
         Of splits and regressors.
     progress : callable, optional
         Called with (steps done, steps in all).
+
+    Examples
+    --------
+    >>> from mlpf_hpo import PredictorsParams, select
+    >>> from mlpf_hpo import LearningCurves, LogUniform, SearchSpace, TargetMetric
+    >>> configurations = SearchSpace({"lr": LogUniform(1e-4, 1e-1)}).stream(30, seed=1)
+    >>> rows = [[one["lr"] + 0.5**epoch for epoch in range(1, 9)] for one in configurations]
+    >>> curves = LearningCurves.from_arrays(configurations, rows, TargetMetric("loss", "min"))
+    >>> found = select(curves, PredictorsParams(candidates=("persistence", "ridge")), seed=0)
+    >>> found.winner, found.known_epochs, sorted(found.fitted)
+    ('ridge', 2, ['persistence', 'ridge'])
     """
     comparison = _Comparison(curves, params, seed)
     steps = (params.outer_folds + 2) * len(params.candidates)

@@ -109,7 +109,15 @@ Candidates = Annotated[tuple[CandidateName, ...], Field(min_length=1), AfterVali
 
 
 class PredictorsParams(Section):
-    """The `predictors` stage: who competes, at which share of the curve, and how they are scored."""
+    """The `predictors` stage: who competes, at which share of the curve, and how they are scored.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import PredictorsParams
+    >>> params = PredictorsParams(candidates=("ridge", "svr"), coverage=0.8)
+    >>> params.candidates, params.svr.C
+    (('ridge', 'svr'), 67.61)
+    """
 
     candidates: Candidates = (
         "persistence",

@@ -36,6 +36,13 @@ class ChampionScope:
         The epoch after which it is predicted.
     space : tuple of (name, domain)
         Each hyperparameter with its type, range or values, and scale in words, sorted by name.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import ChampionScope, LogUniform, SearchSpace, TargetMetric
+    >>> space = SearchSpace({"lr": LogUniform(0.001, 0.1)})
+    >>> ChampionScope.of_search(TargetMetric("val/loss", "min"), 16, space).hyperparameters
+    'lr: 0.001 to 0.1 (log)'
     """
 
     target: TargetMetric

@@ -64,6 +64,18 @@ def load_champion(
         If it is of a champion for something else than `scope`.
     TrackingError
         If the registry does not hold that version any more, or it cannot be used.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from mlpf_hpo import ChampionScope, LogUniform, SearchSpace, TargetMetric, load_champion
+    >>> space = SearchSpace({"lr": LogUniform(0.001, 0.1)})
+    >>> scope = ChampionScope.of_search(TargetMetric("val/loss", "min"), 16, space)
+    >>> with TemporaryDirectory() as folder:  # no stage has put a champion on record
+    ...     load_champion(scope, Path(folder) / "champion.json", uri=f"sqlite:///{folder}/mlflow.db")
+    Traceback (most recent call last):
+    mlpf_hpo.errors.MissingInputError: ... not there; the stage `champion` makes it (dvc repro champion)
     """
     version = recorded_version(connect_to_read(uri), record, scope)
     return load_version(version, uri), version

@@ -73,6 +73,19 @@ class Bounds:
     ------
     ConfigurationError
         If the grid or the coverage makes no sense.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import Bounds
+    >>> class Exact:  # in place of a fitted CurvePredictor
+    ...     def predict_interval(self, X, coverage=None):
+    ...         return Prediction(*[X["lr"].to_numpy()] * 3, coverage)
+    >>> bounds = Bounds(Exact(), max_epochs=9, predict_from_epoch=1)
+    >>> for trial_id, lr in (("good", 0.1), ("bad", 0.2)):
+    ...     bounds.add(trial_id, {"lr": lr})
+    ...     _ = bounds.record(trial_id, 1, 5.0)
+    >>> bounds.incumbent(), bounds.can_win("bad")
+    (('good', 0.1), False)
     """
 
     def __init__(

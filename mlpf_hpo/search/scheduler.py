@@ -19,7 +19,13 @@ from mlpf_hpo.space import Configuration, Mode
 
 
 class Decision(enum.Enum):
-    """What happens to a trial after an epoch."""
+    """What happens to a trial after an epoch.
+
+    Examples
+    --------
+    >>> Decision("stop") is Decision.STOP, [decision.value for decision in Decision]
+    (True, ['continue', 'pause', 'stop'])
+    """
 
     CONTINUE = "continue"
     PAUSE = "pause"
@@ -67,6 +73,13 @@ class Scheduler(Protocol):
     The caller promises: `on_trial_add` comes first and once; results of one trial come in the order of its
     epochs, each once; `on_trial_complete` or `on_trial_error` comes last and once.
     A policy's state depends on these calls only, so that it is rebuilt after a restart by repeating them.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import PromotionASHA, Scheduler
+    >>> scheduler: Scheduler = PromotionASHA(max_epochs=9)
+    >>> scheduler.choose(pending=["t0", "t1"], paused=[])
+    't0'
     """
 
     @property
@@ -111,6 +124,17 @@ class BaseScheduler(abc.ABC):
         Number of epochs of a full training.
     mode : {"min", "max"}
         Whether smaller or larger values are better.
+
+    Examples
+    --------
+    >>> class StopAbove(BaseScheduler):
+    ...     def _decide(self, trial_id, epoch, value):
+    ...         if value <= 10:
+    ...             return Decision.CONTINUE
+    ...         return self._stop(Stop(trial_id, epoch, value, "rank", threshold=10))
+    >>> scheduler = StopAbove(max_epochs=9)
+    >>> scheduler.on_trial_result("t0", 1, 7.0).value, scheduler.on_trial_result("t1", 1, 11.0).value
+    ('continue', 'stop')
     """
 
     def __init__(self, max_epochs: int, mode: Mode = "min") -> None:

@@ -131,9 +131,10 @@ def simulate(
     generator = np.random.default_rng(derive_seed(seed, "durations"))
     per_trial, per_epoch = generator.normal(size=(len(curves), 1)), generator.normal(size=values.shape)
     durations = np.exp(spread * per_trial + jitter * per_epoch)
+    columns = {name: curves.configs[name].tolist() for name in curves.hyperparameters}
     trials = tuple(
-        Trial(f"t{row:03d}", f"t{row:03d}", dict(configuration))
-        for row, configuration in enumerate(curves.configs[list(curves.hyperparameters)].to_dict("records"))
+        Trial(f"t{row:03d}", f"t{row:03d}", {name: column[row] for name, column in columns.items()})
+        for row in range(len(curves))
     )
     ledger = Ledger(trials, scheduler, max_epochs, curves.target)
     return SimulatedSearch(trials, curves.target, _run(ledger, values, durations, workers))

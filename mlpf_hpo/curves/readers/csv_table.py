@@ -59,6 +59,19 @@ def import_csv(
         If there is no such file, or its content cannot be used.
     ConfigurationError
         If the metric's name does not tell its mode, and none is given.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from mlpf_hpo import import_csv
+    >>> with TemporaryDirectory() as folder:
+    ...     table = Path(folder) / "trials.csv"
+    ...     rows = {"lr": [0.1, 0.2], "acc_0": [0.5, 0.4], "acc_1": [0.7, 0.6]}
+    ...     pd.DataFrame(rows).to_csv(table, index=False)
+    ...     curves = import_csv(table, ["lr"], "acc_", "mine")
+    >>> str(curves.target), curves.final.tolist()
+    ('acc (max)', [0.7, 0.6])
     """
     table = _read_csv(path)
     columns = [str(column) for column in table.columns]

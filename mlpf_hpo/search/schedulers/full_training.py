@@ -9,7 +9,14 @@ from mlpf_hpo.space import Configuration
 
 
 class FullTraining:
-    """Stop nothing, start trials in their order."""
+    """Stop nothing, start trials in their order.
+
+    Examples
+    --------
+    >>> scheduler = FullTraining()
+    >>> scheduler.on_trial_result("t0", 1, 3.0).value, scheduler.choose(["t1", "t2"], [])
+    ('continue', 't1')
+    """
 
     @property
     def stops(self) -> Mapping[str, Stop]:

@@ -32,6 +32,22 @@ class PredictiveScheduler:
     ------
     ConfigurationError
         If the two disagree on whether small or large values are good.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import Bounds, FullTraining, PredictiveScheduler
+    >>> from mlpf_hpo.predictors.intervals import Prediction
+    >>> class Exact:  # in place of a fitted CurvePredictor
+    ...     def predict_interval(self, X, coverage=None):
+    ...         return Prediction(*[X["lr"].to_numpy()] * 3, coverage)
+    >>> scheduler = PredictiveScheduler(FullTraining(), Bounds(Exact(), max_epochs=9, predict_from_epoch=1))
+    >>> for trial_id, lr in (("good", 0.1), ("bad", 0.2)):
+    ...     scheduler.on_trial_add(trial_id, {"lr": lr})
+    ...     print(scheduler.on_trial_result(trial_id, 1, 5.0).value)
+    continue
+    stop
+    >>> scheduler.stops["bad"].reason
+    'prediction'
     """
 
     def __init__(self, scheduler: Scheduler, bounds: Bounds) -> None:
@@ -40,7 +56,7 @@ class PredictiveScheduler:
             raise ConfigurationError(f"the scheduler has mode {mode}, the bounds have mode {bounds.mode}")
         self.scheduler = scheduler
         self.bounds = bounds
-        self.mode = bounds.mode
+        self.mode, self.max_epochs = bounds.mode, bounds.max_epochs
         self._stops: dict[str, Stop] = {}
 
     @property

@@ -26,6 +26,17 @@ class PromotionASHA(BaseScheduler):
     ----------
     L. Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020, arXiv 1810.05934,
     algorithm 2.
+
+    Examples
+    --------
+    >>> scheduler = PromotionASHA(max_epochs=16, reduction_factor=2)
+    >>> for trial_id, value in (("good", 1.0), ("bad", 2.0)):
+    ...     scheduler.on_trial_add(trial_id, {"lr": 0.1})
+    ...     print(scheduler.on_trial_result(trial_id, 1, value).value)
+    pause
+    pause
+    >>> scheduler.choose(pending=["new"], paused=["good", "bad"])
+    'good'
     """
 
     def __init__(

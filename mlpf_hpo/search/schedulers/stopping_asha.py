@@ -33,6 +33,16 @@ class StoppingASHA(BaseScheduler):
     ----------
     L. Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020, arXiv 1810.05934; the
     stopping variant is that of Ray Tune 2.
+
+    Examples
+    --------
+    >>> scheduler = StoppingASHA(max_epochs=16, reduction_factor=2)
+    >>> for trial_id in ("good", "bad"):
+    ...     scheduler.on_trial_add(trial_id, {"lr": 0.1})
+    >>> scheduler.on_trial_result("good", 1, 1.0).value, scheduler.on_trial_result("bad", 1, 2.0).value
+    ('continue', 'stop')
+    >>> print(scheduler.stops["bad"])
+    rank after epoch 1: 2, limit 1
     """
 
     def __init__(
