@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # what mypy and editors see; `_HOMES` says the same to a runn
     from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA as StoppingASHA
     from mlpf_hpo.search.simulator import simulate as simulate
     from mlpf_hpo.space import Choice as Choice
+    from mlpf_hpo.space import Integer as Integer
     from mlpf_hpo.space import LogUniform as LogUniform
     from mlpf_hpo.space import SearchSpace as SearchSpace
     from mlpf_hpo.space import Uniform as Uniform
@@ -72,7 +73,7 @@ _HOMES = {
     "search.schedulers.promotion_asha": ("PromotionASHA",),
     "search.schedulers.stopping_asha": ("StoppingASHA",),
     "search.simulator": ("simulate",),
-    "space": ("Choice", "LogUniform", "SearchSpace", "Uniform"),
+    "space": ("Choice", "Integer", "LogUniform", "SearchSpace", "Uniform"),
     "target_metric": ("TargetMetric",),
     "tuning.campaign": ("run_campaign",),
     "tuning.search": ("run_search",),
