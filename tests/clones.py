@@ -23,6 +23,9 @@ ROOT = Path(__file__).parents[1]
 NAME = "d'une équipe"
 """Folder of a clone: what quotes too little, or takes a path for an address, does not get through."""
 
+ASCII_NAME = "d'une equipe"
+"""For temporary and queued experiments: DVC 3.67 cannot make their folders below one with other letters."""
+
 TINY = {
     "seed": 7,
     "events": {"train": {"process": "ttbar", "events": 16}, "validation": {"process": "qcd", "events": 6}},
@@ -55,8 +58,8 @@ def merged(base: dict, changes: dict) -> dict:
 MARK = "MLPF_HPO_TEST_CLONE"
 """In the environment of everything that a clone's commands start: by it they are found."""
 
-FOREIGN = ("MLFLOW_", "RAY_", "DVC_", "PYTHONPATH")
-"""What a clone's commands don't inherit: they find its package as a user's do, beside an installed one."""
+FOREIGN = ("MLFLOW_", "RAY_", "DVC_", "PYTHONPATH", "MAKE", "MFLAGS")
+"""What a clone's commands do not inherit, from the shell or from the `make` that runs the tests."""
 
 
 class Clone:
@@ -94,16 +97,16 @@ class Clone:
         process = self.start(*command)
         output, _ = process.communicate(timeout=900)
         if status is not None:
-            assert process.returncode == status, output
+            assert process.returncode == status, f"status {process.returncode}\n{output}"
         return output
 
 
 @pytest.fixture(scope="session")
-def make_clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clone]:
+def make_clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Clone]:
     """Return a function that makes clones of what is committed."""
 
-    def make() -> Clone:
-        folder = tmp_path_factory.mktemp("clone") / NAME
+    def make(name: str = NAME) -> Clone:
+        folder = tmp_path_factory.mktemp("clone") / name
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
         clone = Clone(folder)
         clone.write_params({})
@@ -113,11 +116,11 @@ def make_clone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Clone]:
 
 
 @pytest.fixture(scope="session")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Clone], Clone]:
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Clone]:
     """Return a function that copies a clone with all that it holds."""
 
-    def make(clone: Clone) -> Clone:
-        folder = tmp_path_factory.mktemp("copy") / NAME
+    def make(clone: Clone, name: str = NAME) -> Clone:
+        folder = tmp_path_factory.mktemp("copy") / name
         shutil.copytree(clone.folder, folder, symlinks=True)
         copied = Clone(folder)
         copied.output = clone.output

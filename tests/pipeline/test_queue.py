@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.clones import Clone
+from tests.clones import ASCII_NAME, Clone
 from tests.faults.processes import nobody_left, none_survives, wait_until
 
 pytestmark = pytest.mark.pipeline
@@ -20,7 +20,7 @@ LINE = '{**settings, "events": n_events,'
 def test_an_edit_that_was_undone_is_in_the_experiment_that_was_queued_with_it(
     make_clone: Callable[[], Clone],
 ) -> None:
-    clone = make_clone()
+    clone = make_clone(ASCII_NAME)
     clone.write_params({})
     file = clone.folder / "mlpf_hpo/events/generation.py"
     before = file.read_text()

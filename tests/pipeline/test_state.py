@@ -15,7 +15,7 @@ from mlpf_hpo.networks.find_network import find_network
 from mlpf_hpo.networks.trained_network import load_network
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
-from tests.clones import Clone
+from tests.clones import ASCII_NAME, Clone
 
 pytestmark = pytest.mark.pipeline
 
@@ -25,7 +25,7 @@ TIMES = ("wall_seconds", "reused")
 
 @pytest.fixture(scope="module")
 def clone(finished, copy) -> Clone:
-    return copy(finished)
+    return copy(finished, ASCII_NAME)
 
 
 def uri(clone: Clone) -> str:
@@ -50,7 +50,7 @@ def kept(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def second(clone: Clone, copy) -> Clone:
     """A second checkout on the first one's tracking store, with nothing in its own state."""
-    checkout: Clone = copy(clone)
+    checkout: Clone = copy(clone, ASCII_NAME)
     checkout.environment["MLFLOW_TRACKING_URI"] = uri(clone)
     return checkout
 

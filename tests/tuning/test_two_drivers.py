@@ -63,7 +63,7 @@ def test_the_second_waits_for_the_first_and_takes_over_when_it_is_dead(
         train = toy(lambda n, e: n + 1 / e, pace=pace)
         return start_driver(folder, store, specs, FullTraining(), EPOCHS, train, within)
 
-    first = start(folders[0], 1.0, within)
+    first = start(folders[0], 5.0, within)
     try:
         wait_for_progress(folders[0], 0.5)
         (work,) = work_on_record(connect(store), "search")
