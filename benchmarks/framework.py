@@ -25,8 +25,10 @@ from mlpf_hpo.events.datamodule import EventDataModule
 from mlpf_hpo.events.store import write_store
 from mlpf_hpo.mlpf import training
 from mlpf_hpo.mlpf.module import MLPFModule
+from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.mlpf.throughput import ThroughputCallback
-from mlpf_hpo.mlpf.training import EpochReport, TrialSpec
+from mlpf_hpo.tuning.messages import EpochReport
+from mlpf_hpo.tuning.task import TrialSpec
 
 HOOKS = ("on_train_epoch_start", "on_train_batch_start", "on_train_batch_end", "on_train_epoch_end")
 """Of the callback that measures throughput."""
@@ -66,7 +68,7 @@ def shares(n_events: Mapping[str, int], elements: int, epochs: int) -> dict[str,
     found: list[tuple[float, float, float, float]] = []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
         spec = _spec(Path(folder), n_events, elements)
-        batches = sum(-(-n // spec.training.batch_events) for n in n_events.values())
+        batches = sum(-(-n // spec.task.training.batch_events) for n in n_events.values())
         bare, measuring, writing = Stopwatch(), Stopwatch(), Stopwatch()
         turn = bare.timed(partial(next, bare_batches(spec)))
         other = pl.callbacks.LambdaCallback(
@@ -109,8 +111,8 @@ def shares(n_events: Mapping[str, int], elements: int, epochs: int) -> dict[str,
 def _with(callback: pl.Callback) -> Callable[..., pl.Trainer]:
     plain = training._trainer
 
-    def trainer(spec: TrialSpec, max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
-        return plain(spec, max_epochs, [*callbacks, callback])
+    def trainer(precision: Any, max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
+        return plain(precision, max_epochs, [*callbacks, callback])
 
     return trainer
 
@@ -139,11 +141,12 @@ class Stopwatch:
         return seconds
 
 
-def bare_batches(spec: TrialSpec) -> Iterator[None]:
+def bare_batches(spec: TrialSpec[MLPFTask]) -> Iterator[None]:
     """Go through epochs without a framework, a batch at a time: training, validation, the epoch's numbers."""
-    module = MLPFModule(spec.configuration, spec.network, spec.seed).to(DEVICE)
+    task = spec.task
+    module = MLPFModule(spec.configuration, task.network, spec.seed).to(DEVICE)
     optimiser = module.configure_optimizers()
-    events = EventDataModule(spec.train, spec.validation, spec.training.batch_events, spec.seed)
+    events = EventDataModule(task.train_store, task.validation_store, task.training.batch_events, spec.seed)
     events.setup()
     training, validation = events.train_dataloader(), events.val_dataloader()
     while True:
@@ -161,16 +164,8 @@ def bare_batches(spec: TrialSpec) -> Iterator[None]:
             yield
 
 
-def _spec(folder: Path, n_events: Mapping[str, int], elements: int) -> TrialSpec:
+def _spec(folder: Path, n_events: Mapping[str, int], elements: int) -> TrialSpec[MLPFTask]:
     for name, n in n_events.items():
         write_store(folder / name, [event_of(elements, number) for number in range(n)], {})
-    return TrialSpec(
-        trial_id="benchmark",
-        configuration=LAPTOP_CONFIGURATION,
-        seed=1,
-        train=folder / "train",
-        validation=folder / "validation",
-        events_digest="made up",
-        network=LAPTOP,
-        training=Params().training,
-    )
+    task = MLPFTask(folder / "train", folder / "validation", "made up", LAPTOP, Params().training)
+    return TrialSpec("benchmark", LAPTOP_CONFIGURATION, 1, task)

@@ -62,7 +62,7 @@ if __name__ == "__main__":
     command = "import mlpf_hpo; print(mlpf_hpo.__file__)"
     run_copies([sys.executable, "-c", command], [folder], [{}], stall_seconds=60)
     told["benchmark"] = next(folder.glob("*.log")).read_text().splitlines()
-    with ray_session(Path(".state"), ResourceParams(), 1):
+    with ray_session(Path(".state"), ResourceParams()):
         told["Ray"] = ray.get([ray.remote(where).remote(i) for i in range(2)])
     Path("told.json").write_text(json.dumps(told))
 """

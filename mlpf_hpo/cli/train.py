@@ -36,11 +36,18 @@ def train(
 ) -> None:
     """Train one configuration on this machine, without Ray and without MLflow."""
     from mlpf_hpo.config import load_params
-    from mlpf_hpo.events.digest import sample_digest
+    from mlpf_hpo.errors import ConfigurationError
     from mlpf_hpo.files import write_json
-    from mlpf_hpo.mlpf.training import EpochReport, TrialSpec, train_trial
+    from mlpf_hpo.mlpf.task import MLPFTask
+    from mlpf_hpo.tuning.messages import EpochReport
+    from mlpf_hpo.tuning.task import TrialSpec
 
     constants = load_params(params)
+    if constants.task != MLPFTask.name:
+        raise ConfigurationError(
+            f"{params}: task {constants.task}: `mlpf-hpo train` trains MLPF only; trials of another task are "
+            "trained by the stages `campaign` and `search`"
+        )
     configuration = {
         "lr": lr,
         "n_glayers_id": n_glayers_id,
@@ -50,16 +57,9 @@ def train(
         "output_dim": output_dim,
         "weight_decay": weight_decay,
     }
-    spec = TrialSpec(
-        trial_id="train",
-        configuration=configuration,
-        seed=seed,
-        train=(events / "train").resolve(),
-        validation=(events / "validation").resolve(),
-        events_digest=sample_digest(events / "train", events / "validation"),
-        network=constants.network,
-        training=constants.training,
-    )
+    stores = events / "train", events / "validation"
+    task = MLPFTask.on(*stores, constants.network, constants.training)
+    spec = TrialSpec("train", configuration, seed, task)
     history: list[dict[str, float]] = []
 
     def show(report: EpochReport) -> None:
@@ -71,7 +71,7 @@ def train(
         )
         console.out.print(f"epoch {report.epoch:3d}/{epochs}  {told}")
 
-    end = train_trial(spec, max_epochs=epochs, checkpoint_dir=out / "checkpoints" / spec.key, on_epoch=show)
+    end = task.train(spec, epochs, out / "checkpoints" / spec.key, show)
     record = {"configuration": configuration, "seed": seed, "trial_key": spec.key, "status": end.status}
     finite = [{k: (v if abs(v) < float("inf") else None) for k, v in row.items()} for row in history]
     write_json(out / "history.json", {**record, "epochs": finite})

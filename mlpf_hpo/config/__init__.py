@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from mlpf_hpo.config.mlpf_space import space_problems
@@ -31,6 +31,16 @@ from mlpf_hpo.settings.types import (
 from mlpf_hpo.settings.validation import Section
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tuning.settings import CampaignParams, ResourceParams, SearchParams, TrackingParams
+from mlpf_hpo.tuning.task import REFERENCE
+
+MLPF = "mlpf"
+"""The task that is built in; any other is ``package.module:object``."""
+
+
+def _task(name: str) -> str:
+    if name != MLPF and not REFERENCE.fullmatch(name):
+        raise ValueError(f"must be {MLPF}, or name an object like package.module:object")
+    return name
 
 
 class SampleParams(Section):
@@ -92,6 +102,8 @@ class Params(Section):
     """All of params.yaml."""
 
     seed: Seed = 42
+    task: Annotated[str, AfterValidator(_task)] = MLPF
+    task_settings: dict[str, Any] = Field(default_factory=dict)
     events: EventsParams = EventsParams()
     space: SpaceParams = SpaceParams()
     network: NetworkParams = NetworkParams()
@@ -107,6 +119,8 @@ class Params(Section):
     @model_validator(mode="after")
     def _space_of_mlpf(self) -> Params:
         """Complete the space from table 1, and refuse what MLPF cannot be trained with."""
+        if self.task != MLPF:
+            return self
         space = self.space.with_defaults(TABLE_1)
         problems = [
             InitErrorDetails(
@@ -119,6 +133,12 @@ class Params(Section):
         if problems:
             raise ValidationError.from_exception_data("space", problems)
         object.__setattr__(self, "space", space)
+        return self
+
+    @model_validator(mode="after")
+    def _settings_are_of_the_task(self) -> Params:
+        if self.task == MLPF and self.task_settings:
+            raise ValueError(f"task_settings: task {MLPF} has its settings in network and training")
         return self
 
 

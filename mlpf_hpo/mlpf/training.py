@@ -24,18 +24,18 @@ from mlpf_hpo.events.datamodule import EventDataModule
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.hardware.memory import keep_freed_memory
 from mlpf_hpo.mlpf.module import MLPFModule
+from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.mlpf.throughput import ThroughputCallback
 from mlpf_hpo.tuning.checkpoints import Checkpoint, PlainFiles, newest_checkpoint, save_checkpoint
-from mlpf_hpo.tuning.messages import EpochReport, TrialEnd, TrialSpec
-
-__all__ = ["EpochReport", "TrialEnd", "TrialSpec", "train_trial"]
+from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
+from mlpf_hpo.tuning.task import TrialSpec
 
 LOSSES = ("train/loss", "val/loss")
 """A training whose loss is no longer finite has diverged."""
 
 
 def train_trial(
-    spec: TrialSpec,
+    spec: TrialSpec[MLPFTask],
     max_epochs: int,
     checkpoint_dir: Path,
     on_epoch: Callable[[EpochReport], None],
@@ -64,12 +64,13 @@ def train_trial(
     DataError
         If the checkpoints belong to another trial, or cannot be written.
     """
-    _check_precision(spec.training.precision)
+    task, training = spec.task, spec.task.training
+    _check_precision(training.precision)
     # Trainer and module hold each other: in a process that trains trial after trial, those of the last one
     # would take memory until Python's collector happens to come by.
     gc.collect()
     keep_freed_memory()
-    torch.set_num_threads(spec.training.threads)
+    torch.set_num_threads(training.threads)
     checkpoint = newest_checkpoint(checkpoint_dir)
     history = [] if checkpoint is None else _history(checkpoint, spec)
     for report in history[:max_epochs]:
@@ -80,14 +81,13 @@ def train_trial(
         return TrialEnd("finished", max_epochs)
     throughput = ThroughputCallback()
     reporter = _Reporter(spec, history, checkpoint_dir, throughput, on_epoch)
-    training = spec.training
     events = EventDataModule(
-        spec.train, spec.validation, training.batch_events, spec.seed, training.batch_elements
+        task.train_store, task.validation_store, training.batch_events, spec.seed, training.batch_elements
     )
     with _quiet(), _keyboard_interrupts():
-        trainer = _trainer(spec, max_epochs, [throughput, reporter])
+        trainer = _trainer(training.precision, max_epochs, [throughput, reporter])
         trainer.fit(
-            MLPFModule(spec.configuration, spec.network, seed=spec.seed),
+            MLPFModule(spec.configuration, task.network, seed=spec.seed),
             datamodule=events,
             ckpt_path=None if checkpoint is None else str(checkpoint.path),
             weights_only=True,
@@ -118,14 +118,14 @@ class _Reporter(pl.callbacks.Checkpoint):
 
     def __init__(
         self,
-        spec: TrialSpec,
+        spec: TrialSpec[MLPFTask],
         history: list[EpochReport],
         folder: Path,
         throughput: ThroughputCallback,
         on_epoch: Callable[[EpochReport], None],
     ) -> None:
         self.spec = spec
-        self.trained_on = _sample(spec)
+        self.trained_on = _sample(spec.task)
         self.history = list(history)
         self.folder = folder
         self.throughput = throughput
@@ -140,8 +140,7 @@ class _Reporter(pl.callbacks.Checkpoint):
             "trial_key": self.spec.key,
             # All that `trained.py` needs to build the network again.
             "configuration": dict(self.spec.configuration),
-            "network": self.spec.network.model_dump(mode="json"),
-            "training": self.spec.training.model_dump(mode="json"),
+            **self.spec.task.constants,
             "seed": self.spec.seed,
             "trained_on": self.trained_on,
             "history": [dataclasses.asdict(report) for report in self.history],
@@ -162,7 +161,7 @@ STATE_KEY = "mlpf_hpo.trial"
 """Under which a checkpoint keeps what was trained, and its history."""
 
 
-def _history(checkpoint: Checkpoint, spec: TrialSpec) -> list[EpochReport]:
+def _history(checkpoint: Checkpoint, spec: TrialSpec[MLPFTask]) -> list[EpochReport]:
     try:
         state = checkpoint.content["callbacks"][STATE_KEY]
         key, history = state["trial_key"], [EpochReport(**report) for report in state["history"]]
@@ -176,18 +175,18 @@ def _history(checkpoint: Checkpoint, spec: TrialSpec) -> list[EpochReport]:
     return history
 
 
-def _sample(spec: TrialSpec) -> dict[str, Any]:
+def _sample(task: MLPFTask) -> dict[str, Any]:
     """Return what there is to say of the training events."""
-    store = EventStore.open(spec.train)
+    store = EventStore.open(task.train_store)
     told = {name: store.manifest[name] for name in ("process", "n_events", "pileup")}
     return {**told, "digest": store.digest}
 
 
-def _trainer(spec: TrialSpec, max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
+def _trainer(precision: Any, max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
     return pl.Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=1,
-        precision=spec.training.precision,
+        precision=precision,
         max_epochs=max_epochs,
         callbacks=callbacks,
         # A single process, also within a Slurm job, where Lightning would look for its tasks.

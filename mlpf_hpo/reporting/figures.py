@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -36,6 +37,10 @@ LOSS_NOTE = (
 )
 
 
+def _loss_note(inputs: ReportInput) -> str:
+    return f" {LOSS_NOTE}" if inputs.of_mlpf else ""
+
+
 def figure_1(inputs: ReportInput) -> Panel:
     """Return the target metric, and that of the training events, before and after the search."""
     curves, name, target = inputs.curves, inputs.target_name, inputs.curves.target
@@ -65,9 +70,9 @@ def figure_1(inputs: ReportInput) -> Panel:
         f"Figure 1: {name.removeprefix('validation ')} before and after the search",
         f"Left: the campaign's trial with the median final {name}, as one would get without "
         f"searching ({inputs.campaign['epochs']} epochs). Right: the best trial of the search "
-        f"({best['policy']}, {best['trial_id']}, {len(best['curve'])} epochs). The final "
+        f"({best['scheduler']}, {best['trial_id']}, {len(best['curve'])} epochs). The final "
         f"{name.removeprefix('validation ')} changes {_changed(first, last)}; one seed each. "
-        f"{inputs.events_told}; {inputs.hardware_told}. {LOSS_NOTE}",
+        f"{inputs.events_told}; {inputs.hardware_told}.{_loss_note(inputs)}",
         figure,
     )
 
@@ -99,9 +104,9 @@ def figure_3(inputs: ReportInput) -> Panel:
         "figure-3",
         "Figure 3: the learning curves",
         f"{name[0].upper()}{name[1:]} of all {len(curves)} trials of {curves.source}, random "
-        "configurations of table 1; "
+        "configurations of the search space; "
         f"{int(curves.complete.sum())} are complete, {diverged} diverged, {failed} failed, "
-        f"{restarted} restart. {inputs.events_told}; {inputs.hardware_told}. {LOSS_NOTE}",
+        f"{restarted} restart. {inputs.events_told}; {inputs.hardware_told}.{_loss_note(inputs)}",
         figure,
     )
 
@@ -175,20 +180,21 @@ def figure_6(inputs: ReportInput) -> Panel:
 
 
 def figure_search(inputs: ReportInput) -> Panel:
-    """Return what the search policies spent and found."""
-    policies = inputs.search["policies"]
-    colours = dict(zip(policies, (BLUE, ORANGE), strict=False))
+    """Return what the schedulers spent and found."""
+    schedulers = inputs.search["schedulers"]
+    colours = dict(zip(schedulers, itertools.cycle((BLUE, ORANGE, GREEN, RED, *OTHERS)), strict=False))
     with canvas(2, height=3.9) as (figure, (left, right)):
-        for name, policy in policies.items():
-            x, y = np.array(policy["incumbent"]).T
-            left.step(x, y, where="post", color=colours[name], label=policy["label"])
-        scale = scale_of(*(np.array(policy["incumbent"])[:, 1] for policy in policies.values()))
+        for name, found in schedulers.items():
+            x, y = np.array(found["incumbent"]).T
+            left.step(x, y, where="post", color=colours[name], label=found["label"])
+        scale = scale_of(*(np.array(found["incumbent"])[:, 1] for found in schedulers.values()))
         left.set(xlabel="epochs spent by all trials", ylabel=f"best {inputs.target_name}", yscale=scale)
         plain_log(left)
         left.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         marks = {"rank": "s", "prediction": "X", "": "o"}
-        for offset, (name, policy) in zip((-0.2, 0.2), policies.items(), strict=False):
-            for row, trial in enumerate(policy["trials"]):
+        offsets = np.linspace(-0.2, 0.2, len(schedulers)) if len(schedulers) > 1 else [0.0]
+        for offset, (name, found) in zip(offsets, schedulers.items(), strict=True):
+            for row, trial in enumerate(found["trials"]):
                 length = len(trial["curve"])
                 right.plot([0, length], [row + offset] * 2, color=colours[name], linewidth=2, alpha=0.7)
                 mark = marks.get(trial["reason"], "x")
@@ -198,16 +204,20 @@ def figure_search(inputs: ReportInput) -> Panel:
         right.set(xlabel="epochs trained", ylabel="trial")
         right.yaxis.set_major_locator(MaxNLocator(integer=True))
         right.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.2)
-    champion = inputs.search["champion"]
     return Panel(
         "figure-search",
-        "The search: ASHA with and without the champion's prediction",
+        "The search: schedulers on the same configurations",
         f"{inputs.search['configurations']} configurations that no predictor has seen, the same with the "
-        f"same seeds for both policies, at most {inputs.search['max_epochs']} epochs each; prediction by "
-        f"{champion['name']} version {champion['version']}. One run per policy: differences of this size "
+        f"same seeds for every scheduler, at most {inputs.search['max_epochs']} epochs each"
+        f"{_prediction_by(inputs)}. One run per scheduler: differences of this size "
         f"may be arrival noise. {inputs.events_told}; {inputs.hardware_told}.",
         figure,
     )
+
+
+def _prediction_by(inputs: ReportInput) -> str:
+    champion = inputs.search["champion"]
+    return f"; prediction by {champion['name']} version {champion['version']}" if champion else ""
 
 
 FIGURES: tuple[Callable[[ReportInput], Panel], ...] = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpf_hpo.config import Params, load_params
+from mlpf_hpo.config import MLPF, Params, load_params
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.evaluation.validation_result import ValidationResult
@@ -27,8 +27,8 @@ class ReportInput:
         Manifests of the event stores.
     campaign, campaign_runs, predictors, search, benchmark : mapping
         What the stages of those names left.
-    physics : ValidationResult
-        Of the search's best trial.
+    physics : ValidationResult or None
+        Of the search's best trial; None of another task than MLPF.
     curves : LearningCurves
         The data set.
     """
@@ -41,7 +41,7 @@ class ReportInput:
     curves: LearningCurves
     predictors: dict[str, Any]
     search: dict[str, Any]
-    physics: ValidationResult
+    physics: ValidationResult | None
     benchmark: dict[str, Any]
 
     @staticmethod
@@ -53,8 +53,9 @@ class ReportInput:
         MissingInputError
             If one is not there; the message says which stage makes it.
         """
+        params = load_params(root / "params.yaml")
         return ReportInput(
-            params=load_params(root / "params.yaml"),
+            params=params,
             train=read_record(root / "data/events/train/manifest.json", "events"),
             validation=read_record(root / "data/events/validation/manifest.json", "events"),
             campaign=read_record(root / "data/campaign.json", "campaign"),
@@ -62,13 +63,25 @@ class ReportInput:
             curves=read_curves(root / "data/curves.parquet"),
             predictors=read_record(root / "results/predictors.json", "predictors"),
             search=read_record(root / "results/search.json", "search"),
-            physics=ValidationResult.read(root / "results/physics"),
+            physics=ValidationResult.read(root / "results/physics") if params.task == MLPF else None,
             benchmark=read_json(root / "results/benchmark/mlpf_summary.json", "benchmark"),
         )
 
     @property
+    def of_mlpf(self) -> bool:
+        """Whether the trials are of MLPF, not of somebody else's task."""
+        return self.params.task == MLPF
+
+    @property
+    def title(self) -> str:
+        """What the page is about."""
+        return f"{'MLPF' if self.of_mlpf else self.params.task} hyperparameter search"
+
+    @property
     def events_told(self) -> str:
-        """The events, in a caption's words."""
+        """The data that trials are trained on, in a caption's words."""
+        if not self.of_mlpf:
+            return f"the data of task {self.params.task}"
         train, validation = self.train, self.validation
         return (
             f"{train['n_events']} {train['process']} events to train on, {validation['n_events']} "

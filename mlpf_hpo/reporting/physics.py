@@ -10,7 +10,7 @@ from mlpf_hpo.evaluation.collection import collect
 from mlpf_hpo.evaluation.physics_validation import validate_reconstruction
 from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.events.store import EventStore
-from mlpf_hpo.files import written_whole
+from mlpf_hpo.files import write_text, written_whole
 from mlpf_hpo.networks.trained_network import TrainedNetwork, reconstructed
 from mlpf_hpo.reporting.physics_figures import FIGURES
 from mlpf_hpo.reporting.physics_table import summary_metrics
@@ -83,6 +83,15 @@ def log_validation(result: ValidationResult, run: TrialRun, folder: Path) -> str
     writer.keep_files(run.run_id, folder, ARTIFACTS)
     writer.summary(run.run_id, summary_metrics(result))
     return links.run_link(run.experiment_id, run.run_id)
+
+
+def record_no_validation(out: Path, task: str) -> str:
+    """Replace a folder by one that says why nothing is judged, and return that."""
+    reason = f"trials are of task {task}; only networks of MLPF are judged"
+    with written_whole(out) as temporary:
+        temporary.mkdir()
+        write_text(temporary / "README", f"No physics: {reason}.\n")
+    return reason
 
 
 def record_validation(result: ValidationResult, run: TrialRun | None, out: Path | None) -> str:

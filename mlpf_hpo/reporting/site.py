@@ -50,7 +50,8 @@ def build_report(inputs: ReportInput, out: Path) -> Path:
     path
         The page.
     """
-    panels = [make(inputs) for make in FIGURES] + [make(inputs.physics) for make in SHOWN]
+    panels = [make(inputs) for make in FIGURES]
+    panels += [make(inputs.physics) for make in SHOWN] if inputs.physics is not None else []
     with written_whole(out / "figures") as folder:
         folder.mkdir(parents=True)
         for panel in panels:
@@ -61,36 +62,38 @@ def build_report(inputs: ReportInput, out: Path) -> Path:
     write_text(out / "predictors.csv", _predictors_csv(inputs))
     page = out / "index.html"
     values: dict[str, Any] = {
-        "heading": f"MLPF hyperparameter search: {inputs.curves.source}",
+        "heading": f"{inputs.title}: {inputs.curves.source}",
         "lead": _lead(inputs),
         "links": mlflow_links(inputs),
         "panels": {panel.name: panel for panel in panels},
         "tables": _tables(inputs),
         "limits": _limits(inputs),
     }
-    write_text(page, render_page("report.html", title="MLPF hyperparameter search", **values))
+    write_text(page, render_page("report.html", title=inputs.title, **values))
     return page
 
 
 def metrics(inputs: ReportInput) -> dict[str, float]:
     """Return the numbers that `dvc metrics` compares between runs."""
     out: dict[str, float] = {}
-    for name, policy in inputs.search["policies"].items():
+    for name, found in inputs.search["schedulers"].items():
         for key in ("epochs", "best_loss", "wall_seconds"):
-            out[f"search.{name}.{key}"] = policy[key]
+            out[f"search.{name}.{key}"] = found[key]
     for name, scores in inputs.predictors["predictors"].items():
         for key in ("spearman", "r2_quantile", "coverage"):
             out[f"predictors.{name}.{key}"] = scores[key]["mean"]
-    out |= {name.replace("_", ".", 1): value for name, value in summary_metrics(inputs.physics).items()}
+    if inputs.physics is not None:
+        physics = summary_metrics(inputs.physics)
+        out |= {name.replace("_", ".", 1): value for name, value in physics.items()}
     ((key, score),) = inputs.benchmark["report"]["wl-scores"].items()
     out[f"benchmark.{key}"] = score
     return out
 
 
-def _tables(inputs: ReportInput) -> dict[str, Table]:
+def _tables(inputs: ReportInput) -> dict[str, Table | None]:
     return {
         "search": table_search(inputs),
-        "physics": table_physics(inputs.physics),
+        "physics": table_physics(inputs.physics) if inputs.physics is not None else None,
         "space": table_1(inputs),
         "scores": table_scores(inputs),
         "splits": table_2(inputs),
@@ -100,20 +103,28 @@ def _tables(inputs: ReportInput) -> dict[str, Table]:
 
 
 def _lead(inputs: ReportInput) -> str:
-    plain, predicted = inputs.search["policies"].values()
-    saved = 1 - predicted["epochs"] / plain["epochs"]
-    what = inputs.target_name.removeprefix("validation ")
-    more = "as many" if saved == 0 else f"{abs(saved):.0%} {'fewer' if saved > 0 else 'more'}"
     trials, champion = inputs.campaign["trials"], inputs.search["champion"]
+    used = f"; the champion is {champion['name']} version {champion['version']}" if champion else ""
     return (
         f"{len(trials)} random configurations were trained for {inputs.campaign['epochs']} epochs on "
         f"{inputs.events_told}. Of {len(inputs.predictors['predictors'])} predictors, the inner folds "
-        f"chose {inputs.predictors['winner']}; the champion is {champion['name']} version "
-        f"{champion['version']}. The search on {inputs.search['configurations']} new "
-        f"configurations spent {plain['epochs']} epochs under {plain['label']} (best {what} "
-        f"{plain['best_loss']:.4g}) and {predicted['epochs']}, {more}, under {predicted['label']} (best "
-        f"{what} {predicted['best_loss']:.4g})."
+        f"chose {inputs.predictors['winner']}{used}. The search on {inputs.search['configurations']} new "
+        f"configurations spent {_spent(inputs)}."
     )
+
+
+def _spent(inputs: ReportInput) -> str:
+    """Return the epochs under every scheduler, compared with the first."""
+    first, *others = inputs.search["schedulers"].values()
+    what = inputs.target_name.removeprefix("validation ")
+    told = [f"{first['epochs']} epochs under {first['label']} (best {what} {first['best_loss']:.4g})"]
+    for found in others:
+        saved = 1 - found["epochs"] / first["epochs"]
+        more = "as many" if saved == 0 else f"{abs(saved):.0%} {'fewer' if saved > 0 else 'more'}"
+        told.append(
+            f"{found['epochs']}, {more}, under {found['label']} (best {what} {found['best_loss']:.4g})"
+        )
+    return " and ".join(filter(None, (", ".join(told[:-1]), told[-1])))
 
 
 def mlflow_links(inputs: ReportInput) -> list[tuple[str, str]]:
@@ -121,8 +132,9 @@ def mlflow_links(inputs: ReportInput) -> list[tuple[str, str]]:
     runs, search = inputs.campaign_runs, inputs.search
     experiment, best = runs["experiment_id"], best_runs(inputs)
     views = trial_views(inputs.campaign["campaign_id"], _marks(inputs), inputs.curves.target)
-    policies = search["policies"].values()
-    compared = search_key(trial["trial_key"] for policy in policies for trial in policy["trials"])
+    schedulers = search["schedulers"].values()
+    compared = search_key(trial["trial_key"] for found in schedulers for trial in found["trials"])
+    champion = search["champion"]
     return [
         *figure_links(experiment, runs["parent_run_id"]),
         *((view.label, links.saved_view_link(experiment, view.key)) for view in views),
@@ -130,10 +142,10 @@ def mlflow_links(inputs: ReportInput) -> list[tuple[str, str]]:
         ("The campaign, with its machines", links.run_link(experiment, runs["parent_run_id"])),
         ("Searches: best so far", links.saved_view_link(search["experiment_id"], compared)),
         *(
-            (f"Search: {policy['label']}", links.run_link(search["experiment_id"], policy["parent_run_id"]))
-            for policy in policies
+            (f"Search: {found['label']}", links.run_link(search["experiment_id"], found["parent_run_id"]))
+            for found in schedulers
         ),
-        ("The champion", links.model_link(search["champion"]["name"], search["champion"]["version"])),
+        *([("The champion", links.model_link(champion["name"], champion["version"]))] if champion else []),
     ]
 
 
@@ -159,9 +171,14 @@ def _limits(inputs: ReportInput) -> list[str]:
         "Figure 2, scaling from one worker to a cluster: this run has one machine and measures no scaling.",
         *(f"Table 2, {missing['label']}: {missing['reason']}." for missing in
           inputs.predictors["table_2"]["not_possible"]),
-        "Every search policy ran once, every configuration with one seed: differences between policies "
+        "Every scheduler ran once, every configuration with one seed: differences between schedulers "
         "are those of this run.",
     ]  # fmt: skip
+    if not inputs.of_mlpf:
+        told.append(
+            f"Trials are of task {inputs.params.task}: how MLPF reconstructs particles is not judged, and "
+            "the benchmark is MLPF's, not this task's."
+        )
     if len(machines) == 1:
         told.append(f"Figure 7, comparing machines: {describe_machines(machines)}")
     diverged, failed = map(inputs.curves.status.tolist().count, ("diverged", "failed"))
@@ -169,10 +186,10 @@ def _limits(inputs: ReportInput) -> list[str]:
         f"{diverged} trial(s) diverged, {failed} failed; the predictors learn from complete curves only."
     )
     told += [
-        f"{policy['failed']} of {len(policy['trials'])} trials failed under {policy['label']}: what they "
+        f"{found['failed']} of {len(found['trials'])} trials failed under {found['label']}: what they "
         "would have found is not known."
-        for policy in inputs.search["policies"].values()
-        if policy["failed"]
+        for found in inputs.search["schedulers"].values()
+        if found["failed"]
     ]
     return told
 
@@ -180,10 +197,10 @@ def _limits(inputs: ReportInput) -> list[str]:
 def _incumbent_csv(inputs: ReportInput) -> str:
     rows = [
         (name, epochs, loss)
-        for name, policy in inputs.search["policies"].items()
-        for epochs, loss in policy["incumbent"]
+        for name, found in inputs.search["schedulers"].items()
+        for epochs, loss in found["incumbent"]
     ]
-    return _csv(("policy", "epochs", "best_loss"), rows)
+    return _csv(("scheduler", "epochs", "best_loss"), rows)
 
 
 def _predictors_csv(inputs: ReportInput) -> str:

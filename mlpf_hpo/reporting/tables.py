@@ -105,21 +105,21 @@ def table_scores(inputs: ReportInput) -> Table:
 
 
 def table_search(inputs: ReportInput) -> Table:
-    """Return what each policy spent and found."""
+    """Return what each scheduler spent and found."""
     rows = [
         (
-            policy["label"],
-            str(policy["epochs"]),
-            f"{policy['best_loss']:.4g}",
-            policy["best_trial"],
-            str(policy["finished"]),
-            str(policy["stopped_by_rank"]),
-            str(policy["stopped_by_prediction"]),
-            str(policy["diverged"]),
-            str(policy["failed"]),
-            f"{policy['wall_seconds']:.0f}",
+            found["label"],
+            str(found["epochs"]),
+            f"{found['best_loss']:.4g}",
+            found["best_trial"],
+            str(found["finished"]),
+            str(found["stopped_by_rank"]),
+            str(found["stopped_by_prediction"]),
+            str(found["diverged"]),
+            str(found["failed"]),
+            f"{found['wall_seconds']:.0f}",
         )
-        for policy in inputs.search["policies"].values()
+        for found in inputs.search["schedulers"].values()
     ]
     full = inputs.search["configurations"] * inputs.search["max_epochs"]
     caption = (
@@ -127,7 +127,7 @@ def table_search(inputs: ReportInput) -> Table:
         "trial whose loss is no longer finite has diverged; one that broke has failed."
     )
     header = (
-        "policy",
+        "scheduler",
         "epochs",
         f"best {inputs.target_name.removeprefix('validation ')}",
         "trial",

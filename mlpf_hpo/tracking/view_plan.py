@@ -113,7 +113,7 @@ def search_view(runs: Sequence[str], key: str, target: TargetMetric) -> View:
             "orderByKey": f"metrics.`{metric}`",
             "orderByAsc": target.mode == "min",
             "runsHiddenMode": "SHOW_ALL",
-            "selectedColumns": [f"metrics.`{metric}`", "metrics.`summary/epochs`", "tags.`policy`"],
+            "selectedColumns": [f"metrics.`{metric}`", "metrics.`summary/epochs`", "tags.`scheduler`"],
             "chartsSearchFilter": f"^{re.escape(metric)}$",
         },
     )

@@ -38,7 +38,7 @@ def pick_best(trials: Iterable[Mapping[str, Any]], target: TargetMetric, where: 
 
 
 def best_trial(search: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the best trial of all policies (see `pick_best`), with its policy's label and id.
+    """Return the best trial of all schedulers (see `pick_best`), with its scheduler's label and id.
 
     Parameters
     ----------
@@ -51,9 +51,9 @@ def best_trial(search: Mapping[str, Any]) -> dict[str, Any]:
         If every trial diverged or failed.
     """
     trials = [
-        {**trial, "policy": policy["label"], "campaign_id": policy["campaign_id"]}
-        for policy in search["policies"].values()
-        for trial in policy["trials"]
+        {**trial, "scheduler": found["label"], "campaign_id": found["campaign_id"]}
+        for found in search["schedulers"].values()
+        for trial in found["trials"]
     ]
     return pick_best(trials, TargetMetric.of_dict(search.get("target")), "search")
 

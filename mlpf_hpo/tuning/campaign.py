@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpf_hpo.config import Params
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.files import read_record, write_record
@@ -18,7 +18,7 @@ from mlpf_hpo.project import state_folder
 from mlpf_hpo.remedies import make_again
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.trial_summary import TrialSummary
-from mlpf_hpo.space import stable_hash
+from mlpf_hpo.space import Choice, Domain, Integer, SearchSpace, stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader, ui_links
 from mlpf_hpo.tracking.client import connect, tracking_uri
@@ -29,11 +29,10 @@ from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.driver_lock import sole_driver
 from mlpf_hpo.tuning.failures import check_failures
-from mlpf_hpo.tuning.messages import TrialSpec
-from mlpf_hpo.tuning.ray_trial import TrainTrial
 from mlpf_hpo.tuning.recorder import closed_truthfully
-from mlpf_hpo.tuning.run import TrialOutcome, run_trials
-from mlpf_hpo.tuning.specs import plan_trials
+from mlpf_hpo.tuning.run import Progress, TrialOutcome, run_trials
+from mlpf_hpo.tuning.settings import CampaignParams, ResourceParams
+from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials
 
 
 @dataclass(frozen=True)
@@ -77,33 +76,65 @@ class CampaignRecord:
         )
 
 
-def campaign_id(params: Params, events_digest: str) -> str:
+def campaign_id(task: Task, space: SearchSpace, seed: int) -> str:
     """Return the identity of a campaign: everything that its trials share.
 
     The number of trials and of epochs stand outside: more of either extends the campaign.
     """
     shared = {
         "schema": TRIAL_SCHEMA,
-        "seed": params.seed,
-        "space": params.space.model_dump(mode="json"),
-        "network": params.network.model_dump(mode="json"),
-        "training": params.training.model_dump(mode="json"),
-        "events": events_digest,
+        "seed": seed,
+        "space": {name: _domain_record(domain) for name, domain in space.domains.items()},
+        **task.constants,
+        "events": task.data_digest,
     }
     return stable_hash(shared, length=8)
 
 
+def _domain_record(domain: Domain) -> dict[str, Any]:
+    if isinstance(domain, Choice):
+        return {"values": list(domain.values)}
+    kind = {"type": "int"} if isinstance(domain, Integer) else {}
+    return {**dataclasses.asdict(domain), **kind}
+
+
 def run_campaign(
-    params: Params,
-    events: Path,
+    task: Task,
+    space: SearchSpace,
+    target: TargetMetric,
+    settings: CampaignParams,
+    *,
+    seed: int,
+    resources: ResourceParams,
+    patience_seconds: float = 120.0,
     state: Path | None = None,
-    on_progress: Callable[[float, float, str], None] | None = None,
-    train: TrainTrial | None = None,
+    on_progress: Progress | None = None,
 ) -> CampaignRecord:
-    """Train `params.campaign.trials` configurations for `params.campaign.epochs` epochs each.
+    """Train `settings.trials` random configurations of a space for `settings.epochs` epochs each.
 
     Trials that MLflow holds already are not trained again; interrupted ones go on from their checkpoints in
-    `state`, by default the project's. `train` trains a trial of something else, see `run_trials`.
+    `state`, by default the project's.
+
+    Parameters
+    ----------
+    task : Task
+        What a trial trains.
+    space : SearchSpace
+        What is drawn from.
+    target : TargetMetric
+        What trials are compared by.
+    settings : CampaignParams
+        Number of trials, of epochs, and of failures that are allowed.
+    seed : int
+        Every random choice derives from it.
+    resources : ResourceParams
+        What a trial gets, and how many run at once.
+    patience_seconds : float
+        How long the end waits for an MLflow that is out of reach.
+    state : path, optional
+        Folder of checkpoints and journals.
+    on_progress : callable, optional
+        Called with (done, total, note) after every change.
 
     Raises
     ------
@@ -111,95 +142,111 @@ def run_campaign(
         If the campaign was interrupted; the next call goes on.
     BusyError
         If another process trains in `state`, or trains the same, on whatever machine.
+    ConfigurationError
+        If the task cannot be trained in this space, or has another direction of the target.
     DataError
-        If no trial finished, or more failed than `params.campaign.failures_allowed`.
+        If no trial finished, or more failed than `settings.failures_allowed`.
     TrackingError
         If MLflow cannot be reached at the start, or went away and has not come back at the end.
     """
-    specs = plan_trials(params, events, params.campaign.trials, purpose="campaign")
-    patience, state = params.tracking.patience_seconds, state or state_folder()
-    with sole_driver(state), durable_writer(state / SPOOL, patience) as writer:
-        return _run(params, specs, events, writer, state, on_progress, train)
-
-
-def _run(
-    params: Params,
-    specs: Sequence[TrialSpec],
-    events: Path,
-    writer: RunWriter,
-    state: Path,
-    on_progress: Callable[[float, float, str], None] | None,
-    train: TrainTrial | None,
-) -> CampaignRecord:
-    epochs, target = params.campaign.epochs, params.target.with_mode()
-    identity = campaign_id(params, specs[0].events_digest)
-    writer.close_orphans(identity)
-    parent = _open_parent(writer, params, identity, events, specs[0].events_digest)
-    ui_links.update_links(writer.client, "campaign")
-    with closed_truthfully(writer, parent):
-        trials = reader.trials(writer.client, "campaign", identity, metrics=[target.metric])
-        done = {trial.trial_key: trial for trial in trials if is_done(trial, epochs)}
-        finished = {spec.trial_id: done[spec.key] for spec in specs if spec.key in done}
-        started = time.monotonic()
-        outcomes = run_trials(
-            kind="campaign",
-            campaign_id=identity,
-            parent_run_id=parent,
-            specs=specs,
-            scheduler=FullTraining(),
-            max_epochs=epochs,
-            resources=params.resources,
-            writer=writer,
-            state_dir=state,
-            finished=finished,
-            on_progress=on_progress,
-            target=target,
-            train=train,
+    check_target(task, target)
+    specs = plan_trials(task, space, seed, settings.trials, purpose="campaign")
+    identity, state = campaign_id(task, space, seed), state or state_folder()
+    host = describe_host()
+    with sole_driver(state), durable_writer(state / SPOOL, patience_seconds) as writer:
+        writer.close_orphans(identity)
+        parent = writer.open_parent(
+            "campaign",
+            identity,
+            name=f"campaign-{host.hardware_label}-{identity}",
+            tags={**host.tags(), **target.tags()},
+            params={"trials": settings.trials, "epochs": settings.epochs, "seed": seed},
+            note=f"{settings.trials} random configurations of {task.name}, {settings.epochs} epochs each.",
+            digest=task.data_digest,
+            dataset_path=task.dataset_path,
+            host=host.record(),
         )
-        wall_seconds = time.monotonic() - started
-        check_failures(outcomes, params.campaign.failures_allowed, "campaign")
+        ui_links.update_links(writer.client, "campaign")
+        started = time.monotonic()
+        with closed_truthfully(writer, parent):
+            finished = _finished(writer, identity, specs, target, settings.epochs)
+            outcomes = run_trials(
+                kind="campaign",
+                campaign_id=identity,
+                parent_run_id=parent,
+                specs=specs,
+                scheduler=FullTraining(),
+                max_epochs=settings.epochs,
+                resources=resources,
+                writer=writer,
+                state_dir=state,
+                finished=finished,
+                on_progress=on_progress,
+                target=target,
+            )
+            wall_seconds = time.monotonic() - started
+            check_failures(outcomes, settings.failures_allowed, "campaign")
+        writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
+        writer.close(parent, "finished")
+        return CampaignRecord(
+            planned=_planned(writer, identity, specs, outcomes, target, settings.epochs),
+            runs=_runs(writer, parent, outcomes, wall_seconds, len(finished)),
+        )
+
+
+def _finished(
+    writer: RunWriter,
+    identity: str,
+    specs: Sequence[TrialSpec[Task]],
+    target: TargetMetric,
+    epochs: int,
+) -> dict[str, TrialSummary]:
+    """Return the trials on record that need no more training."""
+    trials = reader.trials(writer.client, "campaign", identity, metrics=[target.metric])
+    done = {trial.trial_key: trial for trial in trials if is_done(trial, epochs)}
+    return {spec.trial_id: done[spec.key] for spec in specs if spec.key in done}
+
+
+def _planned(
+    writer: RunWriter,
+    identity: str,
+    specs: Sequence[TrialSpec[Task]],
+    outcomes: Sequence[TrialOutcome],
+    target: TargetMetric,
+    epochs: int,
+) -> dict[str, Any]:
+    """Return what campaign.json says."""
     run_ids = [outcome.run_id for outcome in outcomes]
     trials = reader.trials(writer.client, "campaign", run_ids=run_ids, metrics=digested(target.metric))
-    writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
-    writer.close(parent, "finished")
+    return {
+        "campaign_id": identity,
+        "events_digest": specs[0].task.data_digest,
+        "epochs": epochs,
+        "trials": [
+            {"trial_id": outcome.trial_id, "trial_key": outcome.key, "status": outcome.status}
+            for outcome in outcomes
+        ],
+        "target": target.to_dict(),
+        "curves_digest": curves_digest(trials, target.metric),
+    }
+
+
+def _runs(
+    writer: RunWriter, parent: str, outcomes: Sequence[TrialOutcome], wall_seconds: float, reused: int
+) -> dict[str, Any]:
+    """Return what campaign_runs.json says."""
     seen = ui_links.update_links(writer.client, "campaign", first=[parent])
-    experiment = writer.experiment_id("campaign")
-    return CampaignRecord(
-        planned={
-            "campaign_id": identity,
-            "events_digest": specs[0].events_digest,
-            "epochs": epochs,
-            "trials": [_planned(spec, outcome) for spec, outcome in zip(specs, outcomes, strict=True)],
-            "target": target.to_dict(),
-            "curves_digest": curves_digest(trials, target.metric),
-        },
-        runs={
-            "tracking_uri": tracking_uri(),
-            "experiment_id": experiment,
-            "parent_run_id": parent,
-            "run_ids": run_ids,
-            "hardware_label": describe_host().hardware_label,
-            "wall_seconds": wall_seconds,
-            "reused": len(finished),
-            "hosts": read_hosts(writer.client, parent),
-            "links": ui_links.listed(seen),
-        },
-    )
-
-
-def _open_parent(writer: RunWriter, params: Params, identity: str, events: Path, digest: str) -> str:
-    host, settings = describe_host(), params.campaign
-    return writer.open_parent(
-        "campaign",
-        identity,
-        name=f"campaign-{host.hardware_label}-{identity}",
-        tags={**host.tags(), **params.target.with_mode().tags()},
-        params={"trials": settings.trials, "epochs": settings.epochs, "seed": params.seed},
-        note=f"{settings.trials} random configurations of table 1, {settings.epochs} epochs each.",
-        digest=digest,
-        dataset_path=events,
-        host=host.record(),
-    )
+    return {
+        "tracking_uri": tracking_uri(),
+        "experiment_id": writer.experiment_id("campaign"),
+        "parent_run_id": parent,
+        "run_ids": [outcome.run_id for outcome in outcomes],
+        "hardware_label": describe_host().hardware_label,
+        "wall_seconds": wall_seconds,
+        "reused": reused,
+        "hosts": read_hosts(writer.client, parent),
+        "links": ui_links.listed(seen),
+    }
 
 
 def collect_curves(folder: Path) -> LearningCurves:
@@ -245,7 +292,3 @@ def campaign_links(folder: Path) -> str:
 def is_done(trial: TrialSummary, epochs: int) -> bool:
     """Tell whether a trial on record needs no more training to stand at `epochs`."""
     return trial.status == "diverged" or (trial.status == "finished" and trial.epochs >= epochs)
-
-
-def _planned(spec: TrialSpec, outcome: TrialOutcome) -> dict[str, Any]:
-    return {"trial_id": spec.trial_id, "trial_key": spec.key, "status": outcome.status}

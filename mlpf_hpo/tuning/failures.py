@@ -18,7 +18,7 @@ def check_failures(outcomes: Sequence[TrialOutcome], allowed: int, stage: str) -
     Parameters
     ----------
     outcomes : sequence of TrialOutcome
-        All trials of a campaign, or of a search under one policy.
+        All trials of a campaign, or of a search under one scheduler.
     allowed : int
         How many of them may have failed.
     stage : str

@@ -23,6 +23,10 @@ from mlpf_hpo.tuning.ray_cluster import cluster_address, refused
 from mlpf_hpo.tuning.ray_errors import refusal
 from mlpf_hpo.tuning.ray_folder import session_folder
 from mlpf_hpo.tuning.settings import ResourceParams
+from mlpf_hpo.tuning.task import TaskResources
+
+ONE = TaskResources()
+"""A trial of one process with one thread."""
 
 LEAST_FREE = 64 * 2**20
 """Bytes that a session writes in any case: logs, and a store of objects where shared memory is short."""
@@ -57,19 +61,21 @@ class Share:
     """What each trial gets, and how many run at once."""
 
     concurrency: int
-    threads: int
+    cpus_per_trial: int
     gpus_per_trial: float
 
 
-def share(resources: ResourceParams, threads: int, cpus: int, gpus: float) -> Share:
+def share(resources: ResourceParams, of_a_trial: TaskResources, cpus: int, gpus: float) -> Share:
     """Divide a machine, or a cluster, among trials.
 
     Examples
     --------
-    >>> share(ResourceParams(), threads=2, cpus=9, gpus=0)
-    Share(concurrency=4, threads=2, gpus_per_trial=0.0)
-    >>> share(ResourceParams(gpus_per_trial=0.5), threads=1, cpus=16, gpus=2).concurrency
+    >>> share(ResourceParams(), TaskResources(threads=2), cpus=9, gpus=0)
+    Share(concurrency=4, cpus_per_trial=2, gpus_per_trial=0.0)
+    >>> share(ResourceParams(gpus_per_trial=0.5), TaskResources(), cpus=16, gpus=2).concurrency
     4
+    >>> share(ResourceParams(), TaskResources(threads=2, processes=4), cpus=32, gpus=8)
+    Share(concurrency=2, cpus_per_trial=8, gpus_per_trial=4.0)
 
     Raises
     ------
@@ -77,21 +83,24 @@ def share(resources: ResourceParams, threads: int, cpus: int, gpus: float) -> Sh
         If a trial is to get more GPUs than there are.
     """
     wanted = resources.gpus_per_trial
-    gpus_per_trial = (1.0 if gpus else 0.0) if wanted == "auto" else float(wanted)
+    gpus_per_trial = float(of_a_trial.processes if gpus else 0) if wanted == "auto" else float(wanted)
+    per_trial = of_a_trial.cpus
     if gpus_per_trial > gpus:
         raise ConfigurationError(
             f"resources.gpus_per_trial: {gpus_per_trial:g} of {gpus:g} GPUs; use auto or 0"
         )
     if resources.concurrency != "auto":
-        return Share(resources.concurrency, threads, gpus_per_trial)
-    room = cpus // threads
+        return Share(resources.concurrency, per_trial, gpus_per_trial)
+    room = cpus // per_trial
     if gpus_per_trial:
         room = min(room, math.floor(gpus / gpus_per_trial + 1e-9))
-    return Share(max(1, room), threads, gpus_per_trial)
+    return Share(max(1, room), per_trial, gpus_per_trial)
 
 
 @contextmanager
-def ray_session(state_dir: Path, resources: ResourceParams, threads: int) -> Iterator[Share]:
+def ray_session(
+    state_dir: Path, resources: ResourceParams, of_a_trial: TaskResources = ONE
+) -> Iterator[Share]:
     """Start Ray here, or attach to the cluster that RAY_ADDRESS names; yield what each trial gets.
 
     A session that the caller has begun already is used and left running.
@@ -99,9 +108,9 @@ def ray_session(state_dir: Path, resources: ResourceParams, threads: int) -> Ite
     with ExitStack() as stack:
         stack.enter_context(_settings())
         if not ray.is_initialized():
-            _begin(stack, state_dir, resources, threads)
+            _begin(stack, state_dir, resources, of_a_trial)
         total = ray.cluster_resources()
-        yield share(resources, threads, int(total.get("CPU", 1)), total.get("GPU", 0.0))
+        yield share(resources, of_a_trial, int(total.get("CPU", 1)), total.get("GPU", 0.0))
 
 
 @contextmanager
@@ -132,7 +141,7 @@ def _own_token() -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # stays: Ray reads it once per process
 
 
-def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, threads: int) -> None:
+def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, of_a_trial: TaskResources) -> None:
     """Attach to a cluster or start Ray here; the stack ends it."""
     refuse_another(Path.cwd())
     cluster = cluster_address()
@@ -141,7 +150,7 @@ def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, threads
         _attach(cluster)
         return
     gpus = _n_gpus()
-    yours = share(resources, threads, usable_cpus(), gpus)
+    yours = share(resources, of_a_trial, usable_cpus(), gpus)
     folder = stack.enter_context(session_folder(state_dir))
     stack.callback(ray.shutdown)
     try:
@@ -187,7 +196,7 @@ def _start(yours: Share, temporary: Path, gpus: int) -> None:
     _own_token()
     ray.init(
         address="local",
-        num_cpus=yours.concurrency * yours.threads,
+        num_cpus=yours.concurrency * yours.cpus_per_trial,
         num_gpus=gpus,
         object_store_memory=128 * 2**20,
         include_dashboard=False,

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ray import tune
 
-from mlpf_hpo.tuning.messages import EpochReport, TrialEnd, TrialSpec
-
-TrainTrial: TypeAlias = Callable[[TrialSpec, int, Path, Callable[[EpochReport], None]], TrialEnd]
-"""What trains one trial: `mlpf_hpo.mlpf.training.train_trial`."""
+from mlpf_hpo.tuning.messages import EpochReport
+from mlpf_hpo.tuning.task import Task, TrialSpec
 
 TRIAL = "trial"
 """Key of Tune's configuration that names one of our trials."""
@@ -19,8 +17,7 @@ TRIAL = "trial"
 
 def ray_trial(
     config: Mapping[str, Any],
-    specs: Mapping[str, TrialSpec],
-    train: TrainTrial | None,
+    specs: Mapping[str, TrialSpec[Task]],
     max_epochs: int,
     checkpoints: Path,
 ) -> None:
@@ -29,10 +26,6 @@ def ray_trial(
     A report blocks until the driver has decided. When the trial is stopped or paused, Tune ends this thread
     in there; the checkpoint was written before.
     """
-    if train is None:
-        from mlpf_hpo.mlpf.training import train_trial
-
-        train = train_trial
     spec = specs[config[TRIAL]]
 
     def report(done: EpochReport) -> None:
@@ -45,4 +38,4 @@ def ray_trial(
             }
         )
 
-    train(spec, max_epochs, checkpoints / spec.key, report)
+    spec.task.train(spec, max_epochs, checkpoints / spec.key, report)

@@ -10,7 +10,7 @@ from typing import Protocol
 from mlpf_hpo.errors import InterruptedStageError, one_line
 from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning.messages import TrialSpec
+from mlpf_hpo.tuning.task import Task, TrialSpec
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Recorder:
         kind: str,
         campaign_id: str,
         parent_run_id: str,
-        specs: Sequence[TrialSpec],
+        specs: Sequence[TrialSpec[Task]],
         tags: Mapping[str, str],
     ) -> None:
         self._writer = writer
@@ -98,8 +98,8 @@ class Recorder:
             spec.configuration,
             spec.seed,
             tags=self._tags,
-            digest=spec.events_digest,
-            dataset_path=spec.train.parent,
+            digest=spec.task.data_digest,
+            dataset_path=spec.task.dataset_path,
         )
         self._open.add(trial_id)
 

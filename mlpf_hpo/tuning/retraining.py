@@ -16,17 +16,17 @@ from mlpf_hpo.tracking.network_artifact import Client
 from mlpf_hpo.tuning.best_trial import trial_folder
 from mlpf_hpo.tuning.checkpoint_lookup import find_checkpoint, keep_with_run
 from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint
-from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.recorder import Unrecorded
 from mlpf_hpo.tuning.run import make_trainable, train_left
 from mlpf_hpo.tuning.settings import ResourceParams
+from mlpf_hpo.tuning.task import Task, TrialSpec
 
 log = logging.getLogger(__name__)
 
 
 def ensure_network(
     client: Client,
-    spec: TrialSpec,
+    spec: TrialSpec[Task],
     trial: Mapping[str, Any],
     campaign_id: str,
     target: TargetMetric,
@@ -77,13 +77,17 @@ def ensure_network(
 
 
 def _train_again(
-    spec: TrialSpec, epochs: int, folder: Path, target: TargetMetric, resources: ResourceParams, state: Path
+    spec: TrialSpec[Task],
+    epochs: int,
+    folder: Path,
+    target: TargetMetric,
+    resources: ResourceParams,
+    state: Path,
 ) -> Checkpoint:
     trial = Trial(spec.trial_id, spec.key, spec.configuration)
     ledger = Ledger([trial], FullTraining(), epochs, target, restarts=resources.worker_restarts)
-    trainable = make_trainable([spec], None, epochs, folder.parent.resolve())
-    threads = spec.training.threads
-    train_left(trainable, ledger, Unrecorded(), resources, threads, state.resolve(), None)
+    trainable = make_trainable([spec], epochs, folder.parent.resolve())
+    train_left(trainable, ledger, Unrecorded(), resources, spec.task.resources, state.resolve(), None)
     checkpoint = newest_checkpoint(folder)
     if trial.status != "finished" or checkpoint is None:
         raise DataError(

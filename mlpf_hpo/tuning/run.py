@@ -1,4 +1,4 @@
-"""Run many trials under a policy: in parallel, tracked, resumable."""
+"""Run many trials under a scheduler: in parallel, tracked, resumable."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from mlpf_hpo.tracking.hosts import host_note
 from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.writer import NOTE, RunWriter
 from mlpf_hpo.tuning.interruption import interruptible
-from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
 from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal
 from mlpf_hpo.tuning.ray_session import Share, ray_session
-from mlpf_hpo.tuning.ray_trial import TRIAL, TrainTrial, ray_trial
+from mlpf_hpo.tuning.ray_trial import TRIAL, ray_trial
 from mlpf_hpo.tuning.recorder import Recorder, TrialRecord, log_only
 from mlpf_hpo.tuning.settings import ResourceParams
+from mlpf_hpo.tuning.task import Task, TaskResources, TrialSpec
 
 Progress = Callable[[float, float, str], None]
 """Called with trials done (a running one counts by its share of epochs), trials in all, and a note."""
@@ -46,7 +46,7 @@ class TrialOutcome:
     status : str
         "finished", "stopped", "diverged" or "failed".
     epochs : int
-        Number of epochs that the policy saw.
+        Number of epochs that the scheduler saw.
     best : float
         Best finite value of the target metric; NaN where there is none.
     reason : str
@@ -69,7 +69,7 @@ def run_trials(
     kind: str,
     campaign_id: str,
     parent_run_id: str,
-    specs: Sequence[TrialSpec],
+    specs: Sequence[TrialSpec[Task]],
     scheduler: Scheduler,
     max_epochs: int,
     resources: ResourceParams,
@@ -80,12 +80,11 @@ def run_trials(
     *,
     target: TargetMetric,
     tags: Mapping[str, str] | None = None,
-    train: TrainTrial | None = None,
 ) -> list[TrialOutcome]:
     """Train the trials in parallel under Ray Tune, each epoch in MLflow.
 
     A call that was interrupted is taken up by the next: `finished` trials are not trained again, partial ones
-    go on from their checkpoints in their own MLflow runs, and the policy is rebuilt from the journal.
+    go on from their checkpoints in their own MLflow runs, and the scheduler is rebuilt from the journal.
     A trial that fails is recorded as such and does not end the others; the next call tries it again. One
     whose worker died goes on from its checkpoint, `resources.worker_restarts` times.
 
@@ -96,9 +95,9 @@ def run_trials(
     campaign_id, parent_run_id : str
         Identity, and the MLflow run under which the trials' runs lie.
     specs : sequence of TrialSpec
-        The trials in order; all with the same `training.threads`.
+        The trials in order, all of one task.
     scheduler : Scheduler
-        A fresh policy.
+        A fresh one.
     max_epochs : int
         Number of epochs of a full training.
     resources : ResourceParams
@@ -113,11 +112,9 @@ def run_trials(
     on_progress : callable, optional
         Called with (done, total, note) after every change.
     target : TargetMetric
-        The metric that the policy sees, and whether small or large values are good.
+        The metric that the scheduler sees, and whether small or large values are good.
     tags : mapping, optional
         Tags of every trial's run, beside those of this machine.
-    train : callable, optional
-        What trains one trial; `trial.train_trial` by default, which only workers import: it takes seconds.
 
     Returns
     -------
@@ -144,20 +141,16 @@ def run_trials(
     recorder = Recorder(writer, kind, campaign_id, parent_run_id, specs, everything)
     if not ledger.all_ended:
         checkpoints = state_dir / "checkpoints" / campaign_id
-        trainable = make_trainable(specs, train, max_epochs, checkpoints)
-        train_left(trainable, ledger, recorder, resources, specs[0].training.threads, state_dir, on_progress)
+        trainable = make_trainable(specs, max_epochs, checkpoints)
+        train_left(trainable, ledger, recorder, resources, specs[0].task.resources, state_dir, on_progress)
         writer.settle()
     return [_outcome(trial, ledger, recorder, finished.get(trial.trial_id)) for trial in trials]
 
 
-def make_trainable(
-    specs: Sequence[TrialSpec], train: TrainTrial | None, max_epochs: int, checkpoints: Path
-) -> Any:
+def make_trainable(specs: Sequence[TrialSpec[Task]], max_epochs: int, checkpoints: Path) -> Any:
     """Return what Tune runs: any of these trials, with a folder in `checkpoints`."""
     by_id = {spec.trial_id: spec for spec in specs}
-    return tune.with_parameters(
-        ray_trial, specs=by_id, train=train, max_epochs=max_epochs, checkpoints=checkpoints
-    )
+    return tune.with_parameters(ray_trial, specs=by_id, max_epochs=max_epochs, checkpoints=checkpoints)
 
 
 def train_left(
@@ -165,7 +158,7 @@ def train_left(
     ledger: Ledger,
     recorder: TrialRecord,
     resources: ResourceParams,
-    threads: int,
+    of_a_trial: TaskResources,
     state_dir: Path,
     on_progress: Progress | None,
 ) -> None:
@@ -178,7 +171,7 @@ def train_left(
     with interruptible() as interruption:
         try:
             tell()
-            with ray_session(state_dir, resources, threads) as share:
+            with ray_session(state_dir, resources, of_a_trial) as share:
                 interruption.listen()  # again: Ray has put its own handler of SIGTERM in place
                 timeout = resources.epoch_timeout_seconds
                 bridge = Bridge(ledger, recorder, share.concurrency, timeout, interruption, tell)
@@ -199,7 +192,7 @@ def train_left(
 
 
 def _tune(trainable: Any, bridge: Bridge, share: Share, state_dir: Path) -> None:
-    """Run Tune until all trials have ended; raise what the policy or MLflow raised."""
+    """Run Tune until all trials have ended; raise what the scheduler or MLflow raised."""
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(share.concurrency)
     storage = state_dir / "ray" / f"tune-{os.getpid()}"
     try:
@@ -212,7 +205,7 @@ def _tune(trainable: Any, bridge: Bridge, share: Share, state_dir: Path) -> None
                 search_alg=BridgeSearcher(bridge),
                 scheduler=BridgeScheduler(bridge),
                 callbacks=[BridgeCallback(bridge)],
-                resources_per_trial={"cpu": share.threads, "gpu": share.gpus_per_trial},
+                resources_per_trial={"cpu": share.cpus_per_trial, "gpu": share.gpus_per_trial},
                 storage_path=str(storage),
                 trial_dirname_creator=lambda trial: str(trial.config[TRIAL]),
                 reuse_actors=True,

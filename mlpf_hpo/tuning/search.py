@@ -1,24 +1,24 @@
-"""The search: one stream of configurations under ASHA, and under ASHA with the champion's prediction."""
+"""The search: one stream of configurations under every scheduler, with or without a prediction."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlpf_hpo.config import Params
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.files import write_record
-from mlpf_hpo.hardware.host import HostInfo, describe_host
+from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_champion
 from mlpf_hpo.search.scheduler import Scheduler
-from mlpf_hpo.search.schedulers import make_scheduler
-from mlpf_hpo.space import stable_hash
+from mlpf_hpo.search.schedulers import LABELS, PREDICTION, accepted, check_settings, make_scheduler
+from mlpf_hpo.search.trial_summary import TrialSummary
+from mlpf_hpo.space import SearchSpace, stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader, ui_links
 from mlpf_hpo.tracking.spool import SPOOL
@@ -27,39 +27,17 @@ from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.campaign import campaign_id
 from mlpf_hpo.tuning.driver_lock import sole_driver
 from mlpf_hpo.tuning.failures import check_failures
-from mlpf_hpo.tuning.messages import TrialSpec
-from mlpf_hpo.tuning.ray_trial import TrainTrial
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.retraining import ensure_network
-from mlpf_hpo.tuning.run import run_trials
+from mlpf_hpo.tuning.run import Progress, run_trials
 from mlpf_hpo.tuning.search_result import search_result
-from mlpf_hpo.tuning.settings import SearchParams
-from mlpf_hpo.tuning.specs import plan_trials
-
-
-@dataclass(frozen=True)
-class Policy:
-    """One way to decide what to stop.
-
-    Attributes
-    ----------
-    name, label : str
-        Key in the results, and how it is called in captions.
-    make : callable
-        Makes a scheduler for a run.
-    identity : mapping
-        What tells this policy's runs from those of another; part of the search's identity.
-    """
-
-    name: str
-    label: str
-    make: Callable[[], Scheduler]
-    identity: dict[str, Any]
+from mlpf_hpo.tuning.settings import ResourceParams, SchedulerParams, SearchParams
+from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials
 
 
 @dataclass(frozen=True)
 class SearchRecord:
-    """What the policies found, for search.json and for people."""
+    """What the schedulers found, for search.json and for people."""
 
     content: dict[str, Any]
     links: str
@@ -71,179 +49,272 @@ class SearchRecord:
     def summary(self) -> str:
         """Return what happened and where to look."""
         metric = self.content["target"]["metric"]
-        lines = [_told(policy, metric) for policy in self.content["policies"].values()]
+        lines = [describe_result(found, metric) for found in self.content["schedulers"].values()]
         return "\n".join([*lines, self.links])
 
 
+@dataclass(frozen=True)
+class SearchPlan:
+    """What all schedulers of a search have in common.
+
+    Attributes
+    ----------
+    specs : sequence of TrialSpec
+        The stream of trials.
+    trials_id : str
+        Identity of what the trials share, see `campaign_id`.
+    target : TargetMetric
+        What trials are compared by.
+    settings : SearchParams
+        Sizes, the schedulers and the settings that they share.
+    seed : int
+        Of the stream.
+    resources : ResourceParams
+        What a trial gets.
+    state : path
+        Folder of checkpoints and journals.
+    on_progress : callable, optional
+        Called after every change.
+    """
+
+    specs: Sequence[TrialSpec[Task]]
+    trials_id: str
+    target: TargetMetric
+    settings: SearchParams
+    seed: int
+    resources: ResourceParams
+    state: Path
+    on_progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class NamedScheduler:
+    """A scheduler as one of a search's.
+
+    Attributes
+    ----------
+    key, label : str
+        Key in the results, and how it is called in captions.
+    scheduler : Scheduler
+        A fresh one.
+    identity : mapping
+        What tells its runs from those of another, beside the key; part of the search's identity.
+    """
+
+    key: str
+    label: str
+    scheduler: Scheduler
+    identity: Mapping[str, Any]
+
+
 def run_search(
-    params: Params,
-    events: Path,
+    task: Task,
+    space: SearchSpace,
+    target: TargetMetric,
+    settings: SearchParams,
+    *,
+    seed: int,
+    resources: ResourceParams,
+    patience_seconds: float = 120.0,
     state: Path | None = None,
-    on_progress: Callable[[float, float, str], None] | None = None,
-    train: TrainTrial | None = None,
+    on_progress: Progress | None = None,
     champion: Path = RECORD,
 ) -> SearchRecord:
-    """Run every policy on the same configurations, seeds and epoch limit.
+    """Run every scheduler on the same configurations, seeds and epoch limit.
 
-    Checkpoints and journals lie in `state`, by default the project's. `train` trains a trial of something
-    else, see `run_trials`. The champion is exactly the version that the stage `champion` put on record.
+    Parameters
+    ----------
+    task, space, target, seed, resources, patience_seconds, state, on_progress
+        As for `run_campaign`.
+    settings : SearchParams
+        Sizes, and the schedulers.
+    champion : path
+        The predictor of schedulers that hold a prediction is exactly the version that the stage `champion`
+        put on record here.
 
     Raises
     ------
     MissingInputError, DataError
-        If that record, or the events, are not there, or damaged.
+        If that record, or the data, are not there, or damaged.
     TrackingError
         If the registry does not hold the champion any more, or it cannot be used. If MLflow cannot be reached
         at the start, or went away and has not come back at the end.
     ConfigurationError
-        If the champion is of another search space, or predicts another epoch than the search trains to.
+        If the champion is of another search space, or predicts another epoch than the search trains to; if a
+        scheduler refuses its settings; as `run_campaign`.
     InterruptedStageError
         If interrupted; the next call goes on.
     BusyError
         If another process trains in `state`, or trains the same, on whatever machine.
     DataError
-        If under a policy no trial was trained, or more failed than `params.search.failures_allowed`.
+        If under a scheduler no trial was trained, or more failed than `settings.failures_allowed`.
     """
-    settings, state = params.search, state or state_folder()
-    scope = ChampionScope.of_search(
-        params.target.with_mode(), settings.max_epochs, params.space.search_space()
+    check_target(task, target)
+    predictor, version = None, None
+    if any(scheduler.prediction is not None for scheduler in settings.schedulers):
+        scope = ChampionScope.of_search(target, settings.max_epochs, space)
+        predictor, version = load_champion(scope, champion)
+        _check_epochs(predictor, version, settings)
+    named = [
+        name_scheduler(params, i, settings, target, predictor, version)
+        for i, params in enumerate(settings.schedulers)
+    ]
+    specs = plan_trials(task, space, seed, settings.configurations, purpose="search")
+    shared, state = campaign_id(task, space, seed), state or state_folder()
+    plan = SearchPlan(specs, shared, target, settings, seed, resources, state, on_progress)
+    with sole_driver(state), durable_writer(state / SPOOL, patience_seconds) as writer:
+        found = {one.key: run_scheduler(one, plan, writer) for one in named}
+        experiment = writer.experiment_id("search")
+    parents = [result["parent_run_id"] for result in found.values()]
+    used = version and {"name": version.name, "version": str(version.version), "alias": settings.champion}
+    return SearchRecord(
+        content={
+            "task": task.name,
+            "experiment_id": experiment,
+            "configurations": len(specs),
+            "max_epochs": settings.max_epochs,
+            "target": target.to_dict(),
+            "champion": used,
+            "schedulers": found,
+        },
+        links=ui_links.listed(ui_links.update_links(writer.client, "search", first=parents)),
     )
-    predictor, version = load_champion(scope, champion)
+
+
+def _check_epochs(predictor: Any, version: Any, settings: SearchParams) -> None:
     if predictor.n_epochs != settings.max_epochs:
         raise ConfigurationError(
             f"search.max_epochs: the champion (version {version.version}) predicts the loss after "
             f"{predictor.n_epochs} epochs, the search trains to {settings.max_epochs}; make them equal, or "
             "fit a predictor on curves of that length (campaign.epochs)"
         )
-    specs = plan_trials(params, events, settings.configurations, purpose="search")
-    host = describe_host()
-    policies = {}
-    patience = params.tracking.patience_seconds
-    with sole_driver(state), durable_writer(state / SPOOL, patience) as writer:
-        for policy in _policies(settings, params.target.with_mode(), predictor, version):
-            policies[policy.name] = _run_policy(
-                policy, params, specs, host, writer, state, on_progress, train
-            )
-        experiment = writer.experiment_id("search")
-    parents = [found["parent_run_id"] for found in policies.values()]
-    used = {"name": version.name, "version": str(version.version), "alias": settings.champion}
-    return SearchRecord(
-        content={
-            "experiment_id": experiment,
-            "configurations": len(specs),
-            "max_epochs": settings.max_epochs,
-            "target": params.target.with_mode().to_dict(),
-            "champion": used,
-            "policies": policies,
-        },
-        links=ui_links.listed(ui_links.update_links(writer.client, "search", first=parents)),
-    )
 
 
-def _told(policy: dict[str, Any], metric: str) -> str:
-    reused = policy["reused"]
+def name_scheduler(
+    params: SchedulerParams,
+    position: int,
+    settings: SearchParams,
+    target: TargetMetric,
+    predictor: Any = None,
+    version: Any = None,
+) -> NamedScheduler:
+    """Return one of `search.schedulers`, made with its own settings and those that it shares.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has no such setting, or refuses its value.
+    """
+    where, name = f"search.schedulers.{position}", params.name
+    check_settings(name, params.settings, where)
+    rungs = ("max_epochs", "grace_epochs", "reduction_factor")
+    shared = {key: getattr(settings, key) for key in rungs} | {"mode": target.mode}
+    own = {**accepted(name, shared), **params.settings}
+    label = params.label or LABELS.get(name, name)
+    identity = {**target.tags(), **{key: value for key, value in own.items() if key != "mode"}}
+    if params.prediction is None:
+        return NamedScheduler(params.key, label, make_scheduler(name, **own), identity)
+    asked = params.prediction.model_dump(exclude_none=True)
+    prediction = {key: asked.get(key, getattr(settings, key)) for key in PREDICTION}
+    own |= {"max_epochs": settings.max_epochs, "mode": target.mode}
+    scheduler = make_scheduler(name, predictor, **own, **prediction)
+    identity = {"champion": version.tags[CHECKSUM][:16], **identity, **prediction}
+    if params.label is None:
+        label += f" + prediction (champion version {version.version})"
+    return NamedScheduler(params.key, label, scheduler, identity)
+
+
+def describe_result(found: Mapping[str, Any], metric: str) -> str:
+    """Return what a scheduler found, for people."""
+    reused = found["reused"]
     already = f" ({reused} trials were on record already)" if reused else ""
     return (
-        f"search: {policy['label']}: {policy['epochs']} epochs, best {metric} "
-        f"{policy['best_loss']:.4g} ({policy['best_trial']}); {policy['finished']} finished, "
-        f"{policy['stopped_by_rank']} stopped by rank, {policy['stopped_by_prediction']} by prediction, "
-        f"{policy['diverged']} diverged, {policy['failed']} failed; "
-        f"{policy['wall_seconds']:.0f} s{already}"
+        f"search: {found['label']}: {found['epochs']} epochs, best {metric} "
+        f"{found['best_loss']:.4g} ({found['best_trial']}); {found['finished']} finished, "
+        f"{found['stopped_by_rank']} stopped by rank, {found['stopped_by_prediction']} by prediction, "
+        f"{found['diverged']} diverged, {found['failed']} failed; "
+        f"{found['wall_seconds']:.0f} s{already}"
     )
 
 
-def _policies(settings: SearchParams, target: TargetMetric, predictor: Any, version: Any) -> list[Policy]:
-    rungs: dict[str, Any] = {
-        "max_epochs": settings.max_epochs,
-        "grace_epochs": settings.grace_epochs,
-        "reduction_factor": settings.reduction_factor,
-    }
-    questions: dict[str, Any] = {
-        "predict_from_epoch": settings.predict_from_epoch,
-        "predict_every": settings.predict_every,
-        "coverage": settings.coverage,
-    }
-    shared = {**target.tags(), **rungs}
-    return [
-        Policy(
-            "asha",
-            "ASHA",
-            lambda: make_scheduler("asha", **rungs, mode=target.mode),
-            {"policy": "asha", **shared},
-        ),
-        Policy(
-            "asha+prediction",
-            f"ASHA + prediction (champion version {version.version})",
-            lambda: make_scheduler("asha", predictor, **rungs, **questions, mode=target.mode),
-            {"policy": "asha+prediction", "champion": version.tags[CHECKSUM][:16], **shared, **questions},
-        ),
-    ]
+def search_id(named: NamedScheduler, plan: SearchPlan) -> str:
+    """Return the identity of the search of one scheduler."""
+    content = {"trials": plan.trials_id, "n": len(plan.specs), "policy": named.key, **named.identity}
+    return stable_hash(content, length=8)
 
 
-def _run_policy(
-    policy: Policy,
-    params: Params,
-    specs: Sequence[TrialSpec],
-    host: HostInfo,
-    writer: RunWriter,
-    state: Path,
-    on_progress: Callable[[float, float, str], None] | None,
-    train: TrainTrial | None,
-) -> dict[str, Any]:
-    target = params.target.with_mode()
-    shared = campaign_id(params, specs[0].events_digest)
-    identity = stable_hash({"trials": shared, "n": len(specs), **policy.identity}, length=8)
+def run_scheduler(named: NamedScheduler, plan: SearchPlan, writer: RunWriter) -> dict[str, Any]:
+    """Run the trials under one scheduler, and return what it found, for search.json."""
+    identity, target = search_id(named, plan), plan.target
     writer.close_orphans(identity)
-    parent = writer.open_parent(
-        "search",
-        identity,
-        name=f"search-{policy.name}-{host.hardware_label}-{identity}",
-        tags={**host.tags(), **{name: str(value) for name, value in policy.identity.items()}},
-        params={"configurations": len(specs), "seed": params.seed, **policy.identity},
-        note=f"{policy.label}: {len(specs)} configurations, at most {params.search.max_epochs} epochs each.",
-        digest=specs[0].events_digest,
-        dataset_path=specs[0].train.parent,
-        host=host.record(),
-    )
-    ended = ("finished", "stopped", "diverged")
-    recorded = reader.trials(writer.client, "search", identity, metrics=[target.metric])
-    by_key = {trial.trial_key: trial for trial in recorded if trial.status in ended}
-    finished = {spec.trial_id: by_key[spec.key] for spec in specs if spec.key in by_key}
+    parent = _open_parent(named, plan, identity, writer)
+    finished = _finished(plan, identity, writer)
     started = time.monotonic()
     with closed_truthfully(writer, parent):
         outcomes = run_trials(
             kind="search",
             campaign_id=identity,
             parent_run_id=parent,
-            specs=specs,
-            scheduler=policy.make(),
-            max_epochs=params.search.max_epochs,
-            resources=params.resources,
+            specs=plan.specs,
+            scheduler=named.scheduler,
+            max_epochs=plan.settings.max_epochs,
+            resources=plan.resources,
             writer=writer,
-            state_dir=state,
+            state_dir=plan.state,
             finished=finished,
-            on_progress=on_progress,
+            on_progress=plan.on_progress,
             target=target,
-            train=train,
-            tags={"policy": policy.name},
+            tags={"scheduler": named.key},
         )
-        check_failures(outcomes, params.search.failures_allowed, "search")
+        check_failures(outcomes, plan.settings.failures_allowed, "search")
         spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
         run_ids = [outcome.run_id for outcome in outcomes]
-        metrics, where = [target.metric, target.of_training], f"search under {policy.label}"
+        metrics, where = [target.metric, target.of_training], f"search under {named.label}"
         trials = reader.trials(writer.client, "search", run_ids=run_ids, metrics=metrics)
         found = {
-            "label": policy.label,
+            "label": named.label,
             "campaign_id": identity,
             "parent_run_id": parent,
             "wall_seconds": spent,
             **search_result(outcomes, {trial.run_id: trial for trial in trials}, target, where),
             "reused": len(finished),
         }
-        if train is None:  # only trials of MLPF leave networks that are known how to be made again
-            best = next(row for row in found["trials"] if row["run_id"] == found["best_run_id"])
-            spec = next(spec for spec in specs if spec.key == best["trial_key"])
-            ensure_network(writer.client, spec, best, identity, target, params.resources, state)
+        _keep_network(found, plan, writer)
     writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
     writer.close(parent, "finished")
     return found
+
+
+def _open_parent(named: NamedScheduler, plan: SearchPlan, identity: str, writer: RunWriter) -> str:
+    host, task = describe_host(), plan.specs[0].task
+    told = {"scheduler": named.key, **named.identity}
+    epochs = plan.settings.max_epochs
+    return writer.open_parent(
+        "search",
+        identity,
+        name=f"search-{named.key}-{host.hardware_label}-{identity}",
+        tags={**host.tags(), **{name: str(value) for name, value in told.items()}},
+        params={"configurations": len(plan.specs), "seed": plan.seed, **told},
+        note=f"{named.label}: {len(plan.specs)} configurations, at most {epochs} epochs each.",
+        digest=task.data_digest,
+        dataset_path=task.dataset_path,
+        host=host.record(),
+    )
+
+
+def _finished(plan: SearchPlan, identity: str, writer: RunWriter) -> dict[str, TrialSummary]:
+    """Return the trials on record that need no more training."""
+    recorded = reader.trials(writer.client, "search", identity, metrics=[plan.target.metric])
+    by_key = {
+        trial.trial_key: trial for trial in recorded if trial.status in ("finished", "stopped", "diverged")
+    }
+    return {spec.trial_id: by_key[spec.key] for spec in plan.specs if spec.key in by_key}
+
+
+def _keep_network(found: Mapping[str, Any], plan: SearchPlan, writer: RunWriter) -> None:
+    """Keep the best trial's network with its run, if the task leaves any."""
+    if not plan.specs[0].task.keeps_checkpoints:
+        return
+    best = next(row for row in found["trials"] if row["run_id"] == found["best_run_id"])
+    spec = next(spec for spec in plan.specs if spec.key == best["trial_key"])
+    ensure_network(writer.client, spec, best, found["campaign_id"], plan.target, plan.resources, plan.state)

@@ -1,4 +1,4 @@
-"""What a policy found, from the outcomes of its trials and their curves in MLflow."""
+"""What a scheduler found, from the outcomes of its trials and their curves in MLflow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlpf_hpo.tuning.run import TrialOutcome
 def search_result(
     outcomes: Sequence[TrialOutcome], trials: Mapping[str, TrialSummary], target: TargetMetric, where: str
 ) -> dict[str, Any]:
-    """Return what search.json says of one policy's trials: the best one, counts, every trial, the incumbent.
+    """Return what search.json says of a scheduler's trials: the best one, counts, every trial, the incumbent.
 
     Parameters
     ----------

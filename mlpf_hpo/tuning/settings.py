@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.search.schedulers import SCHEDULERS, check_settings
 from mlpf_hpo.settings.types import (
     AutoOrProcesses,
     Epochs,
@@ -62,20 +65,81 @@ def _alias(name: str) -> str:
     return name
 
 
+FromEpoch = Annotated[int, Field(ge=0, le=10**6)]
+
+
+class PredictionParams(Section):
+    """The champion's prediction beside a scheduler; what is left out is as in section `search`."""
+
+    predict_from_epoch: FromEpoch | None = None
+    predict_every: Positive | None = None
+    coverage: OpenFraction | None = None
+
+
+class SchedulerParams(Section):
+    """One of `search.schedulers`: its name, and settings of its own beside those of section `search`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    label: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    prediction: PredictionParams | None = None
+
+    @property
+    def key(self) -> str:
+        """Its name in results.
+
+        Examples
+        --------
+        >>> SchedulerParams(name="asha", prediction=PredictionParams()).key
+        'asha+prediction'
+        """
+        return self.label or self.name + ("" if self.prediction is None else "+prediction")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the scheduler's constructor gets beside the shared settings."""
+        return dict(self.model_extra or {})
+
+
 class SearchParams(Section):
-    """The `search` stage: ASHA with and without the champion, on one stream of configurations."""
+    """The `search` stage: schedulers side by side, on one stream of configurations."""
 
     configurations: Trials = 24
     max_epochs: Epochs = 16
     grace_epochs: Positive = 1
     reduction_factor: ReductionFactor = 3.0
-    predict_from_epoch: Annotated[int, Field(ge=0, le=10**6)] = 2
+    predict_from_epoch: FromEpoch = 2
     predict_every: Positive = 1
     coverage: OpenFraction = 0.9
     champion: Annotated[
         str, Field(min_length=1, max_length=255), AfterValidator(_alias), WholeNumberOrText
     ] = "champion"
     failures_allowed: FailuresAllowed = 0
+    schedulers: Annotated[tuple[SchedulerParams, ...], Field(min_length=1, max_length=20)] = (
+        SchedulerParams(name="asha"),
+        SchedulerParams(name="asha", prediction=PredictionParams()),
+    )
+
+    @model_validator(mode="after")
+    def _schedulers_are_known(self) -> SearchParams:
+        problems = list(self._problems())
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _problems(self) -> Iterator[str]:
+        keys = [scheduler.key for scheduler in self.schedulers]
+        for i, scheduler in enumerate(self.schedulers):
+            where = f"schedulers.{i}"
+            try:
+                SCHEDULERS.check(scheduler.name, where)
+                if scheduler.name in SCHEDULERS.builtin:  # an installed package is loaded where it is used
+                    check_settings(scheduler.name, scheduler.settings, where)
+            except ConfigurationError as error:
+                yield str(error)
+            if keys.index(scheduler.key) < i:
+                yield f"{where}: another one is called {scheduler.key!r}; give one of them a label"
 
     @model_validator(mode="after")
     def _epochs_fit(self) -> SearchParams:

@@ -16,7 +16,10 @@ from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.hardware.roofline import measure_roofline
 from mlpf_hpo.mlpf.flop import training_flop
 from mlpf_hpo.mlpf.module import MLPFModule
-from mlpf_hpo.mlpf.training import EpochReport, TrialSpec, train_trial
+from mlpf_hpo.mlpf.task import MLPFTask
+from mlpf_hpo.mlpf.training import train_trial
+from mlpf_hpo.tuning.messages import EpochReport
+from mlpf_hpo.tuning.task import TrialSpec
 from mlpf_hpo.workload.copies import CopyChannel
 
 TOLD = frozenset(
@@ -37,22 +40,20 @@ def main(job_file: str) -> None:
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     logging.basicConfig(level=logging.DEBUG if job["debug"] else logging.WARNING)
     channel = CopyChannel()
-    spec = TrialSpec(
-        trial_id="benchmark",
-        configuration=job["configuration"],
-        seed=job["seed"],
-        train=Path(job["events"]),
-        validation=Path(job["validation"]),
-        events_digest=job["events_digest"],
+    task = MLPFTask(
+        train_store=Path(job["events"]),
+        validation_store=Path(job["validation"]),
+        data_digest=job["events_digest"],
         network=NetworkParams(**job["network"]),
         training=TrainingParams(**job["training"]),
     )
-    torch.set_num_threads(spec.training.threads)
+    spec = TrialSpec("benchmark", job["configuration"], job["seed"], task)
+    torch.set_num_threads(task.training.threads)
     if job["count_flop"]:
         channel.tell(flop_per_event=flop_per_event(spec))
     channel.barrier()  # what the machine can do is measured under the load that the training will see
     device = "cpu" if job["device"] == "cpu" else "cuda"
-    roofline = measure_roofline(device, spec.training.precision, job["roofline_seconds"])
+    roofline = measure_roofline(device, task.training.precision, job["roofline_seconds"])
     channel.tell(roofline=dataclasses.asdict(roofline))
     channel.barrier()
     channel.tell(training_since=time.monotonic())
@@ -69,14 +70,14 @@ def main(job_file: str) -> None:
         sys.exit(f"the training {end.status} after {end.epochs} epochs: its loss is no longer finite")
 
 
-def flop_per_event(spec: TrialSpec) -> float:
+def flop_per_event(spec: TrialSpec[MLPFTask]) -> float:
     """Return the operations of a training step per event, the mean over the events of the training sample.
 
     Those of the function, as `hardware.flop` counts them in every trial.
     """
     with torch.random.fork_rng(devices=[]):
-        network = MLPFModule(spec.configuration, spec.network, seed=spec.seed).network
-    store = EventStore.open(spec.train)
+        network = MLPFModule(spec.configuration, spec.task.network, seed=spec.seed).network
+    store = EventStore.open(spec.task.train_store)
     return training_flop(network, store.element_counts) / len(store)
 
 

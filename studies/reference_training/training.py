@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import DataError, TrackingError
-from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.hardware.host import describe_host
-from mlpf_hpo.mlpf.training import train_trial
+from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.networks.trained_network import copy_checkpoint
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.tracking.spool import SPOOL
@@ -20,8 +19,9 @@ from mlpf_hpo.tuning.best_trial import trial_folder
 from mlpf_hpo.tuning.checkpoint_lookup import find_checkpoint, keep_with_run
 from mlpf_hpo.tuning.checkpoints import read_checkpoint
 from mlpf_hpo.tuning.driver_lock import sole_driver
-from mlpf_hpo.tuning.messages import EpochReport, TrialSpec
+from mlpf_hpo.tuning.messages import EpochReport
 from mlpf_hpo.tuning.recorder import closed_truthfully
+from mlpf_hpo.tuning.task import TrialSpec
 from studies.reference_training.params import TRAIN, TTBAR, ReferenceParams
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def train_reference(
             on_epoch(report)
 
         with closed_truthfully(writer, parent), closed_truthfully(writer, run):
-            end = train_trial(spec, params.epochs, folder, tell)
+            end = spec.task.train(spec, params.epochs, folder, tell)
             if end.status == "diverged":
                 raise DataError(
                     f"the reference training diverged in epoch {end.epochs}: lower configuration.lr in its "
@@ -101,19 +101,10 @@ def train_reference(
     }
 
 
-def reference_spec(params: ReferenceParams, data: Path) -> TrialSpec:
+def reference_spec(params: ReferenceParams, data: Path) -> TrialSpec[MLPFTask]:
     """Return the training that params describe, on the stores `train` and `ttbar` of a folder."""
-    train, validation = data / TRAIN, data / TTBAR
-    return TrialSpec(
-        trial_id=KIND,
-        configuration=params.configuration.model_dump(),
-        seed=derive_seed(params.seed, KIND, "trial"),
-        train=train.resolve(),
-        validation=validation.resolve(),
-        events_digest=sample_digest(train, validation),
-        network=params.network,
-        training=params.training,
-    )
+    task = MLPFTask.on(data / TRAIN, data / TTBAR, params.network, params.training)
+    return TrialSpec(KIND, params.configuration.model_dump(), derive_seed(params.seed, KIND, "trial"), task)
 
 
 def _take_up(writer: RunWriter, run: str, folder: Path, epochs: int) -> None:
@@ -129,7 +120,7 @@ def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if math.isfinite(value)}
 
 
-def _open_runs(writer: RunWriter, params: ReferenceParams, spec: TrialSpec) -> tuple[str, str]:
+def _open_runs(writer: RunWriter, params: ReferenceParams, spec: TrialSpec[MLPFTask]) -> tuple[str, str]:
     """Return the parent run and that of the training, made, or opened again."""
     host = describe_host()
     parent = writer.open_parent(
@@ -139,8 +130,8 @@ def _open_runs(writer: RunWriter, params: ReferenceParams, spec: TrialSpec) -> t
         host.tags(),
         {"seed": params.seed, "pileup": params.pileup, "epochs": params.epochs},
         NOTE,
-        digest=spec.events_digest,
-        dataset_path=spec.train.parent,
+        digest=spec.task.data_digest,
+        dataset_path=spec.task.dataset_path,
         host=host.record(),
     )
     run = writer.open_trial(
@@ -152,7 +143,7 @@ def _open_runs(writer: RunWriter, params: ReferenceParams, spec: TrialSpec) -> t
         spec.configuration,
         spec.seed,
         tags=host.tags(),
-        digest=spec.events_digest,
-        dataset_path=spec.train.parent,
+        digest=spec.task.data_digest,
+        dataset_path=spec.task.dataset_path,
     )
     return parent, run

@@ -67,10 +67,10 @@ def fill(folder: Path) -> Filled:
         run_id, best = _trial(writer, "campaign", "c0ffee", parent, number, machine, {}, generator)
         machine_of[run_id], losses[run_id] = machine.label, best
     writer.close(parent, "finished")
-    for identity, policy in (("5ea1", "asha"), ("5ea2", "asha+prediction")):
+    for identity, scheduler in (("5ea1", "asha"), ("5ea2", "asha+prediction")):
         parent = _parent(writer, "search", identity, machines[0])
         for number in range(SEARCHED):
-            told = {"policy": policy}
+            told = {"scheduler": scheduler}
             _trial(writer, "search", identity, parent, number, machines[0], told, generator)
         writer.close(parent, "finished")
     large = writer.open_parent(

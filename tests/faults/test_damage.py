@@ -17,12 +17,12 @@ from mlpf_hpo.curves.dataset import read_curves, write_curves
 from mlpf_hpo.errors import DataError, MlpfHpoError
 from mlpf_hpo.events.store import write_store
 from mlpf_hpo.files import sha256, write_record
+from mlpf_hpo.mlpf.task import task_of
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.load import load_registered
 from mlpf_hpo.registry.registration import register_winner
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tuning.checkpoints import newest_checkpoint
-from mlpf_hpo.tuning.specs import plan_trials
 from mlpf_hpo.workload.benchmark import run_benchmark
 from tests.faults.artefacts import ARTEFACTS, curves, events, told
 from tests.faults.champion import Champion, champion
@@ -147,9 +147,8 @@ def test_no_training_on_damaged_events(tmp_path: Path, monkeypatch, capsys, meas
     flip(file, file.read_bytes(), -1, 3)
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("seed: 1\n")
-    for stage in ("campaign", "search"):
-        with pytest.raises(DataError, match=r"targets\.npy: damaged.*dvc repro -f -s events"):
-            plan_trials(Params(), tmp_path / "events", 1, stage)
+    with pytest.raises(DataError, match=r"targets\.npy: damaged.*dvc repro -f -s events"):
+        task_of(Params(), tmp_path / "events")
     sizes = {"copies": 1, "threads": 1, "events_per_thread": 2, "epochs": 2, "batch_size": 2}
     with pytest.raises(DataError, match=r"targets\.npy: damaged"):
         run_benchmark(tmp_path / "events/train", tmp_path / "out", network=NetworkParams(), **sizes)

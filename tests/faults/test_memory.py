@@ -38,7 +38,7 @@ def test_a_trial_is_killed_for_memory(
     specs = [make_spec(f"t{i:03d}", seed=i) for i in range(3)]
     train = toy(lambda n, e: n + e, {(1, 2): f"hunger {2 * ROOM}"}.items())
     with (
-        ray_session(tmp_path / "state", alone, threads=1),
+        ray_session(tmp_path / "state", alone),
         durable_writer(tmp_path / "state" / "spool", 60.0, f"sqlite:///{tmp_path / 'mlflow.db'}") as writer,
     ):
         outcomes, records = run_search(

@@ -42,7 +42,7 @@ def curve(number: int, epoch: int) -> float:
 
 @pytest.fixture(scope="module")
 def ray_here(tmp_path_factory):
-    with ray_session(tmp_path_factory.mktemp("state"), TWO, threads=1):
+    with ray_session(tmp_path_factory.mktemp("state"), TWO):
         yield
 
 

@@ -13,8 +13,10 @@ import torch
 
 from mlpf_hpo.config import TrainingParams
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
-from mlpf_hpo.mlpf.training import EpochReport, TrialEnd, TrialSpec, train_trial
+from mlpf_hpo.mlpf.training import train_trial
 from mlpf_hpo.tracking.records import TRIAL_SCHEMA
+from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
+from mlpf_hpo.tuning.task import TrialSpec
 
 EPOCHS = 4
 
@@ -122,9 +124,13 @@ def test_another_trials_checkpoints_are_refused(make_spec, tmp_path) -> None:
         train(make_spec(lr=2e-3), tmp_path)
 
 
+def with_task(spec: TrialSpec, **changed) -> TrialSpec:
+    return dataclasses.replace(spec, task=dataclasses.replace(spec.task, **changed))
+
+
 def test_missing_events_are_an_error(make_spec, tmp_path) -> None:
     with pytest.raises(MissingInputError):
-        train(dataclasses.replace(make_spec(), train=tmp_path / "none"), tmp_path / "checkpoints")
+        train(with_task(make_spec(), train_store=tmp_path / "none"), tmp_path / "checkpoints")
 
 
 def test_ctrl_c_comes_through_lightning(make_spec, tmp_path) -> None:
@@ -138,8 +144,8 @@ def test_ctrl_c_comes_through_lightning(make_spec, tmp_path) -> None:
 
 
 def with_precision(spec: TrialSpec, precision: str) -> TrialSpec:
-    training = TrainingParams(batch_events=spec.training.batch_events, precision=precision)
-    return dataclasses.replace(spec, training=training)
+    batch_events = spec.task.training.batch_events
+    return with_task(spec, training=TrainingParams(batch_events=batch_events, precision=precision))
 
 
 def test_mixed_precision_trains_another_trial_to_nearly_the_same_curve(whole, make_spec, tmp_path) -> None:
@@ -175,14 +181,14 @@ def test_the_key_tells_trials_apart(make_spec) -> None:
     spec = make_spec()
     assert pickle.loads(pickle.dumps(spec)) == spec
     assert spec.key == make_spec(trial_id="t999").key
-    wider = spec.network.model_copy(update={"embedding_dim": 16})
-    threads = spec.training.model_copy(update={"threads": 2})
+    wider = spec.task.network.model_copy(update={"embedding_dim": 16})
+    threads = spec.task.training.model_copy(update={"threads": 2})
     others = [
         make_spec(seed=8),
         make_spec(lr=2e-3),
-        dataclasses.replace(spec, network=wider),
-        dataclasses.replace(spec, training=threads),
-        dataclasses.replace(spec, events_digest="other"),
+        with_task(spec, network=wider),
+        with_task(spec, training=threads),
+        with_task(spec, data_digest="other"),
     ]
     assert len({spec.key, *(other.key for other in others)}) == 6
 

@@ -13,7 +13,7 @@ import torch
 
 from mlpf_hpo.errors import MissingInputError, TrackingError
 from mlpf_hpo.files import sha256
-from mlpf_hpo.mlpf.training import TrialSpec, train_trial
+from mlpf_hpo.mlpf.training import train_trial
 from mlpf_hpo.networks.find_network import find_network, run_of
 from mlpf_hpo.networks.registration import register_network_version
 from mlpf_hpo.networks.trained_network import TrainedNetwork, load_network
@@ -22,6 +22,7 @@ from mlpf_hpo.tracking.networks import network_file
 from mlpf_hpo.tracking.records import NETWORK, TrialRun
 from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning.task import TrialSpec
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,14 @@ from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.events.datamodule import EventDataset
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.mlpf.loss import mlpf_loss
-from mlpf_hpo.mlpf.training import TrialSpec, train_trial
+from mlpf_hpo.mlpf.training import train_trial
 from mlpf_hpo.networks.find_network import find_network
 from mlpf_hpo.networks.trained_network import copy_best_network, load_network
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.best_trial import best_trial
 from mlpf_hpo.tuning.checkpoints import save_checkpoint
+from mlpf_hpo.tuning.task import TrialSpec
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +60,10 @@ def test_the_network_gives_the_loss_that_was_recorded(folder: Path, spec: TrialS
     trained = load_network(folder)
     assert (trained.trial_key, trained.epoch) == (spec.key, 2)
     assert trained.configuration == spec.configuration
-    assert trained.training == spec.training
-    digest = EventStore.open(spec.train).digest
+    assert trained.training == spec.task.training
+    digest = EventStore.open(spec.task.train_store).digest
     assert trained.trained_on == {"process": "ttbar", "n_events": 10, "pileup": 0.0, "digest": digest}
-    dataset = EventDataset(EventStore.open(spec.validation))
+    dataset = EventDataset(EventStore.open(spec.task.validation_store))
     total = None
     with torch.no_grad():
         for data in (dataset[i] for i in range(len(dataset))):
@@ -175,7 +176,7 @@ def search_content(spec: TrialSpec, **changed: object) -> dict:
     ]
     second = [{**trial(spec.key, "t000", [4.0, 1.0, 2.0]), **changed}]
     return {
-        "policies": {
+        "schedulers": {
             "asha": {"label": "ASHA", "campaign_id": "c0", "trials": first},
             "asha+prediction": {"label": "ASHA + prediction", "campaign_id": "c1", "trials": second},
         }
@@ -184,9 +185,9 @@ def search_content(spec: TrialSpec, **changed: object) -> dict:
 
 def test_the_best_trial_has_the_lowest_loss_and_did_not_diverge(spec: TrialSpec) -> None:
     best = best_trial(search_content(spec))
-    assert (best["trial_id"], best["policy"], best["campaign_id"]) == ("t000", "ASHA + prediction", "c1")
+    assert (best["trial_id"], best["scheduler"], best["campaign_id"]) == ("t000", "ASHA + prediction", "c1")
     with pytest.raises(DataError, match="all diverged or failed"):
-        best_trial({"policies": {"asha": {"label": "", "campaign_id": "", "trials": []}}})
+        best_trial({"schedulers": {"asha": {"label": "", "campaign_id": "", "trials": []}}})
 
 
 def test_the_best_network_is_kept(folder: Path, spec: TrialSpec, tmp_path: Path) -> None:

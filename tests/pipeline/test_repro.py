@@ -134,12 +134,12 @@ def test_the_best_trial_is_judged(clone) -> None:
     assert "jets: efficiency" in output
 
 
-def test_policies_saw_the_same_configurations(clone) -> None:
-    policies = json.loads((clone.folder / "results/search.json").read_text())["policies"]
-    seen = [[trial["configuration"] for trial in policy["trials"]] for policy in policies.values()]
+def test_schedulers_saw_the_same_configurations(clone) -> None:
+    schedulers = json.loads((clone.folder / "results/search.json").read_text())["schedulers"]
+    seen = [[trial["configuration"] for trial in policy["trials"]] for policy in schedulers.values()]
     assert len(seen) == 2
     assert seen[0] == seen[1]
-    firsts = [[trial["curve"][:1] for trial in policy["trials"]] for policy in policies.values()]
+    firsts = [[trial["curve"][:1] for trial in policy["trials"]] for policy in schedulers.values()]
     assert firsts[0] == firsts[1], "equal keys give equal curves"
 
 

@@ -33,13 +33,13 @@ def uri(clone: Clone) -> str:
 
 
 def searched(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "results/search.json").read_text())["policies"]
+    return json.loads((folder / "results/search.json").read_text())["schedulers"]
 
 
 def found(folder: Path) -> list[dict[str, Any]]:
     """Return what each policy found."""
-    policies = searched(folder).values()
-    return [{name: value for name, value in policy.items() if name not in TIMES} for policy in policies]
+    schedulers = searched(folder).values()
+    return [{name: value for name, value in policy.items() if name not in TIMES} for policy in schedulers]
 
 
 def kept(folder: Path) -> Path:

@@ -181,7 +181,7 @@ def inputs(validation_result: ValidationResult) -> ReportInput:
                 "version": "2",
                 "alias": "champion",
             },
-            "policies": {
+            "schedulers": {
                 "asha": {**policy, "label": "ASHA"},
                 "asha+prediction": {**policy, "label": "ASHA + prediction", "epochs": 15},
             },

@@ -96,7 +96,7 @@ def test_what_cannot_be_shown_is_said(text: str) -> None:
         "Figure 2, scaling",
         "needs 160 complete curves, this run has 11",
         "One machine (box-2c)",
-        "Every search policy ran once",
+        "Every scheduler ran once",
         "1 trial(s) diverged, 0 failed",
         "on 64 ttbar events, PU 0: with so few, it is expected to lose against the rules",
         "can&#39;t be compared with the paper",
@@ -115,24 +115,24 @@ def test_numbers_for_dvc(report: Path) -> None:
     assert metrics["search.asha.epochs"] == 20
     assert metrics["benchmark.mlpf-training"] == 20.0
     assert 0.7 < metrics["physics.photon_efficiency"] < metrics["physics.photon_efficiency_ycand"] < 1
-    assert (report / "incumbent.csv").read_text().splitlines()[0] == "policy,epochs,best_loss"
+    assert (report / "incumbent.csv").read_text().splitlines()[0] == "scheduler,epochs,best_loss"
     assert len(list((report / "figures").glob("*.png"))) == 7 + 6
 
 
 def test_the_lead_tells_more_as_more(inputs, tmp_path: Path) -> None:
-    policies = {name: dict(policy) for name, policy in inputs.search["policies"].items()}
-    policies["asha+prediction"]["epochs"] = 30
-    worse = dataclasses.replace(inputs, search={**inputs.search, "policies": policies})
+    schedulers = {name: dict(policy) for name, policy in inputs.search["schedulers"].items()}
+    schedulers["asha+prediction"]["epochs"] = 30
+    worse = dataclasses.replace(inputs, search={**inputs.search, "schedulers": schedulers})
     text = build_report(worse, tmp_path).read_text()
     assert "30, 50% more," in text
 
 
 def test_failed_trials_are_shown_apart_from_diverged_ones(inputs, tmp_path: Path) -> None:
-    policies = {name: dict(policy) for name, policy in inputs.search["policies"].items()}
-    policies["asha"] |= {"diverged": 7, "failed": 5}
+    schedulers = {name: dict(policy) for name, policy in inputs.search["schedulers"].items()}
+    schedulers["asha"] |= {"diverged": 7, "failed": 5}
     status = np.where(np.arange(len(inputs.curves)) < 2, "failed", inputs.curves.status)
     curves = dataclasses.replace(inputs.curves, status=status)
-    worse = dataclasses.replace(inputs, curves=curves, search={**inputs.search, "policies": policies})
+    worse = dataclasses.replace(inputs, curves=curves, search={**inputs.search, "schedulers": schedulers})
     text = build_report(worse, tmp_path).read_text()
     assert re.search(r"diverged</th><th[^>]*>failed</th>", text)
     assert re.search(r">ASHA</th>.*?<td[^>]*>7</td><td[^>]*>5</td>", text)
@@ -162,7 +162,7 @@ def test_a_rising_metric_is_reported_the_other_way_round(inputs: ReportInput, tm
         inputs.curves, metrics={**inputs.curves.metrics, "fitness": values}, target=rising
     )
     search = copy.deepcopy(inputs.search) | {"target": rising.to_dict()}
-    for policy in search["policies"].values():
+    for policy in search["schedulers"].values():
         policy["incumbent"], policy["best_loss"] = [[1.0, -5.0], [20.0, -4.0]], -4.0
         for trial in policy["trials"]:
             trial["curve"], trial["train_curve"] = [-5.0, -4.0], []

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
-from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import write_store
+from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.trial_state import TrialState
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tuning.messages import TrialSpec
+from mlpf_hpo.tuning.task import TrialSpec
 
 Simulate = Callable[..., list[tuple[str, int, float, Decision]]]
 
@@ -108,12 +108,12 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="session")
-def make_spec(stores: tuple[Path, Path]) -> Callable[..., TrialSpec]:
+def make_spec(stores: tuple[Path, Path]) -> Callable[..., TrialSpec[MLPFTask]]:
     """Return a maker of small trials; keyword arguments change the configuration."""
     widths = {"class_head": (8,), "charge_head": (8,), "regression_head": (8,)}
     network = NetworkParams(embedding_dim=8, hash_columns=16, **widths)
 
-    def make(trial_id: str = "t000", seed: int = 7, **changed: float) -> TrialSpec:
+    def make(trial_id: str = "t000", seed: int = 7, **changed: float) -> TrialSpec[MLPFTask]:
         configuration = {
             "lr": 1e-3,
             "n_glayers_id": 1,
@@ -123,16 +123,8 @@ def make_spec(stores: tuple[Path, Path]) -> Callable[..., TrialSpec]:
             "output_dim": 8,
             "weight_decay": 1e-4,
         }
-        return TrialSpec(
-            trial_id=trial_id,
-            configuration={**configuration, **changed},
-            seed=seed,
-            train=stores[0],
-            validation=stores[1],
-            events_digest=sample_digest(*stores),
-            network=network,
-            training=TrainingParams(batch_events=4),
-        )
+        task = MLPFTask.on(*stores, network, TrainingParams(batch_events=4))
+        return TrialSpec(trial_id, {**configuration, **changed}, seed, task)
 
     return make
 

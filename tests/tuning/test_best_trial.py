@@ -59,7 +59,7 @@ def test_neither_what_diverged_nor_what_failed_is_the_best() -> None:
     one = found(ENDS)
     assert (one["best_loss"], one["best_trial"], one["best_run_id"]) == (2.0, "t002", "run-t002")
     assert (one["finished"], one["diverged"], one["failed"], one["epochs"]) == (1, 1, 1, 9)
-    kept = best_trial({"policies": {"asha": {**one, "label": "ASHA", "campaign_id": "c"}}})
+    kept = best_trial({"schedulers": {"asha": {**one, "label": "ASHA", "campaign_id": "c"}}})
     assert kept["run_id"] == one["best_run_id"], "the network that is kept is that of the best trial"
 
 
@@ -92,6 +92,8 @@ def test_of_a_rising_metric_the_largest_is_the_best() -> None:
     one = found(ENDS, rising)
     assert (one["best_loss"], one["best_trial"]) == (5.0, "t000")
     assert one["incumbent"] == [[1, 5.0], [9, 5.0]]
-    policies = {"asha": {**one, "label": "ASHA", "campaign_id": "c"}}
-    assert best_trial({"policies": policies, "target": rising.to_dict()})["trial_id"] == "t000"
-    assert best_trial({"policies": policies})["trial_id"] == "t002", "a record from before it said what for"
+    schedulers = {"asha": {**one, "label": "ASHA", "campaign_id": "c"}}
+    assert best_trial({"schedulers": schedulers, "target": rising.to_dict()})["trial_id"] == "t000"
+    assert best_trial({"schedulers": schedulers})["trial_id"] == "t002", (
+        "a record from before it said what for"
+    )

@@ -19,10 +19,10 @@ from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning import retraining
-from mlpf_hpo.tuning.messages import TrialSpec
 from mlpf_hpo.tuning.ray_session import ray_session
 from mlpf_hpo.tuning.retraining import ensure_network
 from mlpf_hpo.tuning.settings import ResourceParams
+from mlpf_hpo.tuning.task import TrialSpec
 from tests.tracking.servers import MlflowServer
 
 TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
@@ -33,7 +33,7 @@ EPOCHS = 2
 @pytest.fixture(scope="module")
 def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Start Ray once; what trains again uses a session that it finds."""
-    with ray_session(tmp_path_factory.mktemp("ray"), TWO, threads=1):
+    with ray_session(tmp_path_factory.mktemp("ray"), TWO):
         yield
 
 

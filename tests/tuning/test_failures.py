@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import pytest
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.hardware.host import describe_host
-from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
+from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning import search
 from mlpf_hpo.tuning.failures import check_failures
 from mlpf_hpo.tuning.run import TrialOutcome
+from tests.tuning.replaced import ReplacedTask
 from tests.tuning.toys import toy
 
 PARENT = "tags.kind = 'search'"
@@ -49,20 +50,22 @@ def test_nothing_that_finished() -> None:
 
 @pytest.fixture
 def under_asha(make_spec, tmp_path, empty_database):
-    """Return a function that runs a search under one policy, its trainings looked up, in real Ray."""
+    """Return a function that runs a search under ASHA, its trainings looked up, in real Ray."""
     shutil.copy(empty_database, tmp_path / "mlflow.db")
     writer = RunWriter(connect(f"sqlite:///{tmp_path / 'mlflow.db'}"))
-    rungs = {"max_epochs": 3, "grace_epochs": 1, "reduction_factor": 3.0}
-    policy = search.Policy("asha", "ASHA", lambda: StoppingASHA(**rungs), {"policy": "asha", **rungs})
 
     def run(allowed: int, faults=()):
         settings = {"configurations": 6, "max_epochs": 3, "failures_allowed": allowed}
         resources = {"concurrency": 2, "gpus_per_trial": 0}
         params = Params.model_validate({"search": settings, "resources": resources})
         specs = [make_spec(f"t{i:03d}", seed=i) for i in range(6)]
-        train = toy(lambda n, e: n + 1 / e, dict(faults).items())
-        state = tmp_path / "state"
-        return search._run_policy(policy, params, specs, describe_host(), writer, state, None, train)
+        task = ReplacedTask(toy(lambda n, e: n + 1 / e, dict(faults).items()), specs[0].task)
+        specs = [dataclasses.replace(spec, task=task) for spec in specs]
+        asha = search.name_scheduler(params.search.schedulers[0], 0, params.search, VALIDATION_LOSS)
+        plan = search.SearchPlan(
+            specs, "trials", VALIDATION_LOSS, params.search, 1, params.resources, tmp_path / "state"
+        )
+        return search.run_scheduler(asha, plan, writer)
 
     run.client = writer.client
     return run
@@ -82,7 +85,7 @@ def test_a_search_whose_trials_failed_is_no_result(under_asha, measured) -> None
     assert "4 of 6 trials failed" in parent.data.tags["reason"]
     found = under_asha(4, four)
     assert (found["failed"], found["diverged"], found["best_trial"]) == (4, 0, "t001")
-    assert "0 diverged, 4 failed;" in search._told(found, "val/loss")
+    assert "0 diverged, 4 failed;" in search.describe_result(found, "val/loss")
     again = under_asha(0)
     assert (again["failed"], again["best_trial"], again["reused"]) == (0, "t000", 2)
     runs = {row["trial_id"]: row["run_id"] for row in found["trials"]}

@@ -9,30 +9,41 @@ import pytest
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.errors import BusyError
-from mlpf_hpo.hardware.host import describe_host
-from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
-from mlpf_hpo.space import stable_hash
+from mlpf_hpo.mlpf.task import task_of
 from mlpf_hpo.tracking import driver_process
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.campaign import campaign_id, run_campaign
-from mlpf_hpo.tuning.search import Policy, _run_policy
-from mlpf_hpo.tuning.specs import plan_trials
+from mlpf_hpo.tuning.search import SearchPlan, name_scheduler, run_scheduler, search_id
+from mlpf_hpo.tuning.task import plan_trials
 from studies.reference_training.params import ReferenceParams
 from studies.reference_training.training import reference_spec, train_reference
 
 PARAMS = Params.model_validate({"campaign": {"trials": 2, "epochs": 2}, "search": {"configurations": 2}})
 
+SPACE, TARGET = PARAMS.space.search_space(), PARAMS.target.with_mode()
+
 
 def campaign(events: Path, state: Path, writer: RunWriter) -> str:
-    run_campaign(PARAMS, events, state)
+    run_campaign(
+        task_of(PARAMS, events), SPACE, TARGET, PARAMS.campaign,
+        seed=PARAMS.seed, resources=PARAMS.resources, state=state,
+    )  # fmt: skip
     raise AssertionError
 
 
+def plan(events: Path, state: Path) -> SearchPlan:
+    task, seed = task_of(PARAMS, events), PARAMS.seed
+    specs = plan_trials(task, SPACE, seed, 2, purpose="search")
+    shared = campaign_id(task, SPACE, seed)
+    return SearchPlan(specs, shared, TARGET, PARAMS.search, seed, PARAMS.resources, state)
+
+
+ASHA = name_scheduler(PARAMS.search.schedulers[0], 0, PARAMS.search, TARGET)
+
+
 def search(events: Path, state: Path, writer: RunWriter) -> None:
-    policy = Policy("asha", "ASHA", lambda: StoppingASHA(max_epochs=2), {"policy": "asha"})
-    specs = plan_trials(PARAMS, events, 2, purpose="search")
-    _run_policy(policy, PARAMS, specs, describe_host(), writer, state, None, None)
+    run_scheduler(ASHA, plan(events, state), writer)
 
 
 def reference(events: Path, state: Path, writer: RunWriter) -> None:
@@ -48,11 +59,10 @@ def test_what_another_process_trains_is_left_alone(
     events = tmp_path / "events"
     for name, store in (("train", stores[0]), ("validation", stores[1]), ("ttbar", stores[1])):
         shutil.copytree(store, events / name)
-    specs = plan_trials(PARAMS, events, 2, purpose="search")
-    shared = campaign_id(PARAMS, specs[0].events_digest)
+    planned = plan(events, tmp_path / "state")
     identity = {
-        "campaign": shared,
-        "search": stable_hash({"trials": shared, "n": 2, "policy": "asha"}, length=8),
+        "campaign": planned.trials_id,
+        "search": search_id(ASHA, planned),
         "reference": reference_spec(ReferenceParams(), events).key,
     }[train.__name__]
     writer = RunWriter(connect())

@@ -45,7 +45,7 @@ from pathlib import Path
 from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.tuning.ray_session import ray_session
 
-with ray_session(Path(sys.argv[1]), ResourceParams(), threads=1) as share:
+with ray_session(Path(sys.argv[1]), ResourceParams()) as share:
     node = ray.get(ray.remote(lambda: ray.get_runtime_context().get_node_id()).remote())
     print(share.concurrency, node == ray.nodes()[0]["NodeID"], len(ray.nodes()))
 assert not Path(sys.argv[1]).exists(), "a session of its own was begun"

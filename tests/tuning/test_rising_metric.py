@@ -9,6 +9,7 @@ import pytest
 from mlpf_hpo.config import Params, parse_params
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.files import write_record
+from mlpf_hpo.mlpf.task import task_of
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.predictors.settings import PredictorsParams
@@ -26,6 +27,7 @@ from mlpf_hpo.tuning.campaign import collect_curves, run_campaign
 from mlpf_hpo.tuning.ray_session import ray_session
 from mlpf_hpo.tuning.search import run_search
 from tests.registry.registered import record_champion
+from tests.tuning.replaced import ReplacedTask
 from tests.tuning.toys import TWO, toy
 
 ACCURACY = TargetMetric("accuracy", "max")
@@ -67,26 +69,28 @@ def points(client, run_ids) -> list[int]:
 @pytest.fixture(scope="module")
 def ray_here(tmp_path_factory):
     """Start Ray once; campaigns and searches use a session that they find."""
-    with ray_session(tmp_path_factory.mktemp("ray"), TWO, threads=1):
+    with ray_session(tmp_path_factory.mktemp("ray"), TWO):
         yield
 
 
 @pytest.mark.ray
 def test_a_campaign_and_searches_for_accuracy(ray_here, tmp_path, params, client, stores) -> None:
-    events, state, train = stores[0].parent, tmp_path / "state", rising()
-    first = run_campaign(params, events, state, train=train)
+    task, state = ReplacedTask(rising(), task_of(params, stores[0].parent)), tmp_path / "state"
+    more = {"seed": params.seed, "resources": params.resources, "state": state}
+    what = task, params.space.search_space(), params.target.with_mode()
+    first = run_campaign(*what, params.campaign, **more)
     # Two of its runs are lost to the record: the next call trains these again, in runs of their own.
     lost = first.runs["run_ids"][:2]
     for run_id in lost:
         client.set_tag(run_id, "trial_status", "killed")
-    again = run_campaign(params, events, state, train=train)
+    again = run_campaign(*what, params.campaign, **more)
     (tmp_path / "data").mkdir()
     again.write(tmp_path / "data")
     curves = collect_curves(tmp_path / "data")
     record = tmp_path / "champion.json"
     _register(client, curves, params, record)
-    found = run_search(params, events, state, train=train, champion=record).content
-    resumed = run_search(params, events, state, train=train, champion=record).content
+    found = run_search(*what, params.search, **more, champion=record).content
+    resumed = run_search(*what, params.search, **more, champion=record).content
 
     # The curves came back, in their direction, and no epoch of a resumed trial stands there twice.
     assert again.runs["run_ids"] == first.runs["run_ids"]
@@ -98,18 +102,18 @@ def test_a_campaign_and_searches_for_accuracy(ray_here, tmp_path, params, client
     assert ranked[0].run_id == first.runs["run_ids"][3]
     assert overview.work_on_record(client, "campaign")[0].target == ACCURACY
 
-    for policy in found["policies"].values():
-        assert (policy["best_trial"], policy["best_loss"]) == ("t003", 0.9)
-        values = [value for _, value in policy["incumbent"]]
+    for one in found["schedulers"].values():
+        assert (one["best_trial"], one["best_loss"]) == ("t003", 0.9)
+        values = [value for _, value in one["incumbent"]]
         assert values == sorted(values), "what is best so far rises"
         assert values[-1] == 0.9
-        run_ids = [trial["run_id"] for trial in policy["trials"]]
-        assert points(client, run_ids) == [len(trial["curve"]) for trial in policy["trials"]]
+        run_ids = [trial["run_id"] for trial in one["trials"]]
+        assert points(client, run_ids) == [len(trial["curve"]) for trial in one["trials"]]
     assert best_trial(found)["trial_id"] == "t003"
-    assert resumed["policies"]["asha"]["trials"] == found["policies"]["asha"]["trials"]
-    assert [policy["reused"] for policy in resumed["policies"].values()] == [TRIALS, TRIALS]
+    assert resumed["schedulers"]["asha"]["trials"] == found["schedulers"]["asha"]["trials"]
+    assert [one["reused"] for one in resumed["schedulers"].values()] == [TRIALS, TRIALS]
     # Under a search for small values t000 would be kept, and t003 stopped.
-    assert {t["trial_id"]: t["status"] for t in found["policies"]["asha"]["trials"]}["t003"] == "finished"
+    assert {t["trial_id"]: t["status"] for t in found["schedulers"]["asha"]["trials"]}["t003"] == "finished"
 
 
 def _register(client, curves, params, record) -> None:
@@ -135,7 +139,11 @@ def test_a_metric_that_no_trial_reports_is_told_with_the_nearest(
     with pytest.raises(
         ConfigurationError, match=r"t00\d, epoch 1 reports no acuracy \(did you mean accuracy\?"
     ):
-        run_campaign(misspelt, stores[0].parent, tmp_path / "state", train=rising())
+        run_campaign(
+            ReplacedTask(rising(), task_of(params, stores[0].parent)), params.space.search_space(),
+            misspelt.target.with_mode(), params.campaign,
+            seed=1, resources=params.resources, state=tmp_path / "state",
+        )  # fmt: skip
     assert reader.trials(client, "campaign")
 
 

@@ -21,8 +21,9 @@ from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.ray_folder import LONGEST, remove_sessions, session_folder
-from mlpf_hpo.tuning.ray_session import ray_session, share
+from mlpf_hpo.tuning.ray_session import Share, ray_session, share
 from mlpf_hpo.tuning.settings import ResourceParams
+from mlpf_hpo.tuning.task import TaskResources
 from tests.tuning.toys import run_search, start_driver, toy, trained, wait_for_progress
 
 TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
@@ -31,7 +32,7 @@ TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
 @pytest.fixture(scope="module")
 def ray_here(tmp_path_factory):
     """Start Ray once; `run_trials` uses a session that it finds."""
-    with ray_session(tmp_path_factory.mktemp("state"), TWO, threads=1):
+    with ray_session(tmp_path_factory.mktemp("state"), TWO):
         yield
 
 
@@ -110,7 +111,7 @@ def test_pause_and_resume_change_no_number(ray_here, search, make_spec, tmp_path
         def choose(self, pending, paused):
             return next(iter((*pending, *paused)), None)  # the others first: another trial's turn in between
 
-    outcomes, records = search(Everywhere(), n=3, epochs=2, train=train_trial)
+    outcomes, records = search(Everywhere(), n=3, epochs=2)
     assert [outcome.status for outcome in outcomes] == ["finished"] * 3
     for i, record in enumerate(records):
         alone = []
@@ -295,15 +296,18 @@ def test_sigterm_again_and_again(ray_here, search, tmp_path) -> None:
 
 
 def test_shares() -> None:
-    assert share(ResourceParams(), threads=1, cpus=4, gpus=0).concurrency == 4
-    assert share(ResourceParams(), threads=8, cpus=4, gpus=0).concurrency == 1
-    assert share(ResourceParams(), threads=1, cpus=16, gpus=1) == share(
-        ResourceParams(gpus_per_trial=1.0), threads=1, cpus=16, gpus=1
+    assert share(ResourceParams(), TaskResources(), cpus=4, gpus=0).concurrency == 4
+    assert share(ResourceParams(), TaskResources(threads=8), cpus=4, gpus=0).concurrency == 1
+    assert share(ResourceParams(), TaskResources(), cpus=16, gpus=1) == share(
+        ResourceParams(gpus_per_trial=1.0), TaskResources(), cpus=16, gpus=1
     )
-    assert share(ResourceParams(gpus_per_trial=0.1), threads=1, cpus=16, gpus=1).concurrency == 10
-    assert share(ResourceParams(concurrency=3), threads=1, cpus=1, gpus=0).concurrency == 3
+    assert share(ResourceParams(gpus_per_trial=0.1), TaskResources(), cpus=16, gpus=1).concurrency == 10
+    assert share(ResourceParams(concurrency=3), TaskResources(), cpus=1, gpus=0).concurrency == 3
+    ddp = TaskResources(threads=2, processes=4)
+    assert share(ResourceParams(), ddp, cpus=20, gpus=0) == Share(2, 8, 0.0)
+    assert share(ResourceParams(), ddp, cpus=64, gpus=12) == Share(3, 8, 4.0), "a GPU for each process"
     with pytest.raises(ConfigurationError, match="gpus_per_trial"):
-        share(ResourceParams(gpus_per_trial=1.0), threads=1, cpus=1, gpus=0)
+        share(ResourceParams(gpus_per_trial=1.0), TaskResources(), cpus=1, gpus=0)
 
 
 def test_sockets_have_room(tmp_path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.hardware.host import LABEL_VARIABLE
+from mlpf_hpo.mlpf.task import task_of
 from mlpf_hpo.reporting.machines import compare_machines
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader
@@ -36,7 +37,10 @@ def test_each_trial_leads_to_its_own_machine(
     for label, trials in (("box-a", 3), ("box-b", 5)):
         monkeypatch.setenv(LABEL_VARIABLE, label)
         params = Params.model_validate({**TINY, "campaign": {"trials": trials, "epochs": 2}})
-        record = run_campaign(params, stores[0].parent, tmp_path / ".state")
+        record = run_campaign(
+            task_of(params, stores[0].parent), params.space.search_space(), params.target.with_mode(),
+            params.campaign, seed=params.seed, resources=params.resources, state=tmp_path / ".state",
+        )  # fmt: skip
     assert record.runs["reused"] == 3
     assert [host["hardware_label"] for host in record.runs["hosts"]] == ["box-a", "box-b"]
     assert "by machine:" in record.runs["links"]

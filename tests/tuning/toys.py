@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tuning.run import run_trials
 from mlpf_hpo.tuning.settings import ResourceParams
+from tests.tuning.replaced import ReplacedTask
 
 TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
 
@@ -73,8 +75,12 @@ def trained(tmp_path) -> list[list[int]]:
     return [[int(n) for n in path.read_text().split()] for path in sorted(folder.glob("*/trained"))]
 
 
-def run_search(writer, specs, scheduler, epochs, state, resources=TWO, target=VALIDATION_LOSS, **more):
+def run_search(
+    writer, specs, scheduler, epochs, state, resources=TWO, target=VALIDATION_LOSS, train=None, **more
+):
     """Run the search `s`, or go on with it; return outcomes and MLflow's records."""
+    if train is not None:
+        specs = [dataclasses.replace(spec, task=ReplacedTask(train, spec.task)) for spec in specs]
     parent = writer.open_parent("search", "s", "search", {}, {}, "")
     ended = ("finished", "stopped", "diverged")
     known = {t.trial_key: t for t in reader.trials(writer.client, "search", "s") if t.status in ended}

@@ -23,6 +23,9 @@ SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
 )
 """What makes a scheduler, by name: called with settings as keywords."""
 
+LABELS = {"full": "full training", "asha": "ASHA", "promotion_asha": "ASHA with promotion"}
+"""What schedulers are called in captions; others go by their names."""
+
 PREDICTION = ("predict_from_epoch", "predict_every", "coverage")
 """Settings of a prediction that a scheduler may hold, see `Bounds`."""
 
@@ -49,11 +52,9 @@ def make_scheduler(name: str, predictor: IntervalPredictor | None = None, **sett
         check_settings(name, settings)
         return make(**settings)
     of_bounds = {key: settings.pop(key) for key in PREDICTION if key in settings}
-    for key in ("max_epochs", "mode"):
-        if key in settings:
-            of_bounds[key] = settings[key]
-    own = accepted(name, settings) | {key: settings[key] for key in settings if key not in of_bounds}
-    return PredictiveScheduler(make_scheduler(name, **own), Bounds(predictor, **of_bounds))
+    of_both: dict[str, Any] = {key: settings.pop(key) for key in ("max_epochs", "mode") if key in settings}
+    scheduler = make_scheduler(name, **accepted(name, of_both), **settings)
+    return PredictiveScheduler(scheduler, Bounds(predictor, **of_both, **of_bounds))
 
 
 def accepted(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
