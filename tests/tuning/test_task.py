@@ -1,0 +1,142 @@
+"""A task: its trials' keys, how one of somebody else's is loaded, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from mlpf_hpo.config import Params, parse_params
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.mlpf.task import MLPFTask
+from mlpf_hpo.search.schedulers import PREDICTION
+from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
+from mlpf_hpo.tracking.versions import CHECKSUM
+from mlpf_hpo.tuning.campaign import campaign_id
+from mlpf_hpo.tuning.search import SearchPlan, name_scheduler, search_id
+from mlpf_hpo.tuning.task import TrialSpec, check_target, load_task
+
+CONFIGURATION = {
+    "lr": 1e-3,
+    "n_glayers_id": 1,
+    "n_glayers_reg": 2,
+    "dropout": 0.3,
+    "bin_size": 8,
+    "output_dim": 16,
+    "weight_decay": 1e-4,
+}
+
+VERSION = SimpleNamespace(version="3", tags={CHECKSUM: "0123456789abcdef0123"})
+
+
+def mlpf(digest: str = "d1ge57") -> MLPFTask:
+    params = Params()
+    return MLPFTask(Path("a"), Path("b"), digest, params.network, params.training)
+
+
+def test_identities_are_those_of_the_stores_that_people_have() -> None:
+    """Recorded before trials were of a task: what is on record must be found again."""
+    assert TrialSpec("t000", CONFIGURATION, 7, mlpf()).key == "5d905f92e83e9096"
+    params = Params()
+    space, target = params.space.search_space(), params.target.with_mode()
+    shared = campaign_id(mlpf(), space, params.seed)
+    assert shared == "51d55e57"
+    plan = SearchPlan([None] * 24, shared, target, params.search, 42, params.resources, Path())
+    named = [
+        name_scheduler(one, i, params.search, target, object(), VERSION)
+        for i, one in enumerate(params.search.schedulers)
+    ]
+    assert [(one.key, one.label, search_id(one, plan)) for one in named] == [
+        ("asha", "ASHA", "93c6c634"),
+        ("asha+prediction", "ASHA + prediction (champion version 3)", "30d90f9c"),
+    ]
+    other = parse_params({"space": {"lr": {"low": 1, "high": 2}, "bin_size": {"values": [8]}}, "seed": 3})
+    assert campaign_id(mlpf("x"), other.space.search_space(), 3) == "6425fedc"
+
+
+def schedulers(*entries, **shared):
+    """Return what a search makes of entries of `search.schedulers`."""
+    search = parse_params({"search": {"schedulers": list(entries), **shared}}).search
+    return [
+        name_scheduler(one, i, search, VALIDATION_LOSS, object(), VERSION)
+        for i, one in enumerate(search.schedulers)
+    ]
+
+
+def test_schedulers_share_settings_and_have_their_own() -> None:
+    found = schedulers(
+        {"name": "promotion_asha", "reduction_factor": 4.0},
+        {"name": "full", "label": "all of it"},
+        {"name": "full", "prediction": {"coverage": 0.5}},
+        grace_epochs=2,
+        predict_every=3,
+    )
+    assert [(one.key, one.label) for one in found] == [
+        ("promotion_asha", "ASHA with promotion"),
+        ("all of it", "all of it"),
+        ("full+prediction", "full training + prediction (champion version 3)"),
+    ]
+    assert found[0].scheduler.reduction_factor == 4.0
+    assert found[0].identity["grace_epochs"] == 2
+    bounds = found[2].scheduler.bounds
+    assert [getattr(bounds, name) for name in PREDICTION] == [2, 3, 0.5]
+    assert {name: found[2].identity[name] for name in PREDICTION} == dict(
+        zip(PREDICTION, (2, 3, 0.5), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        ([{"name": "ashaa"}], r"schedulers\.0: no scheduler 'ashaa' \(did you mean asha\?\)"),
+        ([{"name": "asha", "eta": 3}], r"schedulers\.0: scheduler asha has no setting 'eta'"),
+        ([{"name": "asha"}, {"name": "asha", "grace_epochs": 2}], r"schedulers\.1: another one is called 'asha'"),
+        ([], "at least 1 item"),
+        ([{"name": "asha", "prediction": {"converage": 0.5}}], r"prediction\.converage: unknown key"),
+        ([{"label": "x"}], r"schedulers\.0\.name: field required"),
+    ],
+)
+def test_schedulers_that_cannot_be_made_are_refused(entries, told) -> None:
+    with pytest.raises(ConfigurationError, match=told):
+        parse_params({"search": {"schedulers": entries}})
+
+
+def test_a_value_that_a_scheduler_refuses_is_told_before_anything_trains() -> None:
+    with pytest.raises(ConfigurationError, match="reduction_factor must be at least"):
+        schedulers({"name": "asha", "reduction_factor": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("reference", "settings", "told"),
+    [
+        ("no_such_module:Task", {}, "task: no_such_module:Task cannot be loaded: ModuleNotFoundError"),
+        ("tests.toy_task:Tusk", {}, "task: tests.toy_task:Tusk cannot be loaded: AttributeError"),
+        ("tests.toy_task:__doc__", {}, "no class or function that makes a task"),
+        ("tests.toy_task:ToyRegression", {"row": 3}, r"task_settings.row: unknown key .* \(did you mean rows\?"),
+        ("tests.toy_task:ToyRegression", {"rows": "many"}, "task_settings: .* refuses them: ValueError"),
+        ("builtins:dict", {}, "what builtins:dict makes is no task, it lacks check, constants"),
+    ],
+)
+def test_a_task_that_is_none_is_told_in_one_line(reference, settings, told) -> None:
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        load_task(reference, settings)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_task_and_its_settings_in_params() -> None:
+    given = parse_params({"task": "tests.toy_task:ToyRegression", "task_settings": {"rows": 8}})
+    task = load_task(given.task, given.task_settings)
+    assert task.constants["rows"] == 8
+    assert load_task(given.task, {"rows": 9}).data_digest != task.data_digest
+    with pytest.raises(ConfigurationError, match=r"task: must be mlpf, or name an object"):
+        parse_params({"task": "nlpf"})
+    with pytest.raises(ConfigurationError, match=r"task_settings: task mlpf has its settings in network"):
+        parse_params({"task_settings": {"rows": 8}})
+
+
+def test_a_target_against_the_tasks_direction_is_refused() -> None:
+    check_target(mlpf(), VALIDATION_LOSS)
+    check_target(mlpf(), TargetMetric("val/unheard_of", "max"))
+    with pytest.raises(ConfigurationError, match=r"target.mode min: contradicts val/accuracy"):
+        check_target(mlpf(), TargetMetric("val/accuracy", "min"))
