@@ -175,7 +175,10 @@ def load_task(reference: str, settings: Mapping[str, Any]) -> Task:
         raise ConfigurationError(f"task: {reference} cannot be loaded: {one_line(error)}") from error
     if not callable(make):
         raise ConfigurationError(f"task: {reference} is no class or function that makes a task")
-    parameters = inspect.signature(make).parameters
+    try:
+        parameters = inspect.signature(make).parameters
+    except ValueError as error:  # of some functions in C
+        raise ConfigurationError(f"task: {reference} is no class or function of Python's: {error}") from error
     open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for key in settings:
         if key not in parameters and not open_ended:

@@ -91,7 +91,10 @@ def test_schedulers_share_settings_and_have_their_own() -> None:
     [
         ([{"name": "ashaa"}], r"schedulers\.0: no scheduler 'ashaa' \(did you mean asha\?\)"),
         ([{"name": "asha", "eta": 3}], r"schedulers\.0: scheduler asha has no setting 'eta'"),
-        ([{"name": "asha"}, {"name": "asha", "grace_epochs": 2}], r"schedulers\.1: another one is called 'asha'"),
+        (
+            [{"name": "asha"}, {"name": "asha", "grace_epochs": 2}],
+            r"schedulers\.1: another one is called 'asha'",
+        ),
         ([], "at least 1 item"),
         ([{"name": "asha", "prediction": {"converage": 0.5}}], r"prediction\.converage: unknown key"),
         ([{"label": "x"}], r"schedulers\.0\.name: field required"),
@@ -113,9 +116,18 @@ def test_a_value_that_a_scheduler_refuses_is_told_before_anything_trains() -> No
         ("no_such_module:Task", {}, "task: no_such_module:Task cannot be loaded: ModuleNotFoundError"),
         ("tests.toy_task:Tusk", {}, "task: tests.toy_task:Tusk cannot be loaded: AttributeError"),
         ("tests.toy_task:__doc__", {}, "no class or function that makes a task"),
-        ("tests.toy_task:ToyRegression", {"row": 3}, r"task_settings.row: unknown key .* \(did you mean rows\?"),
+        (
+            "tests.toy_task:ToyRegression",
+            {"row": 3},
+            r"task_settings.row: unknown key .* \(did you mean rows\?",
+        ),
         ("tests.toy_task:ToyRegression", {"rows": "many"}, "task_settings: .* refuses them: ValueError"),
-        ("builtins:dict", {}, "what builtins:dict makes is no task, it lacks check, constants"),
+        ("builtins:dict", {}, "builtins:dict is no class or function of Python's"),
+        (
+            "types:SimpleNamespace",
+            {},
+            "what types:SimpleNamespace makes is no task, it lacks check, constants",
+        ),
     ],
 )
 def test_a_task_that_is_none_is_told_in_one_line(reference, settings, told) -> None:
