@@ -9,6 +9,7 @@ import pytest
 
 from mlpf_hpo.config import Params, parse_params
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.extensions import _entry_points
 from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.search.schedulers import PREDICTION
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
@@ -16,6 +17,7 @@ from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tuning.campaign import campaign_id
 from mlpf_hpo.tuning.search import SearchPlan, name_scheduler, search_id
 from mlpf_hpo.tuning.task import TrialSpec, check_target, load_task
+from tests.extension import distribution
 
 CONFIGURATION = {
     "lr": 1e-3,
@@ -124,9 +126,9 @@ def test_a_value_that_a_scheduler_refuses_is_told_before_anything_trains() -> No
         ("tests.toy_task:ToyRegression", {"rows": "many"}, "task_settings: .* refuses them: ValueError"),
         ("builtins:dict", {}, "builtins:dict is no class or function of Python's"),
         (
-            "types:SimpleNamespace",
+            "collections:UserDict",
             {},
-            "what types:SimpleNamespace makes is no task, it lacks check, constants",
+            "what collections:UserDict makes is no task, it lacks check, constants",
         ),
     ],
 )
@@ -152,3 +154,34 @@ def test_a_target_against_the_tasks_direction_is_refused() -> None:
     check_target(mlpf(), TargetMetric("val/unheard_of", "max"))
     with pytest.raises(ConfigurationError, match=r"target.mode min: contradicts val/accuracy"):
         check_target(mlpf(), TargetMetric("val/accuracy", "min"))
+
+
+def test_a_scheduler_of_an_installed_package_works_by_name(tmp_path, monkeypatch) -> None:
+    source = """
+class Patient:
+    stops = {}
+
+    def __init__(self, max_epochs, patience=3):
+        self.patience = patience
+
+    def on_trial_add(self, *told): ...
+    on_trial_result = on_trial_complete = on_trial_error = choose = on_trial_add
+"""
+    points = {"patient": "patient_rule:Patient", "broken": "patient_rule:Nothing"}
+    monkeypatch.syspath_prepend(str(distribution(tmp_path, "mlpf_hpo.schedulers", points, source)))
+    _entry_points.cache_clear()
+    try:
+        (own,) = schedulers({"name": "patient", "patience": 7})
+        assert (own.key, own.label, own.scheduler.patience) == ("patient", "patient", 7)
+        assert own.identity["max_epochs"] == 16
+        assert "grace_epochs" not in own.identity, "it takes no such setting"
+        (predicting,) = schedulers({"name": "patient", "prediction": {}})
+        assert predicting.scheduler.scheduler.patience == 3
+        with pytest.raises(
+            ConfigurationError, match=r"search\.schedulers\.0: .*patient has no setting 'wait'"
+        ):
+            schedulers({"name": "patient", "wait": 7})
+        with pytest.raises(ConfigurationError, match=r"'broken': the entry point .* cannot be loaded"):
+            schedulers({"name": "broken"})
+    finally:
+        _entry_points.cache_clear()

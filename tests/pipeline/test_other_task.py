@@ -1,0 +1,83 @@
+"""Somebody else's task, and somebody else's scheduler, through the whole pipeline by params.yaml alone."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import yaml
+
+from tests.extension import distribution
+
+pytestmark = pytest.mark.pipeline
+
+SPACE = {
+    "lr": {"low": 1e-3, "high": 0.3, "scale": "log"},
+    "penalty": {"low": 1e-6, "high": 0.1, "scale": "log"},
+    "batch_size": {"values": [8, 16, 32]},
+}
+
+SCHEDULERS = [
+    {"name": "asha"},
+    {"name": "asha", "prediction": {}},
+    {"name": "promotion_asha", "prediction": {"coverage": 0.5}, "label": "promoting"},
+    {"name": "every_other", "grace_epochs": 2},
+]
+
+FOREIGN = """
+from mlpf_hpo.search.scheduler import BaseScheduler, Decision, Stop
+
+
+class EveryOther(BaseScheduler):
+    def __init__(self, max_epochs, grace_epochs=1, mode="min"):
+        super().__init__(max_epochs, mode)
+        self.grace_epochs = grace_epochs
+
+    def _decide(self, trial_id, epoch, value):
+        if epoch < self.grace_epochs or int(trial_id[1:]) % 2 == 0:
+            return Decision.CONTINUE
+        return self._stop(Stop(trial_id, epoch, value, "rank"))
+"""
+
+
+def test_a_toy_task_goes_through_every_stage(with_events, copy, tmp_path, measured) -> None:
+    clone = copy(with_events)
+    clone.write_params(
+        {"search": {"schedulers": SCHEDULERS, "configurations": 6}, "campaign": {"trials": 14}}
+    )
+    file = clone.folder / "params.yaml"
+    content = yaml.safe_load(file.read_text())
+    content |= {"space": SPACE, "task": "tests.toy_task:ToyRegression", "task_settings": {"rows": 48}}
+    file.write_text(yaml.safe_dump(content))
+    folder = distribution(tmp_path, "mlpf_hpo.schedulers", {"every_other": "every_other:EveryOther"}, FOREIGN)
+    clone.environment["PYTHONPATH"] = os.pathsep.join([str(folder)])
+
+    output = clone.run("dvc", "repro")
+
+    campaign = json.loads((clone.folder / "data/campaign.json").read_text())
+    assert {trial["status"] for trial in campaign["trials"]} == {"finished"}
+    search = json.loads((clone.folder / "results/search.json").read_text())
+    assert search["task"] == "toy regression"
+    assert list(search["schedulers"]) == ["asha", "asha+prediction", "promoting", "every_other"]
+    configurations = [
+        [trial["configuration"] for trial in found["trials"]] for found in search["schedulers"].values()
+    ]
+    assert configurations == [configurations[0]] * 4
+    assert set(configurations[0][0]) == set(SPACE)
+    other = search["schedulers"]["every_other"]["trials"]
+    assert [len(trial["curve"]) for trial in other] == [5, 2] * 3
+    for label in ("ASHA:", "ASHA + prediction (champion version 1):", "promoting:", "every_other:"):
+        assert f"search: {label}" in output
+    assert "physics: trials are of task tests.toy_task:ToyRegression" in output
+    page = (clone.folder / "report/index.html").read_text()
+    assert "tests.toy_task:ToyRegression hyperparameter search" in page
+    assert "What the best trial reconstructs" not in page
+    assert "how MLPF reconstructs particles is not judged" in page
+    for label in ("promoting", "every_other"):
+        assert f"under {label}" in page
+    metrics = json.loads((clone.folder / "report/metrics.json").read_text())
+    assert "search.every_other.epochs" in metrics
+    assert "Everything is up to date" in clone.run("dvc", "status", "campaign", "curves", "search", "report")
+    refused = clone.run("mlpf-hpo", "train", "--out", "out", status=1)
+    assert "`mlpf-hpo train` trains MLPF only" in " ".join(refused.split())
