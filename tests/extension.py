@@ -1,4 +1,4 @@
-"""An installed package that adds to this one: a folder on the path with entry points, as an installer leaves."""
+"""An installed package that adds to this one: a folder on the path with entry points, as installed."""
 
 from __future__ import annotations
 

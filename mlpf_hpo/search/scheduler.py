@@ -1,6 +1,6 @@
-"""`Scheduler`: the small protocol by which a policy decides which trials go on, wait or end.
+"""`Scheduler`: the small protocol by which a scheduler decides which trials go on, wait or end.
 
-A policy knows nothing of Ray, files or clocks: it hears of trials and values, and answers. Ray Tune
+A scheduler knows nothing of Ray, files or clocks: it hears of trials and values, and answers. Ray Tune
 (`ray_adapter`) and a replay of recorded curves run the same object.
 """
 
@@ -68,11 +68,12 @@ class Stop:
 
 
 class Scheduler(Protocol):
-    """A policy. Epochs are counted from 1: `epoch` is the number of epochs completed.
+    """A scheduler. Epochs are counted from 1: `epoch` is the number of epochs completed.
 
     The caller promises: `on_trial_add` comes first and once; results of one trial come in the order of its
     epochs, each once; `on_trial_complete` or `on_trial_error` comes last and once.
-    A policy's state depends on these calls only, so that it is rebuilt after a restart by repeating them.
+    A scheduler's state depends on these calls only, so that it is rebuilt after a restart by repeating them.
+    Beside a prediction (`PredictiveScheduler`) a stop may be overruled: results of that trial go on.
 
     Examples
     --------
@@ -111,12 +112,12 @@ class Scheduler(Protocol):
         pending : sequence of str
             Trials that were never started, in order.
         paused : sequence of str
-            Trials that this policy paused, in the order in which they were paused.
+            Trials that this scheduler paused, in the order in which they were paused.
         """
 
 
 class BaseScheduler(abc.ABC):
-    """What most policies share: first come, first served, and a value that is not finite ends a trial.
+    """What most schedulers share: first come, first served, and a value that is not finite ends a trial.
 
     Parameters
     ----------

@@ -31,15 +31,15 @@ class Trial:
     state : TrialState
         Where it stands.
     values : list of float
-        The target metric after each epoch that the policy has heard of.
+        The target metric after each epoch that the scheduler has heard of.
     status : str
         How it ended: "finished", "stopped", "diverged" or "failed"; empty until then.
     reason : str
         The rule that stopped it, or the error that it failed with.
     stop : Stop or None
-        What the policy recorded when it stopped it.
+        What the scheduler recorded when it stopped it.
     told : bool
-        Whether the policy has heard that it ended.
+        Whether the scheduler has heard that it ended.
     here : bool
         Whether it ran since the ledger was made, so that its epochs were reported to this process.
     deaths : int
@@ -60,5 +60,5 @@ class Trial:
 
     @property
     def epochs(self) -> int:
-        """Number of epochs that the policy has heard of."""
+        """Number of epochs that the scheduler has heard of."""
         return len(self.values)

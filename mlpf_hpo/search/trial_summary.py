@@ -28,7 +28,7 @@ class TrialSummary:
     seed : int
         Seed of the trial's weights, dropout and data order.
     status : str
-        "running", "finished", "stopped" (by the policy), "paused", "diverged", "failed" or "killed".
+        "running", "finished", "stopped" (by the scheduler), "paused", "diverged", "failed" or "killed".
     metrics : mapping of str to sequence of float
         Metric name -> value after each epoch, from the first epoch.
     hardware_label : str

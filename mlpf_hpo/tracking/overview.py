@@ -24,7 +24,7 @@ KINDS = ("campaign", "search")
 
 @dataclass(frozen=True)
 class Work:
-    """One campaign, or one policy's search.
+    """One campaign, or one scheduler's search.
 
     Attributes
     ----------

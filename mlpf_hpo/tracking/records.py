@@ -47,7 +47,7 @@ def trial_key(
     """Return the identity of a training: equal keys promise equal curves on equal hardware.
 
     The number of epochs stands outside, so that a longer training extends a shorter one, and so does the
-    policy that asked for it.
+    scheduler that asked for it.
 
     Parameters
     ----------

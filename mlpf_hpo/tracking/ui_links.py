@@ -28,7 +28,7 @@ from mlpf_hpo.tracking.writer import NOTE, RunWriter
 log = logging.getLogger(__name__)
 
 NEWEST = 5
-"""So many campaigns, and policies' searches, have their links shown."""
+"""So many campaigns, and schedulers' searches, have their links shown."""
 
 BEST = 10
 """Trials in a link to parallel coordinates."""
