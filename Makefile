@@ -17,8 +17,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 STAMP := $(VENV)/.installed
-PYTHON ?= $(shell for p in python3.11 python3; do \
-	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' && echo $$p && break; done)
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	command -v $$p >/dev/null && $$p -c '$(FITS)' && echo $$p && break; done)
 # Stages call `python` and must meet the one with the pinned versions. Everything runs as a module, and so from this
 # folder: the scripts in a .venv that was copied or moved lead to where it was. Nothing here phones anybody.
 export PATH := $(BIN):$(PATH)
@@ -47,12 +48,21 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	@$(alone) && { [[ $@ -nt pyproject.toml && $@ -nt constraints.txt ]] || $(MAKE) --no-print-directory install-pinned; }
 
+# What pip is at in these minutes, where there is no terminal for its own progress.
+export PROGRESS := /^Collecting /{ if (++n % 50 == 0) { print "     " n " found"; fflush() } } \
+	/^Installing collected/{ print "3/3  installing " NF - 3 " packages"; fflush() }
+
 install-pinned:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed, with its venv module (Debian: apt-get install python3.11-venv)" >&2; exit 1; }
-	@echo "Setting up $(VENV) (once, a few minutes) ..."
+	@"$(or $(PYTHON),false)" -c '$(FITS)' 2>/dev/null || { echo "Python 3.11, 3.12 or 3.13 is needed, with its venv module" \
+		"(Debian: apt-get install python3 python3-venv), or make PYTHON=...;" \
+		"found: $$("$(or $(PYTHON),python3)" --version 2>/dev/null || echo none)" >&2; exit 1; }
+	@echo "Setting up $(VENV) with $$("$(PYTHON)" --version) (once, a few minutes) ..."
+	@echo "1/3  making the environment"
 	@"$(PYTHON)" -m venv $(VENV) || { echo "python venv failed: install the venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
-	@./$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off \
-		-c constraints.txt -e '.[generate,dev]' 2> $(VENV)/pip.log \
+	@echo "2/3  finding and downloading $$(grep -c == constraints.txt) packages, those of constraints.txt"
+	@set -o pipefail; pip() { ./$(VENV)/bin/python -m pip install --disable-pip-version-check \
+		-c constraints.txt -e '.[generate,dev]' "$$@" 2> $(VENV)/pip.log; }; \
+		if [ -t 1 ]; then pip; else pip --progress-bar off | awk "$$PROGRESS"; fi \
 		|| { cat $(VENV)/pip.log >&2; exit 1; }
 	@touch $(STAMP)
 
