@@ -18,8 +18,8 @@ from mlpf_hpo.events.jets import generator_jets, generator_met, load_fastjet, vi
 from mlpf_hpo.events.minimum_bias import make_pool
 from mlpf_hpo.events.particles import Particles, merge
 from mlpf_hpo.events.pileup import PileUpPool
-from mlpf_hpo.events.pythia import generate_particles
 from mlpf_hpo.events.schema import CLASSES, TRACK, Event
+from mlpf_hpo.events.sources.pythia import generate_particles
 from mlpf_hpo.events.workers import Workers
 
 SEED = 42

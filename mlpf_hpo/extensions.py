@@ -7,9 +7,12 @@ line.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean, one_line
@@ -29,6 +32,19 @@ GROUPS = (
 @lru_cache
 def _entry_points(group: str) -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=group)}
+
+
+def modules_of(group: str, packages: Collection[str]) -> list[ModuleType]:
+    """Return the modules of a group's entry points that belong to packages, by their first name.
+
+    Entry points of other packages are not loaded, nor those that cannot be.
+    """
+    found = []
+    for point in _entry_points(group).values():
+        if point.module.partition(".")[0] in packages:
+            with suppress(Exception):  # whoever uses the name is told why it cannot be loaded
+                found.append(import_module(point.module))
+    return found
 
 
 class Registry(Mapping[str, T], Generic[T]):

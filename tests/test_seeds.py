@@ -17,8 +17,8 @@ from mlpf_hpo.cli.app import app
 from mlpf_hpo.config import NetworkParams, Params, parse_params
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.events.batches import EpochSampler
-from mlpf_hpo.events.guns import shoot
-from mlpf_hpo.events.pythia import SEEDS, event_seed
+from mlpf_hpo.events.sources.guns import shoot
+from mlpf_hpo.events.sources.pythia import SEEDS, event_seed
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.qubo import Encoding, dual_qubo

@@ -24,20 +24,23 @@ app = group("Learning-curve data sets.", epilog=EXAMPLES)
     epilog=EXAMPLES,
 )
 def curves_import(
-    file: Annotated[Path, typer.Argument(help="CSV table: one row per trial.")],
+    file: Annotated[Path, typer.Argument(help="The curves; in CSV one row per trial.")],
     name: Annotated[str, typer.Option(help="What the data set is called in captions.")],
     out: Annotated[Path, typer.Option(help="Parquet file to write; its card lies beside it.")],
     hyperparameters: Hyperparameters = "",
     loss_prefix: Annotated[str, typer.Option(help="Columns PREFIX0, PREFIX1, ... are the curve.")] = "loss_",
     mode: Mode = "",
+    format_: Annotated[
+        str, typer.Option("--format", help="csv, or the name of a reader of an installed package.")
+    ] = "csv",
 ) -> None:
-    """Read a table of learning curves into a data set."""
+    """Read learning curves of another tool into a data set."""
     from mlpf_hpo.curves.columns import features_text
     from mlpf_hpo.curves.dataset import write_curves
-    from mlpf_hpo.curves.readers.csv_table import import_csv
+    from mlpf_hpo.curves.readers import READERS
 
-    names = column_names(hyperparameters)
-    curves = import_csv(file, hyperparameters=names, loss_prefix=loss_prefix, name=name, mode=mode or None)
+    names, read = column_names(hyperparameters), READERS.lookup(format_, "--format")
+    curves = read(file, hyperparameters=names, loss_prefix=loss_prefix, name=name, mode=mode or None)
     write_curves(curves, out)
     n_distinct, n_restarted = len(set(curves.groups)), int((curves.restart_epoch >= 0).sum())
     console.out.print(

@@ -25,7 +25,7 @@ def generate(
         str,
         typer.Option(
             help="ttbar, qcd, or one particle an event: gun-charged-hadron, gun-neutral-hadron, gun-photon, "
-            "gun-electron, gun-muon."
+            "gun-electron, gun-muon; or a process of an installed package."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Store to write; what was there is replaced.")],

@@ -15,6 +15,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from mlpf_hpo.config.mlpf_space import space_problems
 from mlpf_hpo.config.space import SpaceParams
 from mlpf_hpo.config.target import TargetParams
+from mlpf_hpo.events.sources import SOURCES
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.settings.parameter_file import parameters, read_parameters
 from mlpf_hpo.settings.types import (
@@ -27,6 +28,7 @@ from mlpf_hpo.settings.types import (
     WholeNumberOrText,
     Width,
     Widths,
+    registered,
 )
 from mlpf_hpo.settings.validation import Section
 from mlpf_hpo.space import TABLE_1
@@ -46,15 +48,7 @@ def _task(name: str) -> str:
 class SampleParams(Section):
     """One sample of events."""
 
-    process: Literal[
-        "ttbar",
-        "qcd",
-        "gun-charged-hadron",
-        "gun-neutral-hadron",
-        "gun-photon",
-        "gun-electron",
-        "gun-muon",
-    ]
+    process: Annotated[str, registered(SOURCES)]
     events: Positive
 
 

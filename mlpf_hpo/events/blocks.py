@@ -12,16 +12,13 @@ import numpy as np
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.events.detector import SETTINGS, simulate
-from mlpf_hpo.events.guns import ETA_RANGE, GUNS, PT_RANGE, shoot
 from mlpf_hpo.events.particles import Particles, merge
 from mlpf_hpo.events.pileup import PileUpPool
-from mlpf_hpo.events.pythia import COMMON, PROCESSES, generate_particles, pythia_version
 from mlpf_hpo.events.schema import Event
+from mlpf_hpo.events.sources import SOURCES
+from mlpf_hpo.events.sources.pythia import COMMON, PROCESSES, PythiaSource, pythia_version
 from mlpf_hpo.events.store import write_store
 from mlpf_hpo.seeds import derive_seed
-
-SAMPLES = ("ttbar", "qcd", *GUNS)
-"""Processes that make samples; minimum bias is for pile-up."""
 
 
 def check_process(process: str) -> None:
@@ -32,9 +29,9 @@ def check_process(process: str) -> None:
     ConfigurationError
         The message lists the names.
     """
-    if process not in SAMPLES:
+    if process not in SOURCES:
         raise ConfigurationError(
-            f"no process {process!r}; there are {', '.join(SAMPLES)}{did_you_mean(process, SAMPLES)}"
+            f"no process {process!r}; there are {', '.join(SOURCES)}{did_you_mean(process, SOURCES)}"
         )
 
 
@@ -49,7 +46,7 @@ class Recipe:
     Attributes
     ----------
     process : str
-        One of `SAMPLES`.
+        A name in `SOURCES`.
     pileup : float
         Mean number of overlaid minimum-bias collisions.
     seed : int
@@ -65,13 +62,11 @@ class Recipe:
 
     def settings(self) -> dict[str, Any]:
         """Return what a manifest says of it, versions and settings of the generators included."""
-        if self.process in GUNS:
-            source: dict[str, Any] = {"gun": {"pt": PT_RANGE, "eta": ETA_RANGE, "pid": GUNS[self.process]}}
-        else:
-            source = {"pythia": [*COMMON, *PROCESSES[self.process]]}
+        source = dict(SOURCES[self.process].settings())
+        by_pythia = isinstance(SOURCES[self.process], PythiaSource)
         if self.pileup:
             source["pythia_minimum_bias"] = [*COMMON, *PROCESSES["minimum_bias"]]
-        if self.pileup or self.process not in GUNS:
+        if self.pileup or by_pythia:
             source["pythia_version"] = pythia_version()
         return {**asdict(self), **source, "detector": SETTINGS}
 
@@ -92,10 +87,10 @@ def make_block(path: Path, numbers: range, recipe: Recipe, pool_files: tuple[Pat
     """
     pool = _load_pool(pool_files) if pool_files else None
     generators = [np.random.default_rng([derive_seed(recipe.seed, "detector"), number]) for number in numbers]
-    source = shoot if recipe.process in GUNS else generate_particles
+    source = SOURCES[recipe.process]
     collisions = (
         hard if pool is None else merge([hard, pool.draw(recipe.pileup, generator)])
-        for hard, generator in zip(source(recipe.process, recipe.seed, numbers), generators, strict=True)
+        for hard, generator in zip(source.particles(recipe.seed, numbers), generators, strict=True)
     )
     write_store(path, _simulated(collisions, generators, numbers, recipe), asdict(recipe))
 

@@ -54,7 +54,7 @@ def generate_store(
     path : path
         Folder of the store; what was there is replaced.
     process : str
-        One of `SAMPLES`.
+        A name in `sources.SOURCES`.
     n_events : int
         Number of events; more extend the sample.
     pileup : float

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.events.pileup import PileUpPool
-from mlpf_hpo.events.pythia import COMMON, PROCESSES, generate_particles, pythia_version, save_tables
+from mlpf_hpo.events.sources.pythia import COMMON, PROCESSES, generate_particles, pythia_version, save_tables
 from mlpf_hpo.events.workers import Workers
 from mlpf_hpo.files import sha256, written_whole
 from mlpf_hpo.space import stable_hash

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlpf_hpo.collector import collector_paused
 from mlpf_hpo.errors import DataError
+from mlpf_hpo.extensions import modules_of
 
 with collector_paused():
     from mlpf_hpo.predictors.curve_predictor import CurvePredictor
-    from mlpf_hpo.predictors.model_format import load_model
+    from mlpf_hpo.predictors.model_format import foreign_types, load_model
 
 KERNELS = ("ConstantKernel", "Matern", "Product", "Sum", "WhiteKernel")
 
@@ -36,9 +38,30 @@ LEARNT = ("columns_", "log_scale_", "log_ways_", "models_", "n_epochs_", "residu
 """What a fitted predictor has; one from a version that learnt less cannot answer."""
 
 
-def trusted_types() -> list[str]:
-    """Return the types that a predictor's file may hold."""
-    return list(TRUSTED_TYPES)
+def trusted_types(stored: Path | bytes | None = None) -> list[str]:
+    """Return the types that a predictor's file may hold.
+
+    Parameters
+    ----------
+    stored : path or bytes, optional
+        The file, or its content: of its types those are trusted as well that an installed package with a
+        regressor declares. It does so by a list `TRUSTED_TYPES` in the module that its entry point leads to,
+        with names of types in its own package such as ``"package.module.Regressor"``; others are ignored.
+    """
+    return [*TRUSTED_TYPES, *(_declared(foreign_types(stored)) if stored else ())]
+
+
+def _declared(types: Sequence[str]) -> list[str]:
+    """Return those types that installed packages declare."""
+    own = __name__.partition(".")[0]
+    packages = {name.partition(".")[0] for name in types} - {own}
+    declared = {
+        str(name)
+        for module in modules_of("mlpf_hpo.regressors", packages)
+        for name in getattr(module, "TRUSTED_TYPES", ())
+        if str(name).partition(".")[0] == module.__name__.partition(".")[0]
+    }
+    return sorted(declared & set(types))
 
 
 @collector_paused()
@@ -58,7 +81,7 @@ def load_predictor(file: Path) -> CurvePredictor:
     Traceback (most recent call last):
     mlpf_hpo.errors.DataError: mlpf_hpo/py.typed: ...
     """
-    model = load_model(file, trusted_types())
+    model = load_model(file, trusted_types(file))
     if not isinstance(model, CurvePredictor):
         raise DataError(
             f"{file}: holds a {type(model).__name__}, not a predictor of curves; `mlpf-hpo predictors fit` "

@@ -40,6 +40,18 @@ def model_bytes(model: Any) -> bytes:
     return content
 
 
+def foreign_types(stored: Path | bytes) -> list[str]:
+    """Return the types in a file, or in its content, that are neither scikit-learn's nor numpy's.
+
+    Of a damaged file none are known.
+    """
+    where = {"data": stored} if isinstance(stored, bytes) else {"file": stored}
+    try:
+        return list(skops.io.get_untrusted_types(**where))
+    except Exception:  # a damaged file can fail anywhere; `load_model` says so
+        return []
+
+
 def load_model(file: Path, trusted: Sequence[str]) -> Any:
     """Load a file that holds nothing but scikit-learn's, numpy's and `trusted` types.
 

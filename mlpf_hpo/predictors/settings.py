@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from mlpf_hpo.extensions import Registry
 from mlpf_hpo.settings.types import (
     Folds,
     NumberTextOrNothing,
@@ -14,6 +15,7 @@ from mlpf_hpo.settings.types import (
     Positive,
     PositiveFloat,
     Repetitions,
+    registered,
 )
 from mlpf_hpo.settings.validation import Section
 
@@ -21,7 +23,7 @@ LARGEST_EXPONENT = 500
 """Of 2, for the weights of QSVR's bits: products of a few of them stay finite."""
 
 
-CandidateName = Literal[
+REGRESSOR_NAMES = (
     "persistence",
     "drift",
     "power_law",
@@ -45,8 +47,8 @@ CandidateName = Literal[
     "qsvr",
     "qsvr_ensemble",
     "random_bits",
-]
-SamplerName = Literal[
+)
+SAMPLER_NAMES = (
     "random",
     "steepest_descent",
     "simulated_annealing",
@@ -58,6 +60,14 @@ SamplerName = Literal[
     "mock_zephyr",
     "qpu",
     "leap_hybrid",
+)
+"""Built-in ones: where they are made is too much to import for checking a name."""
+
+CandidateName = Annotated[
+    str, registered(Registry("mlpf_hpo.regressors", "regressor", dict.fromkeys(REGRESSOR_NAMES)))
+]
+SamplerName = Annotated[
+    str, registered(Registry("mlpf_hpo.samplers", "sampler", dict.fromkeys(SAMPLER_NAMES)))
 ]
 CombinationName = Literal["mse", "mse_softmax", "log_cosh", "log_cosh_softmax", "best", "mean", "min_energy"]
 

@@ -14,6 +14,7 @@ from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.errors import MissingInputError, MlpfHpoError, TrackingError, one_line
 from mlpf_hpo.files import read_record
 from mlpf_hpo.predictors.model_file import load_predictor, trusted_types
+from mlpf_hpo.predictors.model_format import model_bytes
 from mlpf_hpo.predictors.nested_cv import usable_rows
 from mlpf_hpo.predictors.predictor_spec import PredictorSpec
 from mlpf_hpo.predictors.scoring import METRICS
@@ -166,7 +167,7 @@ def _register(
         challenger.predictor,
         challenger.curves.frame(challenger.known_epochs).head(EXAMPLE_ROWS),
         model=model,
-        trusted=trusted_types(),
+        trusted=trusted_types(model_bytes(challenger.predictor)),
         run_id=run_id,
         digest=challenger.digest,
         dataset_path=curves_file,

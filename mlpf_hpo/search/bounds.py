@@ -194,13 +194,15 @@ class Bounds:
         """Return partial curves as `LearningCurves.frame` does."""
         import pandas as pd
 
+        from mlpf_hpo.curves.schema import regressor_columns
+
         losses = np.full((len(trial_ids), self.max_epochs), np.nan)
         for row, trial_id in zip(losses, trial_ids, strict=True):
             curve = self._curves[trial_id]
             row[: len(curve)] = curve
         configurations = pd.DataFrame([dict(self._configurations[trial_id]) for trial_id in trial_ids])
         columns = [f"loss_{epoch}" for epoch in range(self.max_epochs)]
-        return pd.concat([configurations.astype(float), pd.DataFrame(losses, columns=columns)], axis=1)
+        return pd.concat([regressor_columns(configurations), pd.DataFrame(losses, columns=columns)], axis=1)
 
 
 def _row(prediction: Prediction, i: int) -> Prediction:

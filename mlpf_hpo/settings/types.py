@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticKnownError
 
+from mlpf_hpo.extensions import Registry
 from mlpf_hpo.seeds import LARGEST_SEED
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
@@ -37,6 +39,18 @@ LEAST_REDUCTION = 1.01
 """Of eta, with rungs at grace * eta^k: closer to 1 there are more rungs than any search has epochs."""
 
 ReductionFactor = Annotated[float, Field(ge=LEAST_REDUCTION, le=1e6)]
+
+
+def registered(registry: Registry[Any]) -> AfterValidator:
+    """Return a check that a text is a name in a registry; nothing that it stands for is loaded."""
+
+    def check(name: str) -> str:
+        if name not in registry:
+            *others, last = (repr(known) for known in registry)
+            raise PydanticKnownError("literal_error", {"expected": f"{', '.join(others)} or {last}"})
+        return name
+
+    return AfterValidator(check)
 
 
 def _text(value: Any) -> Any:

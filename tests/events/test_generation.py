@@ -10,7 +10,7 @@ import pytest
 from mlpf_hpo.errors import BusyError, ConfigurationError
 from mlpf_hpo.events import blocks, generation, minimum_bias
 from mlpf_hpo.events.generation import generate_store
-from mlpf_hpo.events.pythia import PROCESSES
+from mlpf_hpo.events.sources.pythia import PROCESSES
 from mlpf_hpo.events.store import EventStore
 
 pytest.importorskip("pythia8mc")

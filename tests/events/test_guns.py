@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.config import SampleParams
-from mlpf_hpo.events.blocks import SAMPLES
 from mlpf_hpo.events.calorimeter import ECAL, HCAL
 from mlpf_hpo.events.detector import simulate
-from mlpf_hpo.events.guns import GUNS, shoot
 from mlpf_hpo.events.particles import Particles, merge
 from mlpf_hpo.events.schema import Event
+from mlpf_hpo.events.sources import SOURCES
+from mlpf_hpo.events.sources.guns import GUNS, shoot
 from mlpf_hpo.events.tracker import efficiency, pt_resolution
 from tests.events.single import impact
 
@@ -29,7 +29,7 @@ def gun(request) -> tuple[str, Particles, list[Event]]:
 
 
 def test_params_know_all_samples() -> None:
-    assert [SampleParams(process=process, events=1).process for process in SAMPLES] == list(SAMPLES)
+    assert [SampleParams(process=process, events=1).process for process in SOURCES] == list(SOURCES)
 
 
 def test_one_particle_each_flat_in_pt_and_eta(gun) -> None:

@@ -9,7 +9,7 @@ import pytest
 from mlpf_hpo.events import minimum_bias
 from mlpf_hpo.events.minimum_bias import make_pool
 from mlpf_hpo.events.pileup import PileUpPool
-from mlpf_hpo.events.pythia import PROCESSES
+from mlpf_hpo.events.sources.pythia import PROCESSES
 from mlpf_hpo.events.workers import Workers
 
 pytest.importorskip("pythia8mc")

@@ -9,7 +9,7 @@ import pytest
 
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.events.particles import Particles
-from mlpf_hpo.events.pythia import SEEDS, event_seed, generate_particles, pythia_version, save_tables
+from mlpf_hpo.events.sources.pythia import SEEDS, event_seed, generate_particles, pythia_version, save_tables
 
 pytest.importorskip("pythia8mc")
 
@@ -60,7 +60,7 @@ def test_nothing_is_printed(capfd) -> None:
 def test_a_block_from_saved_tables_is_always_the_same(tmp_path, monkeypatch) -> None:
     # Without diffraction, whose tables take some fifteen seconds.
     monkeypatch.setattr(
-        "mlpf_hpo.events.pythia.PROCESSES", {"minimum_bias": ("SoftQCD:nonDiffractive = on",)}
+        "mlpf_hpo.events.sources.pythia.PROCESSES", {"minimum_bias": ("SoftQCD:nonDiffractive = on",)}
     )
     tables = tmp_path / "a folder" / "tables"
     tables.parent.mkdir()
@@ -85,7 +85,7 @@ def test_an_unknown_process_is_refused() -> None:
 
 
 def test_a_setting_that_pythia_does_not_know_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr("mlpf_hpo.events.pythia.PROCESSES", {"qcd": ("HardQCD:everything = on",)})
+    monkeypatch.setattr("mlpf_hpo.events.sources.pythia.PROCESSES", {"qcd": ("HardQCD:everything = on",)})
     with pytest.raises(ConfigurationError, match="HardQCD:everything"):
         next(generate_particles("qcd", seed=1, numbers=[0]))
 

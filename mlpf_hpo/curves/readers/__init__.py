@@ -1,1 +1,38 @@
-"""Readers of learning curves from other tools, one file per format."""
+"""Readers of learning curves by name, one file per format; installed packages add others.
+
+An entry point of `mlpf_hpo.curve_readers` leads to a function like `csv_table.import_csv`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from mlpf_hpo.curves.readers.csv_table import import_csv
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.extensions import Registry
+
+
+class CurveReader(Protocol):
+    """A function that reads somebody else's curves; arguments as of `import_csv`."""
+
+    def __call__(
+        self,
+        path: Path,
+        hyperparameters: Sequence[str] | None,
+        loss_prefix: str,
+        name: str,
+        mode: str | None = None,
+    ) -> LearningCurves:
+        """Return the curves in a file or folder.
+
+        Raises
+        ------
+        MlpfHpoError
+            If there is nothing, or something that cannot be used.
+        """
+
+
+READERS: Registry[CurveReader] = Registry("mlpf_hpo.curve_readers", "curve reader", {"csv": import_csv})
+"""By the name of the format."""

@@ -12,7 +12,9 @@ from typing import Any
 from sklearn.base import BaseEstimator
 from sklearn.svm import SVR
 
-from mlpf_hpo.errors import ConfigurationError, did_you_mean
+from mlpf_hpo.curves.features import CurveFeatures
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.extensions import Registry
 from mlpf_hpo.predictors.regressors import pipelines as r
 from mlpf_hpo.predictors.regressors.ensemble import QSVREnsemble
 from mlpf_hpo.predictors.regressors.gaussian_process import GaussianProcess
@@ -46,7 +48,7 @@ def disjoint_members(params: PredictorsParams, seed: int) -> BaseEstimator:
 Build = Callable[[PredictorsParams, int], tuple[Any, Any]]
 """From (params, seed) to the model, and the one to use before the first epoch (None: the same)."""
 
-REGRESSORS: dict[str, Build] = {
+_BUILT_IN: dict[str, Build] = {
     "persistence": lambda _params, _seed: (r.last_seen(), r.median()),
     "drift": lambda _params, _seed: (r.drift(), r.median()),
     "power_law": lambda _params, _seed: (r.continuation("power_law"), r.median()),
@@ -72,9 +74,13 @@ REGRESSORS: dict[str, Build] = {
     "random_bits": lambda params, seed: (r.in_quantile_space(few_points(params, seed, "random")), None),
 }
 
+REGRESSORS: Registry[Build] = Registry("mlpf_hpo.regressors", "regressor", _BUILT_IN)
+"""By name. A package adds one by an entry point that leads to a `Build`; what types of its own a fitted model
+holds, its module names in `TRUSTED_TYPES`, see `predictors.model_file`.
+"""
 
 SAMPLED = ("qsvr", "qsvr_ensemble", "random_bits")
-CLASSICAL = tuple(name for name in REGRESSORS if name not in SAMPLED)
+CLASSICAL = tuple(name for name in _BUILT_IN if name not in SAMPLED)
 """Those that no sampler of bits has a part in: they take milliseconds to fit."""
 
 SECTIONS = {"svr": "svr", **dict.fromkeys(SAMPLED, "qsvr")}
@@ -87,10 +93,24 @@ def make_models(name: str, params: PredictorsParams, seed: int) -> tuple[Any, An
     Raises
     ------
     ConfigurationError
-        If there is no such regressor.
+        If there is no such regressor, or an installed package's makes something else.
     """
-    if name not in REGRESSORS:
-        hint = did_you_mean(name, REGRESSORS)
-        known = ", ".join(REGRESSORS)
-        raise ConfigurationError(f"predictors.candidates: no regressor {name!r}{hint}; there are: {known}")
-    return REGRESSORS[name](params, seed)
+    models = REGRESSORS.lookup(name, "predictors.candidates")(params, seed)
+    if name not in _BUILT_IN:
+        _check_models(name, models)
+    return models
+
+
+def _check_models(name: str, models: Any) -> None:
+    """Refuse what a package makes instead of two models."""
+    if not isinstance(models, tuple) or len(models) != 2:
+        raise ConfigurationError(
+            f"regressor {name!r}: makes {type(models).__name__}, not (model, model before the first epoch)"
+        )
+    for model in models:
+        steps = getattr(model, "named_steps", {})
+        if model is not None and not isinstance(steps.get("features"), CurveFeatures):
+            raise ConfigurationError(
+                f"regressor {name!r}: makes {type(model).__name__}, not a pipeline with a CurveFeatures as "
+                "its step 'features'"
+            )

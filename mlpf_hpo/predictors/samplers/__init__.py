@@ -1,13 +1,13 @@
-"""Samplers of QUBOs by name: a new one is its class, and one line here."""
+"""Samplers of QUBOs by name; installed packages add others, see `mlpf_hpo.extensions`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from types import ModuleType
 from typing import Any
 
-from mlpf_hpo.errors import ConfigurationError, did_you_mean
+from mlpf_hpo.extensions import Registry
 from mlpf_hpo.predictors.samplers.base import Sampler, SampleResult, require_at_least_one
 from mlpf_hpo.predictors.samplers.exact import Exact
 from mlpf_hpo.predictors.samplers.recorded import Recorded
@@ -82,7 +82,7 @@ def _records() -> str:
     return str(state_folder() / RECORDS)
 
 
-SAMPLERS: dict[str, Callable[[Settings], Sampler]] = {
+_BUILT_IN: dict[str, Callable[[Settings], Sampler]] = {
     "random": lambda asked: _classical().RandomBits(asked.reads),
     "steepest_descent": lambda asked: _classical().SteepestDescent(asked.reads),
     "simulated_annealing": lambda asked: _classical().SimulatedAnnealing(asked.reads, asked.sweeps),
@@ -95,7 +95,9 @@ SAMPLERS: dict[str, Callable[[Settings], Sampler]] = {
     "qpu": _quantum_annealer,
     "leap_hybrid": _leap_hybrid,
 }
-"""From a name to a function of settings."""
+
+SAMPLERS: Registry[Callable[[Settings], Sampler]] = Registry("mlpf_hpo.samplers", "sampler", _BUILT_IN)
+"""From a name to a function of settings; to one like these leads the entry point of a package."""
 
 
 def make_sampler(name: str, reads: int = 100, sweeps: int = 100, **device: Any) -> Sampler:
@@ -111,11 +113,7 @@ def make_sampler(name: str, reads: int = 100, sweeps: int = 100, **device: Any) 
     >>> make_sampler("simulated_annealing", reads=10, sweeps=50)
     SimulatedAnnealing(reads=10, sweeps=50)
     """
-    if name not in SAMPLERS:
-        known = ", ".join(SAMPLERS)
-        raise ConfigurationError(
-            f"sampler = {name!r}: no such sampler{did_you_mean(name, SAMPLERS)}; known: {known}"
-        )
+    SAMPLERS.check(name, "sampler")
     require_at_least_one(reads=reads, sweeps=sweeps)
     return SAMPLERS[name](Settings(reads, sweeps, **device))
 
@@ -132,7 +130,7 @@ def describe_sampler(name: str, reads: int, sweeps: int) -> str:
     """
     sampler = make_sampler(name, reads, sweeps)
     asked: Any = sampler.device if isinstance(sampler, Recorded) else sampler
-    settings = {field.name for field in fields(asked)}
+    settings = {field.name for field in fields(asked)} if is_dataclass(asked) else set()
     words = name.replace("_", " ")
     if "sweeps" in settings:
         return f"{words}, {reads} reads x {sweeps} sweeps"

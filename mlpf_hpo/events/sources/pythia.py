@@ -10,6 +10,7 @@ calls give equal bytes, whichever process makes them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,21 @@ MAX_FAILURES = 100
 """Failed tries in a row after which a process counts as broken."""
 
 _INSTALL = "generating events needs Pythia 8: pip install 'mlpf_hpo[generate]' (GPL-2.0-or-later)"
+
+
+@dataclass(frozen=True)
+class PythiaSource:
+    """A hard process, by its name in `PROCESSES`; see `EventSource`."""
+
+    process: str
+
+    def particles(self, seed: int, numbers: Iterable[int]) -> Iterator[Particles]:
+        """Yield the final state of each event, see `generate_particles`."""
+        return generate_particles(self.process, seed, numbers)
+
+    def settings(self) -> dict[str, Any]:
+        """Return Pythia's settings; its version is on record beside them."""
+        return {"pythia": [*COMMON, *PROCESSES[self.process]]}
 
 
 def pythia_version() -> str:

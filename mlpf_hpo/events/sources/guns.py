@@ -6,6 +6,8 @@ Flat in pt and eta, any phi, from the origin; kinds and charges take turns.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +31,21 @@ MASSES = {211: 0.13957039, 130: 0.497611, 2112: 0.93956542, 22: 0.0, 11: 0.00051
 
 CHARGES = {211: 1.0, -211: -1.0, 11: -1.0, -11: 1.0, 13: -1.0, -13: 1.0}
 """Units of e; other codes are neutral."""
+
+
+@dataclass(frozen=True)
+class GunSource:
+    """A gun, by its name in `GUNS`; see `EventSource`."""
+
+    gun: str
+
+    def particles(self, seed: int, numbers: Iterable[int]) -> Iterator[Particles]:
+        """Yield one particle for each number, see `shoot`."""
+        return shoot(self.gun, seed, numbers)
+
+    def settings(self) -> dict[str, Any]:
+        """Return kinds and ranges."""
+        return {"gun": {"pt": PT_RANGE, "eta": ETA_RANGE, "pid": GUNS[self.gun]}}
 
 
 def shoot(gun: str, seed: int, numbers: Iterable[int]) -> Iterator[Particles]:
