@@ -15,7 +15,7 @@ from mlpf_hpo.events.batches import joined
 from mlpf_hpo.events.schema import N_CLASSES, N_FEATURES, TARGETS, TOWER, TRACK, Event
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.mlpf.network import MLPF
-from mlpf_hpo.workload.benchmark import CONFIGURATION
+from mlpf_hpo.workload.mlpf_training import CONFIGURATION
 
 PAPER = NetworkParams(
     embedding_dim=128,

@@ -13,7 +13,7 @@ from mlpf_hpo.evaluation.physics_validation import validate_reconstruction
 from mlpf_hpo.evaluation.reconstruction import reconstruct
 from mlpf_hpo.events.generation import generate_store
 from mlpf_hpo.mlpf.module import MLPFModule
-from mlpf_hpo.workload.benchmark import CONFIGURATION
+from mlpf_hpo.workload.mlpf_training import CONFIGURATION
 
 SEED = 42
 

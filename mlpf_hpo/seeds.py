@@ -40,7 +40,7 @@ LIBRARY_SEEDS = {
 
 The others get derived seeds, up to `LARGEST_SEED`, and take each for what it is: scikit-learn and NumPy's
 `RandomState` 0 to 2**32 - 1, `torch.manual_seed` the last 32 bits of any integer. Pythia takes 1 to
-900,000,000 (0 is the clock, below it a fixed seed), see `events.pythia.event_seed`.
+900,000,000 (0 is the clock, below it a fixed seed), see `events.sources.pythia.event_seed`.
 """
 
 

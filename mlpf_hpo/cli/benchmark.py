@@ -25,6 +25,7 @@ FLAGS = {
     "batch_events": "--batch-size",
     "device": "--device",
     "mop": "--mop",
+    "benchmark.workload": "--workload",
 }
 
 IN_PARAMS = "as in params.yaml"
@@ -56,6 +57,9 @@ def benchmark(
         int | None, typer.Option(min=1, help="Events per batch.", show_default=IN_PARAMS)
     ] = None,
     precision: Annotated[str, typer.Option(help="32, bf16-mixed or 16-mixed.")] = "32",
+    workload: Annotated[
+        str, typer.Option(help="What copies train: mlpf-training, or a workload of an installed package.")
+    ] = "mlpf-training",
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Measure training throughput: N copies of a fixed configuration, report in HEP-Workloads format.
@@ -81,6 +85,7 @@ def benchmark(
             epochs=epochs or told.epochs,
             batch_size=batch_size or told.batch_size,
             network=settings.network,
+            workload=workload,
             device=device,
             precision=precision,
             minimum_overlap=told.minimum_overlap,

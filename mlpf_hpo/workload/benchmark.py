@@ -1,4 +1,4 @@
-"""The benchmark: a fixed configuration trained on fixed events in N copies at once.
+"""The benchmark: a workload, by default a fixed configuration trained, on fixed events in N copies at once.
 
 Score = sum over copies of the median events per second of training steps, over the epochs after warm-up.
 
@@ -24,22 +24,11 @@ from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, Ml
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import storage_error, write_json
 from mlpf_hpo.hardware.host import describe_host
-from mlpf_hpo.mlpf.step_accounting import padding_ratio
 from mlpf_hpo.settings.validation import validated
 from mlpf_hpo.workload.copies import CopyMessage, overlap, run_copies
 from mlpf_hpo.workload.measurements import EVENTS, Listener, measurements
 from mlpf_hpo.workload.report import app_info, scores, write_report
-
-CONFIGURATION = {
-    "lr": 1e-3,
-    "n_glayers_id": 2,
-    "n_glayers_reg": 2,
-    "dropout": 0.1,
-    "bin_size": 32,
-    "output_dim": 64,
-    "weight_decay": 1e-4,
-}
-"""What every machine trains. Changing it makes scores incomparable: it is no parameter."""
+from mlpf_hpo.workload.workloads import DEFAULT, WORKLOADS
 
 SEED = 1
 
@@ -87,6 +76,7 @@ def run_benchmark(
     epochs: int,
     batch_size: int,
     network: NetworkParams,
+    workload: str = DEFAULT,
     device: str = "cpu",
     precision: str = "32",
     seed: int = SEED,
@@ -106,7 +96,9 @@ def run_benchmark(
     copies, threads, events_per_thread, epochs, batch_size
         Size of the run; the first epoch is warm-up.
     network : NetworkParams
-        Widths.
+        Widths of MLPF.
+    workload : str
+        What copies train: a name in `WORKLOADS`, and the key of the score.
     device : str
         ``"cpu"``, ``"gpu"`` (copies take turns on the GPUs) or ``"gpu-0"`` (all on that one).
     precision : str
@@ -128,6 +120,7 @@ def run_benchmark(
         If the benchmark cannot start or its report not be written, with an `exit_status` of `ERROR_STATUS`.
     """
     with _error_statuses():
+        what = WORKLOADS.lookup(workload, "benchmark.workload")
         store = EventStore.open(events)
         store.verify()
         training = _training(batch_size, threads, precision)
@@ -137,6 +130,7 @@ def run_benchmark(
         _clear(results_dir)
         with tempfile.TemporaryDirectory() as scratch:
             job = _job(Path(scratch), store, n_events, network, training, epochs)
+            job |= {"workload": workload, "configuration": dict(what.configuration)}
             job |= {"seed": seed, "device": device, "debug": debug}
             run = Listener(copies, WARM_UP_EPOCHS, gpus, on_message)
             failures = _train(results_dir, Path(scratch), job, run, gpus)
@@ -151,20 +145,18 @@ def run_benchmark(
         report = {
             "run_info": run_info,
             "report": {
-                **scores([copy.median(EVENTS) for copy in alive]),
+                **scores([copy.median(EVENTS) for copy in alive], workload),
                 "log": "ERROR " + "; ".join(problems) if problems else "ok",
             },
-            "app": app_info(store.digest),
+            "app": app_info(store.digest, what.description),
             "measurements": {
                 "overlap": shared,
-                "padding_ratio": padding_ratio(
-                    store.element_counts[:n_events], int(CONFIGURATION["bin_size"])
-                ),
+                "padding_ratio": what.padding_ratio(store.element_counts[:n_events]),
                 **measurements(alive, threads, run.flop_per_event, on_gpu=bool(gpus)),
                 **run.energy.record(n_events),
             },
             "hardware": describe_host().record(),
-            "configuration": CONFIGURATION,
+            "configuration": job["configuration"],
         }
         path = write_report(results_dir, report, {**run_info, "minimum_overlap": minimum_overlap, **job})
         if mop == "all" and not debug:
@@ -244,7 +236,6 @@ def _job(
     for name, count in (("train", n_events), ("validation", VALIDATION_EVENTS)):
         write_store(scratch / name, (store[i] for i in range(count)), {"from": store.digest, "events": count})
     return {
-        "configuration": CONFIGURATION,
         "events": str(scratch / "train"),
         "validation": str(scratch / "validation"),
         "events_digest": store.digest,

@@ -17,19 +17,18 @@ import jsonschema
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.files import write_json
 
-SCORE = "mlpf-training"
-"""Key of the score: training events per second, summed over copies."""
-
 CONTAINMENT_VARIABLE = "MLPF_HPO_CONTAINMENT"
 """Set by the container image; without it the benchmark runs uncontained."""
 
 
-def scores(rates: Sequence[float]) -> dict[str, Any]:
+def scores(rates: Sequence[float], score: str) -> dict[str, Any]:
     """Return score and statistics of the copies' rates (events/s); zeros when no copy is left.
+
+    The score, under the key `score`, is their sum.
 
     Examples
     --------
-    >>> scores([10.0, 12.0])["wl-scores"]
+    >>> scores([10.0, 12.0], "mlpf-training")["wl-scores"]
     {'mlpf-training': 22.0}
     """
     stats = {"avg": 0.0, "median": 0.0, "min": 0.0, "max": 0.0, "count": len(rates)}
@@ -40,14 +39,14 @@ def scores(rates: Sequence[float]) -> dict[str, Any]:
             "min": min(rates),
             "max": max(rates),
         }
-    return {"wl-scores": {SCORE: float(sum(rates))}, "wl-stats": {SCORE: stats}}
+    return {"wl-scores": {score: float(sum(rates))}, "wl-stats": {score: stats}}
 
 
-def app_info(data_checksum: str) -> dict[str, str]:
+def app_info(data_checksum: str, description: str) -> dict[str, str]:
     """Return the part of the report that identifies the benchmark."""
     return {
         "version": f"v{version('mlpf_hpo')}",
-        "description": "Training throughput of MLPF (particle-flow reconstruction) in events per second",
+        "description": description,
         "cvmfs_checksum": "",
         "bmkdata_checksum": data_checksum,
         "bmk_checksum": _code_checksum(),

@@ -18,7 +18,8 @@ from mlpf_hpo.workload import benchmark
 from mlpf_hpo.workload.benchmark import BenchmarkResult, run_benchmark, summary
 from mlpf_hpo.workload.copies import CopyMessage
 from mlpf_hpo.workload.measurements import ELEMENTS, EVENTS, Listener
-from mlpf_hpo.workload.report import SCORE, scores, write_report
+from mlpf_hpo.workload.report import scores, write_report
+from mlpf_hpo.workload.workloads import DEFAULT as SCORE
 
 NETWORK = NetworkParams(
     embedding_dim=4, hash_columns=8, class_head=(4,), charge_head=(4,), regression_head=(4,)
@@ -180,7 +181,7 @@ def test_many_failures_stay_below_usage_errors(run: Run, monkeypatch: pytest.Mon
 
 def test_statistics_by_hand() -> None:
     expected = {"avg": 14.0, "median": 12.0, "min": 10.0, "max": 20.0, "count": 3}
-    found = scores([10.0, 20.0, 12.0])
+    found = scores([10.0, 20.0, 12.0], SCORE)
     assert found == {"wl-scores": {SCORE: 42.0}, "wl-stats": {SCORE: expected}}
 
 

@@ -1,0 +1,55 @@
+"""Workloads of the benchmark by name: what each copy trains, and the key of its score.
+
+An installed package adds one by an entry point of `mlpf_hpo.workloads`, which leads to a `Workload`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlpf_hpo.extensions import Registry
+from mlpf_hpo.workload.mlpf_training import MLPFTraining
+
+Job = Mapping[str, Any]
+"""What a copy is to do: `configuration`, `seed`, `events` and `validation` (paths of event stores),
+`events_digest`, `network`, `training`, `epochs`, `device` (cpu, gpu, ...), `checkpoints` (a folder of its own).
+"""
+
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+"""Called after each epoch with its number, from 1, and its metrics, all of `worker.REPORTED` among them."""
+
+
+class Workload(Protocol):
+    """What the benchmark measures."""
+
+    @property
+    def description(self) -> str:
+        """One line for the report."""
+        ...
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """What every machine does, as JSON holds it. Another one makes scores incomparable."""
+        ...
+
+    def flop_per_event(self, job: Job) -> float | None:
+        """Return the operations per event, None where they are not counted."""
+        ...
+
+    def padding_ratio(self, element_counts: NDArray[np.int64]) -> float:
+        """Return the elements that are computed over those that events of these sizes have, 1 or more."""
+        ...
+
+    def train(self, job: Job, on_epoch: OnEpoch) -> str:
+        """Train for `epochs` epochs; return "finished", or how else it ended, for people."""
+        ...
+
+
+DEFAULT = "mlpf-training"
+
+WORKLOADS: Registry[Workload] = Registry("mlpf_hpo.workloads", "workload", {DEFAULT: MLPFTraining()})
+"""By the key of the score."""

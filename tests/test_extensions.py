@@ -1,0 +1,185 @@
+"""A package outside of this one adds one of each kind by entry points, and the commands use them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "tests" / "extension_package"
+EPOCHS = 8
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which the package is installed, as pip leaves it."""
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(PACKAGE / "mlpf_extension", folder / "mlpf_extension")
+    about = folder / "mlpf_extension-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mlpf-extension\nVersion: 1.0\n")
+    shutil.copy(PACKAGE / "entry_points.txt", about)
+    return folder
+
+
+def run(*words: object, folder: Path, site: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder, with or without the package."""
+    path = [str(ROOT), *([str(site)] if site else [])]
+    return subprocess.run(
+        [sys.executable, "-m", "mlpf_hpo.cli", *map(str, words)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def done(*words: object, folder: Path, site: Path) -> str:
+    """Run a command that must succeed with the package, and fail without it by naming what is there."""
+    refused = run(*words, folder=folder)
+    assert refused.returncode not in (0, None)
+    assert "Traceback" not in refused.stdout + refused.stderr
+    finished = run(*words, folder=folder, site=site)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(1)
+    lines = []
+    for _ in range(40):
+        params = {"lr": 10 ** rng.uniform(-4, -1), "optimizer": str(rng.choice(["adam", "sgd"]))}
+        end = 0.3 if params["optimizer"] == "adam" else 1.0
+        values = [end + (2 - end) * 0.5**epoch + rng.normal(0, 0.01) for epoch in range(EPOCHS)]
+        lines.append(json.dumps({"params": params, "values": values}))
+    (tmp_path / "theirs.jsonl").write_text("\n".join(lines))
+    return tmp_path / "theirs.jsonl"
+
+
+@pytest.fixture
+def curves(table: Path, site: Path) -> Path:
+    out = table.with_name("curves.parquet")
+    words = ("curves", "import", table, "--format", "json_lines", "--name", "theirs", "--out", out)
+    told = done(*words, folder=table.parent, site=site)
+    assert "40 curves of 8 epochs, 40 distinct configurations" in told
+    assert "hyperparameters: lr, optimizer" in told
+    return out
+
+
+def params_with(folder: Path, **sections: object) -> None:
+    """Write the project's params.yaml into a folder, with other sections."""
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for name, values in sections.items():
+        content[name] = {**content[name], **values}
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+
+
+def test_a_reader_a_regressor_and_its_model_file(curves: Path, site: Path, tmp_path: Path) -> None:
+    words = ("--curves", curves, "--train", 20, "--splits", 3)
+    told = done(
+        "predictors", "evaluate", *words, "--predictors", "nearest_curves", folder=tmp_path, site=site
+    )
+    assert re.search(r"nearest_curves +[0-9.-]+", told)
+    model = tmp_path / "model.skops"
+    done(
+        *("predictors", "fit", "--curves", curves, "--predictor", "nearest_curves", "--out", model),
+        folder=tmp_path,
+        site=site,
+    )
+    predict = ("predictors", "predict", "--model", model, "--curves", curves)
+    assert "final: after 8 epochs" in done(*predict, folder=tmp_path, site=site)
+    refused = run(*predict, folder=tmp_path)
+    assert "holds types that are not trusted, refused" in refused.stderr
+
+
+def test_a_package_declares_only_its_own_types(curves: Path, site: Path, tmp_path: Path) -> None:
+    """The package's list names builtins.eval: a file that asks for it is refused all the same."""
+    model, forged = tmp_path / "model.skops", tmp_path / "forged.skops"
+    words = ("predictors", "fit", "--curves", curves, "--predictor", "nearest_curves", "--out", model)
+    assert run(*words, folder=tmp_path, site=site).returncode == 0
+    with zipfile.ZipFile(model) as old, zipfile.ZipFile(forged, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "schema.json":
+                content = content.replace(b'"NearestCurves"', b'"eval"').replace(
+                    b'"mlpf_extension.regressor"', b'"builtins"'
+                )
+            new.writestr(name, content)
+    told = run("predictors", "predict", "--model", forged, "--curves", curves, folder=tmp_path, site=site)
+    assert told.returncode == 1
+    assert "not trusted, refused" in told.stderr
+    assert "builtins.eval" in told.stderr
+
+
+def test_names_in_params_are_checked_against_what_is_installed(site: Path, tmp_path: Path) -> None:
+    params_with(
+        tmp_path,
+        predictors={"candidates": ["persistence", "nearest_curves"]},
+        events={"train": {"process": "photon_pairs", "events": 5}},
+    )
+    script = "from mlpf_hpo.config import load_params; import sys; load_params();"
+    script += "print([name for name in sys.modules if name.startswith('mlpf_extension')])"
+
+    def load(path: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    there = load(os.pathsep.join((str(ROOT), str(site))))
+    assert there.stdout.strip() == "[]", there.stderr  # checked by name alone: nothing of the package is run
+    absent = load(str(ROOT)).stderr
+    assert "predictors.candidates.1: input should be 'persistence', " in absent
+    assert "events.train.process: input should be 'ttbar', 'qcd', " in absent
+
+
+def test_a_sampler(curves: Path, site: Path, tmp_path: Path) -> None:
+    params_with(tmp_path, predictors={"qsvr": {"sampler": "flip_descent", "reads": 5, "n_bits": 2}})
+    words = ("--curves", curves, "--train", 12, "--splits", 2, "--predictors", "qsvr")
+    told = done("predictors", "evaluate", *words, folder=tmp_path, site=site)
+    assert re.search(r"qsvr +[0-9.-]+", told)
+
+
+def test_a_source_of_events_and_a_workload(site: Path, tmp_path: Path) -> None:
+    words = ("--process", "photon_pairs", "--events", 60, "--out", "events", "--workers", 2)
+    told = done("events", "generate", *words, folder=tmp_path, site=site)
+    assert "60 photon_pairs events at PU 0" in told
+    assert "photon_pairs: " in run("events", "info", "events", folder=tmp_path).stdout
+    words = ("--workload", "matrix-steps", "--store", "events", "-w", "results", "-c", 2, "-t", 1, "-e", 30)
+    told = done("benchmark", *words, folder=tmp_path, site=site)
+    report = json.loads((tmp_path / "results" / "mlpf_summary.json").read_text())
+    assert "benchmark: matrix-steps" in told
+    assert report["report"]["wl-scores"]["matrix-steps"] > 0
+    assert report["configuration"] == {"steps": 200, "rate": 1e-6}
+    assert report["measurements"]["losses_agree"] is True
+
+
+def test_a_package_that_cannot_be_loaded_disturbs_only_who_uses_it(tmp_path: Path, curves: Path) -> None:
+    about = tmp_path / "broken-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[mlpf_hpo.regressors]\nbroken = broken_package:build\n")
+    words = ("predictors", "evaluate", "--curves", curves, "--train", 20, "--splits", 2, "--predictors")
+    assert run(*words, "ridge", folder=tmp_path, site=tmp_path).returncode == 0
+    told = run(*words, "broken", folder=tmp_path, site=tmp_path)
+    assert told.returncode == 1
+    assert (
+        "regressor 'broken': the entry point broken_package:build of broken cannot be loaded" in told.stderr
+    )
+    assert "Traceback" not in told.stderr
