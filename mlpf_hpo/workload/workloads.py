@@ -16,7 +16,7 @@ from mlpf_hpo.workload.mlpf_training import MLPFTraining
 
 Job = Mapping[str, Any]
 """What a copy is to do: `configuration`, `seed`, `events` and `validation` (paths of event stores),
-`events_digest`, `network`, `training`, `epochs`, `device` (cpu, gpu, ...), `checkpoints` (a folder of its own).
+`events_digest`, `network`, `training`, `epochs`, `device` (cpu, gpu, ...), `checkpoints` (a folder).
 """
 
 OnEpoch = Callable[[int, Mapping[str, float]], None]

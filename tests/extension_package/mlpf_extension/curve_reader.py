@@ -23,9 +23,8 @@ def read(
     if not path.is_file():
         raise MissingInputError(f"{path}: no such file")
     trials = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    configs = pd.DataFrame([trial["params"] for trial in trials])[
-        list(hyperparameters or trials[0]["params"])
-    ]
+    names = list(hyperparameters or trials[0]["params"])
+    configs = pd.DataFrame([trial["params"] for trial in trials])[names]
     configs.insert(0, "config_id", [config_id(row) for row in configs.to_dict("records")])
     configs.insert(1, "seed", -1)
     values, nothing = np.array([trial["values"] for trial in trials], dtype=float), np.full(len(trials), "")
