@@ -21,6 +21,11 @@ class EpochReport:
         When it ended, ms since 1970.
     diverged : bool
         Whether a loss is no longer finite; no further epoch follows.
+
+    Examples
+    --------
+    >>> EpochReport(3, {"val/loss": 0.5}, timestamp_ms=1_700_000_000_000).diverged
+    False
     """
 
     epoch: int
@@ -31,7 +36,13 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class TrialEnd:
-    """How a training ended, after how many epochs."""
+    """How a training ended, after how many epochs.
+
+    Examples
+    --------
+    >>> TrialEnd("finished", 16).epochs
+    16
+    """
 
     status: Literal["finished", "diverged"]
     epochs: int

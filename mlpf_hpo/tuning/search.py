@@ -148,6 +148,30 @@ def run_search(
         If another process trains in `state`, or trains the same, on whatever machine.
     DataError
         If under a scheduler no trial was trained, or more failed than `settings.failures_allowed`.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import EpochReport, LogUniform, ResourceParams, SearchParams, SearchSpace
+    >>> from mlpf_hpo import TargetMetric, TaskResources, TrialEnd, run_search
+    >>> class Toy:  # a task; see `Task` for what each is
+    ...     name, keeps_checkpoints, dataset_path = "toy", False, None
+    ...     data_digest, constants, resources = "none", {"task": "toy"}, TaskResources()
+    ...
+    ...     def direction(self, metric):
+    ...         return {"accuracy": "max"}.get(metric)
+    ...
+    ...     def check(self, space): ...
+    ...
+    ...     def train(self, trial, max_epochs, checkpoint_dir, report):
+    ...         for epoch in range(1, max_epochs + 1):
+    ...             accuracy = 1 - trial.configuration["lr"] / epoch
+    ...             report(EpochReport(epoch, {"accuracy": accuracy}, timestamp_ms=1000 * epoch))
+    ...         return TrialEnd("finished", max_epochs)
+    >>> space = SearchSpace({"lr": LogUniform(0.001, 0.1)})
+    >>> target = TargetMetric("accuracy", "min")  # a slip: the task knows better, before anything is trained
+    >>> run_search(Toy(), space, target, SearchParams(), seed=0, resources=ResourceParams())
+    Traceback (most recent call last):
+    mlpf_hpo.errors.ConfigurationError: ...
     """
     check_target(task, target)
     predictor, version = None, None

@@ -32,7 +32,14 @@ def _whole_above_one(gpus: float) -> float:
 
 
 class ResourceParams(Section):
-    """What a trial gets of this machine; changes no trial's result."""
+    """What a trial gets of this machine; changes no trial's result.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import ResourceParams
+    >>> ResourceParams(concurrency=2).gpus_per_trial
+    'auto'
+    """
 
     concurrency: AutoOrProcesses = "auto"
     gpus_per_trial: Annotated[float, Field(ge=0.0), AfterValidator(_whole_above_one)] | Literal["auto"] = (
@@ -49,7 +56,14 @@ class TrackingParams(Section):
 
 
 class CampaignParams(Section):
-    """The `campaign` stage: random configurations trained in full."""
+    """The `campaign` stage: random configurations trained in full.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import CampaignParams
+    >>> CampaignParams(trials=4).epochs
+    16
+    """
 
     trials: Trials = 48
     epochs: Epochs = 16
@@ -103,7 +117,15 @@ class SchedulerParams(Section):
 
 
 class SearchParams(Section):
-    """The `search` stage: schedulers side by side, on one stream of configurations."""
+    """The `search` stage: schedulers side by side, on one stream of configurations.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import SearchParams
+    >>> params = SearchParams(schedulers=[{"name": "promotion_asha", "reduction_factor": 4.0}])
+    >>> [scheduler.name for scheduler in params.schedulers], params.max_epochs
+    (['promotion_asha'], 16)
+    """
 
     configurations: Trials = 24
     max_epochs: Epochs = 16

@@ -36,6 +36,11 @@ class TaskResources:
         Threads of each of its processes.
     processes : int
         Processes of a training, each with a GPU of its own where there are GPUs: more than one for DDP.
+
+    Examples
+    --------
+    >>> TaskResources(threads=2, processes=4).cpus
+    8
     """
 
     threads: int = 1
@@ -48,7 +53,32 @@ class TaskResources:
 
 
 class Task(Protocol):
-    """What is trained. Objects of it travel to worker processes, so they must be picklable."""
+    """What is trained. Objects of it travel to worker processes, so they must be picklable.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mlpf_hpo import EpochReport, TaskResources, TrialEnd, TrialSpec
+    >>> class Toy:
+    ...     name, keeps_checkpoints, dataset_path = "toy", False, None
+    ...     data_digest, constants, resources = "none", {"task": "toy"}, TaskResources()
+    ...
+    ...     def direction(self, metric):
+    ...         return {"accuracy": "max"}.get(metric)
+    ...
+    ...     def check(self, space): ...
+    ...
+    ...     def train(self, trial, max_epochs, checkpoint_dir, report):
+    ...         for epoch in range(1, max_epochs + 1):
+    ...             accuracy = 1 - trial.configuration["lr"] / epoch
+    ...             report(EpochReport(epoch, {"accuracy": accuracy}, timestamp_ms=1000 * epoch))
+    ...         return TrialEnd("finished", max_epochs)
+    >>> reports = []
+    >>> Toy().train(TrialSpec("t000", {"lr": 0.2}, 0, Toy()), 2, Path(), reports.append)
+    TrialEnd(status='finished', epochs=2)
+    >>> [report.metrics["accuracy"] for report in reports]
+    [0.8, 0.9]
+    """
 
     @property
     def name(self) -> str:
@@ -114,6 +144,13 @@ class TrialSpec(Generic[T]):
         Seed of weights, dropout and data order.
     task : Task
         What is trained.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import TrialSpec
+    >>> spec = TrialSpec("t003", {"lr": 0.2}, seed=7, task=None)
+    >>> spec.trial_id, spec.configuration["lr"]
+    ('t003', 0.2)
     """
 
     trial_id: str
