@@ -23,7 +23,7 @@ seen is hard to beat. `{rising}` are the accuracies of `digits`, of which large 
 others are losses.
 
 The rule of choice was found on curves of such tasks, of other configurations and settings
-([decision 16](decisions/0016-persistence-stays-unless-beaten.md)); the [published curves](selection.md) had
+([selection rule](selection_rule.md)); the [published curves](selection.md) had
 no part in that.
 
 """

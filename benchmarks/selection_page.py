@@ -22,7 +22,7 @@ HEAD = """# What selection adds to the last loss seen
 Written by `python -m benchmarks.selection_page` from the numbers of `python -m benchmarks.predictors`, on the
 published learning curves. How the candidates were found, on splits of another seed, and the rule, on
 [curves of other tasks](other_tasks.md), stands in
-[decision 16](decisions/0016-persistence-stays-unless-beaten.md).
+[selection rule](selection_rule.md).
 
 Rows: all curves, grouped by configuration; one curve of each configuration (`distinct`); those of them
 without a restart (`clean`).

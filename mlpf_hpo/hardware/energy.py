@@ -1,7 +1,7 @@
 """Energy that a machine spent, from its own counters: RAPL packages and NVML; or why there is no number.
 
 Counters are of whole packages and whole GPUs: what others ran meanwhile is in them. Nothing is estimated
-from a nominal power.
+from a nominal power: docs/decisions/0019-energy-from-counters.md.
 """
 
 from __future__ import annotations

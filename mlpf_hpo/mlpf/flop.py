@@ -3,7 +3,8 @@
 What counts is the network as its layers and heads are written down: every dense map and every product within
 bins, 2 operations per multiply-add. Padding that an implementation adds does not count, and work that it
 saves does: so fractions of a machine's peak compare implementations of the same function. Element-wise work
-is not counted: it is no part of a GEMM peak either.
+is not counted: it is no part of a GEMM peak either. PyTorch's counter beside it:
+docs/decisions/0020-operations-of-the-function.md.
 """
 
 from __future__ import annotations
