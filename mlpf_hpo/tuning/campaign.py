@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -18,13 +17,13 @@ from mlpf_hpo.project import state_folder
 from mlpf_hpo.remedies import make_again
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.trial_summary import TrialSummary
-from mlpf_hpo.space import Choice, Domain, Integer, SearchSpace, stable_hash
+from mlpf_hpo.space import SearchSpace
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader, ui_links
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.hosts import read_hosts
 from mlpf_hpo.tracking.learning_curves import curves_from_trials
-from mlpf_hpo.tracking.records import TRIAL_SCHEMA, curves_digest, digested
+from mlpf_hpo.tracking.records import curves_digest, digested
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.driver_lock import sole_driver
@@ -32,7 +31,7 @@ from mlpf_hpo.tuning.failures import check_failures
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.run import Progress, TrialOutcome, run_trials
 from mlpf_hpo.tuning.settings import CampaignParams, ResourceParams
-from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials
+from mlpf_hpo.tuning.task import Task, TrialSpec, campaign_id, check_target, plan_trials
 
 
 @dataclass(frozen=True)
@@ -74,28 +73,6 @@ class CampaignRecord:
             f"{self.planned['epochs']} epochs: {told}{already}; {self.runs['wall_seconds']:.0f} s\n"
             f"{self.runs['links']}"
         )
-
-
-def campaign_id(task: Task, space: SearchSpace, seed: int) -> str:
-    """Return the identity of a campaign: everything that its trials share.
-
-    The number of trials and of epochs stand outside: more of either extends the campaign.
-    """
-    shared = {
-        "schema": TRIAL_SCHEMA,
-        "seed": seed,
-        "space": {name: _domain_record(domain) for name, domain in space.domains.items()},
-        **task.constants,
-        "events": task.data_digest,
-    }
-    return stable_hash(shared, length=8)
-
-
-def _domain_record(domain: Domain) -> dict[str, Any]:
-    if isinstance(domain, Choice):
-        return {"values": list(domain.values)}
-    kind = {"type": "int"} if isinstance(domain, Integer) else {}
-    return {**dataclasses.asdict(domain), **kind}
 
 
 def run_campaign(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.files import write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.registry.champion import RECORD
@@ -24,33 +23,14 @@ from mlpf_hpo.tracking import reader, ui_links
 from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
-from mlpf_hpo.tuning.campaign import campaign_id
 from mlpf_hpo.tuning.driver_lock import sole_driver
 from mlpf_hpo.tuning.failures import check_failures
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.retraining import ensure_network
 from mlpf_hpo.tuning.run import Progress, run_trials
-from mlpf_hpo.tuning.search_result import search_result
+from mlpf_hpo.tuning.search_result import SearchRecord, search_result
 from mlpf_hpo.tuning.settings import ResourceParams, SchedulerParams, SearchParams
-from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials
-
-
-@dataclass(frozen=True)
-class SearchRecord:
-    """What the schedulers found, for search.json and for people."""
-
-    content: dict[str, Any]
-    links: str
-
-    def write(self, path: Path) -> None:
-        """Write search.json."""
-        write_record(path, self.content)
-
-    def summary(self) -> str:
-        """Return what happened and where to look."""
-        metric = self.content["target"]["metric"]
-        lines = [describe_result(found, metric) for found in self.content["schedulers"].values()]
-        return "\n".join([*lines, self.links])
+from mlpf_hpo.tuning.task import Task, TrialSpec, campaign_id, check_target, plan_trials
 
 
 @dataclass(frozen=True)
@@ -246,19 +226,6 @@ def name_scheduler(
     if params.label is None:
         label += f" + prediction (champion version {version.version})"
     return NamedScheduler(params.key, label, scheduler, identity)
-
-
-def describe_result(found: Mapping[str, Any], metric: str) -> str:
-    """Return what a scheduler found, for people."""
-    reused = found["reused"]
-    already = f" ({reused} trials were on record already)" if reused else ""
-    return (
-        f"search: {found['label']}: {found['epochs']} epochs, best {metric} "
-        f"{found['best_loss']:.4g} ({found['best_trial']}); {found['finished']} finished, "
-        f"{found['stopped_by_rank']} stopped by rank, {found['stopped_by_prediction']} by prediction, "
-        f"{found['diverged']} diverged, {found['failed']} failed; "
-        f"{found['wall_seconds']:.0f} s{already}"
-    )
 
 
 def search_id(named: NamedScheduler, plan: SearchPlan) -> str:

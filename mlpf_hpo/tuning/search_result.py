@@ -6,12 +6,33 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from mlpf_hpo.files import write_record
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tuning.best_trial import incumbent, pick_best
 from mlpf_hpo.tuning.run import TrialOutcome
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """What the schedulers found, for search.json and for people."""
+
+    content: dict[str, Any]
+    links: str
+
+    def write(self, path: Path) -> None:
+        """Write search.json."""
+        write_record(path, self.content)
+
+    def summary(self) -> str:
+        """Return what happened and where to look."""
+        metric = self.content["target"]["metric"]
+        lines = [describe_result(found, metric) for found in self.content["schedulers"].values()]
+        return "\n".join([*lines, self.links])
 
 
 def search_result(
@@ -53,6 +74,19 @@ def search_result(
         "trials": rows,
         "incumbent": incumbent(list(trials.values()), target),
     }
+
+
+def describe_result(found: Mapping[str, Any], metric: str) -> str:
+    """Return what a scheduler found, for people."""
+    reused = found["reused"]
+    already = f" ({reused} trials were on record already)" if reused else ""
+    return (
+        f"search: {found['label']}: {found['epochs']} epochs, best {metric} "
+        f"{found['best_loss']:.4g} ({found['best_trial']}); {found['finished']} finished, "
+        f"{found['stopped_by_rank']} stopped by rank, {found['stopped_by_prediction']} by prediction, "
+        f"{found['diverged']} diverged, {found['failed']} failed; "
+        f"{found['wall_seconds']:.0f} s{already}"
+    )
 
 
 def _trial_row(outcome: TrialOutcome, trial: TrialSummary, target: TargetMetric) -> dict[str, Any]:

@@ -10,16 +10,16 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean, one_line
 from mlpf_hpo.metric_modes import Direction, resolve_mode
 from mlpf_hpo.seeds import derive_seed
-from mlpf_hpo.space import Configuration, SearchSpace
+from mlpf_hpo.space import Choice, Configuration, Domain, Integer, SearchSpace, stable_hash
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking.records import trial_key
+from mlpf_hpo.tracking.records import TRIAL_SCHEMA, trial_key
 from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
 
 REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -181,6 +181,28 @@ def plan_trials(task: Task, space: SearchSpace, seed: int, n: int, purpose: str)
         TrialSpec(f"t{i:03d}", configuration, derive_seed(seed, "trial", purpose, i), task)
         for i, configuration in enumerate(configurations)
     ]
+
+
+def campaign_id(task: Task, space: SearchSpace, seed: int) -> str:
+    """Return the identity of a campaign, or of a search's trials: everything that they share.
+
+    The number of trials and of epochs stand outside: more of either extends the campaign.
+    """
+    shared = {
+        "schema": TRIAL_SCHEMA,
+        "seed": seed,
+        "space": {name: _domain_record(domain) for name, domain in space.domains.items()},
+        **task.constants,
+        "events": task.data_digest,
+    }
+    return stable_hash(shared, length=8)
+
+
+def _domain_record(domain: Domain) -> dict[str, Any]:
+    if isinstance(domain, Choice):
+        return {"values": list(domain.values)}
+    kind = {"type": "int"} if isinstance(domain, Integer) else {}
+    return {**asdict(domain), **kind}
 
 
 def check_target(task: Task, target: TargetMetric) -> None:

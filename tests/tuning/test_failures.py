@@ -16,6 +16,7 @@ from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning import search
 from mlpf_hpo.tuning.failures import check_failures
 from mlpf_hpo.tuning.run import TrialOutcome
+from mlpf_hpo.tuning.search_result import describe_result
 from tests.tuning.replaced import ReplacedTask
 from tests.tuning.toys import toy
 
@@ -85,7 +86,7 @@ def test_a_search_whose_trials_failed_is_no_result(under_asha, measured) -> None
     assert "4 of 6 trials failed" in parent.data.tags["reason"]
     found = under_asha(4, four)
     assert (found["failed"], found["diverged"], found["best_trial"]) == (4, 0, "t001")
-    assert "0 diverged, 4 failed;" in search.describe_result(found, "val/loss")
+    assert "0 diverged, 4 failed;" in describe_result(found, "val/loss")
     again = under_asha(0)
     assert (again["failed"], again["best_trial"], again["reused"]) == (0, "t000", 2)
     runs = {row["trial_id"]: row["run_id"] for row in found["trials"]}
