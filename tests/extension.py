@@ -1,18 +1,18 @@
-"""An installed package that adds to this one: a folder on the path with entry points, as installed."""
+"""The package of somebody else's in tests/extension_package, installed as pip leaves it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
 from pathlib import Path
 
+PACKAGE = Path(__file__).parent / "extension_package"
 
-def distribution(folder: Path, group: str, points: Mapping[str, str], source: str) -> Path:
-    """Make a package whose one module holds `source` and is what `points` (name -> object) refer to."""
-    (module,) = {reference.partition(":")[0] for reference in points.values()}
-    (folder / f"{module}.py").write_text(source)
-    information = folder / f"{module}-1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
-    lines = [f"{name} = {reference}" for name, reference in points.items()]
-    (information / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines, ""]))
+
+def install(folder: Path) -> Path:
+    """Install the package into a folder, and return the folder."""
+    shutil.copytree(PACKAGE / "mlpf_extension", folder / "mlpf_extension")
+    about = folder / "mlpf_extension-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mlpf-extension\nVersion: 1.0\n")
+    shutil.copy(PACKAGE / "entry_points.txt", about)
     return folder

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,21 +14,16 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.extension import install
+
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "tests" / "extension_package"
 EPOCHS = 8
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which the package is installed, as pip leaves it."""
-    folder = tmp_path_factory.mktemp("site")
-    shutil.copytree(PACKAGE / "mlpf_extension", folder / "mlpf_extension")
-    about = folder / "mlpf_extension-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mlpf-extension\nVersion: 1.0\n")
-    shutil.copy(PACKAGE / "entry_points.txt", about)
-    return folder
+    return install(tmp_path_factory.mktemp("site"))
 
 
 def run(*words: object, folder: Path, site: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 
 import pytest
 import yaml
 
-from tests.extension import distribution
+from tests.extension import install
 
 pytestmark = pytest.mark.pipeline
 
@@ -25,21 +24,6 @@ SCHEDULERS = [
     {"name": "every_other", "grace_epochs": 2},
 ]
 
-FOREIGN = """
-from mlpf_hpo.search.scheduler import BaseScheduler, Decision, Stop
-
-
-class EveryOther(BaseScheduler):
-    def __init__(self, max_epochs, grace_epochs=1, mode="min"):
-        super().__init__(max_epochs, mode)
-        self.grace_epochs = grace_epochs
-
-    def _decide(self, trial_id, epoch, value):
-        if epoch < self.grace_epochs or int(trial_id[1:]) % 2 == 0:
-            return Decision.CONTINUE
-        return self._stop(Stop(trial_id, epoch, value, "rank"))
-"""
-
 
 def test_a_toy_task_goes_through_every_stage(with_events, copy, tmp_path, measured) -> None:
     clone = copy(with_events)
@@ -50,8 +34,7 @@ def test_a_toy_task_goes_through_every_stage(with_events, copy, tmp_path, measur
     content = yaml.safe_load(file.read_text())
     content |= {"space": SPACE, "task": "tests.toy_task:ToyRegression", "task_settings": {"rows": 48}}
     file.write_text(yaml.safe_dump(content))
-    folder = distribution(tmp_path, "mlpf_hpo.schedulers", {"every_other": "every_other:EveryOther"}, FOREIGN)
-    clone.environment["PYTHONPATH"] = os.pathsep.join([str(folder)])
+    clone.environment["PYTHONPATH"] = str(install(tmp_path))
 
     output = clone.run("dvc", "repro")
 

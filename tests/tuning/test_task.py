@@ -16,7 +16,7 @@ from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tuning.search import SearchPlan, name_scheduler, search_id
 from mlpf_hpo.tuning.task import TrialSpec, campaign_id, check_target, load_task
-from tests.extension import distribution
+from tests.extension import install
 
 CONFIGURATION = {
     "lr": 1e-3,
@@ -156,31 +156,16 @@ def test_a_target_against_the_tasks_direction_is_refused() -> None:
 
 
 def test_a_scheduler_of_an_installed_package_works_by_name(tmp_path, monkeypatch) -> None:
-    source = """
-class Patient:
-    stops = {}
-
-    def __init__(self, max_epochs, patience=3):
-        self.patience = patience
-
-    def on_trial_add(self, *told): ...
-    on_trial_result = on_trial_complete = on_trial_error = choose = on_trial_add
-"""
-    points = {"patient": "patient_rule:Patient", "broken": "patient_rule:Nothing"}
-    monkeypatch.syspath_prepend(str(distribution(tmp_path, "mlpf_hpo.schedulers", points, source)))
+    monkeypatch.syspath_prepend(str(install(tmp_path)))
     _entry_points.cache_clear()
     try:
-        (own,) = schedulers({"name": "patient", "patience": 7})
-        assert (own.key, own.label, own.scheduler.patience) == ("patient", "patient", 7)
+        (own,) = schedulers({"name": "every_other", "grace_epochs": 7})
+        assert (own.key, own.label, own.scheduler.grace_epochs) == ("every_other", "every_other", 7)
         assert own.identity["max_epochs"] == 16
-        assert "grace_epochs" not in own.identity, "it takes no such setting"
-        (predicting,) = schedulers({"name": "patient", "prediction": {}})
-        assert predicting.scheduler.scheduler.patience == 3
-        with pytest.raises(
-            ConfigurationError, match=r"search\.schedulers\.0: .*patient has no setting 'wait'"
-        ):
-            schedulers({"name": "patient", "wait": 7})
-        with pytest.raises(ConfigurationError, match=r"'broken': the entry point .* cannot be loaded"):
-            schedulers({"name": "broken"})
+        assert "reduction_factor" not in own.identity, "it takes no such setting"
+        (predicting,) = schedulers({"name": "every_other", "prediction": {}}, grace_epochs=3)
+        assert predicting.scheduler.scheduler.grace_epochs == 3
+        with pytest.raises(ConfigurationError, match=r"schedulers\.0: .*every_other has no setting 'wait'"):
+            schedulers({"name": "every_other", "wait": 7})
     finally:
         _entry_points.cache_clear()
