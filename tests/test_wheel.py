@@ -95,3 +95,48 @@ def test_predictors_are_evaluated_on_a_table_of_somebody(installed, tmp_path) ->
     assert "persistence" in printed
     assert "ridge" in printed
     assert (tmp_path / "scores.json").is_file()
+
+
+TOY = """
+from mlpf_hpo import EpochReport, TaskResources, TrialEnd
+
+
+class Toy:
+    name, keeps_checkpoints, dataset_path, data_digest = "toy", False, None, "none"
+    constants, resources = {"task": "toy"}, TaskResources()
+
+    def direction(self, metric):
+        return {"accuracy": "max"}.get(metric)
+
+    def check(self, space): ...
+
+    def train(self, trial, max_epochs, checkpoint_dir, report):
+        for epoch in range(1, max_epochs + 1):
+            accuracy = 1 - trial.configuration["lr"] / epoch
+            report(EpochReport(epoch, {"accuracy": accuracy, "train/accuracy": accuracy}, 1000 * epoch))
+        return TrialEnd("finished", max_epochs)
+"""
+
+SEARCH = """
+from pathlib import Path
+
+from mlpf_hpo import LogUniform, ResourceParams, SearchParams, SearchSpace, TargetMetric, run_search
+from toy import Toy
+
+params = SearchParams(configurations=4, max_epochs=3, schedulers=[{"name": "full"}, {"name": "asha"}])
+found = run_search(
+    Toy(), SearchSpace({"lr": LogUniform(0.001, 0.1)}), TargetMetric("accuracy", "max"), params,
+    seed=0, resources=ResourceParams(concurrency=2, gpus_per_trial=0), state=Path("state"),
+)
+print(found.summary())
+"""
+
+
+@pytest.mark.pipeline
+def test_a_task_of_somebody_is_searched_in_an_empty_folder(installed, tmp_path) -> None:
+    (tmp_path / "toy.py").write_text(TOY)
+    (tmp_path / "search.py").write_text(SEARCH)
+    printed = run(installed / "python", "search.py", cwd=tmp_path)
+    assert "search: full training: 12 epochs, best accuracy 0.9" in printed
+    assert "search: ASHA: " in printed
+    assert (tmp_path / "mlflow.db").is_file()
