@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from mlpf_hpo.settings.parameter_file import read_parameters
 from mlpf_hpo.settings.types import Repetitions, Seed
 from mlpf_hpo.settings.validation import Section
 
@@ -25,14 +22,3 @@ class PublishedParams(Section):
     reads: Repetitions = 100
     sweeps: Repetitions = 100
     draws: Repetitions = 2000
-
-
-def load_published_params(path: Path) -> PublishedParams:
-    """Read and check the study's parameter file.
-
-    Raises
-    ------
-    MissingInputError, ConfigurationError
-        If there is no such file, or it cannot be used.
-    """
-    return read_parameters(PublishedParams, path, "studies/published")

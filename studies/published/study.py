@@ -11,11 +11,13 @@ def main() -> None:
     """Write results/study.json."""
     from mlpf_hpo.files import write_record
     from mlpf_hpo.project import state_folder
+    from mlpf_hpo.settings.parameter_file import read_parameters
     from studies.published.data import reference_folder
-    from studies.published.params import load_published_params
+    from studies.published.params import PublishedParams
     from studies.published.steps import run_study
 
-    folder, params = reference_folder(), load_published_params(HERE / "params.yaml")
+    folder = reference_folder()
+    params = read_parameters(PublishedParams, HERE / "params.yaml", "the project folder")
     with console.progress_bar("published study") as progress:
         content = run_study(folder, params, state_folder(HERE), progress)
     write_record(HERE / "results" / "study.json", content)

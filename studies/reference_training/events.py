@@ -12,9 +12,10 @@ def main() -> None:
     from mlpf_hpo.events.generation import generate_store
     from mlpf_hpo.hardware.host import usable_cpus
     from mlpf_hpo.project import POOLS, state_folder
-    from studies.reference_training.params import PROCESSES, load_reference_params
+    from mlpf_hpo.settings.parameter_file import read_parameters
+    from studies.reference_training.params import PROCESSES, ReferenceParams
 
-    params = load_reference_params(HERE / "params.yaml")
+    params = read_parameters(ReferenceParams, HERE / "params.yaml", "the project folder")
     for name, process in PROCESSES.items():
         n_events = getattr(params.events, name)
         with console.progress_bar(f"events: {name}", n_events) as progress:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from mlpf_hpo.config import NetworkParams, TrainingParams
 from mlpf_hpo.seeds import derive_seed
-from mlpf_hpo.settings.parameter_file import read_parameters
 from mlpf_hpo.settings.types import Positive, Seed, Width
 from mlpf_hpo.settings.validation import Section
 
@@ -54,14 +52,3 @@ class ReferenceParams(Section):
     def sample_seed(self, name: str) -> int:
         """Return the seed of a sample: none shares an event, or a pile-up collision, with another."""
         return derive_seed(self.seed, "reference", "events", name)
-
-
-def load_reference_params(path: Path) -> ReferenceParams:
-    """Read and check the study's parameter file.
-
-    Raises
-    ------
-    MissingInputError, ConfigurationError
-        If there is no such file, or it cannot be used.
-    """
-    return read_parameters(ReferenceParams, path, "the project folder")

@@ -11,11 +11,12 @@ def main() -> None:
     """Write network/ and results/training.json."""
     from mlpf_hpo.files import write_record
     from mlpf_hpo.project import state_folder
+    from mlpf_hpo.settings.parameter_file import read_parameters
     from mlpf_hpo.tuning.messages import EpochReport
-    from studies.reference_training.params import load_reference_params
+    from studies.reference_training.params import ReferenceParams
     from studies.reference_training.training import train_reference
 
-    params = load_reference_params(HERE / "params.yaml")
+    params = read_parameters(ReferenceParams, HERE / "params.yaml", "the project folder")
 
     def show(report: EpochReport) -> None:
         console.out.print(

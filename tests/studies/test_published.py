@@ -18,13 +18,14 @@ from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.scoring import halves
 from mlpf_hpo.seeds import derive_seed
+from mlpf_hpo.settings.parameter_file import read_parameters
 from studies.published import annealer, paper
 from studies.published.data import PublishedCurves, PublishedSolutions, reference_folder
 from studies.published.honest import honest_scores
 from studies.published.methods import methods
 from studies.published.outcome import headline, outcome
 from studies.published.page import build_published_report
-from studies.published.params import PublishedParams, load_published_params
+from studies.published.params import PublishedParams
 from studies.published.solutions import ways_of_samples
 from studies.published.steps import run_study
 
@@ -228,8 +229,8 @@ def test_another_table_is_refused(folder, tmp_path):
 
 
 def test_the_studys_settings_are_the_defaults_and_wrong_ones_are_told(tmp_path):
-    assert load_published_params(STUDY / "params.yaml") == PublishedParams()
+    assert read_parameters(PublishedParams, STUDY / "params.yaml", "the project folder") == PublishedParams()
     wrong = tmp_path / "params.yaml"
     wrong.write_text("svr_split: 3\n")
     with pytest.raises(ConfigurationError, match=r"svr_split.*did you mean svr_splits\?"):
-        load_published_params(wrong)
+        read_parameters(PublishedParams, wrong, "the project folder")

@@ -11,10 +11,11 @@ import pytest
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.networks.find_network import run_of
 from mlpf_hpo.networks.trained_network import load_network
+from mlpf_hpo.settings.parameter_file import read_parameters
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tuning.messages import EpochReport
-from studies.reference_training.params import ReferenceParams, load_reference_params
+from studies.reference_training.params import ReferenceParams
 from studies.reference_training.training import train_reference
 
 STUDY = Path(__file__).parents[2] / "studies" / "reference_training"
@@ -101,18 +102,18 @@ def test_a_diverged_training_is_told_and_keeps_no_network(data: Path, database) 
 
 
 def test_the_shipped_parameters_are_the_defaults_and_wrong_ones_are_told(tmp_path: Path) -> None:
-    assert load_reference_params(STUDY / "params.yaml") == ReferenceParams()
+    assert read_parameters(ReferenceParams, STUDY / "params.yaml", "the project folder") == ReferenceParams()
     with pytest.raises(MissingInputError, match="run this in the project folder"):
-        load_reference_params(tmp_path / "params.yaml")
+        read_parameters(ReferenceParams, tmp_path / "params.yaml", "the project folder")
     (tmp_path / "params.yaml").write_text("events: {ttbra: 3}")
     with pytest.raises(ConfigurationError, match=r"events.ttbra: unknown key \(did you mean ttbar\?\)"):
-        load_reference_params(tmp_path / "params.yaml")
+        read_parameters(ReferenceParams, tmp_path / "params.yaml", "the project folder")
 
 
 def test_a_switch_is_no_number_of_epochs(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("epochs: yes")
     with pytest.raises(ConfigurationError, match="epochs: true is no number or name"):
-        load_reference_params(tmp_path / "params.yaml")
+        read_parameters(ReferenceParams, tmp_path / "params.yaml", "the project folder")
 
 
 def test_samples_share_no_seed() -> None:
