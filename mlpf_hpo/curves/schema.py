@@ -40,8 +40,8 @@ def regressor_columns(configs: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> regressor_columns(pd.DataFrame({"bias": [True], "optimizer": ["sgd"]})).iloc[0].tolist()
-    [1.0, 'sgd']
+    >>> regressor_columns(pd.DataFrame({"bias": [True], "optimizer": ["sgd"]})).to_dict("records")
+    [{'bias': 1.0, 'optimizer': 'sgd'}]
     """
     texts = text_columns(configs)
     return configs.astype({name: object if name in texts else float for name in configs.columns})
