@@ -191,7 +191,10 @@ def figure_search(inputs: ReportInput) -> Panel:
         left.set(xlabel="epochs spent by all trials", ylabel=f"best {inputs.target_name}", yscale=scale)
         plain_log(left)
         left.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-        marks = {"rank": "s", "prediction": "X", "": "o"}
+        marks = {"rank": "s", "prediction": "X", "": "o", "not promoted": "D"}
+        told = {"rank": "stopped by rank", "prediction": "by prediction", "": "finished"}
+        if any(found["not_promoted"] for found in schedulers.values()):
+            told["not promoted"] = "not promoted"
         offsets = np.linspace(-0.2, 0.2, len(schedulers)) if len(schedulers) > 1 else [0.0]
         for offset, (name, found) in zip(offsets, schedulers.items(), strict=True):
             for row, trial in enumerate(found["trials"]):
@@ -199,8 +202,8 @@ def figure_search(inputs: ReportInput) -> Panel:
                 right.plot([0, length], [row + offset] * 2, color=colours[name], linewidth=2, alpha=0.7)
                 mark = marks.get(trial["reason"], "x")
                 right.plot(length, row + offset, marker=mark, color=colours[name], markersize=4)
-        for reason, told in (("rank", "stopped by rank"), ("prediction", "by prediction"), ("", "finished")):
-            right.plot([], [], color=INK, linestyle="", marker=marks[reason], markersize=4, label=told)
+        for reason, label in told.items():
+            right.plot([], [], color=INK, linestyle="", marker=marks[reason], markersize=4, label=label)
         right.set(xlabel="epochs trained", ylabel="trial")
         right.yaxis.set_major_locator(MaxNLocator(integer=True))
         right.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.2)

@@ -179,7 +179,7 @@ def _limits(inputs: ReportInput) -> list[str]:
             f"Trials are of task {inputs.params.task}: how MLPF reconstructs particles is not judged, and "
             "the benchmark is MLPF's, not this task's."
         )
-    if len(machines) == 1:
+    if len(machines) <= 1:
         told.append(f"Figure 7, comparing machines: {describe_machines(machines)}")
     diverged, failed = map(inputs.curves.status.tolist().count, ("diverged", "failed"))
     told.append(

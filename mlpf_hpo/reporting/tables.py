@@ -106,6 +106,7 @@ def table_scores(inputs: ReportInput) -> Table:
 
 def table_search(inputs: ReportInput) -> Table:
     """Return what each scheduler spent and found."""
+    promoting = any(found["not_promoted"] for found in inputs.search["schedulers"].values())
     rows = [
         (
             found["label"],
@@ -115,6 +116,7 @@ def table_search(inputs: ReportInput) -> Table:
             str(found["finished"]),
             str(found["stopped_by_rank"]),
             str(found["stopped_by_prediction"]),
+            *([str(found["not_promoted"])] if promoting else []),
             str(found["diverged"]),
             str(found["failed"]),
             f"{found['wall_seconds']:.0f}",
@@ -134,6 +136,7 @@ def table_search(inputs: ReportInput) -> Table:
         "finished",
         "stopped: rank",
         "prediction",
+        *(["not promoted"] if promoting else []),
         "diverged",
         "failed",
         "seconds",

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlpf_hpo.plotting import draw_rates, wrapped_label
 from mlpf_hpo.reporting.inputs import ReportInput
-from mlpf_hpo.reporting.machines import Machine, compare_machines, is_mixed
+from mlpf_hpo.reporting.machines import EVENTS, Machine, compare_machines, is_mixed
 from mlpf_hpo.reporting.style import BLUE, INK, Panel, canvas
 
 
@@ -17,7 +17,10 @@ def figure_7(inputs: ReportInput) -> Panel:
     machines = compare_machines(inputs.curves)
     stats = benchmark_stats(inputs)
     with canvas(2) as (figure, (left, right)):
-        draw_rates(left, {machine.label: machine.rates for machine in machines})
+        if machines:
+            draw_rates(left, {machine.label: machine.rates for machine in machines})
+        else:
+            left.text(0.5, 0.5, "trials log no throughput", ha="center", transform=left.transAxes)
         left.set(ylabel="events/s", title="campaign: median of each trial")
         copies = inputs.benchmark["run_info"]["copies"]
         right.bar([wrapped_label(stats["label"])], [stats["score"]], color=BLUE, width=0.5)
@@ -45,6 +48,8 @@ def benchmark_stats(inputs: ReportInput) -> dict[str, Any]:
 
 def describe_machines(machines: list[Machine]) -> str:
     """Say what there is to compare, and how far the comparison is fair."""
+    if not machines:
+        return f"Trials log no {EVENTS}: machines are not compared."
     if len(machines) == 1:
         return (
             f"One machine ({machines[0].label}): nothing to compare it with yet; trials on another appear "

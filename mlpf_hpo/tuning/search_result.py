@@ -68,6 +68,7 @@ def search_result(
         "best_configuration": best["configuration"],
         "stopped_by_rank": counts["stopped", "rank"],
         "stopped_by_prediction": counts["stopped", "prediction"],
+        "not_promoted": counts["stopped", "not promoted"],
         "finished": statuses["finished"],
         "diverged": statuses["diverged"],
         "failed": statuses["failed"],
@@ -78,12 +79,13 @@ def search_result(
 
 def describe_result(found: Mapping[str, Any], metric: str) -> str:
     """Return what a scheduler found, for people."""
-    reused = found["reused"]
+    reused, unpromoted = found["reused"], found["not_promoted"]
+    left = f", {unpromoted} not promoted" if unpromoted else ""
     already = f" ({reused} trials were on record already)" if reused else ""
     return (
         f"search: {found['label']}: {found['epochs']} epochs, best {metric} "
         f"{found['best_loss']:.4g} ({found['best_trial']}); {found['finished']} finished, "
-        f"{found['stopped_by_rank']} stopped by rank, {found['stopped_by_prediction']} by prediction, "
+        f"{found['stopped_by_rank']} stopped by rank, {found['stopped_by_prediction']} by prediction{left}, "
         f"{found['diverged']} diverged, {found['failed']} failed; "
         f"{found['wall_seconds']:.0f} s{already}"
     )

@@ -190,3 +190,35 @@ def test_links_show_every_trial_of_a_large_campaign(inputs) -> None:
     assert keys == [*parts, diverged, "hardware-comparison-abc", compared]
     for figure in (CURVES, MACHINES):
         assert any(f"/runs/p/artifacts/{figure}" in link for link in found)
+
+
+def test_another_task_under_four_schedulers_and_no_champion(inputs, tmp_path: Path) -> None:
+    asha = inputs.search["schedulers"]["asha"]
+    found = {f"s{i}": {**asha, "label": f"scheduler {i}", "epochs": 20 - i} for i in range(4)}
+    found["s3"] = {**found["s3"], "not_promoted": 2}
+    metrics = {name: values for name, values in inputs.curves.metrics.items() if "throughput" not in name}
+    other = dataclasses.replace(
+        inputs,
+        params=inputs.params.model_copy(update={"task": "somebodys.module:Task"}),
+        curves=dataclasses.replace(inputs.curves, metrics=metrics),
+        search={**inputs.search, "schedulers": found, "champion": None},
+        physics=None,
+    )
+    text = build_report(other, tmp_path).read_text()
+    Page(text).close()
+    assert "<title>somebodys.module:Task hyperparameter search</title>" in text
+    assert "20 epochs under scheduler 0" in text
+    assert "19, 5% fewer, under scheduler 1 (best loss 4), 18, 10% fewer, under scheduler 2" in text
+    assert "and 17, 15% fewer, under scheduler 3" in text
+    counts = "".join(rf'<td[^>]*>{n}</td>' for n in (1, 1, 1, 2))
+    assert re.search(rf">scheduler 3</th>.*?{counts}", text)
+        r">scheduler 3</th>.*?<td[^>]*>1</td><td[^>]*>1</td><td[^>]*>1</td><td[^>]*>2</td>", text
+    )
+    assert "on the data of task somebodys.module:Task" in text
+    assert "The champion" not in text
+    assert "machines are not compared" in text
+    for told in ("What the best trial reconstructs", "ttbar events", "can&#39;t be compared with the paper"):
+        assert told not in text
+    numbers = json.loads((tmp_path / "metrics.json").read_text())
+    assert numbers["search.s3.epochs"] == 17
+    assert not [name for name in numbers if name.startswith("physics")]
