@@ -210,10 +210,8 @@ def test_another_task_under_four_schedulers_and_no_champion(inputs, tmp_path: Pa
     assert "20 epochs under scheduler 0" in text
     assert "19, 5% fewer, under scheduler 1 (best loss 4), 18, 10% fewer, under scheduler 2" in text
     assert "and 17, 15% fewer, under scheduler 3" in text
-    counts = "".join(rf'<td[^>]*>{n}</td>' for n in (1, 1, 1, 2))
+    counts = "".join(rf"<td[^>]*>{n}</td>" for n in (1, 1, 1, 2))
     assert re.search(rf">scheduler 3</th>.*?{counts}", text)
-        r">scheduler 3</th>.*?<td[^>]*>1</td><td[^>]*>1</td><td[^>]*>1</td><td[^>]*>2</td>", text
-    )
     assert "on the data of task somebodys.module:Task" in text
     assert "The champion" not in text
     assert "machines are not compared" in text
