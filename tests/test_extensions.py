@@ -26,17 +26,22 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return install(tmp_path_factory.mktemp("site"))
 
 
-def run(*words: object, folder: Path, site: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder, with or without the package."""
+def python(*words: object, folder: Path, site: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, with or without the package: a script, or options."""
     path = [str(ROOT), *([str(site)] if site else [])]
     return subprocess.run(
-        [sys.executable, "-m", "mlpf_hpo.cli", *map(str, words)],
+        [sys.executable, *(["-c"] if len(words) == 1 else []), *map(str, words)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "COLUMNS": "200"},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def run(*words: object, folder: Path, site: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours."""
+    return python("-m", "mlpf_hpo.cli", *words, folder=folder, site=site)
 
 
 def done(*words: object, folder: Path, site: Path) -> str:
@@ -123,22 +128,15 @@ def test_names_in_params_are_checked_against_what_is_installed(site: Path, tmp_p
         predictors={"candidates": ["persistence", "nearest_curves"]},
         events={"train": {"process": "photon_pairs", "events": 5}},
     )
-    script = "from mlpf_hpo.config import load_params; import sys; load_params();"
-    script += "print([name for name in sys.modules if name.startswith('mlpf_extension')])"
-
-    def load(path: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", script],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    there = load(os.pathsep.join((str(ROOT), str(site))))
+    script = """
+import sys
+from mlpf_hpo.config import load_params
+load_params()
+print([name for name in sys.modules if name.startswith("mlpf_extension")])
+"""
+    there = python(script, folder=tmp_path, site=site)
     assert there.stdout.strip() == "[]", there.stderr  # checked by name alone: nothing of the package is run
-    absent = load(str(ROOT)).stderr
+    absent = python(script, folder=tmp_path).stderr
     assert "predictors.candidates.1: input should be 'persistence', " in absent
     assert "events.train.process: input should be 'ttbar', 'qcd', " in absent
 
@@ -165,16 +163,30 @@ def test_a_source_of_events_and_a_workload(site: Path, tmp_path: Path) -> None:
     assert report["measurements"]["losses_agree"] is True
 
 
+def test_a_scheduler(curves: Path, site: Path, tmp_path: Path) -> None:
+    params_with(tmp_path, search={"schedulers": [{"name": "every_other", "grace_epochs": 3}]})
+    script = f"""
+from pathlib import Path
+from mlpf_hpo import simulate
+from mlpf_hpo.config import load_params
+from mlpf_hpo.curves.dataset import read_curves
+from mlpf_hpo.search.schedulers import make_scheduler
+(spec,) = load_params().search.schedulers
+curves = read_curves(Path({str(curves)!r}))
+print(simulate(curves, make_scheduler(spec.name, max_epochs=8, grace_epochs=3)).epochs)
+"""
+    there = python(script, folder=tmp_path, site=site)
+    assert there.stdout.split() == [str(20 * 8 + 20 * 3)], there.stderr
+    assert "no scheduler 'every_other'" in python(script, folder=tmp_path).stderr
+
+
 def test_a_package_that_cannot_be_loaded_disturbs_only_who_uses_it(tmp_path: Path, curves: Path) -> None:
-    about = tmp_path / "broken-1.0.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[mlpf_hpo.regressors]\nbroken = broken_package:build\n")
+    source = "raise RuntimeError('it is broken')"
+    site = distribution(tmp_path, "mlpf_hpo.regressors", {"broken": "broken_package:build"}, source)
     words = ("predictors", "evaluate", "--curves", curves, "--train", 20, "--splits", 2, "--predictors")
-    assert run(*words, "ridge", folder=tmp_path, site=tmp_path).returncode == 0
-    told = run(*words, "broken", folder=tmp_path, site=tmp_path)
+    assert run(*words, "ridge", folder=tmp_path, site=site).returncode == 0
+    told = run(*words, "broken", folder=tmp_path, site=site)
     assert told.returncode == 1
-    assert (
-        "regressor 'broken': the entry point broken_package:build of broken cannot be loaded" in told.stderr
-    )
+    assert "regressor 'broken': the entry point broken_package:build of broken_package cannot" in told.stderr
+    assert "it is broken" in told.stderr
     assert "Traceback" not in told.stderr
