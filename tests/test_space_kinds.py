@@ -95,7 +95,10 @@ def test_every_kind_survives_from_the_space_to_features(tmp_path_factory, conten
             assert matrix[:, features.index(name)].tolist() == [float(value) for value in values]
 
 
-@given(st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8))
+LOOKALIKES = ("8", "-1", "1_0", "0.5", "1e3", "nan", "inf", "True", "False", '"a"', '"a', "٣")
+
+
+@given(st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.sampled_from(LOOKALIKES))
 def test_values_survive_as_texts(value) -> None:
     again = from_text(to_text(value))
     assert type(again) is type(value)
