@@ -6,13 +6,14 @@ Unknown keys, wrong types and values out of range are refused with the key's pat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from mlpf_hpo.config.mlpf_space import space_problems
+from mlpf_hpo.config.mlpf_space import space_problems, unknown_names
 from mlpf_hpo.config.space import SpaceParams
 from mlpf_hpo.config.target import TargetParams
 from mlpf_hpo.events.sources import SOURCES
@@ -92,6 +93,20 @@ class BenchmarkParams(Section):
     minimum_overlap: Fraction = 0.5
 
 
+def _refuse(problems: Mapping[str, str], given: Mapping[Any, Any], *under: str) -> None:
+    """Raise what is wrong with keys of `given`, which stands under a key, as pydantic does."""
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError("task", "{problem}", {"problem": problem}),
+            loc=(*under, name),
+            input=given.get(name),
+        )
+        for name, problem in problems.items()
+    ]
+    if details:
+        raise ValidationError.from_exception_data("task", details)
+
+
 class Params(Section):
     """All of params.yaml."""
 
@@ -110,29 +125,31 @@ class Params(Section):
     search: SearchParams = SearchParams()
     benchmark: BenchmarkParams = BenchmarkParams()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_mlpf(cls, content: Any) -> Any:
+        """Refuse names that are none of MLPF's, whatever stands there: they may be misspelt."""
+        if isinstance(content, Mapping) and content.get("task", MLPF) == MLPF:
+            space = content.get("space")
+            if isinstance(space, Mapping):
+                _refuse(unknown_names(map(str, space)), space, "space")
+        return content
+
     @model_validator(mode="after")
     def _space_of_mlpf(self) -> Params:
         """Complete the space from table 1, and refuse what MLPF cannot be trained with."""
         if self.task != MLPF:
             return self
         space = self.space.with_defaults(TABLE_1)
-        problems = [
-            InitErrorDetails(
-                type=PydanticCustomError("space", "{problem}", {"problem": problem}),
-                loc=("space", name),
-                input=space.root[name].model_dump(),
-            )
-            for name, problem in space_problems(space.search_space()).items()
-        ]
-        if problems:
-            raise ValidationError.from_exception_data("space", problems)
+        _refuse(space_problems(space.search_space()), space.model_dump(), "space")
         object.__setattr__(self, "space", space)
         return self
 
     @model_validator(mode="after")
     def _settings_are_of_the_task(self) -> Params:
         if self.task == MLPF and self.task_settings:
-            raise ValueError(f"task_settings: task {MLPF} has its settings in network and training")
+            problem = f"task {MLPF} has its settings in network and training"
+            _refuse({"task_settings": problem}, {"task_settings": self.task_settings})
         return self
 
 

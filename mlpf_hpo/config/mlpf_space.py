@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from mlpf_hpo.errors import did_you_mean
@@ -36,17 +37,28 @@ def space_problems(space: SearchSpace) -> dict[str, str]:
     {'dropout': '1 cannot be trained with; values must be at least 0 and below 1'}
     """
     found = {}
-    for name in dict.fromkeys((*space.domains, *TABLE_1.names)):
-        if name not in TABLE_1.names:
-            hint = did_you_mean(name, TABLE_1.names)
-            found[name] = f"unknown key{hint}; MLPF takes {', '.join(TABLE_1.names)}"
-        elif name not in space.domains:
-            found[name] = "missing: MLPF needs it"
-        else:
-            problem = _problem(space.domains[name], LIMITS[name])
-            if problem:
-                found[name] = problem
-    return found
+    for name in TABLE_1.names:
+        domain = space.domains.get(name)
+        problem = "missing: MLPF needs it" if domain is None else _problem(domain, LIMITS[name])
+        if problem:
+            found[name] = problem
+    return unknown_names(space.names) | found
+
+
+def unknown_names(names: Iterable[str]) -> dict[str, str]:
+    """Return the names that are no hyperparameters of MLPF, and what is wrong with each.
+
+    Examples
+    --------
+    >>> unknown_names(["lr", "droput"])["droput"]
+    'unknown key (did you mean dropout?); MLPF takes lr, n_glayers_id, n_glayers_reg, dropout, bin_size, ...'
+    """
+    known = ", ".join(TABLE_1.names)
+    return {
+        name: f"unknown key{did_you_mean(name, TABLE_1.names)}; MLPF takes {known}"
+        for name in names
+        if name not in TABLE_1.names
+    }
 
 
 def _problem(domain: Domain, limits: Limits) -> str | None:
