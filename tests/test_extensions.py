@@ -181,12 +181,13 @@ print(simulate(curves, make_scheduler(spec.name, max_epochs=8, grace_epochs=3)).
 
 
 def test_a_package_that_cannot_be_loaded_disturbs_only_who_uses_it(tmp_path: Path, curves: Path) -> None:
-    source = "raise RuntimeError('it is broken')"
-    site = distribution(tmp_path, "mlpf_hpo.regressors", {"broken": "broken_package:build"}, source)
+    about = tmp_path / "broken-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[mlpf_hpo.regressors]\nbroken = broken_package:build\n")
     words = ("predictors", "evaluate", "--curves", curves, "--train", 20, "--splits", 2, "--predictors")
-    assert run(*words, "ridge", folder=tmp_path, site=site).returncode == 0
-    told = run(*words, "broken", folder=tmp_path, site=site)
+    assert run(*words, "ridge", folder=tmp_path, site=tmp_path).returncode == 0
+    told = run(*words, "broken", folder=tmp_path, site=tmp_path)
     assert told.returncode == 1
-    assert "regressor 'broken': the entry point broken_package:build of broken_package cannot" in told.stderr
-    assert "it is broken" in told.stderr
+    assert "regressor 'broken': the entry point broken_package:build of broken cannot be" in told.stderr
     assert "Traceback" not in told.stderr

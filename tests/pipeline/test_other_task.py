@@ -7,7 +7,6 @@ import json
 import pytest
 import yaml
 
-from mlpf_hpo.curves.dataset import read_curves
 from tests.extension import install
 
 pytestmark = pytest.mark.pipeline
@@ -15,9 +14,7 @@ pytestmark = pytest.mark.pipeline
 SPACE = {
     "lr": {"low": 1e-3, "high": 0.3, "scale": "log"},
     "penalty": {"low": 1e-6, "high": 0.1, "scale": "log"},
-    "batch_size": {"type": "int", "low": 8, "high": 32, "scale": "log"},
-    "optimizer": {"values": ["sgd", "adam"]},
-    "bias": {"values": [False, True]},
+    "batch_size": {"values": [8, 16, 32]},
 }
 
 SCHEDULERS = [
@@ -51,12 +48,6 @@ def test_a_toy_task_goes_through_every_stage(with_events, copy, tmp_path, measur
     ]
     assert configurations == [configurations[0]] * 4
     assert set(configurations[0][0]) == set(SPACE)
-    curves = read_curves(clone.folder / "data/curves.parquet")
-    kinds = {"lr": float, "penalty": float, "batch_size": int, "optimizer": str, "bias": bool}
-    for name, kind in kinds.items():
-        assert {type(one[name]) for one in configurations[0]} == {kind}
-        assert {type(value) for value in curves.configs[name].tolist()} == {kind}
-    assert set(curves.configs["optimizer"]) == {"sgd", "adam"}
     other = search["schedulers"]["every_other"]["trials"]
     assert [len(trial["curve"]) for trial in other] == [5, 2] * 3
     for label in ("ASHA:", "ASHA + prediction (champion version 1):", "promoting:", "every_other:"):
