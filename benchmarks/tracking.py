@@ -142,10 +142,10 @@ def compare(size: Size, folder: Path) -> Iterator[Comparison]:
 def _ways(uri: str, where: str, size: Size, folder: Path) -> Iterator[Comparison]:
     client = connect(uri)
     plain = write(RunWriter(client), f"plain {where}", size.sample, size.epochs)
-    with durable_writer(folder / "spool", 600.0, uri) as writer:
+    with durable_writer(folder / "journals", 600.0, uri) as writer:
         safe = write(writer, f"safe {where}", size.sample, size.epochs)
     check(client, f"safe {where}", size.sample, size.epochs)
-    yield Comparison(f"an epoch to {where}: plain, by the outbox", plain, safe)
+    yield Comparison(f"an epoch to {where}: plain, by a journal", plain, safe)
     bulk = check(client, FILLED, size.runs, size.epochs)
     run_ids = [trial.run_id for trial in reader.trials(client, "campaign", FILLED, metrics=())]
     single = one_by_one(client, run_ids[: size.sample])

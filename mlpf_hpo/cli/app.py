@@ -17,8 +17,8 @@ from mlpf_hpo.cli import (
     predictors,
     reconstruct,
     runs,
-    spool,
     status,
+    tracking,
     train,
     ui,
 )
@@ -36,6 +36,7 @@ ORDER = (
     "status",
     "runs",
     "ui",
+    "tracking",
     "spool",
 )
 
@@ -70,7 +71,8 @@ app.command(epilog=benchmark.EXAMPLES, rich_help_panel=CIRCLE)(benchmark.benchma
 app.command(epilog=status.EXAMPLES, rich_help_panel=LOOKING)(status.status)
 app.add_typer(runs.app, name="runs", rich_help_panel=LOOKING)
 app.command(epilog=ui.EXAMPLES, rich_help_panel=LOOKING)(ui.ui)
-app.add_typer(spool.app, name="spool", rich_help_panel=LOOKING)
+app.add_typer(tracking.app, name="tracking", rich_help_panel=LOOKING)
+app.add_typer(tracking.spool, name="spool", hidden=True, deprecated=True)
 
 
 def _tell_version(asked: bool) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.reporting.stages import UP_TO_DATE, champion_state, stage_states
-from mlpf_hpo.tracking import replay
+from mlpf_hpo.tracking import catch_up
 from mlpf_hpo.tracking.client import connect_to_read, is_there, nothing_yet, tracking_uri
 from mlpf_hpo.tracking.overview import Overview, overview
 
@@ -34,7 +34,7 @@ class Status:
         What could not be found out, and why.
     report : str
         The report page; empty if there is none.
-    spooled : tuple of str
+    waiting : tuple of str
         What waits for an MLflow that was away, a line for each file.
     reached : bool
         Whether MLflow answered: if not, that no runs are named here does not mean that there are none.
@@ -45,7 +45,7 @@ class Status:
     stages: dict[str, str]
     problems: tuple[str, ...]
     report: str
-    spooled: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
     reached: bool = True
 
     def record(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def gather(root: Path) -> Status:
         stages=stages,
         problems=tuple(problems),
         report=report.resolve().as_uri() if report.is_file() else "",
-        spooled=tuple(replay.show(replay.spool_folder())),
+        waiting=tuple(catch_up.show(catch_up.journal_folder())),
         reached=on_record is not None,
     )
 
@@ -107,8 +107,8 @@ def _runs(status: Status) -> list[str]:
     return lines if len(lines) > 1 else [*lines, f"  none{nothing_yet()}"]
 
 
-def _spooled(status: Status) -> list[str]:
-    return [f"waits for MLflow: {told}" for told in status.spooled]
+def _waiting(status: Status) -> list[str]:
+    return [f"waits for MLflow: {told}" for told in status.waiting]
 
 
 def _champions(status: Status) -> list[str]:
@@ -130,7 +130,7 @@ def _problems(status: Status) -> list[str]:
 SECTIONS: tuple[Callable[[Status], list[str]], ...] = (
     _stages,
     _runs,
-    _spooled,
+    _waiting,
     _champions,
     _where_to_look,
     _problems,

@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.search.result import Result
 from mlpf_hpo.search.scheduler import Decision, Scheduler, Stop
 from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.search.trial_summary import TrialSummary, has_network
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking.journal import Journal, JournalEntry
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,6 @@ class Ledger:
         Number of epochs of a full training.
     target : TargetMetric
         The metric whose values are reported, and whether small or large ones are good.
-    journal : Journal or None
-        Where results and decisions are kept for a restart.
     restarts : int
         So often a trial goes on after the process that trained it died.
 
@@ -51,7 +49,6 @@ class Ledger:
         scheduler: Scheduler,
         max_epochs: int,
         target: TargetMetric,
-        journal: Journal | None = None,
         restarts: int = 0,
     ) -> None:
         mode = getattr(scheduler, "mode", target.mode)
@@ -62,8 +59,7 @@ class Ledger:
         self.max_epochs = max_epochs
         self.target = target
         self.restarts = restarts
-        self._journal = journal
-        self._uncommitted: dict[str, JournalEntry] = {}
+        self._uncommitted: dict[str, Result] = {}
         self._again: deque[str] = deque()
         self._paused: list[str] = []
         for trial in trials:
@@ -84,19 +80,21 @@ class Ledger:
         chosen = kept if trial_id is None else [self.trials[trial_id]]
         return self.target.best(value for trial in chosen for value in trial.values)
 
-    def restore(self, finished: Mapping[str, TrialSummary]) -> None:
+    def restore(self, finished: Mapping[str, TrialSummary], results: Iterable[Result] = ()) -> None:
         """Tell the policy what is on record, and take each trial to where it stood.
 
-        The journal gives the order and the decisions. Trials of `finished` that it does not know are told
-        after it, in the order of their timestamps. Trials that ended by the journal but are not in `finished`
-        run once more: their checkpoints report the epochs that the tracking server did not get.
+        The results give the order and the decisions. Trials of `finished` that they do not hold are told
+        after them, in the order of their timestamps. Trials that ended by the results but are not in
+        `finished` run once more, from their checkpoints.
 
         Parameters
         ----------
         finished : mapping of trial_id to TrialSummary
             Trials that have ended and need no more training.
+        results : iterable of Result
+            What `commit` returned, in its order. Those of another target are passed over.
         """
-        self._replay_journal()
+        self._replay_results(results)
         self._replay_summaries(finished)
         for trial in self.trials.values():
             if trial.trial_id in finished:
@@ -137,16 +135,16 @@ class Ledger:
             raise RuntimeError(f"trial {trial_id} reports epoch {epoch} after epoch {trial.epochs}")
         value = math.nan if diverged else value
         decision = self._tell(trial, epoch, value)
-        self._uncommitted[trial_id] = JournalEntry(trial.key, epoch, value, decision, trial.stop)
+        self._uncommitted[trial_id] = Result(
+            trial.key, epoch, self.target.metric, value, decision, trial.stop
+        )
         if decision is Decision.PAUSE:
             self._pause(trial)
         return decision
 
-    def commit(self, trial_id: str) -> None:
-        """Put the last result into the journal; to be called once its metrics are on record."""
-        entry = self._uncommitted.pop(trial_id, None)
-        if entry is not None and self._journal is not None:
-            self._journal.append(entry)
+    def commit(self, trial_id: str) -> Result | None:
+        """Return the last result of a trial, to be put on record for a restart; None if it is there."""
+        return self._uncommitted.pop(trial_id, None)
 
     def ended(self, trial_id: str) -> None:
         """Hear that a trial is over: by itself, or because it was stopped."""
@@ -249,11 +247,11 @@ class Ledger:
     def _never_started(self) -> list[Trial]:
         return [trial for trial in self.in_state(TrialState.PENDING) if trial.trial_id not in self._again]
 
-    def _replay_journal(self) -> None:
+    def _replay_results(self, results: Iterable[Result]) -> None:
         by_key = {trial.key: trial for trial in self.trials.values()}
         differing = 0
-        for entry in self._journal.entries() if self._journal else ():
-            trial = by_key.get(entry.key)
+        for entry in results:
+            trial = by_key.get(entry.key) if entry.metric == self.target.metric else None
             if trial is None or entry.epoch != trial.epochs + 1 or trial.told:
                 continue
             if trial.state is TrialState.PAUSED:

@@ -10,10 +10,10 @@ from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import MissingInputError
-from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.mlflow_errors import with_read_errors
 from mlpf_hpo.tracking.records import TrialRun
+from mlpf_hpo.tracking.store_writes import experiment_name
 
 KINDS = ("campaign", "search", "reference")
 """Experiments that hold trials."""

@@ -1,154 +1,270 @@
-"""The journal of a search: every result in the order in which the policy heard it, and what was decided.
+"""The journal of a campaign or search: the record of its runs, from which MLflow is brought up to date.
 
-MLflow holds the curves; this file holds their order across trials, on which the decisions of asynchronous
-policies depend. After a restart the policy is rebuilt by telling it the same again.
+One JSON line an entry, only ever appended to: openings, whole epoch reports with what was decided, ends. It
+is locked by the process that writes it. How much a store has confirmed stands beside it, see `Confirmed`.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
+import hashlib
 import json
-import math
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from mlpf_hpo.errors import DataError
+from mlpf_hpo.credentials import public_uri
+from mlpf_hpo.errors import BusyError, DataError
 from mlpf_hpo.files import storage_error
-from mlpf_hpo.predictors.intervals import Prediction
-from mlpf_hpo.search.scheduler import Decision, Stop
-from mlpf_hpo.target_metric import VALIDATION_LOSS
+from mlpf_hpo.search.result import Result
+from mlpf_hpo.tracking.entries import CloseRun, Entry, LogMetrics, OpenRun, from_json, to_json
+from mlpf_hpo.tracking.storage import SQLITE, database_file, database_uri
+
+JOURNALS = "journals"
+"""Folder of journals within a folder of state."""
 
 
-@dataclass(frozen=True)
-class JournalEntry:
-    """One epoch of one trial.
+@dataclass
+class RunState:
+    """Where a run stands by its journal.
 
     Attributes
     ----------
-    key : str
-        The trial's key.
-    epoch : int
-        Number of epochs completed.
-    value : float
-        The target metric; NaN where the trial diverged.
-    decision : Decision
-        What the policy decided.
-    stop : Stop or None
-        Why, if it stopped the trial.
+    opening : OpenRun or None
+        Its last opening.
+    epochs : int
+        The last epoch on record.
+    open : bool
+        Whether its end is not on record.
     """
 
-    key: str
-    epoch: int
-    value: float
-    decision: Decision
-    stop: Stop | None = None
+    opening: OpenRun | None = None
+    epochs: int = 0
+    open: bool = False
+
+    def take(self, entry: Entry) -> None:
+        """Take an entry into account."""
+        if isinstance(entry, OpenRun):
+            self.opening, self.open = entry, True
+        elif isinstance(entry, CloseRun):
+            self.open = False
+        else:
+            self.epochs = max(self.epochs, entry.epoch)
 
 
 class Journal:
-    """A file of JSON lines that is only ever appended to; a line torn by a kill is dropped.
+    """A file of entries; a line torn by a kill is dropped.
 
     Parameters
     ----------
     path : path
         The file; it is made by the first `append`.
-    metric : str
-        The target metric. Results of another one, from before the target was changed, are passed over.
     """
 
-    def __init__(self, path: Path, metric: str = VALIDATION_LOSS.metric) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.metric = metric
+        self._file = -1
+        self._end = -1
 
-    def entries(self) -> Iterator[JournalEntry]:
-        """Yield what is on record.
+    @property
+    def refused(self) -> Path:
+        """The file beside it: what MLflow refused, and why."""
+        return self.path.with_suffix(".refused")
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def entries(self, after: int = 0) -> Iterator[Entry]:
+        """Yield the entries behind a position.
 
         Raises
         ------
         DataError
             If a line cannot be read; the message names it.
         """
+        for _, entry in self.positions(after):
+            yield entry
+
+    def positions(self, after: int = 0) -> Iterator[tuple[int, Entry]]:
+        """Yield the entries behind a position, each with the position of its end."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return
-        whole, _, torn = content.rpartition(b"\n")
-        if torn:
-            with self.path.open("r+b") as file:
-                file.truncate(len(content) - len(torn))
-        for number, line in enumerate(whole.splitlines(), start=1):
+        number, end = content.count(b"\n", 0, after), after
+        for line in content[after : content.rfind(b"\n") + 1].splitlines(keepends=True):
+            number, end = number + 1, end + len(line)
             try:
-                entry = json.loads(line)
-                if entry.get("metric", VALIDATION_LOSS.metric) == self.metric:
-                    yield _parse(entry)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                yield end, from_json(json.loads(line))
+            except ValueError as error:
                 raise DataError(
-                    f"{self.path}, line {number}: not an entry of a journal ({error!r}); move the file away "
-                    "to begin this search's decisions anew"
+                    f"{self.path}, line {number}: not an entry of a journal ({error}); move the file away to "
+                    "go on from what MLflow holds, with decisions made anew"
                 ) from None
 
-    def append(self, entry: JournalEntry) -> None:
-        """Write one entry, whole or not at all.
+    def results(self) -> Iterator[Result]:
+        """Yield what schedulers saw and decided, in that order."""
+        for entry in self.entries():
+            if isinstance(entry, LogMetrics) and entry.result is not None:
+                yield entry.result
+
+    def runs(self) -> dict[str, RunState]:
+        """Return where each run stands, by name."""
+        found: dict[str, RunState] = {}
+        for entry in self.entries():
+            if not is_result_alone(entry):
+                found.setdefault(entry.run, RunState()).take(entry)
+        return found
+
+    def append(self, entry: Entry) -> int:
+        """Write an entry, whole or not at all, and return the position of its end.
+
+        Raises
+        ------
+        BusyError
+            If another process writes the journal.
+        StorageError
+            If the file system refuses; the message names the file.
+        """
+        self.hold()
+        line = json.dumps(to_json(entry), allow_nan=False).encode() + b"\n"
+        try:
+            written = os.write(self._file, line)  # without a buffer: a disk that fills up takes a part
+            if written != len(line):
+                os.ftruncate(self._file, self._end)
+        except OSError as error:
+            raise storage_error(error, self.path) from error
+        if written != len(line):
+            raise storage_error(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), self.path)
+        self._end += len(line)
+        return self._end
+
+    def set_aside(self, content: dict[str, object]) -> None:
+        """Keep what MLflow refuses in `refused`, once."""
+        line = json.dumps(content).encode() + b"\n"
+        try:
+            known = self.refused.read_bytes() if self.refused.exists() else b""
+            if line not in known:  # an attempt that was interrupted meets it again
+                with self.refused.open("ab") as file:
+                    file.write(line)
+        except OSError as error:
+            raise storage_error(error, self.refused) from error
+
+    def hold(self) -> None:
+        """Make sure that this process alone writes the file, and drop what is torn."""
+        if self._file >= 0 and self._is_there():
+            return
+        self.close()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._end = self.path.read_bytes().rfind(b"\n") + 1
+            os.ftruncate(self._file, self._end)
+        except BlockingIOError:
+            self.close()
+            raise BusyError(f"{self.path}: another process writes this journal; wait until it ends") from None
+        except OSError as error:
+            raise storage_error(error, self.path) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _is_there(self) -> bool:
+        """Tell whether the file is still the one that is held: as long as when it was last written."""
+        try:
+            now, held = self.path.stat(), os.fstat(self._file)
+        except FileNotFoundError:
+            return False
+        return (now.st_ino, now.st_dev, now.st_size) == (held.st_ino, held.st_dev, self._end)
+
+
+class Confirmed:
+    """How much of a journal a store has confirmed, in a file beside it; lost, all is sent once more.
+
+    No login is written, and the project's own database is written by its place beside the journals: it is
+    still meant when both were moved or copied.
+
+    Parameters
+    ----------
+    journal : Journal
+        The journal.
+    uri : str
+        Address of the store.
+    """
+
+    def __init__(self, journal: Journal, uri: str) -> None:
+        address = _address(journal.path.parent, uri)
+        digest = hashlib.sha256(address.encode()).hexdigest()[:8]
+        self.path = journal.path.with_name(f"{journal.path.stem}.{digest}.sent")
+        self._journal = journal
+        self._head = json.dumps({"tracking_uri": address}).encode() + b"\n"
+        self._file = -1
+
+    @property
+    def position(self) -> int:
+        """The end of the last entry that is confirmed; 0 where that is not known, or not of this journal."""
+        try:
+            position = int(self.path.read_bytes().removeprefix(self._head))
+            with self._journal.path.open("rb") as file:
+                file.seek(position - 1)
+                return position if file.read(1) == b"\n" else 0
+        except (OSError, ValueError):
+            return 0
+
+    def advance(self, position: int) -> None:
+        """Take down that everything up to a position is confirmed.
 
         Raises
         ------
         StorageError
-            If the file system refuses; the message names the file.
+            If the file system refuses.
         """
-        line = {
-            "metric": self.metric,
-            "key": entry.key,
-            "epoch": entry.epoch,
-            "value": _json(entry.value),
-            "decision": entry.decision.value,
-            "stop": None if entry.stop is None else _stop_record(entry.stop),
-        }
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._append(json.dumps(line, allow_nan=False).encode() + b"\n")
+            if self._file < 0:
+                self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o644)
+                os.pwrite(self._file, self._head, 0)
+            os.pwrite(self._file, b"%020d\n" % position, len(self._head))
         except OSError as error:
             raise storage_error(error, self.path) from error
 
-    def _append(self, line: bytes) -> None:
-        # Without a buffer: a disk that fills up takes a part and says so, and that part goes again.
-        with self.path.open("ab", buffering=0) as file:
-            before = file.tell()
-            if file.write(line) != len(line):
-                file.truncate(before)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
 
-def _stop_record(stop: Stop) -> dict[str, Any]:
-    content = asdict(stop)
-    content["value"] = _json(stop.value)
-    if stop.prediction is not None:
-        content["prediction"] = {
-            name: _json(value if isinstance(value, float) else float(value[0]))
-            for name, value in content["prediction"].items()
-        }
-    return content
+def is_result_alone(entry: Entry) -> bool:
+    """Tell whether an entry is of an earlier version, which kept no metrics: nothing can be made from it."""
+    return isinstance(entry, LogMetrics) and not entry.metrics
 
 
-def _parse(line: dict[str, Any]) -> JournalEntry:
-    stop = line["stop"]
-    if stop is not None:
-        predicted = stop["prediction"]
-        if predicted is not None:
-            mean, lower, upper = (np.array([_number(predicted[name])]) for name in ("mean", "lower", "upper"))
-            predicted = Prediction(mean, lower, upper, coverage=predicted["coverage"])
-        stop = Stop(**{**stop, "value": _number(stop["value"]), "prediction": predicted})
-    decision = Decision(line["decision"])
-    return JournalEntry(str(line["key"]), int(line["epoch"]), _number(line["value"]), decision, stop)
+def addressees(journal: Journal) -> Iterator[str]:
+    """Yield the stores that a journal was, or is to be, sent to."""
+    for path in sorted(journal.path.parent.glob(f"{journal.path.stem}.*.sent")):
+        yield meant(journal.path.parent, path.read_bytes())
 
 
-def _json(value: float) -> float | str:
-    """Return what strict JSON can hold."""
-    return value if math.isfinite(value) else str(value)
+def meant(folder: Path, content: bytes) -> str:
+    """Return the store that a file of a folder names in its first line, where old versions named a user."""
+    head = content.partition(b"\n")[0]
+    address = public_uri(json.loads(head)["tracking_uri"]) if head else ""
+    if not address.startswith(SQLITE):
+        return address
+    return database_uri(Path(os.path.normpath(folder.resolve() / database_file(address))))
 
 
-def _number(value: float | str) -> float:
-    return float(value)
+def _address(folder: Path, uri: str) -> str:
+    """Return an address as it is written: a database in a folder above by its relative path."""
+    database = database_file(uri).resolve()
+    if uri.startswith(SQLITE) and folder.resolve().is_relative_to(database.parent):
+        return database_uri(Path(os.path.relpath(database, folder.resolve())))
+    return public_uri(uri)

@@ -12,11 +12,11 @@ from mlflow.exceptions import MlflowException
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import finder, links
 from mlpf_hpo.tracking.aliases import predictors
-from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.driver_process import driver_state
 from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.mlflow_errors import with_read_errors
 from mlpf_hpo.tracking.reader import all_runs
+from mlpf_hpo.tracking.store_writes import experiment_name
 
 KINDS = ("campaign", "search")
 """What has links to its curves; a reference training is one trial."""

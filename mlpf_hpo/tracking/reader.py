@@ -10,11 +10,11 @@ from mlflow.entities import Run
 
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import from_text
-from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.duplicates import counted_once
 from mlpf_hpo.tracking.epochs import is_per_epoch
 from mlpf_hpo.tracking.metric_history import Point, histories
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
+from mlpf_hpo.tracking.store_writes import experiment_name
 
 LARGEST = 1.797e308
 """SQL stores keep infinities as the largest finite number."""

@@ -18,8 +18,8 @@ from sklearn.base import BaseEstimator
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.files import sha256
 from mlpf_hpo.predictors.model_format import load_model
-from mlpf_hpo.tracking.delivery import dataset_input
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
+from mlpf_hpo.tracking.store_writes import dataset_input
 from mlpf_hpo.tracking.versions import (
     CHECKSUM,
     ModelVersion,

@@ -11,11 +11,11 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from mlpf_hpo.errors import BusyError
-from mlpf_hpo.tracking.delivery import experiment_name
 from mlpf_hpo.tracking.driver_process import HEARTBEAT, MISSED, DriverState, driver_state, is_this_process
 from mlpf_hpo.tracking.finder import KINDS
 from mlpf_hpo.tracking.links import condition_on
 from mlpf_hpo.tracking.reader import all_runs
+from mlpf_hpo.tracking.store_writes import experiment_name
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Writing runs: parents, trials, epochs, ends. Only the driver process does.
 
 Explicit run ids and synchronous batches throughout: no global "active run", and what is logged is there, or
-in the spool of an outbox.
+in a journal from which it is sent.
 """
 
 from __future__ import annotations
@@ -14,22 +14,21 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from mlpf_hpo.search.result import Result
 from mlpf_hpo.space import Configuration, to_text
+from mlpf_hpo.tracking.catch_up import send_left
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.delivery import Delivery
 from mlpf_hpo.tracking.driver_process import driver_tags
+from mlpf_hpo.tracking.entries import CloseRun, Entry, LogMetrics, opening_of
 from mlpf_hpo.tracking.epochs import SUMMARY, has_epochs
 from mlpf_hpo.tracking.heartbeat import SECONDS, Heartbeats
-from mlpf_hpo.tracking.hosts import log_host
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
-from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, LogSeries, Operation, opening_of
-from mlpf_hpo.tracking.outbox import Outbox
 from mlpf_hpo.tracking.records import trial_name
-from mlpf_hpo.tracking.replay import replay_left
-from mlpf_hpo.tracking.spool import own_spool
+from mlpf_hpo.tracking.sender import Sender
+from mlpf_hpo.tracking.store_writes import NOTE, PARENT, StoreWrites, log_series
 from mlpf_hpo.tracking.takeover import abandoned_runs
 
-NOTE, PARENT = "mlflow.note.content", "mlflow.parentRunId"
+__all__ = ["NOTE", "RunWriter", "durable_writer", "trial_name"]
 
 
 class RunWriter:
@@ -39,9 +38,9 @@ class RunWriter:
     ----------
     client : MlflowClient
         From `connect`.
-    outbox : Outbox, optional
-        Through which trials are written: they then need MLflow only now and then. Without it, an MLflow that
-        does not answer is an error.
+    sender : Sender, optional
+        By which runs of campaigns and searches are put on record in journals: they then need MLflow only now
+        and then. Without it, an MLflow that does not answer is an error.
     patience_seconds : float
         How long `settle` waits for an MLflow that is out of reach.
     heartbeats : Heartbeats, optional
@@ -51,21 +50,22 @@ class RunWriter:
     def __init__(
         self,
         client: MlflowClient,
-        outbox: Outbox | None = None,
+        sender: Sender | None = None,
         patience_seconds: float = 0,
         heartbeats: Heartbeats | None = None,
     ) -> None:
         self.client = client
-        self._outbox = outbox
+        self._sender = sender
         self._patience_seconds = patience_seconds
-        self._delivery = outbox.delivery if outbox else Delivery(client)
+        self._store = sender.store if sender else StoreWrites(client)
+        self._names: dict[str, str] = {}
         self._labels: dict[str, str] = {}
         self._heartbeats = heartbeats
 
     def experiment_id(self, kind: str) -> str:
         """Return the id of the experiment for runs of a kind, made if it is not there."""
-        with translate_errors(self._delivery.uri):
-            return self._delivery.experiment_id(kind)
+        with translate_errors(self._store.uri):
+            return self._store.experiment_id(kind)
 
     def open_parent(
         self,
@@ -103,13 +103,13 @@ class RunWriter:
         identity = {"campaign_id": campaign_id, "kind": kind}
         beating = self._heartbeats.seconds if self._heartbeats else None
         everything = {**tags, **driver_tags(beating), NOTE: note}
-        opening = opening_of(kind, kind, identity, name, everything, params, digest, dataset_path, _now_ms())
-        run_id = str(self._delivery.perform(opening))
+        opening = opening_of(
+            kind, kind, identity, name, everything, params, digest, dataset_path, _now_ms(), host=host
+        )
+        run_id = self._sender.open_now(opening) if self._sender else str(self._store.perform(opening))
+        self._names[run_id] = opening.run
         if self._heartbeats:
-            self._heartbeats.begin(self._delivery.experiment_id(kind), run_id, kind, campaign_id)
-        if host is not None:
-            with translate_errors(self._delivery.uri):
-                log_host(self.client, run_id, host)
+            self._heartbeats.begin(self._store.experiment_id(kind), run_id, kind, campaign_id)
         return run_id
 
     def open_trial(
@@ -127,32 +127,38 @@ class RunWriter:
     ) -> str:
         """Return the run of a trial, made, or opened again if this campaign has trained some of it.
 
-        While MLflow is out of reach, a stand-in for the run's id is returned, which the other methods take as
-        well; `run_id` tells the id once it is known.
+        While MLflow is out of reach, the run's name within the journal is returned, which the other methods
+        take as well; `run_id` tells the id once it is known.
         """
         identity = {"campaign_id": campaign_id, "trial_key": trial_key}
-        everything = {
-            **(tags or {}),
-            "kind": "trial",
-            "stage": kind,
-            "trial_id": trial_id,
-            PARENT: parent_run_id,
-        }
+        parent = self._names.get(parent_run_id)
+        everything = {**(tags or {}), "kind": "trial", "stage": kind, "trial_id": trial_id}
+        if parent is None:
+            everything[PARENT] = parent_run_id
         params = {**{key: to_text(value) for key, value in configuration.items()}, "seed": seed}
         name = trial_name(trial_id, configuration)
         opening = opening_of(
-            kind, trial_id, identity, name, everything, params, digest, dataset_path, _now_ms()
+            kind, trial_id, identity, name, everything, params, digest, dataset_path, _now_ms(), parent
         )
         run = self._send(opening) or opening.run
-        self._labels[run] = trial_id
+        self._names[run], self._labels[opening.run] = opening.run, trial_id
         return run
 
     def run_id(self, run: str) -> str:
         """Return the id of a run that `open_trial` returned, now that MLflow has everything (`settle`)."""
-        return self._delivery.run_id(run)
+        return self._store.run_id(run)
+
+    def results(self, campaign_id: str) -> Iterable[Result]:
+        """Return what the schedulers of a campaign or search saw and decided, as far as it is on record."""
+        return self._sender.take_up(campaign_id).journal.results() if self._sender else ()
 
     def log_epoch(
-        self, run_id: str, epoch: int, metrics: Mapping[str, float], timestamp_ms: int | None = None
+        self,
+        run_id: str,
+        epoch: int,
+        metrics: Mapping[str, float],
+        timestamp_ms: int | None = None,
+        result: Result | None = None,
     ) -> None:
         """Log all metrics of an epoch at once; epochs on record are left as they are.
 
@@ -166,23 +172,30 @@ class RunWriter:
             Metric name -> value; NaN and infinities are kept.
         timestamp_ms : int, optional
             When the epoch ended, ms since 1970; now by default.
+        result : Result, optional
+            What the scheduler saw and decided, where one did.
         """
+        run = self._names.get(run_id, run_id)
+        if self._sender and result is None and epoch <= self._sender.epochs_of(run):
+            return
         moment = timestamp_ms if timestamp_ms is not None else _now_ms()
         values = {name: float(value) for name, value in metrics.items()}
-        self._send(LogMetrics(run_id, self._label(run_id), epoch, values, moment))
+        self._send(LogMetrics(run, self._label(run), epoch, values, moment, result))
 
     def close(self, run_id: str, status: str, tags: Mapping[str, str] | None = None) -> None:
         """End a run with one of our statuses (see `MLFLOW_STATUS`)."""
-        # A reason of an earlier end may have come back: a spool of that time was sent meanwhile.
+        # A reason of an earlier end may have come back: an entry of that time was sent meanwhile.
         told = {"reason": "", **{name: str(value) for name, value in (tags or {}).items()}}
         if self._heartbeats:
             self._heartbeats.end(run_id)
-        self._send(CloseRun(run_id, self._label(run_id), status, told, _now_ms()))
+        run = self._names.get(run_id, run_id)
+        self._send(CloseRun(run, self._label(run), status, told, _now_ms()))
 
     def summary(self, run_id: str, values: Mapping[str, float]) -> None:
         """Log single numbers of a whole run as `summary/...`."""
         named = {f"{SUMMARY}{name}": float(value) for name, value in values.items()}
-        self._send(LogMetrics(run_id, self._label(run_id), 0, named, _now_ms()))
+        run = self._names.get(run_id, run_id)
+        self._send(LogMetrics(run, self._label(run), 0, named, _now_ms()))
 
     def log_series(self, run_id: str, metric: str, points: Iterable[tuple[int, float, int]]) -> None:
         """Log one metric of a run at many steps; steps up to the last one on record are left as they are.
@@ -196,13 +209,12 @@ class RunWriter:
         points : iterable of (step, value, moment in ms since 1970)
             By step; values are finite.
         """
-        told = [(int(step), float(value), int(moment)) for step, value, moment in points]
-        self._send(LogSeries(run_id, self._label(run_id), metric, told))
+        log_series(self.client, run_id, metric, points)
 
     def add_to_summary(self, run_id: str, name: str, value: float) -> float:
         """Add to a summary number, for work done in several sittings, and return the new total."""
         self.settle()
-        with translate_errors(self._delivery.uri):
+        with translate_errors(self._store.uri):
             before = self.client.get_run(run_id).data.metrics.get(f"{SUMMARY}{name}", 0.0)
         total = float(before + value)
         self.summary(run_id, {name: total})
@@ -223,16 +235,21 @@ class RunWriter:
             If the driver lives, on whatever machine, or may live.
         """
         self.settle()
-        with translate_errors(self._delivery.uri):
+        shipment = self._sender.take_up(campaign_id) if self._sender else None
+        with translate_errors(self._store.uri):
             orphans, found = abandoned_runs(self.client, campaign_id)
         for kind, run in orphans:
             key = run.data.tags.get("trial_key")
             if key is not None and not has_epochs(run):
-                self._delivery.doubt(kind, {"campaign_id": campaign_id, "trial_key": key})
-        deleted = self._delivery.remove_twins()
-        left = [run.info.run_id for _, run in orphans if run.info.run_id not in deleted]
-        for run_id in left:
-            self.close(run_id, "killed", tags={"reason": found})
+                self._store.doubt(kind, {"campaign_id": campaign_id, "trial_key": key})
+        deleted = self._store.remove_twins()
+        left = [(kind, run) for kind, run in orphans if run.info.run_id not in deleted]
+        for kind, run in left:
+            name = f"{campaign_id}/{run.data.tags.get('trial_key', kind)}"
+            on_record = shipment.runs.get(name) if shipment else None
+            if on_record and on_record.open and self._store.run_id(name) == run.info.run_id:
+                self._names[run.info.run_id] = name
+            self.close(run.info.run_id, "killed", tags={"reason": found})
         return len(left)
 
     def settle(self) -> None:
@@ -243,14 +260,16 @@ class RunWriter:
         TrackingError
             If it stays out of reach, or refused something; the message says what is where.
         """
-        if self._outbox is not None:
-            self._outbox.settle(self._patience_seconds)
-            self._delivery.remove_twins()
+        if self._sender is not None:
+            self._sender.settle(self._patience_seconds)
+            self._store.remove_twins()
 
-    def _send(self, operation: Operation) -> str | None:
+    def _send(self, entry: Entry) -> str | None:
         if self._heartbeats:
             self._heartbeats.check()
-        return self._outbox.put(operation) if self._outbox else self._delivery.perform(operation)
+        if self._sender and "/" in entry.run:
+            return self._sender.put(entry)
+        return self._store.perform(entry)
 
     def _label(self, run: str) -> str:
         return self._labels.get(run, run)
@@ -262,12 +281,12 @@ def durable_writer(
 ) -> Iterator[RunWriter]:
     """Yield a writer whose trials get through an MLflow that is out of reach for a while.
 
-    What earlier stages left in spools is sent first; when the block ends well, MLflow has everything.
+    What earlier stages left in journals is sent first; when the block ends well, MLflow has everything.
 
     Parameters
     ----------
     folder : path
-        Folder of spools.
+        Folder of journals.
     patience_seconds : float
         How long the end of the block waits for an MLflow that is out of reach.
     uri : str, optional
@@ -281,14 +300,12 @@ def durable_writer(
         If MLflow cannot be reached at the start or at the end.
     """
     client = connect(uri)
-    replay_left(client, folder)
-    delivery = Delivery(client)
+    send_left(client, folder)
     with (
-        own_spool(folder, delivery.uri) as spool,
-        Outbox(delivery, spool) as outbox,
+        Sender(StoreWrites(client), folder) as sender,
         Heartbeats(client, heartbeat_seconds) as heartbeats,
     ):
-        writer = RunWriter(client, outbox, patience_seconds, heartbeats)
+        writer = RunWriter(client, sender, patience_seconds, heartbeats)
         yield writer
         writer.settle()
 

@@ -22,9 +22,9 @@ from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader, ui_links
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.hosts import read_hosts
+from mlpf_hpo.tracking.journal import JOURNALS
 from mlpf_hpo.tracking.learning_curves import curves_from_trials
 from mlpf_hpo.tracking.records import curves_digest, digested
-from mlpf_hpo.tracking.spool import SPOOL
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.driver_lock import sole_driver
 from mlpf_hpo.tuning.failures import check_failures
@@ -154,7 +154,7 @@ def run_campaign(
     specs = plan_trials(task, space, seed, settings.trials, purpose="campaign")
     identity, state = campaign_id(task, space, seed), state or state_folder()
     host = describe_host()
-    with sole_driver(state), durable_writer(state / SPOOL, patience_seconds) as writer:
+    with sole_driver(state), durable_writer(state / JOURNALS, patience_seconds) as writer:
         writer.close_orphans(identity)
         parent = writer.open_parent(
             "campaign",
@@ -260,14 +260,18 @@ def collect_curves(folder: Path) -> LearningCurves:
     """
     record = CampaignRecord.read(folder)
     client = connect()
-    run_ids = record.runs["run_ids"]
-    trials = reader.trials(client, "campaign", run_ids=run_ids)
-    missing = set(run_ids) - {trial.run_id for trial in trials}
     campaign, where = record.planned["campaign_id"], tracking_uri()
+    keys = [trial["trial_key"] for trial in record.planned["trials"]]
+    trials = reader.trials(client, "campaign", run_ids=record.runs["run_ids"])
+    if len(trials) < len(keys):  # runs that were made again from the journal have other ids
+        found = reader.trials(client, "campaign", campaign)
+        trials = [trial for trial in found if trial.trial_key in keys]
+    missing = set(keys) - {trial.trial_key for trial in trials}
     if missing:
         raise TrackingError(
-            f"{len(missing)} of {len(run_ids)} runs of campaign {campaign} are not in {where} (the first: "
-            f"{min(missing)}); restore that database, or train again with: {make_again('campaign')}"
+            f"{len(missing)} of {len(keys)} runs of campaign {campaign} are not in {where} (the first: trial "
+            f"{min(missing)}); restore that database, make them again from the journal with: mlpf-hpo "
+            f"tracking rebuild, or train again with: {make_again('campaign')}"
         )
     target = TargetMetric.of_dict(record.planned.get("target"))
     if curves_digest(trials, target.metric) != record.planned["curves_digest"]:
@@ -275,8 +279,7 @@ def collect_curves(folder: Path) -> LearningCurves:
             f"the runs of campaign {campaign} in {where} hold other curves than the campaign logged; take "
             f"them from the campaign again with: {make_again('campaign')}"
         )
-    order = {run_id: position for position, run_id in enumerate(run_ids)}
-    trials.sort(key=lambda trial: order[trial.run_id])
+    trials.sort(key=lambda trial: keys.index(trial.trial_key))
     return curves_from_trials(
         trials,
         target=target,

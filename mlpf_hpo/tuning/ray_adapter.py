@@ -267,10 +267,12 @@ class BridgeCallback(tune.Callback):
         result: dict[str, Any],
         **info: Any,
     ) -> None:
-        """Log the epoch, then put the decision on record: never a decision without its epoch."""
+        """Log the epoch with what was decided: never a decision without its epoch."""
         trial_id = trial.config[TRIAL]
-        self.bridge.recorder.epoch(trial_id, result["epoch"], result["metrics"], result["timestamp_ms"])
-        self.bridge.ledger.commit(trial_id)
+        decided = self.bridge.ledger.commit(trial_id)
+        self.bridge.recorder.epoch(
+            trial_id, result["epoch"], result["metrics"], result["timestamp_ms"], decided
+        )
         self.bridge.on_change()
 
     @_kept

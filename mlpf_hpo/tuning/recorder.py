@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from mlpf_hpo.errors import InterruptedStageError, one_line
+from mlpf_hpo.search.result import Result
 from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.task import Task, TrialSpec
@@ -21,7 +22,14 @@ class TrialRecord(Protocol):
     def open(self, trial_id: str) -> None:
         """Hear that a trial begins, or goes on."""
 
-    def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float], timestamp_ms: int) -> None:
+    def epoch(
+        self,
+        trial_id: str,
+        epoch: int,
+        metrics: Mapping[str, float],
+        timestamp_ms: int,
+        result: Result | None = None,
+    ) -> None:
         """Hear of an epoch."""
 
     def close(self, trial: Trial) -> None:
@@ -37,7 +45,14 @@ class Unrecorded:
     def open(self, trial_id: str) -> None:
         """Nothing."""
 
-    def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float], timestamp_ms: int) -> None:
+    def epoch(
+        self,
+        trial_id: str,
+        epoch: int,
+        metrics: Mapping[str, float],
+        timestamp_ms: int,
+        result: Result | None = None,
+    ) -> None:
         """Nothing."""
 
     def close(self, trial: Trial) -> None:
@@ -103,9 +118,16 @@ class Recorder:
         )
         self._open.add(trial_id)
 
-    def epoch(self, trial_id: str, epoch: int, metrics: Mapping[str, float], timestamp_ms: int) -> None:
-        """Log the metrics of an epoch (counted from 1)."""
-        self._writer.log_epoch(self._runs[trial_id], epoch, metrics, timestamp_ms=timestamp_ms)
+    def epoch(
+        self,
+        trial_id: str,
+        epoch: int,
+        metrics: Mapping[str, float],
+        timestamp_ms: int,
+        result: Result | None = None,
+    ) -> None:
+        """Log the metrics of an epoch (counted from 1), with what was decided if that is new."""
+        self._writer.log_epoch(self._runs[trial_id], epoch, metrics, timestamp_ms, result)
 
     def close(self, trial: Trial) -> None:
         """Close the run of a trial that has ended, with its status and the reason."""

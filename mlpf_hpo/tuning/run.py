@@ -19,9 +19,7 @@ from mlpf_hpo.search.scheduler import Scheduler, Stop
 from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking.hosts import host_note
-from mlpf_hpo.tracking.journal import Journal
-from mlpf_hpo.tracking.writer import NOTE, RunWriter
+from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.interruption import interruptible
 from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
 from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal
@@ -103,10 +101,10 @@ def run_trials(
     resources : ResourceParams
         What a trial gets, and how many run at once.
     writer : RunWriter
-        Talks to MLflow; only this process does. One by `durable_writer` keeps trials from waiting for it.
+        Talks to MLflow; only this process does. One by `durable_writer` keeps a journal, from which the next
+        call goes on, and trials from waiting for MLflow.
     state_dir : path
-        Checkpoints (`checkpoints/<campaign_id>/<trial_key>`) and journals; on a file system that all
-        workers see.
+        Checkpoints (`checkpoints/<campaign_id>/<trial_key>`); on a file system that all workers see.
     finished : mapping of trial_id to TrialSummary
         Trials on record that need no more training.
     on_progress : callable, optional
@@ -128,16 +126,13 @@ def run_trials(
     StorageError
         If the file system refuses, to a trial, the journal or Ray; the next call goes on.
     TrackingError
-        If MLflow was out of reach and has not come back; what it lacks is in the writer's spool.
+        If MLflow was out of reach and has not come back; what it lacks is in the writer's journal.
     """
     state_dir = state_dir.resolve()
     trials = [Trial(spec.trial_id, spec.key, spec.configuration) for spec in specs]
-    journal = Journal(state_dir / "journals" / f"{campaign_id}.jsonl", target.metric)
-    ledger = Ledger(trials, scheduler, max_epochs, target, journal, resources.worker_restarts)
-    ledger.restore(finished)
-    host = describe_host()
-    note = host_note(writer.experiment_id(kind), parent_run_id, host.record())
-    everything = {**host.tags(), NOTE: note, **(tags or {})}
+    ledger = Ledger(trials, scheduler, max_epochs, target, resources.worker_restarts)
+    ledger.restore(finished, writer.results(campaign_id))
+    everything = {**describe_host().tags(), **(tags or {})}
     recorder = Recorder(writer, kind, campaign_id, parent_run_id, specs, everything)
     if not ledger.all_ended:
         checkpoints = state_dir / "checkpoints" / campaign_id

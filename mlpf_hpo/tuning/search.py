@@ -20,7 +20,7 @@ from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import SearchSpace, stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader, ui_links
-from mlpf_hpo.tracking.spool import SPOOL
+from mlpf_hpo.tracking.journal import JOURNALS
 from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.driver_lock import sole_driver
@@ -166,7 +166,7 @@ def run_search(
     specs = plan_trials(task, space, seed, settings.configurations, purpose="search")
     shared, state = campaign_id(task, space, seed), state or state_folder()
     plan = SearchPlan(specs, shared, target, settings, seed, resources, state, on_progress)
-    with sole_driver(state), durable_writer(state / SPOOL, patience_seconds) as writer:
+    with sole_driver(state), durable_writer(state / JOURNALS, patience_seconds) as writer:
         found = {one.key: run_scheduler(one, plan, writer) for one in named}
         experiment = writer.experiment_id("search")
     parents = [result["parent_run_id"] for result in found.values()]

@@ -13,7 +13,7 @@ from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.networks.trained_network import copy_checkpoint
 from mlpf_hpo.seeds import derive_seed
-from mlpf_hpo.tracking.spool import SPOOL
+from mlpf_hpo.tracking.journal import JOURNALS
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.best_trial import trial_folder
 from mlpf_hpo.tuning.checkpoint_lookup import find_checkpoint, keep_with_run
@@ -71,7 +71,7 @@ def train_reference(
     spec = reference_spec(params, data)
     folder = trial_folder(state, spec.key, spec.key)  # a campaign of one
     reports: list[EpochReport] = []
-    with sole_driver(state), durable_writer(state / SPOOL, PATIENCE_SECONDS) as writer:
+    with sole_driver(state), durable_writer(state / JOURNALS, PATIENCE_SECONDS) as writer:
         writer.close_orphans(spec.key)
         parent, run = _open_runs(writer, params, spec)
         _take_up(writer, run, folder, params.epochs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,9 +17,9 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import read_record, write_record
-from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking.journal import Journal, JournalEntry
+from mlpf_hpo.tracking.entries import LogMetrics
+from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tuning.checkpoints import PlainFiles, newest_checkpoint, save_checkpoint
 
 QUICK = parse_params(
@@ -116,7 +117,8 @@ def _checkpoint_bytes(folder: Path) -> bytes:
 
 
 def _journal(folder: Path, version: int) -> None:
-    Journal(folder / "j.jsonl").append(JournalEntry("k" * 3000, version, 0.5, Decision.CONTINUE))
+    with closing(Journal(folder / "j.jsonl")) as journal:
+        journal.append(LogMetrics("k" * 3000, "t000", version, {"val/loss": 0.5}, 1))
 
 
 ARTEFACTS = {

@@ -254,7 +254,7 @@ def commands(group: Any, path: Keys = ()) -> Iterator[tuple[Keys, Any]]:
             yield (*path, name), command
 
 
-LOOKING = ("status", "runs", "spool")
+LOOKING = ("status", "runs", "tracking", "spool")
 """Commands that say of an empty folder that it is empty, which is no error."""
 
 COMMANDS = list(commands(typer.main.get_command(app)))

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from benchmarks.tracking import CONCURRENT, METRICS, check, write
-from mlpf_hpo.tracking import reader, spool
+from mlpf_hpo.tracking import catch_up, reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import durable_writer
 from tests.tracking.servers import MlflowServer
@@ -50,7 +50,7 @@ def test_24_trials_at_once_with_a_reader_beside(uri, tmp_path, measured) -> None
     watcher = threading.Thread(target=read_on)
     watcher.start()
     try:
-        with durable_writer(tmp_path / "spool", 300.0, uri) as writer:
+        with durable_writer(tmp_path / "journals", 300.0, uri) as writer:
             seconds = write(writer, "load", RUNS, EPOCHS)
     finally:
         done.set()
@@ -58,7 +58,7 @@ def test_24_trials_at_once_with_a_reader_beside(uri, tmp_path, measured) -> None
     assert problems == []
     assert max(seen) > 0
     per_run = check(client, "load", RUNS, EPOCHS)
-    assert spool.contents(tmp_path / "spool") == {}
+    assert catch_up.waiting(tmp_path / "journals") == {}
     measured(
         "load",
         f"{CONCURRENT} trials of {len(METRICS)} metrics at once, {RUNS} runs of {EPOCHS} epochs, to "

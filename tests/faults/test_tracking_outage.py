@@ -17,7 +17,7 @@ import pytest
 
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.search.schedulers.full_training import FullTraining
-from mlpf_hpo.tracking import reader, spool
+from mlpf_hpo.tracking import catch_up, reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.writer import durable_writer
@@ -123,14 +123,14 @@ def check_whole(uri: str, tmp_path: Path) -> None:
         history = client.get_metric_history(record.run_id, "val/loss")
         assert [point.step for point in history] == steps, "each once, in order"
     assert trained(tmp_path) == [steps] * TRIALS
-    journal = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").entries())
+    journal = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").results())
     assert len(journal) == TRIALS * EPOCHS
-    assert spool.contents(tmp_path / "state" / "spool") == {}
+    assert catch_up.waiting(tmp_path / "state" / "journals") == {}
 
 
 def search(uri: str, specs, tmp_path: Path, outage: Outage | None, pace: float, patience: float = PATIENCE):
     """Run the search as a stage does."""
-    with durable_writer(tmp_path / "state" / "spool", patience, uri) as writer:
+    with durable_writer(tmp_path / "state" / "journals", patience, uri) as writer:
         writer.close_orphans("s")
         outcomes, _ = run_search(
             writer, specs, FullTraining(), EPOCHS, tmp_path / "state",
@@ -198,29 +198,29 @@ def test_a_server_never_comes_back(ray_here, server, specs, tmp_path, measured) 
     outage = Outage(1.5, 1, server.kill, lambda: None)
     with pytest.raises(TrackingError) as told:
         search(server.uri, specs, tmp_path, outage, pace=0.05, patience=1.0)
-    ((file, (address, waiting)),) = spool.contents(tmp_path / "state" / "spool").items()
+    (((file, address), waiting),) = catch_up.waiting(tmp_path / "state" / "journals").items()
     assert address == server.uri
     n = sum(getattr(operation, "epoch", 0) > 0 for operation in waiting)
     assert TRIALS * EPOCHS / 3 < n < TRIALS * EPOCHS
-    for expected in (f"{n} epochs of ", str(file), "mlpf-hpo spool replay", f"t003: 1-{EPOCHS}"):
+    for expected in (f"{n} epochs of ", str(file), "mlpf-hpo tracking send", f"t003: 1-{EPOCHS}"):
         assert expected in str(told.value)
     assert trained(tmp_path) == [list(range(1, EPOCHS + 1))] * TRIALS, "all trained to the end"
     server.start()
     replayed = subprocess.run(
-        [sys.executable, "-m", "mlpf_hpo.cli", "spool", "replay", "--folder", str(file.parent)],
+        [sys.executable, "-m", "mlpf_hpo.cli", "tracking", "send", "--journals", str(file.parent)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "COLUMNS": "300"},
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert replayed.returncode == 0, replayed.stderr
-    assert f"{len(waiting)} operations sent" in replayed.stdout
+    assert f"{len(waiting)} entries sent" in replayed.stdout
     check_whole(server.uri, tmp_path)
     measured(
         "tracking",
         "`mlflow server` killed in the middle of a search, never back",
         f"all trials trained to the end; the stage's error lists {n} epochs, the file and the command; "
-        f"after `mlpf-hpo spool replay` {WHOLE}",
+        f"after `mlpf-hpo tracking send` {WHOLE}",
     )
 
 
@@ -234,12 +234,12 @@ def test_the_driver_dies_within_the_outage(ray_here, server, specs, tmp_path, me
     finally:
         os.killpg(driver.pid, signal.SIGKILL)
         driver.communicate()
-    ((_, waiting),) = spool.contents(tmp_path / "state" / "spool").values()
+    (waiting,) = catch_up.waiting(tmp_path / "state" / "journals").values()
     server.start()
     search(server.uri, specs, tmp_path, None, pace=0.0)
     check_whole(server.uri, tmp_path)
     measured(
         "tracking",
         "the driver killed (-9) while `mlflow server` was away",
-        f"{len(waiting)} operations lay in the spool; the next start sent them and went on; {WHOLE}",
+        f"{len(waiting)} entries lay in the journal; the next start sent them and went on; {WHOLE}",
     )

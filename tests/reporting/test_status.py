@@ -13,11 +13,11 @@ from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.files import write_record
 from mlpf_hpo.reporting.stages import champion_state, stage_states
 from mlpf_hpo.reporting.status import gather
+from mlpf_hpo.tracking.catch_up import journal_folder
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.operations import LogMetrics
+from mlpf_hpo.tracking.entries import LogMetrics
+from mlpf_hpo.tracking.journal import Confirmed, Journal
 from mlpf_hpo.tracking.overview import Champion
-from mlpf_hpo.tracking.replay import spool_folder
-from mlpf_hpo.tracking.spool import own_spool
 from mlpf_hpo.tracking.writer import RunWriter
 
 PIPELINE = """
@@ -94,7 +94,8 @@ def test_runs_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_waits_for_mlflow_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with own_spool(spool_folder(), "http://tracking:5000") as spool:
-        spool.append(LogMetrics("run", "t003", 4, {"val/loss": 1.0}, 0))
+    journal = Journal(journal_folder() / "c.jsonl")
+    journal.append(LogMetrics("c/k3", "t003", 4, {"val/loss": 1.0}, 0))
+    Confirmed(journal, "http://tracking:5000").advance(0)
     (line,) = (line for line in gather(tmp_path).text().splitlines() if "waits for MLflow" in line)
-    assert "1 epoch of 1 run (t003: 4) for http://tracking:5000; send with: mlpf-hpo spool replay" in line
+    assert "1 epoch of 1 run (t003: 4) for http://tracking:5000; send with: mlpf-hpo tracking send" in line

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 
 import pytest
 
-from mlpf_hpo.errors import DataError
 from mlpf_hpo.search.ledger import Ledger
+from mlpf_hpo.search.result import Result
 from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
@@ -16,13 +17,27 @@ from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import VALIDATION_LOSS
-from mlpf_hpo.tracking.journal import Journal
+
+
+class Kept(Ledger):
+    """A ledger whose results are put on record in a list, and taken up from there."""
+
+    journal: list[Result]
+
+    def commit(self, trial_id):
+        result = super().commit(trial_id)
+        if result is not None:
+            self.journal.append(result)
+        return result
+
+    def restore(self, finished):
+        super().restore(finished, self.journal)
 
 
 def make_ledger(table, policy, journal=None, epochs=8) -> Ledger:
-    return Ledger(
-        [Trial(t, f"key-{t}", {"lr": 1.0}) for t in table], policy, epochs, VALIDATION_LOSS, journal
-    )
+    ledger = Kept([Trial(t, f"key-{t}", {"lr": 1.0}) for t in table], policy, epochs, VALIDATION_LOSS)
+    ledger.journal = [] if journal is None else journal
+    return ledger
 
 
 def summary(trial: Trial, values, timestamps=()) -> TrialSummary:
@@ -32,12 +47,12 @@ def summary(trial: Trial, values, timestamps=()) -> TrialSummary:
 
 @pytest.mark.parametrize("policy", [StoppingASHA, PromotionASHA])
 @pytest.mark.parametrize("results", range(1, 30, 2))
-def test_a_restart_takes_the_policy_up(tmp_path, curves, simulate, policy, results) -> None:
+def test_a_restart_takes_the_policy_up(curves, simulate, policy, results) -> None:
     """One worker, so that there is one order: interrupted after any result, the same decisions are made."""
     table = curves(9, 8, seed=2)
     whole = make_ledger(table, policy(8))
     expected = simulate(whole, table, workers=1, seed=0)
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = []
     before = make_ledger(table, policy(8), journal)
     first = simulate(before, table, workers=1, seed=0, results=results)
     after = make_ledger(table, policy(8), journal)
@@ -65,9 +80,9 @@ class Spy(StoppingASHA):
         self.heard.append((trial_id, "end"))
 
 
-def test_a_policy_is_told_the_same_again(tmp_path, curves, simulate) -> None:
+def test_a_policy_is_told_the_same_again(curves, simulate) -> None:
     table = curves(9, 8, seed=2)
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = []
     before, after = make_ledger(table, Spy(), journal), make_ledger(table, Spy(), journal)
     simulate(before, table, workers=3, seed=0)
     after.restore({t.trial_id: summary(t, t.values) for t in before.trials.values()})
@@ -75,8 +90,8 @@ def test_a_policy_is_told_the_same_again(tmp_path, curves, simulate) -> None:
     assert after.scheduler.heard == before.scheduler.heard
 
 
-def test_who_was_paused_before_a_restart_reports_before_it_ends(tmp_path) -> None:
-    journal = Journal(tmp_path / "journal.jsonl")
+def test_who_was_paused_before_a_restart_reports_before_it_ends() -> None:
+    journal = []
     before = make_ledger({"a": [], "b": []}, PromotionASHA(8), journal)
     for trial_id in "ab":
         assert before.next_trial() == trial_id
@@ -98,10 +113,10 @@ def test_who_was_paused_before_a_restart_reports_before_it_ends(tmp_path) -> Non
     assert before.all_ended
 
 
-def test_what_ended_but_is_not_on_record_reports_again(tmp_path, curves, simulate) -> None:
+def test_what_ended_but_is_not_on_record_reports_again(curves, simulate) -> None:
     """The journal knows the end of every trial, the tracking server has lost them all."""
     table = curves(6, 8, seed=1)
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = []
     before = make_ledger(table, StoppingASHA(8), journal)
     simulate(before, table, workers=2, seed=0)
     after = make_ledger(table, StoppingASHA(8), journal)
@@ -124,9 +139,9 @@ def test_without_a_journal_the_summaries_teach_the_policy() -> None:
     assert ledger.result("b", 1, 2.0) is Decision.STOP
 
 
-def test_a_shorter_training_is_extended(tmp_path, curves, simulate) -> None:
+def test_a_shorter_training_is_extended(curves, simulate) -> None:
     table = curves(3, 8, seed=0)
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = []
     simulate(make_ledger(table, FullTraining(), journal, epochs=5), table, workers=2, seed=0)
     longer = make_ledger(table, FullTraining(), journal, epochs=8)
     longer.restore({})
@@ -194,25 +209,20 @@ def test_a_policy_that_starts_nothing_is_told_of() -> None:
         ledger.end_unpromoted()
 
 
-def test_a_torn_line_is_dropped_a_damaged_one_named(tmp_path, curves, simulate) -> None:
-    table = curves(9, 8, seed=2)
-    journal = Journal(tmp_path / "journal.jsonl")
-    simulate(make_ledger(table, StoppingASHA(8), journal), table, workers=1, seed=0)
-    entries = list(journal.entries())
-    assert sum(entry.decision is Decision.STOP for entry in entries) > 0
-    content = journal.path.read_bytes()
-    journal.path.write_bytes(content[:-7])
-    assert list(journal.entries()) == entries[:-1]
-    journal.append(entries[-1])
-    assert list(journal.entries()) == entries
-    journal.path.write_bytes(content.replace(b"epoch", b"epic", 1))
-    with pytest.raises(DataError, match="line 1"):
-        list(journal.entries())
+def test_results_of_another_target_are_passed_over(curves, simulate) -> None:
+    table = curves(3, 8, seed=0)
+    journal: list[Result] = []
+    simulate(make_ledger(table, FullTraining(), journal), table, workers=2, seed=0)
+    assert {result.metric for result in journal} == {"val/loss"}
+    journal[:] = [replace(result, metric="accuracy") for result in journal]
+    later = make_ledger(table, FullTraining(), journal)
+    later.restore({})
+    assert [trial.epochs for trial in later.trials.values()] == [0, 0, 0]
 
 
-def test_decisions_on_record_stand(tmp_path, curves, simulate, caplog) -> None:
+def test_decisions_on_record_stand(curves, simulate, caplog) -> None:
     table = curves(9, 8, seed=2)
-    journal = Journal(tmp_path / "journal.jsonl")
+    journal = []
     before = make_ledger(table, StoppingASHA(8), journal)
     simulate(before, table, workers=1, seed=0)
     stopped = [trial.trial_id for trial in before.trials.values() if trial.status == "stopped"]

@@ -15,7 +15,7 @@ OK, LOST, UNANSWERED, LATE, REFUSED = "ok", "lost", "unanswered", "late", "refus
 
 
 class FakeMlflow:
-    """What `Delivery` needs of an MlflowClient.
+    """What `StoreWrites` needs of an MlflowClient.
 
     `faults` are taken one per request: OK; LOST, nothing was done; UNANSWERED, it was done; LATE, a run is
     made `delay` requests later (anything else: LOST); REFUSED, as by a defect. After the last all is well.

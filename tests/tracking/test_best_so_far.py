@@ -10,7 +10,6 @@ from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking import ui_links
 from mlpf_hpo.tracking.best_so_far import Point, improvements, series, staircase
-from mlpf_hpo.tracking.operations import LogSeries, from_json, to_json
 from tests.tracking.conftest import CONFIGURATION
 
 NAN, INF = float("nan"), float("inf")
@@ -88,12 +87,6 @@ def test_a_series_is_logged_once_and_goes_on(writer, open_trial) -> None:
     assert logged() == first, "what is on record stays as it is"
     writer.log_series(open_trial.parent, "search/best_loss", [*first[:3], (3000, 1.0, 3000)])
     assert logged() == [*first, (3000, 1.0, 3000)]
-
-
-def test_a_series_can_wait_in_a_spool() -> None:
-    operation = LogSeries("r", "r", "search/best_loss", [(1, 2.5, 3), (4, 1.25, 6)])
-    assert from_json(to_json(operation)) == operation
-    assert operation.told() == "search/best_loss of r"
 
 
 def test_parents_hold_what_their_searches_found(writer) -> None:

@@ -12,19 +12,19 @@ import pytest
 
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.delivery import Delivery
+from mlpf_hpo.tracking.store_writes import StoreWrites
 
 
 def test_the_command_brings_it_back(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     client = connect()
-    number = Delivery(client).experiment_id("campaign")
+    number = StoreWrites(client).experiment_id("campaign")
     client.delete_experiment(number)
     with pytest.raises(TrackingError, match="was deleted in MLflow") as refused:
-        Delivery(client).experiment_id("campaign")
+        StoreWrites(client).experiment_id("campaign")
     program, *arguments = shlex.split(str(refused.value).partition("with: ")[2])
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     subprocess.run([sys.executable, "-m", program, *arguments], env=environment, check=True)
-    assert Delivery(connect()).experiment_id("campaign") == number
+    assert StoreWrites(connect()).experiment_id("campaign") == number

@@ -194,8 +194,8 @@ def test_without_a_heartbeat_what_was_logged_last_tells(writer, left_running, mo
 
 @pytest.fixture
 def store(tmp_path, uri):
-    """Return the address of a store for writers that beat, and their folder of spools."""
-    return uri, tmp_path / "spool"
+    """Return the address of a store for writers that beat, and their folder of journals."""
+    return uri, tmp_path / "journals"
 
 
 def wait_for(condition) -> None:
@@ -216,7 +216,7 @@ def test_the_heartbeat_is_renewed_while_nothing_is_reported_and_ends_with_the_pa
         seen = lambda: writer.client.get_run(run_id).data.tags[driver_process.HEARTBEAT]  # noqa: E731
         first = seen()
         wait_for(lambda: seen() != first)
-        # Closed by what a spool of earlier times still held.
+        # Closed by what a journal of earlier times still held.
         writer.client.set_terminated(run_id)
         wait_for(lambda: writer.client.get_run(run_id).info.status == "RUNNING")
         writer.close(run_id, "finished")

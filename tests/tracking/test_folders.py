@@ -8,13 +8,13 @@ import mlflow
 import pytest
 
 from mlpf_hpo.tracking.client import connect, is_there
-from mlpf_hpo.tracking.operations import LogMetrics
-from mlpf_hpo.tracking.spool import left_spools, own_spool
+from mlpf_hpo.tracking.entries import LogMetrics
+from mlpf_hpo.tracking.journal import Confirmed, Journal, addressees
 from mlpf_hpo.tracking.storage import database_file, database_uri
 from mlpf_hpo.tracking.versions import point_mlflow_at
 from mlpf_hpo.tracking.writer import RunWriter
 
-_EPOCH = LogMetrics("run", "t003", 1, {"val/loss": 1.0}, 0)
+_EPOCH = LogMetrics("c/run", "t003", 1, {"val/loss": 1.0}, 0)
 
 NAMES = ["a b", "100%ce", "50%20off", "who?", "#1", 'd\'été & co; "x" @home+$y', "[x]*"]
 
@@ -23,9 +23,10 @@ NAMES = ["a b", "100%ce", "50%20off", "who?", "#1", 'd\'été & co; "x" @home+$y
 def test_addresses_of_databases_in_any_folder(name: str, tmp_path: Path) -> None:
     file = tmp_path / name / "mlflow.db"
     assert database_file(database_uri(file)) == file
-    with own_spool(tmp_path, database_uri(file)) as spool:
-        spool.append(_EPOCH)
-    assert len(list(left_spools(tmp_path, database_uri(file)))) == 1
+    journal = Journal(tmp_path / "c.jsonl")
+    journal.append(_EPOCH)
+    Confirmed(journal, database_uri(file)).advance(0)
+    assert list(addressees(journal)) == [database_uri(file)]
 
 
 def test_runs_and_files_of_a_project_in_such_a_folder(

@@ -21,11 +21,10 @@ from mlpf_hpo.cli.app import app
 from mlpf_hpo.credentials import LOGIN
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.events.store import write_store
-from mlpf_hpo.project import state_folder
-from mlpf_hpo.tracking import links, login, replay
+from mlpf_hpo.tracking import catch_up, links, login
 from mlpf_hpo.tracking.client import connect, tracking_uri
-from mlpf_hpo.tracking.operations import LogMetrics
-from mlpf_hpo.tracking.spool import own_spool
+from mlpf_hpo.tracking.entries import LogMetrics
+from mlpf_hpo.tracking.journal import Confirmed, Journal
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from tests.faults.artefacts import events
 from tests.tracking.basic_auth import BasicAuth
@@ -66,6 +65,15 @@ def check_hidden(text: str) -> None:
         assert secret not in text, text
 
 
+def leave_waiting(folder: Path, uri: str, run: str) -> None:
+    """Leave an epoch in a journal that a store has not got, as a killed driver does."""
+    journal = Journal(folder / f"{run.partition('/')[0]}.jsonl")
+    before = journal.size
+    journal.append(LogMetrics(run, "t003", 1, {"val/loss": 1.0}, 0))
+    Confirmed(journal, uri).advance(before)
+    journal.close()
+
+
 def test_runs_are_written_and_read_with_the_login_of_the_address(door: BasicAuth, tmp_path: Path) -> None:
     public = f"http://127.0.0.1:{door.port}"
     client = connect()
@@ -88,13 +96,14 @@ def test_a_login_is_told_to_no_other_server(door: BasicAuth, server: MlflowServe
     assert set(other.headers) == {""}
 
 
-def test_what_is_spooled_names_no_user_and_is_sent_with_the_login(door: BasicAuth, tmp_path: Path) -> None:
+def test_what_waits_names_no_user_and_is_sent_with_the_login(door: BasicAuth, tmp_path: Path) -> None:
     address = tracking_uri()
-    run = RunWriter(connect()).open_parent("campaign", "spooled", "campaign-spooled", {}, {}, "a note")
-    with own_spool(tmp_path, f"http://{USER}:{QUOTED}@127.0.0.1:{door.port}") as spool:
-        spool.append(LogMetrics(run, "t003", 1, {"val/loss": 1.0}, 0))
-    check_hidden(f"{spool.path} {spool.path.read_text()} {list(replay.show(tmp_path))}")
-    assert list(replay.replay_all(tmp_path)) == [f"{address}: 1 operations sent"]
+    with durable_writer(tmp_path, 60.0) as writer:
+        run = writer.open_parent("campaign", "waits", "campaign-waits", {}, {}, "a note")
+    leave_waiting(tmp_path, f"http://{USER}:{QUOTED}@127.0.0.1:{door.port}", "waits/campaign")
+    for file in tmp_path.iterdir():
+        check_hidden(f"{file} {file.read_text()} {list(catch_up.show(tmp_path))}")
+    assert list(catch_up.send_all(tmp_path)) == [f"{address}: 1 entries sent"]
     assert connect().get_run(run).data.metrics == {"val/loss": 1.0}
 
 
@@ -128,6 +137,7 @@ COMMANDS = [
     ("status", "--json"),
     ("runs", "best"),
     ("ui",),
+    ("tracking", "send"),
     ("spool", "replay"),
     ("predictors", "predict", "--curves", "curves.csv"),
     ("physics", "3f2a", "--events", "events"),
@@ -147,8 +157,7 @@ def test_no_answer_is_told_apart_from_no_runs_and_without_the_login(
         door.stop()
     else:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri := uri.replace(QUOTED, "wr0ng-word"))
-    with own_spool(state_folder() / "spool", uri) as spool:
-        spool.append(LogMetrics("run", "t003", 1, {"val/loss": 1.0}, 0))
+    leave_waiting(catch_up.journal_folder(), uri, "c/k3")
     (tmp_path / "curves.csv").write_text("lr,loss_0,loss_1\n1,2,\n2,3,\n")
     write_store(tmp_path / "events", list(events(2)), {})
     for command in COMMANDS:

@@ -11,15 +11,18 @@ import pytest
 from mlflow import MlflowClient
 
 from mlpf_hpo.errors import StorageError, TrackingError
+from mlpf_hpo.tracking.catch_up import send_all, send_left
 from mlpf_hpo.tracking.client import artifact_root, connect, connect_to_read
-from mlpf_hpo.tracking.delivery import dataset_input
+from mlpf_hpo.tracking.entries import LogMetrics, OpenRun
+from mlpf_hpo.tracking.journal import Confirmed, Journal
 from mlpf_hpo.tracking.networks import find_network, network_file, register_network
-from mlpf_hpo.tracking.operations import LogMetrics
-from mlpf_hpo.tracking.replay import replay_all, replay_left
-from mlpf_hpo.tracking.spool import own_spool
+from mlpf_hpo.tracking.store_writes import dataset_input
 from tests.faults.file_systems import mounted
 
 EXPERIMENT = "mlpf/reference"
+OPENING = OpenRun(
+    "c/k", "t000", "reference", {"campaign_id": "c", "trial_key": "k"}, "t", {}, {}, None, None, 1
+)
 
 
 def address(folder: Path) -> str:
@@ -33,7 +36,8 @@ def project(tmp_path: Path) -> Path:
     folder.mkdir()
     client = connect(address(folder))
     location = f"{artifact_root(address(folder))}/{EXPERIMENT}"
-    run = client.create_run(client.create_experiment(EXPERIMENT, artifact_location=location))
+    experiment = client.create_experiment(EXPERIMENT, artifact_location=location)
+    run = client.create_run(experiment, tags=OPENING.identity)
     client.log_text(run.info.run_id, "told", "note.txt")
     data = dataset_input("abc", folder / "data")
     client.log_inputs(run.info.run_id, datasets=[data])
@@ -156,10 +160,14 @@ def test_a_read_only_copy_can_be_read_and_says_that_it_cannot_be_written(project
 
 
 def left(folder: Path, uri: str, run: str) -> Path:
-    """Leave an epoch of a run in a spool, as a killed driver does."""
-    with own_spool(folder / ".state/spool", uri) as spool:
-        spool.append(LogMetrics(run, "t000", 3, {"val/loss": 0.25}, 1_700_000_000_000))
-    return spool.path
+    """Leave an epoch of a run in a journal, as a killed driver does."""
+    journal = Journal(folder / ".state/journals/c.jsonl")
+    position = journal.append(OPENING)
+    journal.append(LogMetrics(OPENING.run, "t000", 3, {"val/loss": 0.25}, 1_700_000_000_000))
+    confirmed = Confirmed(journal, uri)
+    confirmed.advance(position)
+    journal.close()
+    return confirmed.path
 
 
 def losses(folder: Path, run: str) -> list[float]:
@@ -171,7 +179,7 @@ def test_what_waits_in_a_copy_is_sent_to_the_copy(project: Path) -> None:
     path = left(project, address(project), run)
     new = Path(shutil.copytree(project, project.with_name("new")))
     before = listing(project)
-    assert replay_left(connect(address(new)), new / ".state/spool") == 1
+    assert send_left(connect(address(new)), new / ".state/journals") == 1
     assert losses(new, run) == [0.25]
     assert listing(project) == before
     assert str(project) not in path.read_text()
@@ -184,18 +192,18 @@ def test_what_waits_by_the_old_path_never_goes_to_another_folder_unasked(
     run = the_run(connect(address(project)))
     new = project.with_name("new")
     (shutil.copytree if there else shutil.move)(project, new)
-    left(new, address(project), run)  # an absolute path: the database is not in a folder above the spool
+    left(new, address(project), run)  # an absolute path: the database is not in a folder above the journal
     monkeypatch.chdir(new)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     if not there:
-        assert list(replay_all(new / ".state/spool")) == [f"{address(new)}: 1 operations sent"]
+        assert list(send_all(new / ".state/journals")) == [f"{address(new)}: 1 entries sent"]
         assert losses(new, run) == [0.25]
         assert not project.exists()
         return
     with pytest.raises(TrackingError) as refused:
-        list(replay_all(new / ".state/spool"))
+        list(send_all(new / ".state/journals"))
     assert address(project) in str(refused.value)
     assert address(new) in str(refused.value)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address(project))
-    list(replay_all(new / ".state/spool"))
+    list(send_all(new / ".state/journals"))
     assert (losses(project, run), losses(new, run)) == ([0.25], [])

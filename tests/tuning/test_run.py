@@ -19,7 +19,7 @@ from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.journal import Journal
-from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tracking.writer import durable_writer
 from mlpf_hpo.tuning.ray_folder import LONGEST, remove_sessions, session_folder
 from mlpf_hpo.tuning.ray_session import Share, ray_session, share
 from mlpf_hpo.tuning.settings import ResourceParams
@@ -40,11 +40,12 @@ def ray_here(tmp_path_factory):
 def search(make_spec, tmp_path, empty_database):
     """Return a function that runs a search here and returns outcomes and MLflow's records."""
     shutil.copy(empty_database, tmp_path / "mlflow.db")
-    writer = RunWriter(connect(f"sqlite:///{tmp_path / 'mlflow.db'}"))
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
 
     def run(scheduler, n=4, epochs=3, resources=TWO, **more):
         specs = [make_spec(f"t{i:03d}", seed=i) for i in range(n)]
-        return run_search(writer, specs, scheduler, epochs, tmp_path / "state", resources, **more)
+        with durable_writer(tmp_path / "state" / "journals", 60.0, uri) as writer:
+            return run_search(writer, specs, scheduler, epochs, tmp_path / "state", resources, **more)
 
     return run
 
@@ -88,7 +89,7 @@ def test_ends_of_every_kind(ray_here, search, tmp_path, measured) -> None:
     assert seen[-1][:2] == (9, 9)
     assert "1 failed" in seen[-1][2]
     assert [done for done, *_ in seen] == sorted(done for done, *_ in seen)
-    journal = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").entries())
+    journal = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").results())
     assert len(journal) == sum(outcome.epochs for outcome in outcomes)
     measured(
         "trials",
@@ -178,7 +179,7 @@ def test_a_trial_goes_on_after_its_worker_died(ray_here, search, tmp_path, measu
     assert records[0].metrics["val/loss"] == (1.0, 0.5, 1 / 3, 0.25)
     assert records[0].timestamps == (1.0, 2.0, 3.0, 4.0)
     assert trained(tmp_path) == [[1, 2, 3, 4]] * 4
-    journal = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").entries())
+    journal = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").results())
     assert len(journal) == sum(outcome.epochs for outcome in outcomes)
     tags = connect(f"sqlite:///{tmp_path / 'mlflow.db'}").get_run(outcomes[0].run_id).data.tags
     assert tags["worker_deaths"] == "1"
@@ -230,7 +231,7 @@ def check_record(client, tmp_path, outcomes, records) -> None:
     assert all(epochs == sorted(set(epochs)) for epochs in trained(tmp_path))
     # What was decided is what a policy decides that was never interrupted and heard the same.
     policy = StoppingASHA(max_epochs=8, reduction_factor=4.0)
-    entries = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").entries())
+    entries = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").results())
     assert len(entries) == sum(outcome.epochs for outcome in outcomes)
     for entry in entries:
         assert policy.on_trial_result(entry.key, entry.epoch, entry.value) is entry.decision

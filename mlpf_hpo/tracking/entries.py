@@ -1,17 +1,24 @@
-"""What is written to MLflow, as data: it can be sent now, or kept in a file and sent later."""
+"""Entries of a journal: a run is opened, an epoch is reported, a run ends."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
+from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.search.result import Result
+from mlpf_hpo.search.scheduler import Decision, Stop
+from mlpf_hpo.target_metric import VALIDATION_LOSS
+
 STATUS = "trial_status"
-"""Tag of a run's status, one of `delivery.MLFLOW_STATUS`, or "running"."""
+"""Tag of a run's status, one of `store_writes.MLFLOW_STATUS`, or "running"."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class OpenRun:
     Attributes
     ----------
     run : str
-        Stand-in for the run's id, by which later operations name it until MLflow has given it one.
+        Name of the run within journals, whatever id a server gives it: its identity, joined.
     label : str
         What people call it: a trial's id.
     kind : str
@@ -36,6 +43,10 @@ class OpenRun:
         The data set, as an input of the run.
     moment_ms : int
         When it was opened, ms since 1970.
+    parent : str or None
+        Name of its parent run.
+    host : mapping or None
+        Record of the machine that works on it; of a parent, also for its trials.
     """
 
     run: str
@@ -48,6 +59,8 @@ class OpenRun:
     digest: str | None
     source: str | None
     moment_ms: int
+    parent: str | None = None
+    host: Mapping[str, Any] | None = None
 
     def told(self) -> str:
         """Return what this is, for people."""
@@ -64,6 +77,8 @@ def opening_of(
     digest: str | None,
     dataset_path: Path | None,
     moment_ms: int,
+    parent: str | None = None,
+    host: Mapping[str, Any] | None = None,
 ) -> OpenRun:
     """Return the opening of a run; values are written as MLflow keeps them, as text."""
     return OpenRun(
@@ -77,6 +92,8 @@ def opening_of(
         digest=digest,
         source=str(dataset_path) if dataset_path else None,
         moment_ms=moment_ms,
+        parent=parent,
+        host=host,
     )
 
 
@@ -87,13 +104,15 @@ class LogMetrics:
     Attributes
     ----------
     run, label : str
-        The run's id or its stand-in, and what people call it.
+        The run's name, see `OpenRun`, and what people call it.
     epoch : int
         Number of the epoch, from 1; 0 for numbers of the whole run.
     metrics : mapping
         Metric name -> value.
     moment_ms : int
         When it was measured, ms since 1970.
+    result : Result or None
+        What the scheduler saw and decided, where one did.
     """
 
     run: str
@@ -101,34 +120,11 @@ class LogMetrics:
     epoch: int
     metrics: Mapping[str, float]
     moment_ms: int
+    result: Result | None = None
 
     def told(self) -> str:
         """Return what this is, for people."""
         return f"epoch {self.epoch} of {self.label}" if self.epoch else f"the summary of {self.label}"
-
-
-@dataclass(frozen=True)
-class LogSeries:
-    """Log one metric of a run at many steps.
-
-    Attributes
-    ----------
-    run, label : str
-        The run's id or its stand-in, and what people call it.
-    metric : str
-        Its name.
-    points : sequence of (step, value, moment in ms since 1970)
-        By step; values are finite.
-    """
-
-    run: str
-    label: str
-    metric: str
-    points: Sequence[tuple[int, float, int]]
-
-    def told(self) -> str:
-        """Return what this is, for people."""
-        return f"{self.metric} of {self.label}"
 
 
 @dataclass(frozen=True)
@@ -138,9 +134,9 @@ class CloseRun:
     Attributes
     ----------
     run, label : str
-        The run's id or its stand-in, and what people call it.
+        The run's name, see `OpenRun`, and what people call it.
     status : str
-        One of ours, see `delivery.MLFLOW_STATUS`.
+        One of ours, see `store_writes.MLFLOW_STATUS`.
     tags : mapping
         What is to be told about the end.
     moment_ms : int
@@ -158,29 +154,26 @@ class CloseRun:
         return f"the end of {self.label} ({self.status})"
 
 
-Operation: TypeAlias = OpenRun | LogMetrics | LogSeries | CloseRun
+Entry: TypeAlias = OpenRun | LogMetrics | CloseRun
 
-NAMES: dict[str, type[Operation]] = {
-    "open": OpenRun,
-    "log": LogMetrics,
-    "series": LogSeries,
-    "close": CloseRun,
-}
+NAMES: dict[str, type[Entry]] = {"open": OpenRun, "log": LogMetrics, "close": CloseRun}
 
 
-def to_json(operation: Operation) -> dict[str, Any]:
-    """Return an operation as strict JSON can hold it: NaN and infinities as words."""
-    (name,) = (name for name, kind in NAMES.items() if isinstance(operation, kind))
-    content = dataclasses.asdict(operation)
-    if isinstance(operation, LogMetrics):
-        content["metrics"] = {
-            key: value if math.isfinite(value) else str(value) for key, value in operation.metrics.items()
-        }
+def to_json(entry: Entry) -> dict[str, Any]:
+    """Return an entry as strict JSON can hold it: NaN and infinities as words."""
+    (name,) = (name for name, kind in NAMES.items() if isinstance(entry, kind))
+    content = {key: value for key, value in vars(entry).items() if value is not None}
+    if isinstance(entry, LogMetrics):
+        content["metrics"] = {key: _finite(value) for key, value in entry.metrics.items()}
+        if entry.result is not None:
+            content["result"] = _result_record(entry.result)
+    elif isinstance(entry, OpenRun):
+        content |= {"digest": entry.digest, "source": entry.source}
     return {"do": name, **content}
 
 
-def from_json(content: Any) -> Operation:
-    """Return the operation that `to_json` wrote.
+def from_json(content: Any) -> Entry:
+    """Return the entry that `to_json` wrote, or the result that an earlier version kept alone.
 
     Raises
     ------
@@ -188,18 +181,57 @@ def from_json(content: Any) -> Operation:
         If it wrote none such.
     """
     try:
+        if "do" not in content:
+            return LogMetrics(str(content["key"]), str(content["key"]), 0, {}, 0, _parse_result(content))
         rest = {key: value for key, value in content.items() if key != "do"}
         if content["do"] == "log":
             rest["metrics"] = {key: float(value) for key, value in rest["metrics"].items()}
-        if content["do"] == "series":
-            rest["points"] = [(step, value, moment) for step, value, moment in rest["points"]]
+            if "result" in rest:
+                rest["result"] = _parse_result(rest["result"])
         return NAMES[content["do"]](**rest)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"not an operation: {error!r}") from None
+        raise ValueError(repr(error)) from None
 
 
-def summary(operations: Iterable[Operation]) -> str:
-    """Return what operations hold, for people.
+def _result_record(result: Result) -> dict[str, Any]:
+    stop = None
+    if result.stop is not None:
+        stop = {**vars(result.stop), "value": _finite(result.stop.value)}
+        if result.stop.prediction is not None:
+            predicted = dataclasses.asdict(result.stop.prediction)
+            stop["prediction"] = {
+                name: _finite(value if isinstance(value, float) else float(value[0]))
+                for name, value in predicted.items()
+            }
+    value, decision = _finite(result.value), result.decision.value
+    return {**vars(result), "value": value, "decision": decision, "stop": stop}
+
+
+def _parse_result(content: Mapping[str, Any]) -> Result:
+    stop = content["stop"]
+    if stop is not None:
+        predicted = stop["prediction"]
+        if predicted is not None:
+            mean, lower, upper = (np.array([float(predicted[name])]) for name in ("mean", "lower", "upper"))
+            predicted = Prediction(mean, lower, upper, coverage=predicted["coverage"])
+        stop = Stop(**{**stop, "value": float(stop["value"]), "prediction": predicted})
+    return Result(
+        str(content["key"]),
+        int(content["epoch"]),
+        content.get("metric", VALIDATION_LOSS.metric),
+        float(content["value"]),
+        Decision(content["decision"]),
+        stop,
+    )
+
+
+def _finite(value: float) -> float | str:
+    """Return what strict JSON can hold."""
+    return value if math.isfinite(value) else str(value)
+
+
+def summary(entries: Iterable[Entry]) -> str:
+    """Return what entries hold, for people.
 
     Examples
     --------
@@ -209,9 +241,9 @@ def summary(operations: Iterable[Operation]) -> str:
     """
     epochs: dict[str, list[int]] = defaultdict(list)
     others = 0
-    for operation in operations:
-        if isinstance(operation, LogMetrics) and operation.epoch:
-            epochs[operation.label].append(operation.epoch)
+    for entry in entries:
+        if isinstance(entry, LogMetrics) and entry.epoch:
+            epochs[entry.label].append(entry.epoch)
         else:
             others += 1
     parts = []

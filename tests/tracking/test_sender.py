@@ -10,19 +10,24 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlpf_hpo.errors import StorageError, TrackingError
-from mlpf_hpo.tracking import replay
-from mlpf_hpo.tracking import spool as spools
-from mlpf_hpo.tracking.delivery import BREAKS, Delivery
+from mlpf_hpo.errors import BusyError, DataError, StorageError, TrackingError
+from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.search.result import Result
+from mlpf_hpo.search.scheduler import Decision, Stop
+from mlpf_hpo.tracking import catch_up
+from mlpf_hpo.tracking.entries import CloseRun, LogMetrics, OpenRun, from_json, to_json
+from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError, translate_errors
-from mlpf_hpo.tracking.operations import CloseRun, LogMetrics, OpenRun, from_json, to_json
-from mlpf_hpo.tracking.outbox import Outbox
+from mlpf_hpo.tracking.sender import Sender
+from mlpf_hpo.tracking.store_writes import BREAKS, StoreWrites
 from tests.tracking.fakes import LATE, LOST, OK, REFUSED, UNANSWERED, FakeMlflow
 
 EPOCHS = {"a": 2, "b": 3}
@@ -45,28 +50,28 @@ def live(folder: Path, client: FakeMlflow, order: list[str], seconds: float, tor
     """Live a driver's life: send what is left, write in `order`, be killed later, perhaps within a line."""
     _resume(folder, client)
     todo = {trial: actions(trial) for trial in EPOCHS if not _finished(client, trial)}
-    delivery = Delivery(client)
-    with spools.own_spool(folder, delivery.uri) as spool, Outbox(delivery, spool, 0.02, 0.0) as outbox:
-        names: dict[str, str] = {}
+    with Sender(StoreWrites(client), folder, 0.02, 0.0) as sender:
+        shipment = _until_answered(lambda: sender.take_up("c"))
         for trial in order:
-            for operation in todo.get(trial, [])[:1]:
+            for entry in todo.get(trial, [])[:1]:
                 todo[trial].pop(0)
-                run = names.get(trial, operation.run)
-                sent = outbox.put(type(operation)(**{**vars(operation), "run": run}))
-                names[trial] = sent or run
+                sender.put(entry)
         time.sleep(seconds)
-        outbox._stopped = True  # no sender survives a kill
+        sender._stopped = True  # no sender survives a kill
         rest = next((left[0] for left in todo.values() if left), None)
         if rest is not None:
             line = json.dumps(to_json(rest)).encode()
-            os.write(spool._file.fileno(), line[: int(torn * len(line))])
+            os.write(shipment.journal._file, line[: int(torn * len(line))])
 
 
 def _resume(folder: Path, client: FakeMlflow) -> None:
+    _until_answered(lambda: catch_up.send_left(client, folder))
+
+
+def _until_answered(question):
     for _ in range(200):
         with suppress(UnreachableError):
-            replay.replay_left(client, folder)
-            return
+            return question()
     raise AssertionError("the faults never end")
 
 
@@ -109,7 +114,7 @@ def test_failures_and_kills_leave_no_trace(faults, lives) -> None:
         client.catch_up()
         live(Path(folder), client, ["a", "b"] * 6, 0.0, 0.0)
         client.catch_up()
-        delivery = Delivery(client)
+        delivery = StoreWrites(client)
         _resume(Path(folder), client)
         for trial in EPOCHS:
             delivery.doubt("campaign", {"campaign_id": "c", "trial_key": trial})
@@ -122,7 +127,7 @@ def test_an_epoch_that_is_trained_again_stands_once() -> None:
     client = FakeMlflow()
     opening, *epochs = actions("b")[:-1]
     for moment in (0, 5):
-        delivery = Delivery(client)  # another driver
+        delivery = StoreWrites(client)  # another driver
         for operation in (opening, *epochs):
             later = {"moment_ms": operation.moment_ms + moment}
             delivery.perform(type(operation)(**{**vars(operation), **later}), again=True)
@@ -135,40 +140,45 @@ def test_an_epoch_that_is_trained_again_stands_once() -> None:
 
 
 @pytest.fixture
-def outbox(tmp_path):
-    """Return a function that makes an outbox over a store with faults."""
+def sender(tmp_path):
+    """Return a function that makes a sender to a store with faults."""
 
-    def make(faults, patience=0.2, retry=0.01) -> Outbox:
-        delivery = Delivery(FakeMlflow(faults))
-        return Outbox(delivery, spools.own_spool(tmp_path, delivery.uri), patience, retry)
+    def make(faults, patience=0.2, retry=0.01) -> Sender:
+        return Sender(StoreWrites(FakeMlflow(faults)), tmp_path, patience, retry)
 
     return make
 
 
-def test_while_mlflow_hangs_nobody_waits_and_all_arrives_in_order(outbox, tmp_path) -> None:
+def waiting(folder: Path) -> list:
+    """Return what waits in a folder."""
+    return [entry for left in catch_up.waiting(folder).values() for entry in left]
+
+
+def test_while_mlflow_hangs_nobody_waits_and_all_arrives_in_order(sender, tmp_path) -> None:
     """It hangs at once, and again after three: until all is confirmed, all stays in the file."""
     written = [operation for trial in EPOCHS for operation in actions(trial)]
     gates, calls = {1: threading.Event(), 4: threading.Event()}, itertools.count(1)
-    with outbox([]) as box:
-        perform = box.delivery.perform
+    with sender([]) as box:
+        perform = box.store.perform
 
         def hanging(*args):
             gate = gates.get(next(calls))
             assert gate is None or gate.wait(60)
             return perform(*args)
 
-        box.delivery.perform = hanging
+        box.store.perform = hanging
         runs = [box.put(operation) for operation in written]
         assert runs == [None] * len(runs), "all was taken while nothing was answered"
         gates[1].set()
         with pytest.raises(TrackingError):
             box.settle(0.3)
-        ((_, waiting),) = spools.contents(tmp_path).values()
-        assert list(map(to_json, waiting)) == list(map(to_json, written))
+        # What is confirmed may be in the file all the same: three had gone when it hung again.
+        assert list(map(to_json, waiting(tmp_path))) == list(map(to_json, written[3:]))
+        assert list(map(to_json, Journal(tmp_path / "c.jsonl").entries())) == list(map(to_json, written))
         gates[4].set()
         box.settle(60)
-        assert spools.contents(tmp_path) == {}
-    check_record(box.delivery.client)
+        assert waiting(tmp_path) == []
+    check_record(box.store.client)
 
 
 @pytest.mark.parametrize("delay", [2, 3])
@@ -176,14 +186,14 @@ def test_a_run_that_is_made_late_leaves_no_twin(delay) -> None:
     """It may be older than the run that has the epochs, or younger."""
     opening, first, *rest = actions("a")
     client = FakeMlflow([OK, OK, OK, LATE], delay)
-    delivery = Delivery(client)
+    delivery = StoreWrites(client)
     with pytest.raises(UnreachableError):
         delivery.perform(opening)
     run_id = delivery.perform(opening)
     delivery.perform(first)
     assert len(client.runs) == 2
     assert (min(client.runs) == run_id) is (delay == 3)
-    later = Delivery(client)  # the driver was killed
+    later = StoreWrites(client)  # the driver was killed
     assert later.perform(opening) == run_id
     for operation in (first, *rest):
         later.perform(operation)
@@ -194,41 +204,42 @@ def test_a_run_that_is_made_late_leaves_no_twin(delay) -> None:
     assert [step for name, step, *_ in client.runs[run_id].points if name == "val/loss"] == [1, 2]
 
 
-def test_a_server_that_stays_away_is_told_with_all_that_waits(outbox, tmp_path) -> None:
-    with outbox([LOST] * 10_000) as box:
+def test_a_server_that_stays_away_is_told_with_all_that_waits(sender, tmp_path) -> None:
+    with sender([LOST] * 10_000) as box:
         for operation in actions("b"):
             box.put(operation)
         with pytest.raises(
             TrackingError, match=r"3 epochs of 1 run \(b: 1-3\) and 2 other entries wait in"
         ) as told:
             box.settle(0.1)
-    assert "mlpf-hpo spool replay" in str(told.value)
+    assert "mlpf-hpo tracking send" in str(told.value)
     assert str(tmp_path) in str(told.value)
 
 
-def test_a_refusal_is_raised_at_once_or_kept_aside(outbox, tmp_path) -> None:
+def test_a_refusal_is_raised_at_once_or_kept_aside(sender, tmp_path) -> None:
     opening, first, *_ = actions("a")
-    with outbox([REFUSED]) as box, pytest.raises(TrackingError, match="refuses the run of a: no such thing"):
+    with sender([REFUSED]) as box, pytest.raises(TrackingError, match="refuses the run of a: no such thing"):
         box.put(opening)
-    assert spools.contents(tmp_path) == {}
-    with outbox([LOST, REFUSED]) as box:
+    assert waiting(tmp_path) == []
+    (tmp_path / "c.jsonl").unlink()
+    with sender([LOST, REFUSED]) as box:
         box.put(opening)
         box.put(first)  # nobody waits for the answer
-        with pytest.raises(TrackingError, match=r"refused 2 operation\(s\), kept in .*\.refused; the first"):
+        with pytest.raises(TrackingError, match=r"refused 2 entries, kept in .*\.refused; the first"):
             box.settle(10)
         box.settle(0)
     (file,) = tmp_path.glob("*.refused")
     kept = [json.loads(line) for line in file.read_text().splitlines()]
-    assert [from_json(entry["operation"]) for entry in kept] == [opening, first]
+    assert [from_json(line["entry"]) for line in kept] == [opening, first]
     assert "no such thing" in kept[0]["why"]
     assert "its run could not be opened" in kept[1]["why"]
-    assert any("2 operation(s) that MLflow refused" in line for line in replay.show(tmp_path))
+    assert any("2 entries that MLflow refused" in line for line in catch_up.show(tmp_path))
 
 
 def test_an_operation_over_which_the_server_breaks_does_not_wait_for_ever() -> None:
     from mlflow.exceptions import MlflowException
 
-    delivery = Delivery(FakeMlflow())
+    delivery = StoreWrites(FakeMlflow())
 
     def breaks(*args, **kwargs):
         raise MlflowException("API request failed: too many 500 error responses")
@@ -247,7 +258,7 @@ def test_a_server_that_comes_back_right_after_a_failure_breaks_over_nothing() ->
     """While it is away every request fails alike; it may be back for the question how it is."""
     from mlflow.exceptions import MlflowException
 
-    delivery = Delivery(FakeMlflow())
+    delivery = StoreWrites(FakeMlflow())
 
     def fails(*args, **kwargs):
         raise MlflowException("API request failed with exception HTTPConnectionPool")
@@ -279,52 +290,139 @@ def test_a_full_disk_names_the_database() -> None:
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
 
 
-def test_a_spool_belongs_to_one_process_and_keeps_no_password(tmp_path) -> None:
-    uri = "postgresql+psycopg://me:secret@host/runs"
-    with spools.own_spool(tmp_path, uri) as first, spools.own_spool(tmp_path, uri) as second:
-        assert first.path != second.path
-        first.append(actions("a")[0])
-        assert list(spools.left_spools(tmp_path, uri)) == [], "both are held"
-        assert b"secret" not in first.path.read_bytes()
-        assert b"me" not in first.path.read_bytes().splitlines()[0]
-        assert "me" not in first.path.name.split("-")
-    assert [spool.path for spool in spools.left_spools(tmp_path, uri)] == [first.path, second.path]
-    assert list(replay.show(tmp_path)) == [
-        f"{first.path}: 1 other entry for postgresql+psycopg://host/runs; send with: mlpf-hpo spool replay"
-    ]
+def test_a_journal_belongs_to_one_process_and_what_it_sends_keeps_no_password(tmp_path) -> None:
+    client = FakeMlflow()
+    client.tracking_uri = "postgresql+psycopg://me:secret@host/runs"
+    with Sender(StoreWrites(client), tmp_path) as first, Sender(StoreWrites(client), tmp_path) as second:
+        first.put(actions("a")[0])
+        with pytest.raises(BusyError, match=r"c\.jsonl: another process writes this journal"):
+            second.put(actions("a")[1])
+        first.store.client.faults = iter([LOST] * 10_000)
+        first.put(actions("a")[1])
+        assert catch_up.send_left(client, tmp_path) == 0, "it is held"
+    (told,) = catch_up.show(tmp_path)
+    assert told == (
+        f"{tmp_path}/c.jsonl: 1 epoch of 1 run (a: 1) for postgresql+psycopg://host/runs; send with: "
+        "mlpf-hpo tracking send"
+    )
+    for file in tmp_path.iterdir():
+        assert b"secret" not in file.read_bytes()
+        assert b"me" not in file.read_bytes().partition(b"tracking_uri")[2]
+        assert "me" not in file.name.split("-")
 
 
 def test_a_spool_of_an_earlier_version_which_names_a_user_is_sent_and_removed(tmp_path) -> None:
-    old = tmp_path / "postgresql-psycopg-me-host-runs-00c0ffee.jsonl"
-    waiting = json.dumps(to_json(actions("a")[0]))
-    old.write_text(f'{{"tracking_uri": "postgresql+psycopg://me@host/runs?password="}}\n{waiting}\n')
-    assert list(spools.left_spools(tmp_path, "http://elsewhere")) == []
-    (told,) = replay.show(tmp_path)
-    assert "for postgresql+psycopg://host/runs;" in told
-    for spool in spools.left_spools(tmp_path, "postgresql+psycopg://other:secret@host/runs"):
-        assert list(spool.operations()) == [actions("a")[0]]
-        spool.clear()
+    folder = tmp_path / "journals"
+    old = tmp_path / "spool" / "postgresql-psycopg-me-host-runs-00c0ffee.jsonl"
+    old.parent.mkdir()
+    lines = [
+        {"tracking_uri": "postgresql+psycopg://me@host/runs?password="},
+        *map(to_json, actions("a")[:2]),
+        {"do": "nothing"},
+    ]
+    old.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"do": "lo')
+    client = FakeMlflow()
+    assert catch_up.send_left(client, folder) == 0
+    (told,) = catch_up.show(folder)
+    assert "1 epoch of 1 run (a: 1) and 1 other entry for postgresql+psycopg://host/runs;" in told
+    client.tracking_uri = "postgresql+psycopg://other:secret@host/runs"
+    assert catch_up.send_left(client, folder) == 2
     assert not old.exists()
+    assert "nothing" in old.with_suffix(".refused").read_text()
+    (run,) = client.runs.values()
+    assert [step for _, step, *_ in run.points] == [1, 1]
 
 
 def test_a_torn_line_is_dropped_and_nothing_is_written_onto_it(tmp_path) -> None:
     first, second, *_ = actions("a")
-    with spools.own_spool(tmp_path, "http://x") as spool:
-        spool.append(first)
-        os.write(spool._file.fileno(), b'{"do": "lo')
-    with spools.own_spool(tmp_path, "http://x") as spool:
-        assert list(spool.operations()) == [first]
-        spool.append(second)
-    assert spools.contents(tmp_path) == {spool.path: ("http://x", [first, second])}
+    journal = Journal(tmp_path / "c.jsonl")
+    journal.append(first)
+    os.write(journal._file, b'{"do": "lo')
+    assert list(journal.entries()) == [first]
+    journal.append(second)
+    assert list(journal.entries()) == [first, second]
+    journal.close()
+    content = journal.path.read_bytes()
+    journal.path.write_bytes(content[:-7])
+    later = Journal(journal.path)
+    assert list(later.entries()) == [first]
+    later.append(second)
+    assert journal.path.read_bytes() == content
 
 
-def test_a_line_that_is_no_operation_is_kept_aside(tmp_path) -> None:
+def test_a_damaged_line_is_named_and_nothing_behind_it_is_sent(tmp_path) -> None:
     client = FakeMlflow()
-    with spools.own_spool(tmp_path, client.tracking_uri) as spool:
-        spool.append(actions("a")[0])
-        os.write(spool._file.fileno(), b'{"do": "nothing"}\n')
-        spool.append(actions("a")[1])
-    assert replay.replay_left(client, tmp_path) == 2
-    assert "nothing" in spool.refused.read_text()
-    (run,) = client.runs.values()
-    assert [step for _, step, *_ in run.points] == [1, 1]
+    journal = Journal(tmp_path / "c.jsonl")
+    journal.append(actions("a")[0])
+    os.write(journal._file, b'{"do": "nothing"}\n')
+    journal.append(actions("a")[1])
+    journal.close()
+    with pytest.raises(DataError, match=r"c\.jsonl, line 2: not an entry of a journal"):
+        catch_up.send_left(client, tmp_path)
+    assert client.runs == {}
+    (told,) = catch_up.show(tmp_path)
+    assert "c.jsonl, line 2" in told
+
+
+@pytest.mark.parametrize("lost", ["the place", "the store", "a run"])
+def test_what_is_lost_is_made_again_from_the_journal(tmp_path, lost) -> None:
+    client = FakeMlflow()
+    with Sender(StoreWrites(client), tmp_path) as sender:
+        for entry in [*actions("a"), *actions("b")]:
+            sender.put(entry)
+    before = client
+    if lost == "the place":
+        next(tmp_path.glob("c.*.sent")).unlink()
+    elif lost == "the store":
+        client = FakeMlflow()
+    else:
+        next(iter(client.runs.values())).deleted = True
+    with Sender(StoreWrites(client), tmp_path) as sender:
+        sender.take_up("c")
+        if lost == "a run":  # its trial goes on, as the store does not say that it has ended
+            sender.put(actions("a")[0])
+            sender.put(actions("a")[-1])
+    check_record(client)
+    assert len(before.runs) == (3 if lost == "a run" else 2)
+
+
+def test_what_happened_to_a_run_elsewhere_stays(tmp_path) -> None:
+    """Another machine has trained the trial to its end: what this one sends again comes too late."""
+    client = FakeMlflow()
+    opening, first, *_ = actions("a")
+    killed = CloseRun(opening.run, "a", "killed", {"reason": "interrupted"}, 1500)
+    with Sender(StoreWrites(client), tmp_path) as sender:
+        for entry in (opening, first, killed):
+            sender.put(entry)
+    elsewhere = StoreWrites(client)
+    for entry in (replace(opening, moment_ms=1600), *actions("a")[1:]):
+        elsewhere.perform(entry)
+    for name in EPOCHS:
+        if name != "a":
+            for entry in actions(name):
+                elsewhere.perform(entry)
+    next(tmp_path.glob("c.*.sent")).unlink()
+    with Sender(StoreWrites(client), tmp_path) as sender:
+        sender.take_up("c")
+    check_record(client)
+    assert {run.tags.get("reason") for run in client.runs.values()} == {"done"}
+
+
+def test_results_come_back_as_they_were_and_those_of_earlier_versions_too(tmp_path) -> None:
+    predicted = Prediction(np.array([0.5]), np.array([0.25]), np.array([math.inf]), coverage=0.9)
+    stops = [None, Stop("t1", 2, math.nan, "prediction", 0.75, predicted)]
+    journal = Journal(tmp_path / "c.jsonl")
+    old = {"metric": "val/loss", "key": "k0", "epoch": 1, "value": "nan", "decision": "pause", "stop": None}
+    journal.path.write_text(json.dumps(old) + "\n")
+    results = [Result("k1", e, "acc", 1 / 3, Decision.STOP, stop) for e, stop in enumerate(stops, start=1)]
+    for result in results:
+        journal.append(LogMetrics("c/k1", "t1", result.epoch, {"acc": 1 / 3}, 5, result))
+    first, *found = journal.results()
+    assert (first.key, first.epoch, first.metric, first.decision) == ("k0", 1, "val/loss", Decision.PAUSE)
+    assert math.isnan(first.value)
+    assert repr(found) == repr(results)
+    client = FakeMlflow()
+    with Sender(StoreWrites(client), tmp_path) as sender:
+        journal.close()
+        with pytest.raises(TrackingError, match="epoch 1 of t1: its run could not be opened"):
+            sender.take_up("c")

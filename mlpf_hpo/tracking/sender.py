@@ -1,0 +1,344 @@
+"""The sender: brings a store up to date from journals, while trials go on.
+
+Every entry is in its journal before it is sent, and confirmed when MLflow has taken it; one thread sends all,
+in order. So a kill at any moment loses none, and nobody who writes waits longer than a moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from mlpf_hpo.errors import StorageError, TrackingError
+from mlpf_hpo.tracking.entries import Entry, OpenRun, summary, to_json
+from mlpf_hpo.tracking.journal import Confirmed, Journal, RunState
+from mlpf_hpo.tracking.mlflow_errors import UnreachableError
+from mlpf_hpo.tracking.store_writes import StoreWrites
+
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 2.0
+"""How long the writer of an entry waits for MLflow; after that nobody waits until it is back."""
+
+RETRY_SECONDS = 2.0
+"""How long after a failure the sender tries again."""
+
+
+class Shipment:
+    """A journal on its way to a store.
+
+    Parameters
+    ----------
+    journal : Journal
+        The journal; it is held by this process until `close`.
+    store : StoreWrites
+        Where to.
+
+    Raises
+    ------
+    BusyError, StorageError
+        As `Journal.hold` does.
+    DataError
+        If a line of the journal is damaged.
+    """
+
+    def __init__(self, journal: Journal, store: StoreWrites) -> None:
+        self.journal = journal
+        self.store = store
+        journal.hold()
+        self.confirmed = Confirmed(journal, store.uri)
+        self.runs = journal.runs()
+        self.refusals: list[Exception] = []
+
+    def append(self, entry: Entry) -> int:
+        """Put an entry on record and return the position of its end."""
+        end = self.journal.append(entry)
+        self.runs.setdefault(entry.run, RunState()).take(entry)
+        return end
+
+    def catch_up(self, afresh: bool = False) -> int:
+        """Send what the store has not confirmed, or everything; return how many entries.
+
+        A store that has lost the runs, or is another one, gets all of them.
+
+        Raises
+        ------
+        UnreachableError
+            If MLflow stops answering.
+        TrackingError
+            If it refuses something: that is kept beside the journal.
+        """
+        openings = [state.opening for state in self.runs.values() if state.opening]
+        for opening in openings:
+            self.store.know(opening)
+        parents = [opening.run for opening in openings if opening.parent is None]
+        position = 0 if afresh else self.confirmed.position
+        if parents and all("/" in self.store.run_id(run) for run in parents):
+            position = 0
+        before = position and {
+            entry.run for end, entry in self.journal.positions() if end <= position and _is_epoch(entry)
+        }
+        self.store.sent_before(before or (), self.journal)
+        sent = 0
+        for end, entry in self.journal.positions(position):
+            try:
+                self.store.perform(entry, again=True, journal=self.journal)
+            except (UnreachableError, StorageError):
+                raise
+            except TrackingError as error:
+                self.set_aside(entry, error)
+            self.confirmed.advance(end)
+            sent += 1
+        self.store.remove_twins()
+        self.raise_refusals()
+        return sent
+
+    def set_aside(self, entry: Entry, why: Exception) -> None:
+        """Keep what MLflow refuses where people find it."""
+        self.refusals.append(why)
+        self.journal.set_aside({"why": str(why), "entry": to_json(entry)})
+
+    def raise_refusals(self) -> None:
+        """Raise what was refused while nobody waited for the answer, once."""
+        refusals, self.refusals = self.refusals, []
+        raise_refusals(refusals, self.journal)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.journal.close()
+        self.confirmed.close()
+
+
+def raise_refusals(refusals: Sequence[Exception], journal: Journal) -> None:
+    """Raise what MLflow refused of a file, if it refused anything.
+
+    Raises
+    ------
+    TrackingError
+        Which says how much there is, where it is kept, and why the first was refused.
+    """
+    if refusals:
+        raise TrackingError(
+            f"MLflow refused {len(refusals)} entries, kept in {journal.refused}; the first: {refusals[0]}"
+        )
+
+
+def _is_epoch(entry: Entry) -> bool:
+    return getattr(entry, "epoch", 0) > 0
+
+
+@dataclass
+class _Ticket:
+    """An entry on its way, and what became of it."""
+
+    entry: Entry
+    shipment: Shipment
+    end: int
+    again: bool = False
+    attended: bool = False
+    done: bool = False
+    run_id: str | None = None
+    error: Exception | None = None
+
+
+@dataclass
+class Sender:
+    """Sends entries in order, by a thread of its own, for as long as the `with` block lasts.
+
+    Parameters
+    ----------
+    store : StoreWrites
+        Where to.
+    folder : Path
+        Folder of journals.
+    patience_seconds, retry_seconds : float
+        See `PATIENCE_SECONDS` and `RETRY_SECONDS`.
+    """
+
+    store: StoreWrites
+    folder: Path
+    patience_seconds: float = PATIENCE_SECONDS
+    retry_seconds: float = RETRY_SECONDS
+    _shipments: dict[str, Shipment] = field(default_factory=dict)
+    _waiting: deque[_Ticket] = field(default_factory=deque)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _trouble: Exception | None = None
+    _since: float = 0.0
+    _reported: bool = False
+    _stopped: bool = False
+
+    def take_up(self, campaign_id: str) -> Shipment:
+        """Return the journal of a campaign, of which the store has everything now.
+
+        Raises
+        ------
+        BusyError, StorageError, TrackingError, DataError
+            As `Shipment` and its `catch_up` do.
+        """
+        shipment = self._shipments.get(campaign_id)
+        if shipment is not None and shipment.journal.path.exists():
+            return shipment
+        if shipment is not None:
+            shipment.close()
+        journal = Journal(self.folder / f"{campaign_id}.jsonl")
+        shipment = self._shipments[campaign_id] = Shipment(journal, self.store)
+        sent = shipment.catch_up()
+        if sent:
+            log.warning("%d entries of %s are now in MLflow", sent, journal.path)
+        return shipment
+
+    def epochs_of(self, run: str) -> int:
+        """Return the last epoch of a run that is on record."""
+        state = self.take_up(run.partition("/")[0]).runs.get(run)
+        return state.epochs if state else 0
+
+    def put(self, entry: Entry) -> str | None:
+        """Put an entry on record and send it, or leave that to the thread; return the run's id if opened.
+
+        Raises
+        ------
+        TrackingError
+            If MLflow refuses it at once.
+        StorageError
+            If journal or database cannot be written.
+        """
+        shipment = self.take_up(entry.run.partition("/")[0])
+        with self._changed:
+            if isinstance(self._trouble, StorageError):
+                raise self._trouble
+            ticket = _Ticket(entry, shipment, shipment.append(entry), attended=self._trouble is None)
+            self._waiting.append(ticket)
+            self._changed.notify_all()
+            if ticket.attended:
+                self._changed.wait_for(
+                    lambda: ticket.done or self._trouble is not None, self.patience_seconds
+                )
+                ticket.attended = False
+            if not ticket.done and self._trouble is None:
+                self._note(UnreachableError(f"no answer within {self.patience_seconds:g} s"))
+            elif isinstance(self._trouble, StorageError):
+                raise self._trouble
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.run_id
+
+    def open_now(self, opening: OpenRun) -> str:
+        """Open a run in the store, put that on record, and return the run's id; to be called when settled.
+
+        Raises
+        ------
+        TrackingError, StorageError
+            If MLflow does not answer, or refuses; then nothing is on record.
+        """
+        shipment = self.take_up(opening.run.partition("/")[0])
+        run_id = str(self.store.perform(opening, journal=shipment.journal))
+        shipment.confirmed.advance(shipment.append(opening))
+        return run_id
+
+    def settle(self, seconds: float) -> None:
+        """Wait until MLflow has everything.
+
+        Raises
+        ------
+        TrackingError
+            If it does not answer for so long, or refused something; the message says what is where.
+        """
+        with self._changed:
+            if self._trouble is not None:
+                log.warning("waiting up to %.0f s for MLflow to come back", seconds)
+            self._changed.wait_for(
+                lambda: not self._waiting or isinstance(self._trouble, StorageError), timeout=seconds
+            )
+            if isinstance(self._trouble, StorageError):
+                raise self._trouble
+            if self._waiting:
+                self._reported = True
+                raise TrackingError(self._report())
+        for shipment in self._shipments.values():
+            shipment.raise_refusals()
+
+    def __enter__(self) -> Sender:
+        self._thread = threading.Thread(target=self._send, name="mlflow-sender", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not self._waiting or self._trouble is not None, self.patience_seconds
+            )
+            self._stopped = True
+            if self._waiting and not self._reported:
+                log.warning("%s", self._report())
+            self._changed.notify_all()
+        # It may be waiting for an answer; what it sends is in the journal.
+        self._thread.join(self.patience_seconds)
+        for shipment in self._shipments.values():
+            shipment.close()
+
+    def _send(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopped)
+                if self._stopped:
+                    return
+                ticket = self._waiting[0]
+            try:
+                journal = ticket.shipment.journal
+                ticket.run_id = self.store.perform(ticket.entry, ticket.again, journal)
+            except (UnreachableError, StorageError) as error:
+                ticket.again = True
+                with self._changed:
+                    self._note(error)
+                    self._changed.wait_for(lambda: self._stopped, self.retry_seconds)
+                continue
+            except Exception as error:
+                ticket.error = error
+            with self._changed:
+                try:
+                    self._confirm(ticket)
+                except StorageError as error:  # whoever writes next learns of it; it may be sent again
+                    self._note(error)
+                    return
+
+    def _confirm(self, ticket: _Ticket) -> None:
+        if self._stopped:  # the journal may be another process's by now: let it be sent once more
+            return
+        if ticket.error is not None and not ticket.attended:
+            defect = None if isinstance(ticket.error, TrackingError) else ticket.error
+            log.error("%s; kept in %s", ticket.error, ticket.shipment.journal.refused, exc_info=defect)
+            ticket.shipment.set_aside(ticket.entry, ticket.error)
+        ticket.shipment.confirmed.advance(ticket.end)
+        self._waiting.popleft()
+        if not self._waiting:
+            if self._trouble is not None:
+                log.warning("MLflow is back and has everything")
+            self._trouble = None
+        ticket.done = True
+        self._changed.notify_all()
+
+    def _note(self, trouble: Exception) -> None:
+        """Take note that MLflow is away, and wake whoever waits for it."""
+        if self._trouble is None:
+            self._since = time.monotonic()
+            log.warning("%s; trials go on, their metrics wait in %s", trouble, self.folder)
+        self._trouble = trouble
+        self._changed.notify_all()
+
+    def _report(self) -> str:
+        trouble = self._trouble or UnreachableError("no answer")
+        since = f"for {time.monotonic() - self._since:.0f} s" if self._since else "yet"
+        where = ", ".join(sorted({str(ticket.shipment.journal.path) for ticket in self._waiting}))
+        return (
+            f"MLflow has not answered {since} ({trouble}): "
+            f"{summary(ticket.entry for ticket in self._waiting)} wait in {where}. Nothing is "
+            "lost: when it is back, `mlpf-hpo tracking send` sends them, and so does this stage, run again"
+        )
