@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 STATE = ".state"
-"""Checkpoints, journals, spools, pools of collisions, answers of paid devices; as help texts write it."""
+"""Checkpoints, journals, pools of collisions, answers of paid devices; as help texts write it."""
 
 POOLS = "pools"
 """Minimum-bias collisions within a folder of state, kept for the next time."""

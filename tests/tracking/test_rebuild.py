@@ -1,0 +1,170 @@
+"""A database that was lost is made again from the journals: what SQL finds in it is what it held before."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mlpf_hpo.cli.app import app
+from mlpf_hpo.config import parse_params
+from mlpf_hpo.errors import TrackingError
+from mlpf_hpo.tracking import overview
+from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.ranking import best_trials
+from mlpf_hpo.tracking.writer import durable_writer
+from mlpf_hpo.tuning.campaign import collect_curves, run_campaign
+from mlpf_hpo.tuning.ray_session import ray_session
+from tests.tuning.conftest import empty_database, stores
+from tests.tuning.toys import TWO, toy
+
+__all__ = ["empty_database", "stores"]
+
+QUESTIONS = {
+    "runs": "select r.name, e.name, status, start_time, end_time, r.lifecycle_stage, run_uuid"
+    " from runs r join experiments e using (experiment_id)",
+    "params": "select key, value, run_uuid from params",
+    "tags": "select key, value, run_uuid from tags where key != 'driver_heartbeat'",
+    "metrics": "select key, step, value, is_nan, timestamp, run_uuid from metrics",
+    "latest": "select key, step, value, is_nan, timestamp, run_uuid from latest_metrics",
+    "data": "select d.name, d.digest, d.dataset_source, i.destination_id"
+    " from datasets d join inputs i on d.dataset_uuid = i.source_id",
+}
+
+
+def content(database: Path) -> dict[str, list[tuple]]:
+    """Return everything that a database holds of runs; their ids are replaced by their names."""
+    with closing(sqlite3.connect(database)) as connection:
+        names = dict(connection.execute("select run_uuid, name from runs"))
+        found = {what: connection.execute(query).fetchall() for what, query in QUESTIONS.items()}
+
+    def named(value):
+        for run_id, name in names.items() if isinstance(value, str) else ():
+            value = value.replace(run_id, name)
+        return value
+
+    assert len(set(names.values())) == len(names)
+    return {what: sorted((tuple(map(named, row)) for row in rows), key=repr) for what, rows in found.items()}
+
+
+def curve(number: int, epoch: int) -> float:
+    if number == 2 and epoch == 3:
+        return float("nan")
+    return number + 1 / epoch
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, empty_database, stores):
+    """Yield a folder in which a campaign was trained, interrupted in between."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copy(empty_database, folder / "mlflow.db")
+    params = parse_params(
+        {"campaign": {"trials": 4, "epochs": 4}, "resources": {"concurrency": 2, "gpus_per_trial": 0}}
+    )
+    (folder / "data").mkdir()
+
+    def campaign():
+        return run_campaign(params, stores[0].parent, folder / ".state", train=toy(curve))
+
+    with pytest.MonkeyPatch.context() as patch, ray_session(folder / "ray", TWO, threads=1):
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        with durable_writer(folder / ".state/journals", 60.0) as writer:
+            parent = writer.open_parent("reference", "r1", "reference-r1", {}, {"seed": 1}, "a note")
+            run = writer.open_trial(parent, "reference", "r1", "reference", "abcd", {"lr": 0.5}, 7)
+            writer.log_epoch(run, 1, {"val/loss": 0.5}, 1000)
+        with durable_writer(folder / ".state/journals", 60.0) as writer:
+            writer.close_orphans("r1")  # it was killed, and is not gone on with
+        campaign().write(folder / "data")
+        yield folder, campaign
+
+
+@pytest.fixture
+def here(project, tmp_path, monkeypatch):
+    """Return a copy of the project, in which this process works."""
+    folder, _ = project
+    copy = Path(shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns("ray")))
+    monkeypatch.chdir(copy)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    connect()
+    return copy
+
+
+def seen() -> tuple:
+    """Return what the commands and the stage `curves` make of what is on record."""
+    client = connect()
+    curves = collect_curves(Path("data"))
+    work = overview.work_on_record(client, "campaign")
+    return (
+        {name: values.tobytes() for name, values in curves.metrics.items()},
+        curves.configs.to_dict(),
+        curves.status.tolist(),
+        [(one.trial_id, one.best, one.epochs) for one in best_trials(client, "campaign")],
+        [(one.name, one.trials, one.finished, one.running) for one in work],
+    )
+
+
+def rebuilt(*options: str) -> str:
+    ended = CliRunner().invoke(app, ["tracking", "rebuild", *options], catch_exceptions=False)
+    assert ended.exit_code == 0, ended.output
+    return ended.output
+
+
+@pytest.mark.ray
+def test_a_lost_database_is_made_again(here) -> None:
+    before, commands = content(Path("mlflow.db")), seen()
+    statuses = [status for _, _, status, *_ in before["runs"]]
+    assert sorted(statuses) == ["FAILED", *["FINISHED"] * 4, *["KILLED"] * 2]
+    Path("mlflow.db").unlink()
+    shutil.rmtree("mlartifacts")
+    told = rebuilt()
+    assert "5 runs are in sqlite:///" in told
+    assert "2 runs are in sqlite:///" in told
+    assert content(Path("mlflow.db")) == before
+    assert seen() == commands
+    assert "parallel coordinates" in told or "all trials" in told, "and the links lead to it"
+    rebuilt()
+    assert content(Path("mlflow.db")) == before, "what is there stays"
+
+
+@pytest.mark.ray
+def test_another_store_gets_the_runs_and_the_first_stays(here) -> None:
+    before = content(Path("mlflow.db"))
+    other = here.parent / "other" / "mlflow.db"
+    other.parent.mkdir()
+    rebuilt("--to", f"sqlite:///{other}", "--journals", ".state/journals")
+    assert content(other) == before
+    assert content(Path("mlflow.db")) == before
+
+
+@pytest.mark.ray
+def test_without_a_rebuild_the_next_start_makes_up_for_it(project, monkeypatch) -> None:
+    folder, campaign = project
+    before = content(folder / "mlflow.db")["metrics"]
+    (folder / "mlflow.db").rename(folder / "kept.db")
+    lost = json.loads((folder / "data/campaign_runs.json").read_text())["run_ids"]
+    try:
+        with pytest.raises(TrackingError, match="4 of 4 runs of campaign .* mlpf-hpo tracking rebuild, or"):
+            collect_curves(folder / "data")
+        record = campaign()
+        assert record.runs["reused"] == 4, "nothing was trained"
+        assert not set(record.runs["run_ids"]) & set(lost)
+        now = content(folder / "mlflow.db")["metrics"]
+        losses = [[row for row in rows if row[0] == "val/loss" and row[-1] != "reference"] for rows in (before, now)]
+        assert losses[0] == losses[1]
+    finally:
+        (folder / "kept.db").replace(folder / "mlflow.db")
+
+
+def test_no_journal_is_told_and_nothing_is_made(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    ended = CliRunner().invoke(app, ["tracking", "rebuild"])
+    assert ended.exit_code == 1
+    assert "no journals, from which runs could be made again" in f"{ended.output} {ended.exception}"
+    assert list(tmp_path.iterdir()) == []
