@@ -39,7 +39,9 @@ def test_a_trial_is_killed_for_memory(
     train = toy(lambda n, e: n + e, {(1, 2): f"hunger {2 * ROOM}"}.items())
     with (
         ray_session(tmp_path / "state", alone),
-        durable_writer(tmp_path / "state" / "journals", 60.0, f"sqlite:///{tmp_path / 'mlflow.db'}") as writer,
+        durable_writer(
+            tmp_path / "state" / "journals", 60.0, f"sqlite:///{tmp_path / 'mlflow.db'}"
+        ) as writer,
     ):
         outcomes, records = run_search(
             writer, specs, FullTraining(), 3, tmp_path / "state", resources=alone, train=train
