@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -40,15 +41,16 @@ QUESTIONS = {
 
 
 def content(database: Path) -> dict[str, list[tuple]]:
-    """Return everything that a database holds of runs; their ids are replaced by their names."""
+    """Return everything that a database holds of runs; ids are replaced by names."""
     with closing(sqlite3.connect(database)) as connection:
         names = dict(connection.execute("select run_uuid, name from runs"))
+        experiments = dict(connection.execute("select cast(experiment_id as text), name from experiments"))
         found = {what: connection.execute(query).fetchall() for what, query in QUESTIONS.items()}
 
     def named(value):
         for run_id, name in names.items() if isinstance(value, str) else ():
             value = value.replace(run_id, name)
-        return value
+        return re.sub(r"experiments/(\d+)/", lambda link: experiments[link[1]], str(value))
 
     assert len(set(names.values())) == len(names)
     return {what: sorted((tuple(map(named, row)) for row in rows), key=repr) for what, rows in found.items()}
@@ -74,7 +76,7 @@ def project(tmp_path_factory, empty_database, stores):
         task = ReplacedTask(toy(curve), task_of(params, stores[0].parent))
         return run_campaign(
             task, params.space.search_space(), params.target.with_mode(), params.campaign,
-            seed=params.seed, resources=params.resources, state=folder / ".state",
+            seed=params.seed, resources=params.resources, state=Path(".state"),
         )  # fmt: skip
 
     with pytest.MonkeyPatch.context() as patch, ray_session(folder / "ray", TWO):
@@ -87,17 +89,16 @@ def project(tmp_path_factory, empty_database, stores):
         with durable_writer(folder / ".state/journals", 60.0) as writer:
             writer.close_orphans("r1")  # it was killed, and is not gone on with
         campaign().write(folder / "data")
-        yield folder, campaign
+        yield folder, campaign, seen()
 
 
 @pytest.fixture
 def here(project, tmp_path, monkeypatch):
     """Return a copy of the project, in which this process works."""
-    folder, _ = project
+    folder, *_ = project
     copy = Path(shutil.copytree(folder, tmp_path / "copy", ignore=shutil.ignore_patterns("ray")))
     monkeypatch.chdir(copy)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    connect()
     return copy
 
 
@@ -110,7 +111,7 @@ def seen() -> tuple:
         {name: values.tobytes() for name, values in curves.metrics.items()},
         curves.configs.to_dict(),
         curves.status.tolist(),
-        [(one.trial_id, one.best, one.epochs) for one in best_trials(client, "campaign")],
+        [(one.name, one.best, one.best_epoch) for one in best_trials(client, "campaign")],
         [(one.name, one.trials, one.finished, one.running) for one in work],
     )
 
@@ -122,9 +123,9 @@ def rebuilt(*options: str) -> str:
 
 
 @pytest.mark.ray
-def test_a_lost_database_is_made_again(here) -> None:
-    before, commands = content(Path("mlflow.db")), seen()
-    statuses = [status for _, _, status, *_ in before["runs"]]
+def test_a_lost_database_is_made_again(project, here) -> None:
+    before, commands = content(Path("mlflow.db")), project[2]
+    statuses = [row[2] for row in before["runs"]]
     assert sorted(statuses) == ["FAILED", *["FINISHED"] * 4, *["KILLED"] * 2]
     Path("mlflow.db").unlink()
     shutil.rmtree("mlartifacts")
@@ -149,23 +150,20 @@ def test_another_store_gets_the_runs_and_the_first_stays(here) -> None:
 
 
 @pytest.mark.ray
-def test_without_a_rebuild_the_next_start_makes_up_for_it(project, monkeypatch) -> None:
-    folder, campaign = project
-    before = content(folder / "mlflow.db")["metrics"]
-    (folder / "mlflow.db").rename(folder / "kept.db")
-    lost = json.loads((folder / "data/campaign_runs.json").read_text())["run_ids"]
-    try:
-        with pytest.raises(TrackingError, match=r"4 of 4 runs of campaign .* mlpf-hpo tracking rebuild, or"):
-            collect_curves(folder / "data")
-        record = campaign()
-        assert record.runs["reused"] == 4, "nothing was trained"
-        assert not set(record.runs["run_ids"]) & set(lost)
-        now = content(folder / "mlflow.db")["metrics"]
-        assert [row for row in now if "loss" in row[0]] == [
-            row for row in before if "loss" in row[0] and row[-1] != "reference"
-        ]
-    finally:
-        (folder / "kept.db").replace(folder / "mlflow.db")
+def test_without_a_rebuild_the_next_start_makes_up_for_it(project, here) -> None:
+    campaign = project[1]
+    before = content(Path("mlflow.db"))["metrics"]
+    Path("mlflow.db").unlink()
+    lost = json.loads(Path("data/campaign_runs.json").read_text())["run_ids"]
+    with pytest.raises(TrackingError, match=r"4 of 4 runs of campaign .* mlpf-hpo tracking rebuild, or"):
+        collect_curves(Path("data"))
+    record = campaign()
+    assert record.runs["reused"] == 4, "nothing was trained"
+    assert not set(record.runs["run_ids"]) & set(lost)
+    now = content(Path("mlflow.db"))["metrics"]
+    assert [row for row in now if "loss" in row[0]] == [
+        row for row in before if "loss" in row[0] and row[-1] != "reference"
+    ]
 
 
 def test_no_journal_is_told_and_nothing_is_made(tmp_path, monkeypatch) -> None:
