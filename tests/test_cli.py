@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import typer
 from typer.core import TyperGroup
 
-from mlpf_hpo.cli.app import ORDER, app
+from mlpf_hpo.cli.app import ORDER, app, main
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import write_store
 
@@ -177,3 +178,17 @@ def _event(generator: np.random.Generator, number: int) -> Event:
     targets[:, 0] = generator.integers(0, 6, n)
     jets = np.zeros((0, 4), dtype=np.float32)
     return Event(features, targets, None, number, "ttbar", 0.0, jets, np.zeros(2, dtype=np.float32))
+
+
+@pytest.mark.parametrize("failed", [0, 1, 2, 63])
+def test_the_status_of_a_benchmark_is_its_number_of_failed_copies(
+    failed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["mlpf-hpo", "benchmark", "-c", "1"])
+    result = SimpleNamespace(exit_status=failed)
+    monkeypatch.setattr("mlpf_hpo.workload.benchmark.run_benchmark", lambda *_, **__: result)
+    monkeypatch.setattr("mlpf_hpo.workload.benchmark.summary", lambda _: "")
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert (end.value.code or 0) == failed

@@ -102,6 +102,9 @@ def main() -> None:
     try:
         console.run(lambda: app(prog_name="mlpf-hpo"))
     except SystemExit as end:
-        if end.code == USAGE_ERROR and "benchmark" in sys.argv[1:2]:
-            sys.exit(BENCHMARK_USAGE_ERROR)
+        if "benchmark" in sys.argv[1:2] and isinstance(end.code, int):
+            if end.code == USAGE_ERROR:
+                sys.exit(BENCHMARK_USAGE_ERROR)
+            if end.code > benchmark.FAILED_COPIES:
+                sys.exit(end.code - benchmark.FAILED_COPIES)
         raise
