@@ -23,7 +23,7 @@ Configuration: TypeAlias = Mapping[str, Value]
 """One point of the search space: hyperparameter name -> value."""
 
 Mode: TypeAlias = Literal["min", "max"]
-"""Whether small or large values of a metric are what is searched for."""
+"""Whether small ("min") or large ("max") values of a metric are better."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Uniform:
         return float(generator.uniform(self.low, self.high))
 
     def contains(self, value: Any) -> bool:
-        """Tell whether a value can be drawn."""
+        """Return whether a value can be drawn."""
         return is_number(value) and _between(self.low, value, self.high)
 
     def describe(self) -> str:
-        """Return it in words that hold all of it."""
+        """Return the whole domain as text."""
         return f"{self.low!r} to {self.high!r}"
 
 
@@ -74,11 +74,11 @@ class LogUniform:
         return float(math.exp(generator.uniform(math.log(self.low), math.log(self.high))))
 
     def contains(self, value: Any) -> bool:
-        """Tell whether a value can be drawn."""
+        """Return whether a value can be drawn."""
         return is_number(value) and _between(self.low, value, self.high)
 
     def describe(self) -> str:
-        """Return it in words that hold all of it."""
+        """Return the whole domain as text."""
         return f"{self.low!r} to {self.high!r} ({self.scale})"
 
 
@@ -86,7 +86,7 @@ class LogUniform:
 class Integer:
     """A whole number of a range, both ends included.
 
-    On the scale "log" its logarithm is about uniform: an integer n stands for the reals that round to it.
+    On the scale "log" its logarithm is about uniform: a real number is drawn log-uniformly and rounded.
 
     Examples
     --------
@@ -106,11 +106,11 @@ class Integer:
         return min(max(round(drawn), self.low), self.high)
 
     def contains(self, value: Any) -> bool:
-        """Tell whether a value can be drawn."""
+        """Return whether a value can be drawn."""
         return is_number(value) and self.low <= value <= self.high and value == round(value)
 
     def describe(self) -> str:
-        """Return it in words that hold all of it."""
+        """Return the whole domain as text."""
         return f"{self.low} to {self.high} (whole numbers{', log' if self.scale == 'log' else ''})"
 
 
@@ -132,11 +132,11 @@ class Choice:
         return self.values[int(generator.choice(len(self.values)))]
 
     def contains(self, value: Any) -> bool:
-        """Tell whether a value can be drawn."""
+        """Return whether a value can be drawn."""
         return any(kind_of(value) == kind_of(one) and bool(value == one) for one in self.values)
 
     def describe(self) -> str:
-        """Return it in words that hold all of it."""
+        """Return the whole domain as text."""
         return f"one of {', '.join(to_text(value) for value in sorted(set(self.values)))}"
 
 
@@ -194,12 +194,12 @@ TABLE_1 = SearchSpace(
 
 
 def _between(low: float, value: float, high: float) -> bool:
-    """Tell whether a value lies in a closed range, whose ends a logarithm and its exponential may move."""
+    """Return whether a value lies in a closed range, whose ends a logarithm and its exponential may move."""
     return low <= value <= high or math.isclose(value, low) or math.isclose(value, high)
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a value is a number; a boolean is none."""
+    """Return whether a value is a number; a boolean is none."""
     return kind_of(value) == "number"
 
 
@@ -219,7 +219,7 @@ def kind_of(value: Any) -> Literal["boolean", "number", "text"]:
 def to_text(value: Value) -> str:
     """Return a value as text, from which `from_text` makes the same value of the same type.
 
-    A text that looks like another kind of value stands in quotation marks.
+    A text that looks like another kind of value is put in quotation marks.
 
     Examples
     --------
@@ -292,7 +292,7 @@ def config_id(configuration: Configuration, names: Sequence[str] | None = None) 
 
 
 def hashed_values(configuration: Configuration) -> dict[str, float | str]:
-    """Return a configuration as it enters hashes: 8, 8.0 and NumPy's 8 are one value.
+    """Return a configuration as it is hashed: 8, 8.0 and NumPy's 8 are the same value.
 
     Examples
     --------

@@ -35,7 +35,7 @@ def curves_import(
     ] = "csv",
 ) -> None:
     """Read learning curves of another tool into a data set."""
-    from mlpf_hpo.curves.columns import features_text
+    from mlpf_hpo.curves.columns import describe_features
     from mlpf_hpo.curves.dataset import write_curves
     from mlpf_hpo.curves.readers import READERS
 
@@ -49,5 +49,5 @@ def curves_import(
         markup=False,
     )
     console.out.print(
-        features_text(curves.target.to_dict(), curves.hyperparameters, curves.left_out), markup=False
+        describe_features(curves.target.to_dict(), curves.hyperparameters, curves.left_out), markup=False
     )

@@ -51,7 +51,7 @@ def evaluate(
 
     Rows may come in any order. Equal predictions have equal chances of a place in the top 10.
     """
-    from mlpf_hpo.curves.columns import features_text
+    from mlpf_hpo.curves.columns import describe_features
     from mlpf_hpo.files import write_json
     from mlpf_hpo.hardware.host import usable_cpus
     from mlpf_hpo.predictors.nested_cv import known_epochs_at
@@ -73,7 +73,9 @@ def evaluate(
         names, jobs = names_of(predictors), max(1, min(usable_cpus(), splits // FEW_SPLITS))
         found = score_all(told, names, known, train, splits, settings, seed, progress, jobs)
     console.out.print(about(found, told), markup=False)
-    console.out.print(features_text(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False)
+    console.out.print(
+        describe_features(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False
+    )
     console.out.print(console.columns(HEADER, score_rows(found)), markup=False)
     for note in dominated_text(everything):
         console.out.print(note, markup=False)
@@ -94,7 +96,7 @@ def fit(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Fit a predictor that answers at any epoch, and write it to a file."""
-    from mlpf_hpo.curves.columns import features_text
+    from mlpf_hpo.curves.columns import describe_features
     from mlpf_hpo.files import write_bytes
     from mlpf_hpo.predictors.criteria import fit_chosen
     from mlpf_hpo.predictors.model_format import model_bytes
@@ -108,7 +110,9 @@ def fit(
         made, why = fit_chosen(told, known, _settings(params), seed, names)
     write_bytes(out, model_bytes(made))
     console.out.print(f"{out}: {made.name}, fitted on {len(told)} curves of {told.n_epochs} epochs{why}")
-    console.out.print(features_text(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False)
+    console.out.print(
+        describe_features(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False
+    )
 
 
 @app.command(epilog=EXAMPLES)
@@ -125,7 +129,7 @@ def predict(
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Predict the final value of each curve, wherever it stands, with an interval."""
-    from mlpf_hpo.curves.columns import features_text
+    from mlpf_hpo.curves.columns import describe_features
     from mlpf_hpo.errors import ConfigurationError
     from mlpf_hpo.predictors.model_file import load_predictor
     from mlpf_hpo.registry.load import load_registered
@@ -144,7 +148,9 @@ def predict(
     told = _read(curves, loss_prefix, mode, ",".join(names))
     console.out.print(console.columns(PREDICTED, predicted_rows(made, told, coverage)), markup=False)
     console.out.print(f"final: after {made.n_epochs} epochs; intervals at {coverage:.0%} coverage")
-    console.out.print(features_text(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False)
+    console.out.print(
+        describe_features(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False
+    )
 
 
 @app.command(epilog=EXAMPLES)

@@ -1,1 +1,1 @@
-"""Learning curves: the data set that predictors learn from."""
+"""Learning curves: the data set that predictors are fitted on."""

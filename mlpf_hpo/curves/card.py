@@ -1,16 +1,16 @@
-"""The card of a learning-curve data set: what it is, and what is odd about it."""
+"""The data set card: counts, statuses and columns of a learning-curve data set, as JSON and as Markdown."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import Any
 
-from mlpf_hpo.curves.columns import left_out_text
+from mlpf_hpo.curves.columns import describe_left_out
 from mlpf_hpo.curves.schema import LearningCurves
 
 
-def describe(curves: LearningCurves) -> dict[str, Any]:
-    """Return the card of a data set: what it is, and what is odd about it."""
+def dataset_card(curves: LearningCurves) -> dict[str, Any]:
+    """Return the card of a data set: its source, its size, and how many curves have a defect."""
     return {
         "source": curves.source,
         "target": curves.metric,
@@ -30,11 +30,11 @@ def describe(curves: LearningCurves) -> dict[str, Any]:
     }
 
 
-def card_text(card: dict[str, Any]) -> str:
+def format_card(card: dict[str, Any]) -> str:
     """Return a card as Markdown."""
     statuses = ", ".join(f"{n} {name}" for name, n in card["status"].items())
     hardware = ", ".join(f"{n} on {name or 'unknown hardware'}" for name, n in card["hardware"].items())
-    left_out = f"; left out: {left_out_text(card['left_out'])}" if card["left_out"] else ""
+    left_out = f"; left out: {describe_left_out(card['left_out'])}" if card["left_out"] else ""
     return f"""# Learning curves: {card["source"]}
 
 {card["curves"]} curves of up to {card["epochs"]} epochs; the target is `{card["target"]}`, to be

@@ -1,4 +1,4 @@
-"""Cells of a table as numbers: what trackers write where there is no value, and where a loss exploded."""
+"""Parse the cells of a CSV table: numbers, missing values, infinite values, booleans and categories."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def hyperparameter_column(texts: pd.Series, where: str) -> NDArray[Any]:
 
 
 def is_categorical(texts: pd.Series) -> bool:
-    """Tell whether a column holds texts alone: in no cell a number, and in each a value.
+    """Return whether a column holds texts alone: in no cell a number, and in each a value.
 
-    Of the words for no value, "none" and "null" are taken for names of categories where others stand there.
+    Of the words for no value, "none" and "null" count as categories if the column has other texts as well.
     """
     words = texts.str.lower()
     if words.isin(list((MISSING - NAMES) | INFINITE | set(BOOLEANS))).any() or words.isin(list(NAMES)).all():
@@ -67,7 +67,7 @@ def curve_columns(columns: Sequence[pd.Series], where: str) -> tuple[FloatArray,
     """Return curves [n, epochs] with NaN after their ends, and how each ended.
 
     A curve may end early: with cells that hold no value (`MISSING`) after its last epoch, or with an infinite
-    one (`INFINITE`), which tells that the training diverged. A curve without any value has not begun.
+    one (`INFINITE`), which means that the training diverged. A curve without any value has not begun.
 
     Returns
     -------
@@ -87,8 +87,8 @@ def curve_columns(columns: Sequence[pd.Series], where: str) -> tuple[FloatArray,
         raise DataError(f"{_cell(where, row, column)}: {column.iloc[row]!r} is not a finite number")
     for row, _ in np.argwhere(np.isfinite(values) & np.logical_or.accumulate(over, axis=1))[:1]:
         column = columns[int(over[row].argmax())]
-        told = column.iloc[row] or "empty"
-        raise DataError(f"{_cell(where, row, column)}: {told}, but the curve goes on after it")
+        content = column.iloc[row] or "empty"
+        raise DataError(f"{_cell(where, row, column)}: {content}, but the curve goes on after it")
     status = np.where(exploded.any(axis=1), "diverged", np.where(ended.any(axis=1), "stopped", "finished"))
     return values, status
 

@@ -1,4 +1,4 @@
-"""Names of columns in tables of curves that are no hyperparameters."""
+"""Reserved column names in tables of curves: bookkeeping and losses per epoch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LOSS = re.compile(r"loss_(\d+)")
 
 
 def is_reserved(name: str) -> bool:
-    """Tell whether a hyperparameter cannot have this name.
+    """Return whether a name is reserved, so that no hyperparameter can have it.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Which columns of somebody else's table are hyperparameters: those that are named, or those that can be.
+"""Find the hyperparameter columns and the curve columns of a CSV table.
 
-Whatever is known only after a training must not be one: it would tell a predictor the end of the curve.
-Columns that are not named are therefore looked through; what is left out is told with the reason.
+A value that is known only after a training must not be a hyperparameter: it would leak the end of the curve.
+If no columns are named, every column is checked, and each omitted column is reported with the reason.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.space import TABLE_1
 
 FAMILY = 3
-"""So many names that differ in a number alone are values per epoch, or could be."""
+"""At least this many names that differ only in a number are taken for values per epoch."""
 
 _IDENTIFIERS = """
 id ids uuid guid hash index idx trial run name experiment row pid host hostname timestamp timestamps date
 datetime time times runtime walltime duration elapsed seconds secs ms iteration iterations restore
 """
 IDENTIFIERS = frozenset(_IDENTIFIERS.split())
-"""Last words of names that tell trials apart, or when, how long and how far they ran."""
+"""Last words of names that identify a trial, or say when, how long or how far it ran."""
 
 TIMES = frozenset({"id", "time", "timestamp", "timesteps", "episodes"})
-"""First words of such names, as Ray Tune writes them."""
+"""First words of such names in Ray Tune's tables."""
 
 _RESULTS = """
 loss losses logloss err error errors acc accuracy auc auroc auprc mae mse rmse nll perplexity ppl score
 scores metric
 """
 RESULTS = frozenset(_RESULTS.split())
-"""Last words of names of what a training reached."""
+"""Last words of names of results of a training."""
 
 REACHED = frozenset({"best", "last", "final", "stopped", "trained", "completed", "reached"})
-"""Words that make an epoch in the same name something that a training reached."""
+"""Words that make a name with "epoch" in it the name of a result, such as best_epoch."""
 
 COUNTED_ROWS = 8
-"""So many rows at least make a column of 0, 1, 2... a count of them, and not a hyperparameter."""
+"""From this many rows on, a column of 0, 1, 2, ... counts the rows and is not a hyperparameter."""
 
 
 def curve_names(columns: Sequence[str], prefix: str, where: str) -> list[str]:
@@ -90,7 +90,7 @@ def check_names(names: Sequence[str], columns: Sequence[str], curve: Sequence[st
 
 
 def check_distinct(names: Sequence[str], where: str) -> None:
-    """Refuse a name that stands there twice."""
+    """Refuse duplicate names."""
     for name, n in Counter(names).items():
         if n > 1:
             raise DataError(f"{where} names column {name!r} {n} times")
@@ -99,16 +99,16 @@ def check_distinct(names: Sequence[str], where: str) -> None:
 def find_hyperparameters(
     table: pd.DataFrame, curve: Sequence[str], where: str
 ) -> tuple[list[str], dict[str, str]]:
-    """Return the columns that can be hyperparameters, and why each of the others is none.
+    """Return the columns that can be hyperparameters, and for each other column the reason why it cannot.
 
     Parameters
     ----------
     table : DataFrame of str
-        All of the table.
+        The whole table.
     curve : sequence of str
-        Its columns that are the curve.
+        The columns of the curve.
     where : str
-        Whose table it is, for messages.
+        Name of the table, for messages.
 
     Returns
     -------
@@ -131,17 +131,19 @@ def find_hyperparameters(
             left_out[name] = reason
     found = [name for name in names if name not in left_out]
     if not found:
-        told = f" ({left_out_text(left_out)})" if left_out else ""
-        raise DataError(f"{where}: no column looks like a hyperparameter{told}; name them: --hyperparameters")
+        reasons = f" ({describe_left_out(left_out)})" if left_out else ""
+        raise DataError(
+            f"{where}: no column looks like a hyperparameter{reasons}; name them: --hyperparameters"
+        )
     return found, left_out
 
 
-def left_out_text(left_out: Mapping[str, str]) -> str:
-    """Return which columns were left out and why, those of one kind together.
+def describe_left_out(left_out: Mapping[str, str]) -> str:
+    """Return the omitted columns and the reasons as text; columns that differ only in a number are one item.
 
     Examples
     --------
-    >>> left_out_text({"run_id": "an identifier", **{f"acc_{i}": "numbered" for i in range(3)}})
+    >>> describe_left_out({"run_id": "an identifier", **{f"acc_{i}": "numbered" for i in range(3)}})
     'run_id (an identifier), acc_0 ... acc_2 (numbered)'
     """
     kinds: dict[tuple[str, str], list[str]] = {}
@@ -153,20 +155,20 @@ def left_out_text(left_out: Mapping[str, str]) -> str:
     )
 
 
-def features_text(
+def describe_features(
     target: Mapping[str, str], hyperparameters: Sequence[str], left_out: Mapping[str, str]
 ) -> str:
-    """Return of what curves are, which hyperparameters are features, and what was left out and why.
+    """Return the target, the hyperparameters that are features, and the omitted columns as text.
 
     Examples
     --------
-    >>> features_text({"metric": "acc", "mode": "max"}, ["lr"], {"run_id": "an id"})
+    >>> describe_features({"metric": "acc", "mode": "max"}, ["lr"], {"run_id": "an id"})
     'acc (max); hyperparameters: lr; left out: run_id (an id): to use one, name it by --hyperparameters'
     """
-    told = f"{target['metric']} ({target['mode']}); hyperparameters: {', '.join(hyperparameters)}"
+    used = f"{target['metric']} ({target['mode']}); hyperparameters: {', '.join(hyperparameters)}"
     if not left_out:
-        return told
-    return f"{told}; left out: {left_out_text(left_out)}: to use one, name it by --hyperparameters"
+        return used
+    return f"{used}; left out: {describe_left_out(left_out)}: to use one, name it by --hyperparameters"
 
 
 def _family(name: str) -> str:
@@ -192,9 +194,9 @@ def _reason_by_name(name: str) -> str | None:
 def _reason_by_values(texts: pd.Series) -> str | None:
     numbers = to_numbers(texts)
     if len(numbers) and np.isnan(numbers).all():
-        return "no numbers"  # texts are as often an outcome, a machine or a remark as a category: to be named
+        return "no numbers"  # a text may be an outcome, a machine or a remark: the user has to name it
     if np.isnan(numbers).any() or len(numbers) < COUNTED_ROWS:
-        return None  # what is wrong with it is told when it is read
+        return None  # the reader reports the bad cell
     if np.ptp(numbers) == 0:
         return "the same in every row"
     ordered = np.sort(numbers)

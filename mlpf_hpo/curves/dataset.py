@@ -1,4 +1,4 @@
-"""The learning-curve data set: from MLflow trials, to and from Parquet."""
+"""Read and write the learning-curve data set as Parquet, with checksums and a data set card."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from mlpf_hpo.curves.card import card_text, describe
+from mlpf_hpo.curves.card import dataset_card, format_card
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, MissingInputError, one_line
 from mlpf_hpo.file_kind import NOT_TEXT, PARQUET, file_kind
@@ -63,15 +63,15 @@ def write_curves(curves: LearningCurves, path: Path) -> None:
     }
     if curves.left_out:
         about["left_out"] = dict(curves.left_out)
-    table, told = pa.table(columns), json.dumps(about)
-    table = table.replace_schema_metadata({METADATA: told, DIGEST: _content_digest(table, told)})
+    table, metadata = pa.table(columns), json.dumps(about)
+    table = table.replace_schema_metadata({METADATA: metadata, DIGEST: _content_digest(table, metadata)})
     stream = io.BytesIO()
     pq.write_table(table, stream, write_page_checksum=True)
     write_bytes(path, stream.getvalue())
-    card = describe(curves)
+    card = dataset_card(curves)
     name = path.name.removesuffix(".parquet")
     write_json(path.with_name(f"{name}.card.json"), card)
-    write_text(path.with_name(f"{name}.card.md"), card_text(card))
+    write_text(path.with_name(f"{name}.card.md"), format_card(card))
 
 
 def read_curves(path: Path) -> LearningCurves:
@@ -98,19 +98,19 @@ def read_curves(path: Path) -> LearningCurves:
         raise MissingInputError(f"{path}: not there; the stage `curves` makes it ({make('curves')})")
     try:
         table = pq.read_table(path, page_checksum_verification=True)
-        metadata = table.schema.metadata or {}
-        told, digest = metadata.get(METADATA), metadata.get(DIGEST, b"").decode()
-        whole = told is not None and digest == _content_digest(table, told.decode())
-    except Exception as error:  # Arrow answers damage with errors of many kinds
+        entries = table.schema.metadata or {}
+        metadata, digest = entries.get(METADATA), entries.get(DIGEST, b"").decode()
+        whole = metadata is not None and digest == _content_digest(table, metadata.decode())
+    except Exception as error:  # Arrow raises errors of many kinds for a damaged file
         kind = file_kind(path)
         foreign = kind in NOT_TEXT and kind != PARQUET
         reason = f"{kind}, not Parquet" if foreign else f"damaged, or no Parquet: {one_line(error)}"
         raise DataError(f"{path}: {reason}; {AGAIN}") from None
-    if told is None:
+    if metadata is None:
         raise DataError(f"{path}: Parquet, but not a data set of curves; {AGAIN}")
     if not whole:
         raise DataError(f"{path}: damaged: its checksum is not that of its content; {AGAIN}")
-    return _curves_of(table, json.loads(told))
+    return _curves_of(table, json.loads(metadata))
 
 
 def _curves_of(table: pa.Table, about: dict[str, Any]) -> LearningCurves:
@@ -132,9 +132,9 @@ def _curves_of(table: pa.Table, about: dict[str, Any]) -> LearningCurves:
     )
 
 
-def _content_digest(table: pa.Table, told: str) -> str:
-    """Return a digest of every column's name, type and values, and of what is told of them."""
-    digest = hashlib.sha256(told.encode())
+def _content_digest(table: pa.Table, metadata: str) -> str:
+    """Return a digest of the metadata and of every column's name, type and values."""
+    digest = hashlib.sha256(metadata.encode())
     for name in table.column_names:
         values = table[name].to_numpy()
         content = values.tobytes() if values.dtype != object else json.dumps(values.tolist()).encode()
@@ -143,6 +143,6 @@ def _content_digest(table: pa.Table, told: str) -> str:
 
 
 def curves_file_digest(path: Path) -> str:
-    """Return the MD5 of a file, by which DVC knows it."""
+    """Return the MD5 of a file, by which DVC identifies it."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

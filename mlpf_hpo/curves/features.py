@@ -1,4 +1,4 @@
-"""Features of a partly seen curve: hyperparameters, and what the values so far show."""
+"""`CurveFeatures`: feature matrix of partial learning curves, from hyperparameters and observed epochs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def split_columns(columns: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def known_lengths(curves: FloatArray) -> NDArray[np.int64]:
-    """Return how many epochs of each curve [n, T] are known: those before the first that isn't finite."""
+    """Return the number of observed epochs of each curve [n, T]: those before the first value not finite."""
     unknown = ~np.isfinite(curves)
     return np.where(unknown.any(axis=1), unknown.argmax(axis=1), curves.shape[1]).astype(np.int64)
 
@@ -49,19 +49,19 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     known_epochs : int
-        Number of epochs that the regressor may see; with 0, hyperparameters alone.
+        Number of observed epochs that are features; with 0, hyperparameters alone.
     log_columns : sequence of str
         Hyperparameters to take the logarithm of, where all values are positive. Others are logarithmic too
         when they are positive and span more than one and a half decades.
     hyperparameters : bool
-        Whether they are features beside the curve. Without any known epoch they always are.
+        Whether hyperparameters are features too. Without any observed epoch they always are.
     curve : sequence of str
-        What to tell of the curve, in this order: names in `mlpf_hpo.curves.shapes.SHAPES`. "prefix" and
-        "last" end with the last value seen, in units of the metric.
+        Features of the curve, in this order: names in `mlpf_hpo.curves.shapes.SHAPES`. "prefix" and
+        "last" end with the last observed value, in units of the metric.
     """
 
     categories_: Mapping[str, list[str]] = MappingProxyType({})
-    """Of model files that do not say: they knew numbers alone."""
+    """Default for model files of older versions, which had numeric hyperparameters only."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         Raises
         ------
         ConfigurationError, DataError
-            If there are no such features, or fewer epochs than are to be known.
+            If there are no such features, or the curves have fewer than `known_epochs` epochs.
         """
         for name in self.curve:
             if name not in SHAPES:
@@ -89,7 +89,7 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
                 raise ConfigurationError(f"no features {name!r}{hint}; there are: {', '.join(SHAPES)}")
         names, losses = split_columns([str(name) for name in X.columns])
         if self.known_epochs > len(losses):
-            raise DataError(f"{self.known_epochs} known epochs of curves that have {len(losses)}")
+            raise DataError(f"{self.known_epochs} observed epochs of curves that have {len(losses)}")
         used = names if self.hyperparameters or self.known_epochs == 0 else []
         self.losses_ = losses[: self.known_epochs]
         self.columns_ = [*used, *self.losses_]
@@ -101,7 +101,7 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: pd.DataFrame) -> FloatArray:
-        """Return features [n, d]; rows must know at least `known_epochs` epochs."""
+        """Return features [n, d]; rows must have at least `known_epochs` observed epochs."""
         check_is_fitted(self)
         missing = [name for name in self.columns_ if name not in X.columns]
         if missing:

@@ -1,7 +1,7 @@
 """Restarts: epochs at which a curve jumps back to its beginning and replays its first epochs.
 
-A training whose state was lost, but whose log went on, leaves such a curve: what stands at its last epoch is
-not the loss after that many epochs. A third of the published curves are like that.
+A training that lost its state while its log went on leaves such a curve: the last value is not the loss after
+that many epochs. A third of the published curves are like that.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _restarts(curve: FloatArray) -> list[int]:
 
 
 def _replays(v: FloatArray, t: int) -> bool:
-    """Tell whether the epochs from `t` follow the first ones rather than stay where the curve stood."""
+    """Return whether the epochs from `t` follow the first ones rather than stay where the curve stood."""
     k = min(REPLAY_EPOCHS, t, len(v) - t)
     replayed = np.abs(v[t : t + k] - v[:k]).sum()
     stayed = np.abs(v[t : t + k] - v[t - 1]).sum()

@@ -1,4 +1,4 @@
-"""An order of trials that follows from what they are, not from where they stand in a table."""
+"""Order of trials by their content, whatever the order of the rows in a table."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mlpf_hpo.curves.schema import LearningCurves
 def by_content(curves: LearningCurves) -> LearningCurves:
     """Return the trials in one order, whatever order the rows came in: by configuration, then by value.
 
-    Folds, subsets and bootstrap samples are drawn by position. A table that somebody sorted, by the final
-    value for example, would otherwise have folds that end better than others. Names of configurations are
-    hashes: their order has nothing to do with the values.
+    Folds, subsets and bootstrap samples are drawn by position. In a table that is sorted, by the final value
+    for example, some folds would otherwise have better final values than others. Names of configurations
+    are hashes: their order has nothing to do with the values.
 
     Trials of a campaign stay as they are: they stand in the order of its stream, which its seed decides.
     """

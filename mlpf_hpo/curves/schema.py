@@ -1,4 +1,4 @@
-"""`LearningCurves`: configurations and what their trainings logged, epoch by epoch."""
+"""`LearningCurves`: configurations of trials and their metrics after each epoch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def text_columns(table: pd.DataFrame) -> list[str]:
 
 
 def regressor_columns(configs: pd.DataFrame) -> pd.DataFrame:
-    """Return hyperparameters as predictors take them: numbers and booleans as floats, texts as they are.
+    """Return hyperparameters as regressors need them: numbers and booleans as floats, texts unchanged.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class LearningCurves:
     run_ids, hardware : array [n_trials] of str
         MLflow run and hardware label of each trial, empty where unknown.
     left_out : mapping of str to str
-        Columns of the table that the curves come from that are no hyperparameters, and why.
+        Columns of the source table that are not hyperparameters, and the reason.
 
     Examples
     --------
@@ -226,7 +226,7 @@ class LearningCurves:
         Parameters
         ----------
         known_epochs : int, optional
-            Hide every epoch from this one on (0 hides the whole curve). By default all are shown.
+            Hide every epoch from this one on (0 hides the whole curve). By default no epoch is hidden.
         """
         values = self.values.copy()
         if known_epochs is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mlpf_hpo.curves.columns import features_text
+from mlpf_hpo.curves.columns import describe_features
 from mlpf_hpo.curves.dataset import curves_file_digest, read_curves
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.files import written_whole
@@ -139,7 +139,7 @@ def summary(content: dict[str, Any]) -> str:
         f"predictors: {content['rows']} of {content['curves']} curves are complete; "
         f"{content['known_epochs']} of {content['n_epochs']} epochs seen; outer folds of configurations"
     ]
-    lines.append(f"  {features_text(content['target'], content['hyperparameters'], content['left_out'])}")
+    lines.append(f"  {describe_features(content['target'], content['hyperparameters'], content['left_out'])}")
     for name, scores in content["predictors"].items():
         rank, r2 = scores["spearman"], scores["r2_quantile"]
         mark = "  <- chosen by the inner folds" if name == content["winner"] else ""

@@ -1,4 +1,4 @@
-"""Files of parameters, the pipeline's and those of the studies: numbers and names, no switches."""
+"""Read and validate parameter files: params.yaml and those of the studies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.settings.validation import Model, shown, validated
+from mlpf_hpo.settings.validation import Model, format_key, validated
 from mlpf_hpo.settings.yaml_file import read_mapping
 
 DEEPEST = 4
@@ -18,14 +18,14 @@ VALUES = "values"
 
 
 def read_parameters(model: type[Model], path: Path, where: str) -> Model:
-    """Read and check a parameter file; `where` is the folder in which one runs what reads it.
+    """Read and check a parameter file; `where` is the folder in which the command has to run.
 
     Raises
     ------
     MissingInputError
         If there is no such file.
     ConfigurationError
-        If it is not YAML, or as `parameters`.
+        If it is not YAML, or as for `parameters`.
     """
     return parameters(model, read_mapping(path, f"parameter file; run this in {where}"), str(path))
 
@@ -53,7 +53,7 @@ def _switches(content: Any, path: str = "") -> Iterator[tuple[str, str]]:
         yield path, str(content).lower()
     elif isinstance(content, dict) and path.count(".") < DEEPEST:
         for key, value in content.items():
-            yield from _switches(value, f"{path}.{shown(key)}".removeprefix("."))
+            yield from _switches(value, f"{path}.{format_key(key)}".removeprefix("."))
     elif isinstance(content, list) and path.rpartition(".")[2] != VALUES:
         for index, value in enumerate(content):
             if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Types of parameters: ranges with room for work, not for a slip of the keyboard that fills the memory."""
+"""Types of parameters: numbers and names with the ranges that params.yaml allows."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Folds = Annotated[int, Field(ge=2, le=1000)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
 
 Trials = Annotated[int, Field(ge=1, le=10**5)]
-"""Configurations that are drawn and kept on record at once."""
+"""Number of configurations of one campaign or search, all of which are held in memory."""
 
 Width = Annotated[int, Field(ge=1, le=2**16)]
 Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=100)]
-"""Outputs of layers: weights are of the product of two."""
+"""Numbers of outputs of layers: the number of weights is the product of two of them."""
 
 FailuresAllowed = Annotated[int, Field(ge=0, le=10**9)]
 Threads = Annotated[int, Field(ge=1, le=1024)]
 AutoOrProcesses = Literal["auto"] | Annotated[int, Field(ge=1, le=4096)]
 Repetitions = Annotated[int, Field(ge=1, le=10**5)]
-"""What is kept for each: a sample, a sweep's temperature, a split."""
+"""Number of repetitions, for each of which something is kept: a sample, a temperature, a split."""
 
 Seconds = Annotated[float, Field(ge=0.0, le=1e8, allow_inf_nan=False)]
 PositiveSeconds = Annotated[float, Field(gt=0.0, le=1e8)]
@@ -42,7 +42,7 @@ ReductionFactor = Annotated[float, Field(ge=LEAST_REDUCTION, le=1e6)]
 
 
 def registered(registry: Registry[Any]) -> AfterValidator:
-    """Return a check that a text is a name in a registry; nothing that it stands for is loaded."""
+    """Return a check that a text is a name in a registry; the named object is not loaded."""
 
     def check(name: str) -> str:
         if name not in registry:
@@ -66,4 +66,4 @@ WholeNumberOrText = BeforeValidator(_text)
 """For names: ``dvc exp run -S training.precision=32`` writes a number, whatever quotes stand there."""
 
 NumberTextOrNothing = BeforeValidator(_text_or_none)
-"""For names that may be empty, which a command line writes as null, too."""
+"""For names that may be empty; a command line writes an empty name as null."""

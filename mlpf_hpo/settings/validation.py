@@ -1,4 +1,4 @@
-"""From content to a pydantic model, or to complaints that name the key's path and what was found there."""
+"""Validation of settings by pydantic, with error messages that name the key's path and the value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, RootModel, ValidationError
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 
 LONGEST_KEY = 60
-"""Letters of a key that a complaint shows."""
+"""Longest part of a key in an error message, in characters."""
 
 
 class Section(BaseModel):
@@ -29,7 +29,7 @@ def validated(model: type[Model], content: Mapping[Any, Any], source: str, under
     Parameters
     ----------
     model : type
-        What is to be made.
+        The model class.
     content : mapping
         Keys and values.
     source : str
@@ -45,19 +45,21 @@ def validated(model: type[Model], content: Mapping[Any, Any], source: str, under
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        told = [_explain(model, problem, under) for problem in error.errors()]
-        raise ConfigurationError(f"{source}:\n  " + "\n  ".join(told)) from None
+        problems = [_explain(model, problem, under) for problem in error.errors()]
+        raise ConfigurationError(f"{source}:\n  " + "\n  ".join(problems)) from None
 
 
-def shown(key: object) -> str:
-    """Return a key as a complaint shows it: on one line, and not without end."""
+def format_key(key: object) -> str:
+    """Return a key as text of one line for an error message, cut at `LONGEST_KEY` characters."""
     text = str(key)[:LONGEST_KEY]
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def _explain(model: type[Section], problem: Any, under: str) -> str:
     """Return one problem as `path: what is wrong`."""
-    location = [shown(part) for part in problem["loc"] if part != "[key]"]  # pydantic's word for "the name"
+    location = [
+        format_key(part) for part in problem["loc"] if part != "[key]"
+    ]  # pydantic's word for "the name"
     path = ".".join([under, *location] if under else location) or "(top level)"
     if problem["type"] == "extra_forbidden":
         return f"{path}: unknown key{did_you_mean(location[-1], _known_keys(model, location[:-1]))}"

@@ -1,4 +1,4 @@
-"""YAML read strictly: what it says twice, or cannot mean, is refused with its line."""
+"""Strict YAML reader: duplicate keys and invalid values are errors that name the line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mlpf_hpo.file_kind import NO_TEXT_DATA, file_kind
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain values only; PyYAML itself keeps the last of several equal keys and says nothing."""
+    """Loader of plain values that refuses duplicate keys; PyYAML itself silently keeps the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[Any, yaml.Node] = {}
@@ -31,8 +31,8 @@ class _Loader(yaml.SafeLoader):
             raise _problem(str(error), node) from None
 
 
-def _problem(told: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
-    return yaml.constructor.ConstructorError(None, None, told, node.start_mark)
+def _problem(message: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, message, node.start_mark)
 
 
 def read_mapping(path: Path, what: str) -> dict[Any, Any]:
@@ -43,7 +43,7 @@ def read_mapping(path: Path, what: str) -> dict[Any, Any]:
     path : path
         The file.
     what : str
-        What it is, and how to come by it, for the message where there is none.
+        Description of the file, and how to get it, for the message if it is missing.
 
     Raises
     ------

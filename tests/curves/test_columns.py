@@ -64,7 +64,7 @@ def test_the_training_loss_of_the_same_trainings_is_no_hyperparameter(tmp_path) 
     named = scores(both, tmp_path / "named.json", "--hyperparameters", "lr,dropout,train_loss_9")
     assert named["hyperparameters"] == ["lr", "dropout", "train_loss_9"]
     r2 = [found["predictors"]["ridge"]["r2_loss"]["mean"] for found in (named, without)]
-    assert r2[0] > 0.97 > 0.93 > r2[1], "named, it is used: it tells the end"
+    assert r2[0] > 0.97 > 0.93 > r2[1], "named, it is used: it leaks the end"
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_predictions_take_the_hyperparameters_that_the_predictor_was_fitted_on(t
     running = written(
         tmp_path / "running.csv", frame().assign(dropout=0.1, train_loss_0=1.0, train_loss_1=1.0)
     )
-    told = run("predictors", "predict", "--curves", running, "--model", model, "--loss-prefix", "val_loss_")
-    assert told.exit_code == 0, f"{told.exception} {told.output}"
-    assert "hyperparameters: lr, dropout" in told.output
+    result = run("predictors", "predict", "--curves", running, "--model", model, "--loss-prefix", "val_loss_")
+    assert result.exit_code == 0, f"{result.exception} {result.output}"
+    assert "hyperparameters: lr, dropout" in result.output
     end = run("predictors", "predict", "--curves", running, "--model", model, "--hyperparameters", "lr")
     assert "--hyperparameters lr: it was fitted on lr, dropout" in str(end.exception)
 

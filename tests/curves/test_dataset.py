@@ -159,7 +159,7 @@ def test_import(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("lr,droput,loss_0\n1,2,3\n1,2,3\n", r"no column 'dropout' \(did you mean droput\?\)"),
         ("lr,dropout,loss_0\n1,2,3\n1,2,abc\n", "row 2, column loss_0: 'abc'"),
@@ -182,14 +182,14 @@ def test_import(tmp_path) -> None:
         ("lr;dropout;loss_0\n1;2;3\n1;2;3\n", "no columns loss_0"),
     ],
 )
-def test_tables_that_cannot_be_used(tmp_path, text, told) -> None:
-    with pytest.raises(DataError, match=told) as raised:
+def test_tables_that_cannot_be_used(tmp_path, text, message) -> None:
+    with pytest.raises(DataError, match=message) as raised:
         read(write(tmp_path, text))
     assert "table.csv" in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("hyperparameters", "told"),
+    ("hyperparameters", "message"),
     [
         ([], "at least one hyperparameter"),
         (["lr", "lr"], "names column 'lr' 2 times"),
@@ -198,9 +198,9 @@ def test_tables_that_cannot_be_used(tmp_path, text, told) -> None:
         (["lr", "loss_9"], "cannot be called 'loss_9'"),
     ],
 )
-def test_columns_that_are_no_hyperparameters(tmp_path, hyperparameters, told) -> None:
+def test_columns_that_are_no_hyperparameters(tmp_path, hyperparameters, message) -> None:
     path = write(tmp_path, "lr,seed,loss_0,loss_1,config_id\n1,2,3,4,5\n2,2,3,4,5\n")
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         import_csv(path, hyperparameters, "loss_", "theirs")
 
 

@@ -83,7 +83,7 @@ def test_a_shape_that_nobody_has() -> None:
 
 
 def test_more_epochs_than_there_are() -> None:
-    with pytest.raises(DataError, match="4 known epochs"):
+    with pytest.raises(DataError, match="4 observed epochs"):
         CurveFeatures(known_epochs=4).fit(FRAME)
 
 

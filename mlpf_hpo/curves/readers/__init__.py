@@ -1,6 +1,6 @@
 """Readers of learning curves by name, one file per format; installed packages add others.
 
-An entry point of `mlpf_hpo.curve_readers` leads to a function like `csv_table.import_csv`.
+An entry point of `mlpf_hpo.curve_readers` names a function with the signature of `csv_table.import_csv`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mlpf_hpo.extensions import Registry
 
 
 class CurveReader(Protocol):
-    """A function that reads somebody else's curves; arguments as of `import_csv`."""
+    """A function that reads learning curves from a file; it has the arguments of `import_csv`."""
 
     def __call__(
         self,
@@ -30,9 +30,9 @@ class CurveReader(Protocol):
         Raises
         ------
         MlpfHpoError
-            If there is nothing, or something that cannot be used.
+            If there is no such file, or its content cannot be used.
         """
 
 
 READERS: Registry[CurveReader] = Registry("mlpf_hpo.curve_readers", "curve reader", {"csv": import_csv})
-"""By the name of the format."""
+"""Curve readers, by the name of the format."""

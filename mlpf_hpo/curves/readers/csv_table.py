@@ -1,4 +1,4 @@
-"""Other people's learning curves: any CSV table with a row per trial."""
+"""Import learning curves from a CSV table with one row per trial."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def import_csv(
     loss_prefix : str
         Of the columns of the curve; it names the metric.
     name : str
-        What the data set is called in captions.
+        Name of the data set in captions.
     mode : {"min", "max"}, optional
-        Whether small or large values are good; by default what the metric's name tells.
+        Whether small or large values are good; by default derived from the metric's name.
 
     Raises
     ------
     MissingInputError, DataError
         If there is no such file, or its content cannot be used.
     ConfigurationError
-        If the metric's name does not tell its mode, and none is given.
+        If the mode cannot be derived from the metric's name, and none is given.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def read_table(
 ) -> LearningCurves:
     """Read curves from Parquet as `write_curves` wrote it, or from a CSV table.
 
-    Parquet says itself what its curves are of: another prefix or mode than that is refused.
+    A Parquet file contains its metric and mode: another prefix or mode is refused.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def read_table(
     loss_prefix : str, optional
         Of the columns of the curve in CSV; ``loss_`` by default.
     mode : {"min", "max"}, optional
-        Whether small or large values are good; by default what the data or the metric's name tell.
+        Whether small or large values are good; by default taken from the data or the metric's name.
     hyperparameters : sequence of str, optional
         Columns to be used; by default all of Parquet, and of CSV all that can be hyperparameters.
 
@@ -132,7 +132,7 @@ def read_table(
     MissingInputError, DataError
         If there is no such file, or its content cannot be used.
     ConfigurationError
-        If the metric's mode is not known, or contradicts what was asked for.
+        If the metric's mode is unknown, or differs from `mode`.
     """
     if path.suffix != ".parquet":
         return import_csv(path, hyperparameters, loss_prefix or PREFIX, path.stem, mode)
@@ -163,7 +163,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise MissingInputError(f"{path}: no such file") from None
     except (OSError, ValueError, EOFError, pd.errors.ParserWarning) as error:
         raise DataError(f"{path}: cannot be read as CSV: {error}") from None
-    # The header as a row like the others: pandas would rename a column that stands there twice.
+    # The header as a row like the others: pandas would rename a duplicate column.
     header = [str(name).strip() for name in rows.iloc[0]]
     check_distinct(header, f"{path}: the header")
     table = rows.iloc[1:].set_axis(header, axis=1).reset_index(drop=True)
