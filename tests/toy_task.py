@@ -15,7 +15,10 @@ from mlpf_hpo.tuning.task import TaskResources
 
 
 class ToyRegression:
-    """Ridge regression by gradient descent, with a learning rate, a penalty and a batch size to be found."""
+    """Ridge regression by gradient descent, with a learning rate, a penalty and a batch size to be found.
+
+    A space may also have an optimizer, "sgd" or "adam", and whether there is a bias.
+    """
 
     name = "toy regression"
     keeps_checkpoints = False
@@ -39,8 +42,8 @@ class ToyRegression:
     def check(self, space: Any) -> None:
         from mlpf_hpo.errors import ConfigurationError
 
-        wanted = {"lr", "penalty", "batch_size"}
-        if set(space.names) != wanted:
+        wanted, others = {"lr", "penalty", "batch_size"}, {"optimizer", "bias"}
+        if set(space.names) - others != wanted:
             raise ConfigurationError(f"space: {self.name} has {sorted(wanted)}, found {sorted(space.names)}")
 
     def train(self, trial: Any, max_epochs: int, checkpoint_dir: Path, report: Any) -> TrialEnd:
@@ -57,7 +60,9 @@ def _train(task: ToyRegression, trial: Any, max_epochs: int, report: Any) -> Tri
     class Line(pl.LightningModule):
         def __init__(self) -> None:
             super().__init__()
-            self.line = torch.nn.Linear(4, 1)
+            bias = trial.configuration.get("bias", True)
+            assert isinstance(bias, bool)
+            self.line = torch.nn.Linear(4, 1, bias=bias)
 
         def training_step(self, batch: Any, index: int) -> Any:
             loss = torch.nn.functional.mse_loss(self.line(batch[0]), batch[1])
@@ -69,7 +74,9 @@ def _train(task: ToyRegression, trial: Any, max_epochs: int, report: Any) -> Tri
 
         def configure_optimizers(self) -> Any:
             c = trial.configuration
-            return torch.optim.SGD(self.parameters(), lr=c["lr"], weight_decay=c["penalty"])
+            kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+            kind = kinds[c.get("optimizer", "sgd")]
+            return kind(self.parameters(), lr=c["lr"], weight_decay=c["penalty"])
 
     class Points(pl.LightningDataModule):
         def _loader(self, seed: int) -> Any:

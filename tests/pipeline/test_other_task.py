@@ -7,6 +7,7 @@ import json
 import pytest
 import yaml
 
+from mlpf_hpo.curves.dataset import read_curves
 from tests.extension import install
 
 pytestmark = pytest.mark.pipeline
@@ -14,7 +15,9 @@ pytestmark = pytest.mark.pipeline
 SPACE = {
     "lr": {"low": 1e-3, "high": 0.3, "scale": "log"},
     "penalty": {"low": 1e-6, "high": 0.1, "scale": "log"},
-    "batch_size": {"values": [8, 16, 32]},
+    "batch_size": {"type": "int", "low": 8, "high": 32, "scale": "log"},
+    "optimizer": {"values": ["sgd", "adam"]},
+    "bias": {"values": [False, True]},
 }
 
 SCHEDULERS = [
@@ -48,6 +51,12 @@ def test_a_toy_task_goes_through_every_stage(with_events, copy, tmp_path, measur
     ]
     assert configurations == [configurations[0]] * 4
     assert set(configurations[0][0]) == set(SPACE)
+    curves = read_curves(clone.folder / "data/curves.parquet")
+    kinds = {"lr": float, "penalty": float, "batch_size": int, "optimizer": str, "bias": bool}
+    for name, kind in kinds.items():
+        assert {type(one[name]) for one in configurations[0]} == {kind}
+        assert {type(value) for value in curves.configs[name].tolist()} == {kind}
+    assert set(curves.configs["optimizer"]) == {"sgd", "adam"}
     other = search["schedulers"]["every_other"]["trials"]
     assert [len(trial["curve"]) for trial in other] == [5, 2] * 3
     for label in ("ASHA:", "ASHA + prediction (champion version 1):", "promoting:", "every_other:"):
@@ -61,6 +70,6 @@ def test_a_toy_task_goes_through_every_stage(with_events, copy, tmp_path, measur
         assert f"under {label}" in page
     metrics = json.loads((clone.folder / "report/metrics.json").read_text())
     assert "search.every_other.epochs" in metrics
-    assert "up to date" in clone.run("dvc", "status", "campaign", "curves", "search", "report")
+    assert "Everything is up to date" in clone.run("dvc", "status", "campaign", "curves", "search", "report")
     refused = clone.run("mlpf-hpo", "train", "--out", "out", status=1)
     assert "`mlpf-hpo train` trains MLPF only" in " ".join(refused.split())
