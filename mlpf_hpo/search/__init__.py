@@ -1,1 +1,1 @@
-"""Schedulers: which trial starts, pauses, goes on or stops. Knows neither Ray nor MLflow."""
+"""Schedulers: which trial starts, pauses, goes on or stops. Independent of Ray and MLflow."""

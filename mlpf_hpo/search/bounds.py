@@ -1,7 +1,7 @@
-"""Who can still win: what predictions say of every trial's final value, and the best bound in sight.
+"""`Bounds`: predicted bounds of every trial's final value, and the incumbent, the best upper bound.
 
-`Bounds` is a part that any scheduler may hold: it is fed with values and ends, predicts on a grid of epochs,
-and names the incumbent and the trials that cannot reach it. It decides nothing.
+Any scheduler may hold a `Bounds`: it records values and ends, predicts on a grid of epochs, and returns the
+incumbent and whether a trial can still reach it. It makes no decisions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class IntervalPredictor(Protocol):
-    """What is asked of a predictor; a `CurvePredictor` has it."""
+    """The part of a predictor's interface that `Bounds` needs; `CurvePredictor` has it."""
 
     def predict_interval(self, X: pd.DataFrame, coverage: float | None = None) -> Prediction:
         """Return the interval that should hold the final value of each partial curve."""
@@ -30,7 +30,7 @@ class IntervalPredictor(Protocol):
 
 @dataclass(frozen=True)
 class Bound:
-    """What can be expected of a trial's final cost (smaller is better), and what it rests on.
+    """Bounds of a trial's final cost (smaller is better), and the prediction that they follow from.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Bounds:
     """Bounds on the final value of every trial that is live (has begun, and not ended) or finished.
 
     The incumbent is the smallest upper bound among them; a finished trial's bounds are its final value. The
-    bound of a trial that was stopped, or failed, is withdrawn: otherwise nobody is left to make it good.
+    bound of a trial that was stopped, or failed, is withdrawn: that trial will never reach it.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Bounds:
     Raises
     ------
     ConfigurationError
-        If the grid or the coverage makes no sense.
+        If the grid or the coverage is not possible.
 
     Examples
     --------
@@ -114,7 +114,7 @@ class Bounds:
         self._ended: set[str] = set()
 
     def add(self, trial_id: str, configuration: Configuration) -> None:
-        """Remember the hyperparameters: predictions need them."""
+        """Record the hyperparameters, which predictions need."""
         self._configurations[trial_id] = configuration
 
     def record(self, trial_id: str, epoch: int, value: float) -> bool:
@@ -163,7 +163,7 @@ class Bounds:
         return owner, self._bounds[owner].upper
 
     def can_win(self, trial_id: str) -> bool:
-        """Tell whether a trial may still reach the incumbent; one without bounds may."""
+        """Return whether a trial may still reach the incumbent; one without bounds may."""
         bound = self._bounds.get(trial_id)
         return bound is None or bound.lower <= self.incumbent()[1]
 
@@ -186,7 +186,7 @@ class Bounds:
         for i, trial_id in enumerate(stale):
             own = _row(predicted, i)
             edges = (self.cost(float(own.lower[0])), self.cost(float(own.upper[0])))
-            # A bound that is not a number says nothing: it must neither stop a trial nor be an incumbent.
+            # A bound that is not a number has no meaning: it must neither stop a trial nor be an incumbent.
             lower, upper = (-math.inf, math.inf) if any(map(math.isnan, edges)) else (min(edges), max(edges))
             self._bounds[trial_id] = Bound(lower, upper, len(self._curves[trial_id]), own)
 

@@ -1,4 +1,4 @@
-"""Schedulers compared as they should be: epochs against regret, on the same curves, times and seeds."""
+"""Compare schedulers by replays: epochs against regret, on the same curves, durations and seeds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def frontier(
     spread: float = 0.1,
     jitter: float = 0.02,
 ) -> pd.DataFrame:
-    """Replay many settings of schedulers and tell which ones no other setting beats.
+    """Replay many settings of schedulers and mark the non-dominated ones.
 
     Each seed draws the searched curves, their order and the durations of their epochs, the same for every
     setting. Regret is the best final value of a fully trained trial minus the best final value among the
@@ -44,7 +44,7 @@ def frontier(
     seeds : sequence of int
         One replay of every setting for each.
     configurations : int, optional
-        How many curves a replay searches, drawn without replacement; all by default.
+        Number of curves in one replay, drawn without replacement; all by default.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def frontier(
 
 
 def non_dominated(epochs: NDArray[np.float64], regret: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell of each point whether no other is at least as good in both and better in one, [n].
+    """Return for each point whether no other is at least as good in both and better in one, [n].
 
     Examples
     --------

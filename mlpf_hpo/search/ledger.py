@@ -1,7 +1,7 @@
-"""`Ledger`: where every trial of a search stands, and the one place that talks to the policy.
+"""`Ledger`: the state of every trial of a search, and the only caller of the scheduler.
 
-It knows nothing of Ray: a backend asks it what to run next, reports epochs and ends, and does what is
-decided.
+It does not depend on Ray: a backend gets the next trial from it, reports epochs and ends to it, and carries
+out the scheduler's decisions.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ log = logging.getLogger(__name__)
 
 
 class Ledger:
-    """All trials of a search under one policy.
+    """All trials of a search under one scheduler.
 
     Parameters
     ----------
     trials : sequence of Trial
-        In the order in which they are offered to the policy.
+        In the order in which they are offered to the scheduler.
     scheduler : Scheduler
-        The policy.
+        Decides which trials start, pause, continue or stop.
     max_epochs : int
         Number of epochs of a full training.
     target : TargetMetric
         The metric whose values are reported, and whether small or large ones are good.
     restarts : int
-        So often a trial goes on after the process that trained it died.
+        How many times a trial may continue after the process that trained it died.
 
     Raises
     ------
     ConfigurationError
-        If the policy takes small values for good and the target large ones, or the other way round.
+        If the mode of the scheduler is not that of the target.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Ledger:
             scheduler.on_trial_add(trial.trial_id, trial.configuration)
 
     def in_state(self, state: TrialState) -> list[Trial]:
-        """Return the trials that stand there, in their order."""
+        """Return the trials in a state, in their order."""
         return [trial for trial in self.trials.values() if trial.state is state]
 
     @property
@@ -81,18 +81,18 @@ class Ledger:
         return self.target.best(value for trial in chosen for value in trial.values)
 
     def restore(self, finished: Mapping[str, TrialSummary], results: Iterable[Result] = ()) -> None:
-        """Tell the policy what is on record, and take each trial to where it stood.
+        """Replay recorded results to the scheduler, and restore the state of each trial.
 
-        The results give the order and the decisions. Trials of `finished` that they do not hold are told
-        after them, in the order of their timestamps. Trials that ended by the results but are not in
-        `finished` run once more, from their checkpoints.
+        The results give the order and the decisions. Epochs of `finished` that they lack are replayed after
+        them, in the order of their timestamps. Trials that ended by the results but are not in `finished` run
+        once more, from their checkpoints.
 
         Parameters
         ----------
         finished : mapping of trial_id to TrialSummary
             Trials that have ended and need no more training.
         results : iterable of Result
-            What `commit` returned, in its order. Those of another target are passed over.
+            What `commit` returned, in its order. Those of another target are ignored.
         """
         self._replay_results(results)
         self._replay_summaries(finished)
@@ -106,7 +106,7 @@ class Ledger:
     def next_trial(self) -> str | None:
         """Return the trial that a free worker runs next, as running from now on; None where it has to wait.
 
-        Trials that an interruption or a worker's death caught come first: the policy has decided on them.
+        Trials that were interrupted, or whose worker died, come first: the scheduler has decided on them.
         """
         if self._again:
             chosen: str | None = self._again.popleft()
@@ -116,17 +116,17 @@ class Ledger:
                 return None
             chosen = self.scheduler.choose(pending, tuple(self._paused))
             if chosen is not None and chosen not in pending and chosen not in self._paused:
-                raise RuntimeError(f"the policy chose {chosen!r}, which is neither pending nor paused")
+                raise RuntimeError(f"the scheduler chose {chosen!r}, which is neither pending nor paused")
         if chosen is not None:
-            self.trials[chosen].state, self.trials[chosen].here = TrialState.RUNNING, True
+            self.trials[chosen].state, self.trials[chosen].ran_in_this_process = TrialState.RUNNING, True
             if chosen in self._paused:
                 self._paused.remove(chosen)
         return chosen
 
-    def result(self, trial_id: str, epoch: int, value: float, diverged: bool = False) -> Decision:
-        """Hear of an epoch and return what happens to the trial.
+    def report(self, trial_id: str, epoch: int, value: float, diverged: bool = False) -> Decision:
+        """Record the value of an epoch and return what happens to the trial.
 
-        A resumed trial reports the epochs of its checkpoint again: what was decided then stands.
+        A resumed trial reports the epochs of its checkpoint again: earlier decisions remain.
         """
         trial = self.trials[trial_id]
         if epoch <= trial.epochs:
@@ -134,7 +134,7 @@ class Ledger:
         if epoch != trial.epochs + 1:
             raise RuntimeError(f"trial {trial_id} reports epoch {epoch} after epoch {trial.epochs}")
         value = math.nan if diverged else value
-        decision = self._tell(trial, epoch, value)
+        decision = self._notify_scheduler(trial, epoch, value)
         self._uncommitted[trial_id] = Result(
             trial.key, epoch, self.target.metric, value, decision, trial.stop
         )
@@ -143,11 +143,11 @@ class Ledger:
         return decision
 
     def commit(self, trial_id: str) -> Result | None:
-        """Return the last result of a trial, to be put on record for a restart; None if it is there."""
+        """Return the last result of a trial, to be recorded for a restart; None if already returned."""
         return self._uncommitted.pop(trial_id, None)
 
-    def ended(self, trial_id: str) -> None:
-        """Hear that a trial is over: by itself, or because it was stopped."""
+    def report_end(self, trial_id: str) -> None:
+        """Record that a trial ended: by itself, or because it was stopped."""
         trial = self.trials[trial_id]
         if trial.state is TrialState.ENDED:
             return
@@ -158,57 +158,61 @@ class Ledger:
         elif trial.epochs >= self.max_epochs:
             self._end(trial, "finished", "")
         else:
-            self.failed(trial_id, f"ended after epoch {trial.epochs} of {self.max_epochs} without a reason")
+            self.report_failure(
+                trial_id, f"ended after epoch {trial.epochs} of {self.max_epochs} without a reason"
+            )
 
-    def failed(self, trial_id: str, reason: str) -> None:
-        """Hear that a trial broke."""
+    def report_failure(self, trial_id: str, reason: str) -> None:
+        """Record that a trial failed."""
         trial = self.trials[trial_id]
-        trial.state, trial.status, trial.reason, trial.told = TrialState.ENDED, "failed", reason, True
+        trial.state, trial.status, trial.reason = TrialState.ENDED, "failed", reason
+        trial.end_reported = True
         self.scheduler.on_trial_error(trial_id)
 
-    def lost(self, trial_id: str, reason: str) -> bool:
-        """Hear that the process that trained a trial died, and return whether the trial goes on.
+    def report_worker_death(self, trial_id: str, reason: str) -> bool:
+        """Record that the process that trained a trial died, and return whether the trial continues.
 
-        It is not the trial's fault: it runs next, from its checkpoint. Only a trial that lost a process too
-        many has failed.
+        The trial runs next, from its checkpoint. It has failed after more than `restarts` deaths.
         """
         trial = self.trials[trial_id]
         trial.deaths += 1
         if trial.deaths > self.restarts:
             times = "once" if trial.deaths == 1 else f"{trial.deaths} times"
-            self.failed(trial_id, f"its worker died {times}: {reason}")
+            self.report_failure(trial_id, f"its worker died {times}: {reason}")
             return False
         trial.state = TrialState.PENDING
         self._again.appendleft(trial_id)
         return True
 
     def end_unpromoted(self) -> list[str]:
-        """End the paused trials if nothing runs and the policy wants none of them; return which.
+        """End the paused trials if nothing runs and the scheduler resumes none of them; return which.
 
-        Those that were paused before a restart run once more to report their epochs, and end then.
+        Trials that were paused before a restart run once more to report their epochs, and end then.
 
         Raises
         ------
         RuntimeError
-            If trials were never started although nothing runs: the policy would wait for ever.
+            If nothing runs and pending trials remain that the scheduler does not start.
         """
         if self._again or self.in_state(TrialState.RUNNING):
             return []
         pending = self._never_started()
         if pending:
-            raise RuntimeError(f"nothing runs, yet the policy starts none of {len(pending)} pending trials")
+            raise RuntimeError(
+                f"nothing runs, yet the scheduler starts none of {len(pending)} pending trials"
+            )
         unpromoted = [self.trials[trial_id] for trial_id in self._paused]
         self._paused.clear()
         for trial in unpromoted:
             trial.stop = self._unpromoted(trial)
-            if trial.here:
+            if trial.ran_in_this_process:
                 self._end(trial, "stopped", trial.stop.reason)
             else:
                 trial.state = TrialState.PENDING
                 self._again.append(trial.trial_id)
-        return [trial.trial_id for trial in unpromoted if trial.here]
+        return [trial.trial_id for trial in unpromoted if trial.ran_in_this_process]
 
-    def _tell(self, trial: Trial, epoch: int, value: float) -> Decision:
+    def _notify_scheduler(self, trial: Trial, epoch: int, value: float) -> Decision:
         decision = self.scheduler.on_trial_result(trial.trial_id, epoch, value)
         trial.values.append(value)
         if not math.isfinite(value):
@@ -225,7 +229,7 @@ class Ledger:
 
     def _end(self, trial: Trial, status: str, reason: str) -> None:
         trial.state, trial.status, trial.reason = TrialState.ENDED, status, reason
-        self._tell_end(trial)
+        self._notify_end(trial)
 
     def _end_as_recorded(self, trial: Trial, record: TrialSummary) -> None:
         if trial.state is TrialState.PAUSED:
@@ -239,9 +243,9 @@ class Ledger:
     def _unpromoted(trial: Trial) -> Stop:
         return Stop(trial.trial_id, trial.epochs, trial.values[-1], "not promoted")
 
-    def _tell_end(self, trial: Trial) -> None:
-        if not trial.told:
-            trial.told = True
+    def _notify_end(self, trial: Trial) -> None:
+        if not trial.end_reported:
+            trial.end_reported = True
             self.scheduler.on_trial_complete(trial.trial_id)
 
     def _never_started(self) -> list[Trial]:
@@ -252,30 +256,33 @@ class Ledger:
         differing = 0
         for entry in results:
             trial = by_key.get(entry.key) if entry.metric == self.target.metric else None
-            if trial is None or entry.epoch != trial.epochs + 1 or trial.told:
+            if trial is None or entry.epoch != trial.epochs + 1 or trial.end_reported:
                 continue
             if trial.state is TrialState.PAUSED:
                 self._paused.remove(trial.trial_id)
                 trial.state = TrialState.PENDING
-            decision = self._tell(trial, entry.epoch, entry.value)
+            decision = self._notify_scheduler(trial, entry.epoch, entry.value)
             differing += decision is not entry.decision
             trial.stop = entry.stop
             if entry.decision is Decision.PAUSE:
                 self._pause(trial)
             elif entry.decision is Decision.STOP or entry.epoch >= self.max_epochs:
-                self._tell_end(trial)
+                self._notify_end(trial)
         if differing:
-            log.warning("%d decisions on record are not what this policy decides now; they stand", differing)
+            log.warning(
+                "%d recorded decisions differ from those of this scheduler; the recorded ones remain",
+                differing,
+            )
 
     def _replay_summaries(self, finished: Mapping[str, TrialSummary]) -> None:
-        untold = []
+        missing = []
         for trial_id, summary in finished.items():
             values = summary.metrics.get(self.target.metric, ())
             moments = summary.timestamps or tuple(range(len(values)))
-            known = self.trials[trial_id].epochs
+            n_observed = self.trials[trial_id].epochs
             for epoch, (moment, value) in enumerate(zip(moments, values, strict=False), start=1):
-                if known < epoch <= self.max_epochs:
-                    untold.append((moment, trial_id, epoch, value))
-        for _, trial_id, epoch, value in sorted(untold):
-            if not self.trials[trial_id].told:
-                self._tell(self.trials[trial_id], epoch, value)
+                if n_observed < epoch <= self.max_epochs:
+                    missing.append((moment, trial_id, epoch, value))
+        for _, trial_id, epoch, value in sorted(missing):
+            if not self.trials[trial_id].end_reported:
+                self._notify_scheduler(self.trials[trial_id], epoch, value)

@@ -1,4 +1,4 @@
-"""`Result`: one epoch of one trial as a scheduler saw it, and what it decided."""
+"""`Result`: the value of one epoch of one trial, and the scheduler's decision."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`Scheduler`: the small protocol by which a scheduler decides which trials go on, wait or end.
+"""`Scheduler`: the protocol of schedulers, which start, pause, resume and stop trials; `BaseScheduler`.
 
-A scheduler knows nothing of Ray, files or clocks: it hears of trials and values, and answers. Ray Tune
-(`ray_adapter`) and a replay of recorded curves run the same object.
+A scheduler uses neither Ray nor files nor clocks: its methods receive trials and values and return decisions.
+Ray Tune (`ray_adapter`) and a replay of recorded curves run the same object.
 """
 
 from __future__ import annotations
@@ -60,20 +60,20 @@ class Stop:
     prediction: Prediction | None = None
 
     def __str__(self) -> str:
-        """Return the reason for people."""
-        told = f"{self.reason} after epoch {self.epoch}: {self.value:.5g}"
+        """Return the reason as text."""
+        text = f"{self.reason} after epoch {self.epoch}: {self.value:.5g}"
         if self.prediction is not None:
-            told += f", predicted {_told(self.prediction)}"
-        return told if self.threshold is None else f"{told}, limit {self.threshold:.5g}"
+            text += f", predicted {_format_prediction(self.prediction)}"
+        return text if self.threshold is None else f"{text}, limit {self.threshold:.5g}"
 
 
 class Scheduler(Protocol):
     """A scheduler. Epochs are counted from 1: `epoch` is the number of epochs completed.
 
-    The caller promises: `on_trial_add` comes first and once; results of one trial come in the order of its
+    The caller guarantees: `on_trial_add` comes first and once; results of one trial come in the order of its
     epochs, each once; `on_trial_complete` or `on_trial_error` comes last and once.
     A scheduler's state depends on these calls only, so that it is rebuilt after a restart by repeating them.
-    Beside a prediction (`PredictiveScheduler`) a stop may be overruled: results of that trial go on.
+    In a `PredictiveScheduler` a stop may be overruled: further results of that trial follow.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class Scheduler(Protocol):
         """Why each stopped trial was stopped."""
 
     def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
-        """Hear of a trial that may be started."""
+        """Add a trial that may be started."""
 
     def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         """Decide after an epoch.
@@ -97,10 +97,10 @@ class Scheduler(Protocol):
         """
 
     def on_trial_complete(self, trial_id: str) -> None:
-        """Hear that a trial ended: finished, stopped, or diverged."""
+        """Record that a trial ended: finished, stopped, or diverged."""
 
     def on_trial_error(self, trial_id: str) -> None:
-        """Hear that a trial failed; nothing can be expected of it any more."""
+        """Record that a trial failed; no further results follow."""
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the trial to run next, or None to leave the worker idle for now.
@@ -117,7 +117,7 @@ class Scheduler(Protocol):
 
 
 class BaseScheduler(abc.ABC):
-    """What most schedulers share: first come, first served, and a value that is not finite ends a trial.
+    """Base class of schedulers: trials start in their order, and a value that is not finite stops a trial.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class BaseScheduler(abc.ABC):
         return MappingProxyType(self._stops)
 
     def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:  # noqa: B027
-        """Hear of a trial."""
+        """Add a trial."""
 
     def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         """Decide after an epoch."""
@@ -160,10 +160,10 @@ class BaseScheduler(abc.ABC):
         return self._decide(trial_id, epoch, value)
 
     def on_trial_complete(self, trial_id: str) -> None:  # noqa: B027
-        """Hear that a trial ended."""
+        """Record that a trial ended."""
 
     def on_trial_error(self, trial_id: str) -> None:  # noqa: B027
-        """Hear that a trial failed."""
+        """Record that a trial failed."""
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the first paused trial, then the first pending one."""
@@ -198,6 +198,6 @@ def rungs(max_epochs: int, grace_epochs: int, reduction_factor: float) -> tuple[
     return tuple(levels)
 
 
-def _told(prediction: Prediction) -> str:
+def _format_prediction(prediction: Prediction) -> str:
     mean, lower, upper = (float(bound[0]) for bound in (prediction.mean, prediction.lower, prediction.upper))
     return f"{mean:.5g} [{lower:.5g}, {upper:.5g}]"

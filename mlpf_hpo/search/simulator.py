@@ -1,4 +1,4 @@
-"""Replay of recorded learning curves through a scheduler: a search without a training.
+"""Simulate a search: replay recorded learning curves through a scheduler, without training.
 
 The simulator drives the same `Ledger` as the Ray backend does, so that a scheduler runs unchanged in both.
 Time is simulated: an epoch takes about one unit.
@@ -73,7 +73,7 @@ def simulate(
     curves : LearningCurves
         One trial per curve, offered to the scheduler in this order.
     scheduler : Scheduler
-        A fresh one: it keeps what it learns. Its `max_epochs`, where it has one, limits the trainings.
+        A fresh one: it keeps its state. Its `max_epochs`, where it has one, limits the trainings.
     workers : int
         Number of trials that run at the same time.
     seed : int
@@ -127,7 +127,7 @@ def simulate(
             "epochs"
         )
     values = curves.values[:, :max_epochs]
-    _check_whole(curves, values)
+    _check_complete(curves, values)
     generator = np.random.default_rng(derive_seed(seed, "durations"))
     per_trial, per_epoch = generator.normal(size=(len(curves), 1)), generator.normal(size=values.shape)
     durations = np.exp(spread * per_trial + jitter * per_epoch)
@@ -141,7 +141,7 @@ def simulate(
 
 
 def _run(ledger: Ledger, values: FloatArray, durations: FloatArray, workers: int) -> float:
-    """Bring a search to its end; return when the last epoch ended."""
+    """Run a search to its end; return the time at which the last epoch ended."""
     rows = {trial_id: row for row, trial_id in enumerate(ledger.trials)}
     clock, turn = 0.0, count()
     running: list[tuple[float, int, str]] = []
@@ -158,17 +158,17 @@ def _run(ledger: Ledger, values: FloatArray, durations: FloatArray, workers: int
             continue
         clock, _, trial_id = heapq.heappop(running)
         epoch = ledger.trials[trial_id].epochs + 1
-        decision = ledger.result(trial_id, epoch, float(values[rows[trial_id], epoch - 1]))
+        decision = ledger.report(trial_id, epoch, float(values[rows[trial_id], epoch - 1]))
         ledger.commit(trial_id)
         if decision is Decision.STOP or epoch == ledger.max_epochs:
-            ledger.ended(trial_id)
+            ledger.report_end(trial_id)
         elif decision is Decision.CONTINUE:
             begin_epoch(trial_id)
     return clock
 
 
-def _check_whole(curves: LearningCurves, values: FloatArray) -> None:
-    """Refuse curves whose end is not known."""
+def _check_complete(curves: LearningCurves, values: FloatArray) -> None:
+    """Raise DataError if a curve that has not diverged is incomplete."""
     cut = ~np.isfinite(values).all(axis=1) & (curves.status != "diverged")
     if cut.any():
         row = int(cut.argmax())

@@ -1,4 +1,4 @@
-"""Where one trial of a search stands."""
+"""`Trial` and `TrialState`: whether one trial of a search is pending, running, paused or ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlpf_hpo.space import Configuration
 
 
 class TrialState(enum.Enum):
-    """Where a trial stands."""
+    """State of a trial of a search."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -29,21 +29,21 @@ class Trial:
     configuration : mapping
         Hyperparameter name -> value.
     state : TrialState
-        Where it stands.
+        Pending, running, paused or ended.
     values : list of float
-        The target metric after each epoch that the scheduler has heard of.
+        The target metric after each epoch that was reported to the scheduler.
     status : str
         How it ended: "finished", "stopped", "diverged" or "failed"; empty until then.
     reason : str
         The rule that stopped it, or the error that it failed with.
     stop : Stop or None
         What the scheduler recorded when it stopped it.
-    told : bool
-        Whether the scheduler has heard that it ended.
-    here : bool
-        Whether it ran since the ledger was made, so that its epochs were reported to this process.
+    end_reported : bool
+        Whether its end was reported to the scheduler.
+    ran_in_this_process : bool
+        Whether it ran since the ledger was created, so that its epochs were reported to this process.
     deaths : int
-        How often the process that trained it died since the ledger was made.
+        How many times the process that trained it died since the ledger was created.
     """
 
     trial_id: str
@@ -54,11 +54,11 @@ class Trial:
     status: str = ""
     reason: str = ""
     stop: Stop | None = None
-    told: bool = False
-    here: bool = False
+    end_reported: bool = False
+    ran_in_this_process: bool = False
     deaths: int = 0
 
     @property
     def epochs(self) -> int:
-        """Number of epochs that the scheduler has heard of."""
+        """Number of epochs that were reported to the scheduler."""
         return len(self.values)

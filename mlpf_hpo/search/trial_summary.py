@@ -1,4 +1,4 @@
-"""A trial on record: its configuration, how it ended, and its curves."""
+"""`TrialSummary`: a recorded trial with its configuration, final status and curves."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mlpf_hpo.space import Configuration
 
 WITHOUT_NETWORK = ("diverged", "failed")
-"""Statuses of trials that leave no network that one could use, whatever their loss was before."""
+"""Statuses of trials without a usable network, whatever their loss was before."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class TrialSummary:
 
 
 def has_network(status: str) -> bool:
-    """Tell whether a trial of this status leaves a network: only then can it be the best one.
+    """Return whether a trial of this status has a usable network: only such a trial can be the best one.
 
-    Everything that is said of the best trial follows this rule: the network that a search keeps, search.json,
+    All records of the best trial follow this rule: the network that a search keeps, search.json,
     the summary in MLflow, the best loss against epochs spent, the report and `mlpf-hpo runs best`.
     """
     return status not in WITHOUT_NETWORK

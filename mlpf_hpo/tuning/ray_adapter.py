@@ -186,7 +186,7 @@ class BridgeScheduler(TrialScheduler):
             name.removeprefix(METRIC): value for name, value in result.items() if name.startswith(METRIC)
         }
         value = bridge.ledger.target.value_in(reported, f"{trial_id}, epoch {result['epoch']}")
-        decision = bridge.ledger.result(trial_id, result["epoch"], value, result["diverged"])
+        decision = bridge.ledger.report(trial_id, result["epoch"], value, result["diverged"])
         if decision is not Decision.CONTINUE:
             bridge.heard.pop(trial_id, None)
         return decision
@@ -195,7 +195,7 @@ class BridgeScheduler(TrialScheduler):
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Tell the ledger."""
         self.bridge.heard.pop(trial.config[TRIAL], None)
-        self.bridge.ledger.ended(trial.config[TRIAL])
+        self.bridge.ledger.report_end(trial.config[TRIAL])
 
     @_kept
     def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
@@ -216,10 +216,10 @@ class BridgeScheduler(TrialScheduler):
         if isinstance(error, StorageError):
             raise error
         if isinstance(error, WorkerDied) and not silent:
-            if bridge.ledger.lost(trial_id, str(error)):
+            if bridge.ledger.report_worker_death(trial_id, str(error)):
                 del bridge.tune_trials[trial_id]
         else:
-            bridge.ledger.failed(trial_id, silent or one_line(error))
+            bridge.ledger.report_failure(trial_id, silent or one_line(error))
 
     @_kept
     def choose_trial_to_run(self, tune_controller: Any) -> Any:

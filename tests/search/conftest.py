@@ -44,7 +44,7 @@ def simulate() -> Simulate:
     ) -> list[tuple[str, int, float, Decision]]:
         generator = np.random.default_rng(seed)
         at: dict[str, int] = {}
-        told: list[tuple[str, int, float, Decision]] = []
+        reported: list[tuple[str, int, float, Decision]] = []
         while not ledger.all_ended:
             while len(ledger.in_state(TrialState.RUNNING)) < workers:
                 chosen = ledger.next_trial()
@@ -58,18 +58,18 @@ def simulate() -> Simulate:
             trial_id = running[generator.integers(len(running))]
             at[trial_id] += 1
             if trial_id in broken and at[trial_id] == 2:
-                ledger.failed(trial_id, "broken")
+                ledger.report_failure(trial_id, "broken")
                 continue
             value = table[trial_id][at[trial_id] - 1]
             known = at[trial_id] <= ledger.trials[trial_id].epochs
-            decision = ledger.result(trial_id, at[trial_id], value)
+            decision = ledger.report(trial_id, at[trial_id], value)
             if not known:
-                told.append((trial_id, at[trial_id], value, decision))
+                reported.append((trial_id, at[trial_id], value, decision))
                 ledger.commit(trial_id)
             if decision is Decision.STOP or at[trial_id] == ledger.max_epochs:
-                ledger.ended(trial_id)
-            if results is not None and len(told) == results:
+                ledger.report_end(trial_id)
+            if results is not None and len(reported) == results:
                 break
-        return told
+        return reported
 
     return run

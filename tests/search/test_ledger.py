@@ -34,8 +34,8 @@ class Kept(Ledger):
         super().restore(finished, self.journal)
 
 
-def make_ledger(table, policy, journal=None, epochs=8) -> Ledger:
-    ledger = Kept([Trial(t, f"key-{t}", {"lr": 1.0}) for t in table], policy, epochs, VALIDATION_LOSS)
+def make_ledger(table, scheduler, journal=None, epochs=8) -> Ledger:
+    ledger = Kept([Trial(t, f"key-{t}", {"lr": 1.0}) for t in table], scheduler, epochs, VALIDATION_LOSS)
     ledger.journal = [] if journal is None else journal
     return ledger
 
@@ -45,17 +45,17 @@ def summary(trial: Trial, values, timestamps=()) -> TrialSummary:
     return TrialSummary(trial.trial_id, trial.key, "r", {}, 0, trial.status, metrics, "", timestamps)
 
 
-@pytest.mark.parametrize("policy", [StoppingASHA, PromotionASHA])
+@pytest.mark.parametrize("scheduler", [StoppingASHA, PromotionASHA])
 @pytest.mark.parametrize("results", range(1, 30, 2))
-def test_a_restart_takes_the_policy_up(curves, simulate, policy, results) -> None:
+def test_a_restart_takes_the_policy_up(curves, simulate, scheduler, results) -> None:
     """One worker, so that there is one order: interrupted after any result, the same decisions are made."""
     table = curves(9, 8, seed=2)
-    whole = make_ledger(table, policy(8))
+    whole = make_ledger(table, scheduler(8))
     expected = simulate(whole, table, workers=1, seed=0)
     journal = []
-    before = make_ledger(table, policy(8), journal)
+    before = make_ledger(table, scheduler(8), journal)
     first = simulate(before, table, workers=1, seed=0, results=results)
-    after = make_ledger(table, policy(8), journal)
+    after = make_ledger(table, scheduler(8), journal)
     ended = {t.trial_id: summary(t, t.values) for t in before.trials.values() if t.state is TrialState.ENDED}
     after.restore(ended)
     second = simulate(after, table, workers=1, seed=0)
@@ -66,36 +66,36 @@ def test_a_restart_takes_the_policy_up(curves, simulate, policy, results) -> Non
 
 
 class Spy(StoppingASHA):
-    """Remembers all that it was told."""
+    """Records its calls."""
 
     def __init__(self) -> None:
         super().__init__(8)
-        self.heard: list[tuple[object, ...]] = []
+        self.calls: list[tuple[object, ...]] = []
 
-    def on_trial_result(self, *told):
-        self.heard.append(told)
-        return super().on_trial_result(*told)
+    def on_trial_result(self, *arguments):
+        self.calls.append(arguments)
+        return super().on_trial_result(*arguments)
 
     def on_trial_complete(self, trial_id):
-        self.heard.append((trial_id, "end"))
+        self.calls.append((trial_id, "end"))
 
 
-def test_a_policy_is_told_the_same_again(curves, simulate) -> None:
+def test_a_scheduler_receives_the_same_calls_again(curves, simulate) -> None:
     table = curves(9, 8, seed=2)
     journal = []
     before, after = make_ledger(table, Spy(), journal), make_ledger(table, Spy(), journal)
     simulate(before, table, workers=3, seed=0)
     after.restore({t.trial_id: summary(t, t.values) for t in before.trials.values()})
     assert after.all_ended
-    assert after.scheduler.heard == before.scheduler.heard
+    assert after.scheduler.calls == before.scheduler.calls
 
 
-def test_who_was_paused_before_a_restart_reports_before_it_ends() -> None:
+def test_a_trial_paused_before_a_restart_reports_before_it_ends() -> None:
     journal = []
     before = make_ledger({"a": [], "b": []}, PromotionASHA(8), journal)
     for trial_id in "ab":
         assert before.next_trial() == trial_id
-        assert before.result(trial_id, 1, 1.0) is Decision.PAUSE
+        assert before.report(trial_id, 1, 1.0) is Decision.PAUSE
         before.commit(trial_id)
     after = make_ledger({"a": [], "b": []}, PromotionASHA(8), journal)
     after.restore({})
@@ -103,8 +103,8 @@ def test_who_was_paused_before_a_restart_reports_before_it_ends() -> None:
     assert after.end_unpromoted() == []
     for trial_id in "ab":
         assert after.next_trial() == trial_id
-        assert after.result(trial_id, 1, 1.0) is Decision.STOP
-        after.ended(trial_id)
+        assert after.report(trial_id, 1, 1.0) is Decision.STOP
+        after.report_end(trial_id)
     assert after.all_ended
     assert {(t.status, t.reason) for t in after.trials.values()} == {("stopped", "not promoted")}
     # Within one session they end at once: their epochs were reported.
@@ -114,7 +114,7 @@ def test_who_was_paused_before_a_restart_reports_before_it_ends() -> None:
 
 
 def test_what_ended_but_is_not_on_record_reports_again(curves, simulate) -> None:
-    """The journal knows the end of every trial, the tracking server has lost them all."""
+    """The journal has the end of every trial, the tracking server has lost them all."""
     table = curves(6, 8, seed=1)
     journal = []
     before = make_ledger(table, StoppingASHA(8), journal)
@@ -122,7 +122,7 @@ def test_what_ended_but_is_not_on_record_reports_again(curves, simulate) -> None
     after = make_ledger(table, StoppingASHA(8), journal)
     after.restore({})
     assert not after.all_ended
-    assert simulate(after, table, workers=2, seed=0) == []  # nothing that the policy had not heard
+    assert simulate(after, table, workers=2, seed=0) == []  # nothing that is new to the scheduler
     for trial_id, trial in before.trials.items():
         assert after.trials[trial_id].status == trial.status
         assert after.trials[trial_id].reason == trial.reason
@@ -136,7 +136,7 @@ def test_without_a_journal_the_summaries_teach_the_policy() -> None:
     ledger.restore({"a": summary(trial, table["a"], tuple(float(i) for i in range(8)))})
     assert ledger.trials["a"].state is TrialState.ENDED
     assert ledger.next_trial() == "b"
-    assert ledger.result("b", 1, 2.0) is Decision.STOP
+    assert ledger.report("b", 1, 2.0) is Decision.STOP
 
 
 def test_a_shorter_training_is_extended(curves, simulate) -> None:
@@ -166,8 +166,8 @@ def test_states_and_ends(curves, simulate) -> None:
 def test_a_training_that_breaks_off_has_failed() -> None:
     ledger = make_ledger({"a": []}, FullTraining())
     ledger.next_trial()
-    ledger.result("a", 1, 1.0)
-    ledger.ended("a")
+    ledger.report("a", 1, 1.0)
+    ledger.report_end("a")
     assert ledger.trials["a"].status == "failed"
     assert "epoch 1 of 8" in ledger.trials["a"].reason
 
@@ -177,16 +177,16 @@ def test_a_trial_whose_worker_died_runs_next_and_goes_on(curves, simulate) -> No
     ledger = make_ledger(table, FullTraining())
     ledger.restarts = 1
     assert [ledger.next_trial(), ledger.next_trial()] == ["t000", "t001"]
-    ledger.result("t000", 1, table["t000"][0])
-    assert ledger.lost("t000", "killed")
+    ledger.report("t000", 1, table["t000"][0])
+    assert ledger.report_worker_death("t000", "killed")
     assert ledger.next_trial() == "t000"
-    assert ledger.result("t000", 1, table["t000"][0]) is Decision.CONTINUE
-    assert ledger.trials["t000"].epochs == 1, "reported again, heard once"
-    assert not ledger.lost("t000", "killed")
+    assert ledger.report("t000", 1, table["t000"][0]) is Decision.CONTINUE
+    assert ledger.trials["t000"].epochs == 1, "reported again, counted once"
+    assert not ledger.report_worker_death("t000", "killed")
     assert (ledger.trials["t000"].status, ledger.trials["t000"].reason) == (
         "failed", "its worker died 2 times: killed"
     )  # fmt: skip
-    assert ledger.lost("t001", "killed")
+    assert ledger.report_worker_death("t001", "killed")
     simulate(ledger, table, workers=2, seed=0)
     assert [trial.status for trial in ledger.trials.values()] == ["failed", *["finished"] * 3]
 
@@ -195,7 +195,7 @@ def test_a_gap_in_the_reports_is_a_defect() -> None:
     ledger = make_ledger({"a": []}, FullTraining())
     ledger.next_trial()
     with pytest.raises(RuntimeError, match="epoch 2 after epoch 0"):
-        ledger.result("a", 2, 1.0)
+        ledger.report("a", 2, 1.0)
 
 
 def test_a_policy_that_starts_nothing_is_told_of() -> None:
@@ -231,13 +231,15 @@ def test_decisions_on_record_stand(curves, simulate, caplog) -> None:
         after.restore({})
     simulate(after, table, workers=1, seed=0)
     assert [trial.trial_id for trial in after.trials.values() if trial.status == "stopped"] == stopped
-    assert f"{len(stopped)} decisions on record" in caplog.text
+    assert f"{len(stopped)} recorded decisions" in caplog.text
 
 
 @pytest.mark.parametrize("status", ["stopped", "diverged"])
 def test_what_is_on_record_says_why_a_trial_ended(status: str) -> None:
-    """As in a second checkout, which has no journal: the policy might decide otherwise now."""
+    """As in a second checkout, which has no journal: the scheduler might decide otherwise now."""
     ledger = make_ledger({"a": []}, FullTraining())
-    record = TrialSummary("a", "key-a", "r", {}, 0, status, {"val/loss": (1.0,)}, "", (), "told at its end")
+    record = TrialSummary(
+        "a", "key-a", "r", {}, 0, status, {"val/loss": (1.0,)}, "", (), "recorded at its end"
+    )
     ledger.restore({"a": record})
-    assert (ledger.trials["a"].status, ledger.trials["a"].reason) == (status, "told at its end")
+    assert (ledger.trials["a"].status, ledger.trials["a"].reason) == (status, "recorded at its end")

@@ -75,10 +75,10 @@ def test_the_progress_tells_the_same_best() -> None:
     trials = [Trial(f"t{i:03d}", f"k{i}", {}) for i in range(2)]
     ledger = Ledger(trials, FullTraining(), 3, VALIDATION_LOSS)
     for epoch, value in ((1, 0.5), (2, NAN)):
-        ledger.result("t000", epoch, value)
-    ledger.result("t001", 1, 4.0)
+        ledger.report("t000", epoch, value)
+    ledger.report("t001", 1, 4.0)
     assert ledger.best() == 0.5, "it may still end well"
-    ledger.ended("t000")
+    ledger.report_end("t000")
     assert (ledger.best(), ledger.best("t000")) == (4.0, 0.5)
 
 

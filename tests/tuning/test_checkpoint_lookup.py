@@ -153,7 +153,7 @@ def test_what_cannot_be_trained_again_can_be_given_back(
     spec: TrialSpec, trial: dict[str, Any], state: Path, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.setattr(
-        retraining, "train_left", lambda trainable, ledger, *more: ledger.failed("t000", "no memory")
+        retraining, "train_left", lambda trainable, ledger, *more: ledger.report_failure("t000", "no memory")
     )
     before = reader.trials(connect(), "search")
     folder = folder_of(tmp_path / "other", spec)

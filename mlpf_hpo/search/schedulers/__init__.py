@@ -1,4 +1,4 @@
-"""Schedulers by name, one a file; installed packages add others (see `mlpf_hpo.extensions`)."""
+"""Registry of schedulers by name; installed packages add others (see `mlpf_hpo.extensions`)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
     "scheduler",
     {"full": FullTraining, "asha": StoppingASHA, "promotion_asha": PromotionASHA},
 )
-"""What makes a scheduler, by name: called with settings as keywords."""
+"""Constructors of schedulers, by name; settings are keyword arguments."""
 
 LABELS = {"full": "full training", "asha": "ASHA", "promotion_asha": "ASHA with promotion"}
-"""What schedulers are called in captions; others go by their names."""
+"""Labels of schedulers in captions; others are labelled by their names."""
 
 PREDICTION = ("predict_from_epoch", "predict_every", "coverage")
 """Settings of a prediction that a scheduler may hold, see `Bounds`."""
@@ -33,8 +33,8 @@ PREDICTION = ("predict_from_epoch", "predict_every", "coverage")
 def make_scheduler(name: str, predictor: IntervalPredictor | None = None, **settings: Any) -> Scheduler:
     """Return the scheduler of that name; `settings` are its constructor's.
 
-    With a predictor it also stops what cannot win any more (see `PredictiveScheduler`); the settings of
-    `Bounds` may then stand among the others.
+    With a predictor it also stops trials that cannot win any more (see `PredictiveScheduler`), and accepts
+    the settings of `Bounds`.
 
     Examples
     --------

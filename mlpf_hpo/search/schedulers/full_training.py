@@ -1,4 +1,4 @@
-"""Every trial is trained to the end: how a campaign collects learning curves."""
+"""`FullTraining`: the scheduler of campaigns, which trains every trial to the end."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class FullTraining:
         return {}
 
     def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
-        """Hear of a trial."""
+        """Ignore a trial: none is stopped or paused."""
 
     def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
-        """Go on."""
+        """Continue."""
         return Decision.CONTINUE
 
     def on_trial_complete(self, trial_id: str) -> None:
-        """Hear that a trial ended."""
+        """Ignore the end of a trial."""
 
     def on_trial_error(self, trial_id: str) -> None:
-        """Hear that a trial failed."""
+        """Ignore the failure of a trial."""
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the first trial that waits."""

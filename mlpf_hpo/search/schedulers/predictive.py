@@ -1,4 +1,4 @@
-"""Any scheduler with one more reason to stop: a trial's predicted final value cannot reach the incumbent."""
+"""`PredictiveScheduler`: any scheduler, plus stops of trials whose predicted final value is too bad."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class PredictiveScheduler:
     Parameters
     ----------
     scheduler : Scheduler
-        Decides on everything else. It sees every result, also of a trial that it has stopped in vain.
+        Decides on everything else. It receives every result, also of a trial whose stop was overruled.
     bounds : Bounds
-        Predicts.
+        Predicts the final values.
 
     Raises
     ------
     ConfigurationError
-        If the two disagree on whether small or large values are good.
+        If the modes of the two differ.
 
     Examples
     --------

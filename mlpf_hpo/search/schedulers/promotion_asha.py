@@ -1,4 +1,4 @@
-"""Asynchronous successive halving by promotion: wait at every rung until among the best 1/eta."""
+"""`PromotionASHA`: asynchronous successive halving that pauses trials at rungs and promotes the best."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class PromotionASHA(BaseScheduler):
     """Pause every trial at its next rung; a free worker resumes one of the best, or starts a new trial.
 
     At a rung where n trials have arrived, the best floor(n / eta) may go on, of equal ones those with the
-    first identifiers: whichever order they arrived in. Higher rungs are asked first.
-    Trials that never get their turn end when nothing else is left to run; of fewer trials than eta to the
+    first identifiers: whichever order they arrived in. Higher rungs come first.
+    Trials that are never promoted end when nothing else is left to run; of fewer trials than eta to the
     power of the number of rungs, none may be trained to the end.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Asynchronous successive halving by stopping: a trial passes a rung if it is among the best 1/eta so far."""
+"""`StoppingASHA`: asynchronous successive halving that stops trials outside the best 1/eta at a rung."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class StoppingASHA(BaseScheduler):
 
     At the first epoch that reaches a rung grace * eta^k, a trial is compared with the values that *earlier*
     trials left there: it stops if it is worse than their best-1/eta quantile (linear interpolation). The
-    first to arrive passes, and so does who equals the limit: of equal values, none is stopped. Its own value
-    is recorded whether it passes or not.
+    first to arrive passes, and so does a trial that equals the limit: of equal values, none is stopped. The
+    value is recorded whether the trial passes or not.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class StoppingASHA(BaseScheduler):
 
 
 def check_halving(max_epochs: int, grace_epochs: int, reduction_factor: float) -> None:
-    """Refuse rungs that make no sense."""
+    """Raise ConfigurationError for rungs that are not possible."""
     if not reduction_factor >= LEAST_REDUCTION:
         raise ConfigurationError(
             f"reduction_factor must be at least {LEAST_REDUCTION}, found {reduction_factor}"

@@ -136,8 +136,8 @@ class Known:
 
 def run(simulate, table, scheduler, seed=0):
     ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], scheduler, EPOCHS, TargetMetric("loss", "min"))
-    told = simulate(ledger, table, workers=3, seed=seed)
-    return ledger.trials, len(told)
+    results = simulate(ledger, table, workers=3, seed=seed)
+    return ledger.trials, len(results)
 
 
 @pytest.mark.parametrize("seed", range(5))

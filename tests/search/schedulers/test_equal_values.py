@@ -1,4 +1,4 @@
-"""Trials that are all alike: what every policy does with them is defined, whatever order they come in."""
+"""Trials with equal values: every scheduler's decisions are defined, whatever the order of the trials."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ class Alike:
 @pytest.mark.parametrize("eta", [2.0, 3.0, 2.7])
 @pytest.mark.parametrize("predictor", [None, Alike()])
 def test_of_equal_trials_none_is_stopped(predictor, eta, mode) -> None:
-    policy = make_scheduler("asha", predictor, max_epochs=9, reduction_factor=eta, mode=mode)
+    scheduler = make_scheduler("asha", predictor, max_epochs=9, reduction_factor=eta, mode=mode)
     for trial in TRIALS:
-        policy.on_trial_add(trial, {"lr": 0.1})
+        scheduler.on_trial_add(trial, {"lr": 0.1})
     for epoch, trial in itertools.product(range(1, 10), TRIALS):
-        assert policy.on_trial_result(trial, epoch, 0.1) is Decision.CONTINUE
-    assert not policy.stops
+        assert scheduler.on_trial_result(trial, epoch, 0.1) is Decision.CONTINUE
+    assert not scheduler.stops
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(TRIALS))[::90])
 def test_of_equal_trials_the_first_identifiers_are_promoted_whoever_came_first(order) -> None:
-    policy = PromotionASHA(9, 1, 3.0)
+    scheduler = PromotionASHA(9, 1, 3.0)
     for trial in TRIALS:
-        policy.on_trial_add(trial, {})
+        scheduler.on_trial_add(trial, {})
     for trial in order:
-        assert policy.on_trial_result(trial, 1, 2.0) is Decision.PAUSE
+        assert scheduler.on_trial_result(trial, 1, 2.0) is Decision.PAUSE
     promoted, waiting = [], list(order)
-    while (chosen := policy.choose([], waiting)) is not None:
+    while (chosen := scheduler.choose([], waiting)) is not None:
         promoted.append(chosen)
         waiting.remove(chosen)
-        policy.on_trial_result(chosen, 3, 2.0)
+        scheduler.on_trial_result(chosen, 3, 2.0)
     assert promoted == ["t0", "t1"], "the best third of six"
 
 
 @pytest.mark.parametrize("order", [TRIALS, TRIALS[::-1]])
 def test_the_incumbent_of_equal_bounds_is_the_first_identifier(order) -> None:
-    policy = make_scheduler("asha", Alike(), max_epochs=9, predict_from_epoch=1)
+    scheduler = make_scheduler("asha", Alike(), max_epochs=9, predict_from_epoch=1)
     for trial in order:
-        policy.on_trial_add(trial, {"lr": 0.1})
-        policy.on_trial_result(trial, 1, 2.0)
-    assert policy.bounds.incumbent() == ("t0", 1.5)
+        scheduler.on_trial_add(trial, {"lr": 0.1})
+        scheduler.on_trial_result(trial, 1, 2.0)
+    assert scheduler.bounds.incumbent() == ("t0", 1.5)

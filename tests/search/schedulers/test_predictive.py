@@ -1,4 +1,4 @@
-"""ASHA with prediction: when it stops, whom it must not stop, and the two ways to kill a whole search."""
+"""ASHA with prediction: which trials it stops and must not stop, and the two ways to stop a whole search."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LastValue:
         return Prediction(last, last - self.width, last + self.width, coverage or 0.9)
 
 
-def policy(width: float = 0.5, scale: float = 1.0, **settings) -> PredictiveScheduler:
+def make_predictive(width: float = 0.5, scale: float = 1.0, **settings) -> PredictiveScheduler:
     # A huge reduction factor leaves no rung beyond the first: predictions decide alone from epoch 2 on.
     everything = {"max_epochs": 8, "reduction_factor": 1e6, "predict_from_epoch": 2, **settings}
     made = make_scheduler("asha", LastValue(width, scale), **everything)
@@ -52,7 +52,7 @@ def feed(made: PredictiveScheduler, trial_id: str, *values: float) -> list[Decis
 
 
 def test_stops_what_cannot_reach_the_incumbent() -> None:
-    made = policy()
+    made = make_predictive()
     assert feed(made, "a", 9.0, 1.0) == [Decision.CONTINUE] * 2
     assert feed(made, "b", 8.0, 2.1) == [Decision.CONTINUE, Decision.STOP]
     stop = made.stops["b"]
@@ -67,7 +67,7 @@ def test_stops_what_cannot_reach_the_incumbent() -> None:
 
 
 def test_larger_is_better_where_it_is() -> None:
-    made = policy(mode="max")
+    made = make_predictive(mode="max")
     assert feed(made, "a", 1.0, 9.0) == [Decision.CONTINUE] * 2
     assert feed(made, "b", 2.0, 7.9) == [Decision.CONTINUE, Decision.STOP]
     stop = made.stops["b"]
@@ -76,7 +76,7 @@ def test_larger_is_better_where_it_is() -> None:
 
 
 def test_a_stopped_trials_bound_is_not_the_incumbent() -> None:
-    made = policy(reduction_factor=2.0, grace_epochs=3, predict_from_epoch=2)
+    made = make_predictive(reduction_factor=2.0, grace_epochs=3, predict_from_epoch=2)
     feed(made, "a", 9.0, 1.0)  # the smallest upper bound: 1.5
     made.on_trial_error("a")
     assert feed(made, "b", 9.0, 3.0) == [Decision.CONTINUE] * 2
@@ -87,7 +87,7 @@ def test_a_stopped_trials_bound_is_not_the_incumbent() -> None:
 
 def test_a_trial_stopped_by_rank_leaves_no_bound() -> None:
     # a and b are as good; b is stopped by rank at epoch 3 although predicted best only while it lives.
-    made = policy(width=0.01, grace_epochs=1, reduction_factor=3.0, predict_from_epoch=2)
+    made = make_predictive(width=0.01, grace_epochs=1, reduction_factor=3.0, predict_from_epoch=2)
     feed(made, "a", 1.0, 1.0)
     assert made.bounds.incumbent() == ("a", pytest.approx(1.01))
     feed(made, "b", 0.9, 0.5)
@@ -100,7 +100,7 @@ def test_a_trial_stopped_by_rank_leaves_no_bound() -> None:
 
 
 def test_the_owner_of_the_incumbent_is_never_stopped() -> None:
-    made = policy(width=0.5, grace_epochs=1, reduction_factor=2.0, predict_from_epoch=1, scale=-1.0)
+    made = make_predictive(width=0.5, grace_epochs=1, reduction_factor=2.0, predict_from_epoch=1, scale=-1.0)
     # Predicted to end the better the worse it stands: rank and prediction contradict each other.
     assert feed(made, "a", 1.0) == [Decision.CONTINUE]
     assert feed(made, "b", 3.0) == [Decision.CONTINUE]  # rank would stop it, but its bound is the incumbent
@@ -114,7 +114,7 @@ def test_the_owner_of_the_incumbent_is_never_stopped() -> None:
 
 
 def test_a_finished_trials_value_is_its_bound() -> None:
-    made = policy()
+    made = make_predictive()
     feed(made, "a", 9.0, *[1.0] * 7)
     made.on_trial_complete("a")
     assert made.bounds.incumbent() == ("a", 1.0)
@@ -152,7 +152,7 @@ def test_without_information_it_is_asha(curves, simulate) -> None:
 
 
 def test_asks_on_the_grid_about_all_live_trials_at_once() -> None:
-    made = policy(width=100.0, predict_from_epoch=3, predict_every=2)
+    made = make_predictive(width=100.0, predict_from_epoch=3, predict_every=2)
     feed(made, "a", 5.0, 5.0, 5.0, 5.0)
     feed(made, "b", 4.0, 4.0)
     assert len(made.bounds.predictor.asked) == 1
@@ -192,4 +192,4 @@ def test_the_projects_own_predictor_saves_epochs(curves, simulate) -> None:
 )
 def test_settings_without_sense_are_refused(settings) -> None:
     with pytest.raises(ConfigurationError):
-        policy(**settings)
+        make_predictive(**settings)

@@ -49,36 +49,36 @@ class Watched(PromotionASHA):
 @pytest.mark.parametrize("workers", [1, 3])
 def test_promotes_the_best(curves, simulate, mode, grace, eta, workers) -> None:
     table = curves(30, 12, seed=3)
-    policy = Watched(12, grace, eta, mode)
-    ledger = Ledger([Trial(t, t, {}) for t in table], policy, 12, TargetMetric("loss", mode))
-    told = simulate(ledger, table, workers, seed=5)
-    assert policy.choices > 0
+    scheduler = Watched(12, grace, eta, mode)
+    ledger = Ledger([Trial(t, t, {}) for t in table], scheduler, 12, TargetMetric("loss", mode))
+    results = simulate(ledger, table, workers, seed=5)
+    assert scheduler.choices > 0
     status = [trial.status for trial in ledger.trials.values()]
     assert set(status) <= {"finished", "stopped"}
     assert 1 <= status.count("finished") < 10
     assert {trial.reason for trial in ledger.trials.values()} == {"", "not promoted"}
-    assert len(told) == sum(trial.epochs for trial in ledger.trials.values()) < 30 * 12
+    assert len(results) == sum(trial.epochs for trial in ledger.trials.values()) < 30 * 12
 
 
 def test_idle_while_a_rival_is_on_its_way() -> None:
-    policy = PromotionASHA(9, reduction_factor=3)
+    scheduler = PromotionASHA(9, reduction_factor=3)
     for trial_id, value in (("a", 1.0), ("b", 2.0)):
-        assert policy.on_trial_result(trial_id, 1, value) is Decision.PAUSE
-    assert policy.choose([], ["a", "b"]) is None
-    assert policy.on_trial_result("c", 1, 0.5) is Decision.PAUSE
-    assert policy.choose([], ["a", "b", "c"]) == "c"
+        assert scheduler.on_trial_result(trial_id, 1, value) is Decision.PAUSE
+    assert scheduler.choose([], ["a", "b"]) is None
+    assert scheduler.on_trial_result("c", 1, 0.5) is Decision.PAUSE
+    assert scheduler.choose([], ["a", "b", "c"]) == "c"
 
 
 def test_the_highest_rung_comes_first_and_nobody_twice() -> None:
-    policy = PromotionASHA(9, reduction_factor=2)  # rungs 1, 2, 4, 8
+    scheduler = PromotionASHA(9, reduction_factor=2)  # rungs 1, 2, 4, 8
     for trial_id, value in (("a", 1.0), ("b", 2.0), ("c", 3.0), ("d", 4.0)):
-        policy.on_trial_result(trial_id, 1, value)
+        scheduler.on_trial_result(trial_id, 1, value)
     for trial_id, value in (("c", 3.0), ("d", 2.5)):
-        policy.on_trial_result(trial_id, 2, value)
-    assert policy.choose(["e"], ["a", "b", "c", "d"]) == "d"
-    assert policy.choose(["e"], ["a", "b", "c"]) == "a"
-    assert policy.choose(["e"], ["b", "c"]) == "b"
-    assert policy.choose(["e"], ["c"]) == "e"
+        scheduler.on_trial_result(trial_id, 2, value)
+    assert scheduler.choose(["e"], ["a", "b", "c", "d"]) == "d"
+    assert scheduler.choose(["e"], ["a", "b", "c"]) == "a"
+    assert scheduler.choose(["e"], ["b", "c"]) == "b"
+    assert scheduler.choose(["e"], ["c"]) == "e"
 
 
 def test_the_registry_makes_every_policy() -> None:
