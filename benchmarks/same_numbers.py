@@ -23,11 +23,11 @@ from mlpf_hpo.files import sha256
 OF_THE_RUN = re.compile(
     r"(^|/)(run_id|run_ids|parent_run_id|experiment_id|link|links|model_uri|tracking_uri|wall_seconds|reused|hosts|"
     r"models|sampling|source_run|best_run_id|hardware.*|.*seconds.*|.*timestamp.*|campaign_id|search_id|sha256|"
-    r"checksum|settings)($|/)"
+    r"checksum|settings|digest|dataset_digest)($|/)"
 )
 """Keys of records that differ from run to run: ids, addresses, times, files with addresses in them."""
 
-TIMED = ("throughput/", "time/", "system/", "run_id", "hardware")
+TIMED = re.compile(r"^(metric/)?(throughput|time|system)/|run_id|hardware|timestamp")
 """Columns of the curves that a clock or a machine decides."""
 
 RENAMED = {"policies": "schedulers", "policy": "scheduler"}
@@ -71,7 +71,7 @@ def same(one: Any, other: Any) -> bool:
 def curves(before: Path, after: Path) -> list[str]:
     """Return the differences between two data sets of curves, column by column."""
     old, new = (pq.read_table(file).to_pandas() for file in (before, after))
-    columns = [name for name in old.columns if not name.startswith(TIMED)]
+    columns = [name for name in old.columns if not TIMED.search(name)]
     found = [f"only before: {name}" for name in columns if name not in new.columns]
     there = [name for name in columns if name in new.columns]
     found += [f"{name}: other values" for name in there if not all(map(_same_cells, old[name], new[name]))]
