@@ -195,9 +195,9 @@ def retire(
     Its alias is taken away; the version stays in the registry. The next predictor that is registered becomes
     the champion without being compared.
     """
-    from mlpf_hpo.registry.champion import give_up
+    from mlpf_hpo.registry.champion import retire_champion
 
-    console.out.print(give_up(version, _params(params).search.champion), markup=False)
+    console.out.print(retire_champion(version, _params(params).search.champion), markup=False)
 
 
 def _champion(params: Path) -> str:

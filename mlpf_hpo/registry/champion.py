@@ -1,6 +1,6 @@
-"""Which version is champion: found by alias, put on record for the search, given up by a person.
+"""The champion: find its model version by alias, record it for the search, retire it by hand.
 
-The stage `champion` asks at every `dvc repro`: nothing here loads a predictor, or what it takes to load one.
+The stage `champion` runs at every `dvc repro`: this module imports no library that only predictors need.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from mlpf_hpo.tracking.versions import (
 )
 
 RECORD = Path("results/champion.json")
-"""Where the stage `champion` says which version the search takes."""
+"""File in which the stage `champion` records the version that the search uses."""
 
 NOW = f"see which version is champion now with: {make('champion')}"
 
@@ -38,14 +38,14 @@ _REFERENCE = re.compile(
 
 
 def champion_record(scope: ChampionScope, alias: str, campaign_epochs: int) -> dict[str, Any]:
-    """Return what results/champion.json says: the version that is champion now for a search.
+    """Return the content of results/champion.json: the version that is champion now for a search.
 
-    Equal records mean equal champions: there is no time in it, and no address.
+    Equal records mean equal champions: the record has no time and no address.
 
     Parameters
     ----------
     scope : ChampionScope
-        What the search needs a champion for.
+        Metric, number of epochs and space of the search.
     alias : str
         The champion's alias.
     campaign_epochs : int
@@ -54,7 +54,7 @@ def champion_record(scope: ChampionScope, alias: str, campaign_epochs: int) -> d
     Raises
     ------
     TrackingError
-        If there is no champion, or one whose content is not on record; the message says what to do.
+        If there is no champion, or its checksum is not recorded; the message says what to do.
     """
     client = connect()
     version = get_version_by_alias(client, alias, scope.model)
@@ -77,32 +77,32 @@ def champion_record(scope: ChampionScope, alias: str, campaign_epochs: int) -> d
 
 
 def summary(record: dict[str, Any]) -> str:
-    """Return which version is champion, for people."""
+    """Return the champion's version and predictor as text."""
     name = f"{record['model']}@{record['alias']}"
     fitted = f"{record['predictor']}, fitted on {record[CURVES]} curves"
     return f"champion: {name} is version {record['version']}: {fitted}"
 
 
 def recorded_version(client: MlflowClient, file: Path, scope: ChampionScope) -> ModelVersion:
-    """Return exactly the version that the stage `champion` put on record.
+    """Return exactly the version that the stage `champion` recorded.
 
     Parameters
     ----------
     client : MlflowClient
         From `connect`.
     file : path
-        Its record.
+        The record of the stage.
     scope : ChampionScope
-        What the champion is needed for.
+        Metric, number of epochs and space for which the champion is needed.
 
     Raises
     ------
     MissingInputError, DataError
         If there is no such record, or it is damaged.
     ConfigurationError
-        If it is of a champion for something else.
+        If it is the record of a champion of another scope.
     TrackingError
-        If the registry does not hold that version any more.
+        If the registry no longer holds that version.
     """
     record = read_record(file, "champion")
     model, number = record["model"], record["version"]
@@ -144,15 +144,15 @@ def named_version(client: MlflowClient, reference: str) -> ModelVersion:
     return version
 
 
-def give_up(reference: str, alias: str) -> str:
-    """Take the alias away from the version that ``MODEL/VERSION`` names; return what to do next.
+def retire_champion(reference: str, alias: str) -> str:
+    """Remove the alias from the version that ``MODEL/VERSION`` names; return a message with the next step.
 
-    The version stays in the registry, and can be pointed at again.
+    The version stays in the registry; the alias can be set again.
 
     Raises
     ------
     TrackingError
-        If the alias does not point at it.
+        If the alias does not point at that version.
     """
     client = connect(make=False)
     version = named_version(client, reference)
@@ -179,6 +179,6 @@ def _none(client: MlflowClient, scope: ChampionScope, alias: str, campaign_epoch
 
 
 def _others(client: MlflowClient) -> str:
-    """Return which predictors there are, as the end of a sentence."""
+    """Return the registered predictors as the end of a sentence."""
     found = [f"{model.name}@{alias}" for model in predictors(client) for alias in sorted(model.aliases)]
     return f"; it has {', '.join(found)}" if found else ""

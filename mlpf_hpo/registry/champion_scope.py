@@ -1,7 +1,7 @@
-"""What a champion is champion for: a metric with its mode, a number of epochs, and a search space.
+"""`ChampionScope`: the metric with its mode, number of epochs and search space that a champion is valid for.
 
-Each has a registered model of its own: a campaign of another length or space, however small, never takes the
-place of a champion, and a search never meets the wrong one.
+Each scope has a registered model of its own: a campaign of another length or space never replaces a champion,
+and a search never uses the champion of another scope.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:  # the stage `champion`, which runs at every `dvc repro`, need
     from mlpf_hpo.curves.schema import LearningCurves
 
 ANY = "any value"
-"""What is known of a hyperparameter of curves from elsewhere."""
+"""Domain of a hyperparameter of curves that are not from the search space."""
 
 LONGEST_METRIC, LONGEST_TEXT = 60, 1000
-"""Letters of a metric in a model's name, and of a list of hyperparameters in a tag."""
+"""Most characters of a metric in a model's name, and of a list of hyperparameters in a tag."""
 
 
 @dataclass(frozen=True)
 class ChampionScope:
-    """What a champion is champion for.
+    """The metric, number of epochs and search space that a champion is valid for.
 
     Attributes
     ----------
@@ -51,15 +51,15 @@ class ChampionScope:
 
     @classmethod
     def of_search(cls, target: TargetMetric, max_epochs: int, space: SearchSpace) -> ChampionScope:
-        """Return what a search needs a champion for."""
+        """Return the scope of the champion that a search needs."""
         return cls(target, max_epochs, _described(space))
 
     @classmethod
     def of_curves(cls, curves: LearningCurves, space: SearchSpace) -> ChampionScope:
-        """Return what a predictor that learnt from curves can be champion for.
+        """Return the scope of a predictor that was fitted on curves.
 
-        Curves whose configurations all lie in `space` are of that space. Others come from elsewhere: no
-        more is known than the names of their hyperparameters.
+        Curves whose configurations all lie in `space` have that space as scope. Of other curves, only the
+        names of the hyperparameters are known.
         """
         if _lie_in(curves, space):
             described = _described(space)
@@ -83,12 +83,12 @@ class ChampionScope:
 
     @property
     def hyperparameters(self) -> str:
-        """The search space in words."""
+        """The search space as text."""
         return _shortened("; ".join(f"{name}: {domain}" for name, domain in self.space))
 
     @property
     def description(self) -> str:
-        """What the registered model is, for people."""
+        """Description of the registered model."""
         good = "smaller is better" if self.target.mode == "min" else "larger is better"
         what = f"Predicts {self.target.metric} ({good}) after {self.n_epochs} epochs"
         return f"{what}. Search space: {self.hyperparameters}"

@@ -1,4 +1,4 @@
-"""Predictors loaded from the registry: a version, a named one, the champion of a search."""
+"""Load predictors from the registry: by version, by name, or the champion of a search."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def load_version(version: ModelVersion, uri: str | None = None) -> CurvePredicto
     Raises
     ------
     UnreachableError
-        If its file cannot be had now.
+        If its file cannot be fetched now.
     TrackingError
-        If its file is lost, damaged or holds something else; the message names the version.
+        If its file is lost, damaged or not a predictor; the message names the version.
     """
     try:
         file = model_file(version, uri)
@@ -44,7 +44,7 @@ def load_registered(reference: str, uri: str | None = None) -> tuple[CurvePredic
     Raises
     ------
     TrackingError
-        If there is none, or it cannot be used.
+        If there is no such version, or it cannot be used.
     """
     version = named_version(connect(uri, make=False), reference)
     return load_version(version, uri), version
@@ -54,16 +54,16 @@ def load_registered(reference: str, uri: str | None = None) -> tuple[CurvePredic
 def load_champion(
     scope: ChampionScope, record: Path = RECORD, uri: str | None = None
 ) -> tuple[CurvePredictor, ModelVersion]:
-    """Return the predictor of exactly the version that the stage `champion` put on record, and that version.
+    """Return the predictor of exactly the version that the stage `champion` recorded, and that version.
 
     Raises
     ------
     MissingInputError, DataError
         If there is no such record, or it is damaged.
     ConfigurationError
-        If it is of a champion for something else than `scope`.
+        If it is the record of a champion of another scope.
     TrackingError
-        If the registry does not hold that version any more, or it cannot be used.
+        If the registry no longer holds that version, or it cannot be used.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def load_champion(
     >>> from mlpf_hpo import ChampionScope, LogUniform, SearchSpace, TargetMetric, load_champion
     >>> space = SearchSpace({"lr": LogUniform(0.001, 0.1)})
     >>> scope = ChampionScope.of_search(TargetMetric("val/loss", "min"), 16, space)
-    >>> with TemporaryDirectory() as folder:  # no stage has put a champion on record
+    >>> with TemporaryDirectory() as folder:  # no champion was recorded
     ...     load_champion(scope, Path(folder) / "champion.json", uri=f"sqlite:///{folder}/mlflow.db")
     Traceback (most recent call last):
     mlpf_hpo.errors.MissingInputError: ... not there; the stage `champion` makes it (dvc repro champion)

@@ -1,4 +1,4 @@
-"""The comparison of predictors on a data set: scores, table 2, model files, and a run each in MLflow."""
+"""The stage `predictors`: compare predictors, write scores, table 2, model files and one MLflow run each."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def compare_predictors(
         "reason": result.reason,
         "predictors": {name: scores for name, scores in result.scores.items() if name != SELECTED},
         "selected": result.scores[SELECTED],
-        "out_of_fold": {name: _told(out, result) for name, out in result.out_of_fold.items()},
+        "out_of_fold": {name: _out_of_fold_record(out, result) for name, out in result.out_of_fold.items()},
         "shares": result.shares,
         "table_2": table_2(curves, settings, own_seed),
         "dataset_digest": curves_file_digest(curves_file),
@@ -99,16 +99,16 @@ def compare_predictors(
 
 def run_identity(content: dict[str, Any], name: str) -> str:
     """Return the identity of a predictor's MLflow run: the data set, the settings, and its name."""
-    told = [content["dataset_digest"], content["seed"], content["settings"]]
-    return f"{stable_hash(told, 8)}-{name}"
+    parts = [content["dataset_digest"], content["seed"], content["settings"]]
+    return f"{stable_hash(parts, 8)}-{name}"
 
 
 def open_run(
     writer: RunWriter, content: dict[str, Any], name: str, settings: PredictorsParams, curves_file: Path
 ) -> str:
-    """Return the MLflow run of a predictor, made or opened again."""
+    """Return the MLflow run of a predictor, which is created if needed."""
     identity = run_identity(content, name)
-    _, sampler_words = content["sampling"].get(name, ({}, {}))
+    _, sampler_texts = content["sampling"].get(name, ({}, {}))
     return writer.open_parent(
         "predictors",
         identity,
@@ -121,7 +121,7 @@ def open_run(
         params={
             "criterion": content["criterion"],
             "seed": content["seed"],
-            **sampler_words,
+            **sampler_texts,
             **_settings(name, settings),
         },
         note=(
@@ -134,7 +134,7 @@ def open_run(
 
 
 def summary(content: dict[str, Any]) -> str:
-    """Return the outcome for people."""
+    """Return the outcome as text."""
     lines = [
         f"predictors: {content['rows']} of {content['curves']} curves are complete; "
         f"{content['known_epochs']} of {content['n_epochs']} epochs seen; outer folds of configurations"
@@ -147,7 +147,7 @@ def summary(content: dict[str, Any]) -> str:
     return "\n".join([*lines, f"  {content['reason']}", f"  {content['link']}"])
 
 
-def _told(out: OutOfFold, result: SelectionResult) -> dict[str, list[float | None]]:
+def _out_of_fold_record(out: OutOfFold, result: SelectionResult) -> dict[str, list[float | None]]:
     columns = {
         "predicted": out.mean,
         "true": result.true,

@@ -1,9 +1,9 @@
-"""Whether a new predictor takes the champion's place: recipes are compared, not frozen models.
+"""Promotion of a model version: decide whether a new predictor replaces the champion.
 
-A champion was fitted on other curves, perhaps on some of those at hand: to score it as it is would be unfair
-to either side, or a leak. So both recipes are fitted on the same folds of the curves at hand. A predictor is
-promoted uncompared only where there is no champion: one that cannot be compared is an error, for a person to
-solve.
+The specs of both predictors are compared, not the fitted models. A champion was fitted on other curves, or on
+some of the new ones: its scores on the new curves would be unfair to either side, or leak. So both specs
+are fitted on the same folds of the new curves. A predictor is promoted without comparison only if there is no
+champion. A champion that cannot be compared is an error, which a person has to resolve.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from mlpf_hpo.tracking.versions import ModelVersion, retire_hint, told
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What became of a new version.
+class PromotionDecision:
+    """Whether a new version was promoted, and why.
 
     Attributes
     ----------
     promoted : bool
         Whether it is the champion now.
     reason : str
-        For people.
+        The reason as text.
     before : str or None
-        Version of the champion that it met.
+        Version of the champion that it was compared with.
     scores : mapping or None
         Criterion of "challenger" and "champion" on the same folds, and their "difference", each with mean,
-        low and high; None where nothing was to be compared.
+        low and high; None without a comparison.
     """
 
     promoted: bool
@@ -48,14 +48,14 @@ class Verdict:
     before: str | None = None
     scores: dict[str, dict[str, float]] | None = None
 
-    def told(self) -> dict[str, Any]:
-        """Return it for a record."""
+    def to_record(self) -> dict[str, Any]:
+        """Return the decision as a JSON-serialisable record."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Challenger:
-    """A new predictor, its spec, and the curves on which it meets the champion.
+    """A new predictor, its spec, and the curves on which it is compared with the champion.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Challenger:
         Fitted on `curves`.
     spec : PredictorSpec
     curves : LearningCurves
-        The complete ones of the data set at hand.
+        The complete curves of the data set.
     known_epochs : int
         The decision point.
     digest : str
@@ -78,7 +78,7 @@ class Challenger:
 
     @property
     def n_curves(self) -> int:
-        """Number of distinct curves that it was fitted on: a row that stands there twice teaches once."""
+        """Number of distinct curves that it was fitted on: duplicate rows count once."""
         return len(self.curves.frame().drop_duplicates())
 
 
@@ -88,12 +88,12 @@ def decide_promotion(
     params: PredictorsParams,
     seed: int,
     uri: str | None = None,
-) -> Verdict:
-    """Decide whether a challenger takes the champion's place.
+) -> PromotionDecision:
+    """Decide whether a challenger replaces the champion.
 
-    It does where there is no champion, and where it is better by the declared criterion, with a 95 % interval
-    of the difference above zero. Equal recipes have equal scores: the newer fit takes the place of the older
-    one, but never with fewer curves.
+    It does if there is no champion, or if it is better by the declared criterion, with a 95 % interval of the
+    difference above zero. Equal specs have equal scores: the newer fit replaces the older one, unless it has
+    fewer curves.
 
     Parameters
     ----------
@@ -110,10 +110,10 @@ def decide_promotion(
     Raises
     ------
     TrackingError
-        If there is a champion that cannot be had, or compared; the message says why, and how to give it up.
+        If the champion cannot be loaded or compared; the message says why, and how to retire it.
     """
     if champion is None:
-        return Verdict(True, "there was no champion")
+        return PromotionDecision(True, "there was no champion")
     before = str(champion.version)
     spec = _spec_of(champion, challenger, params, uri)
     if spec == challenger.spec:
@@ -121,21 +121,23 @@ def decide_promotion(
     scores = compare_specs(challenger, spec, params, seed)
     difference = scores["difference"]
     same = challenger.spec.predictor == spec.predictor
-    who = "the same with other settings" if same else spec.predictor
+    other = "the same with other settings" if same else spec.predictor
     reason = (
-        f"{challenger.spec.predictor} against {who} of version {before}, both fitted on the same "
+        f"{challenger.spec.predictor} against {other} of version {before}, both fitted on the same "
         f"{params.outer_folds} folds of {len(challenger.curves)} curves: {params.criterion} "
         f"{fixed(scores['challenger']['mean'])} against {fixed(scores['champion']['mean'])}, difference "
         f"{interval(difference['mean'], difference['low'], difference['high'], sign=True)}"
     )
     promoted = difference["low"] > 0
-    return Verdict(promoted, f"{reason}, {'above' if promoted else 'not above'} zero", before, scores)
+    return PromotionDecision(
+        promoted, f"{reason}, {'above' if promoted else 'not above'} zero", before, scores
+    )
 
 
 def _spec_of(
     champion: ModelVersion, challenger: Challenger, params: PredictorsParams, uri: str | None
 ) -> PredictorSpec:
-    """Return the spec of a champion that is whole, and for the same curves as the challenger."""
+    """Return the champion's spec, after a check that its file and columns fit the challenger."""
     name = f"{told(champion)}, the champion,"
     try:
         spec = PredictorSpec.read(champion.tags.get(SPEC), params)
@@ -153,30 +155,28 @@ def _spec_of(
     return spec
 
 
-def _newer_fit(challenger: Challenger, champion: ModelVersion) -> Verdict:
-    """Return the verdict on a fit of the champion's own spec."""
+def _newer_fit(challenger: Challenger, champion: ModelVersion) -> PromotionDecision:
+    """Return the decision on a new fit of the champion's own spec."""
     before, learnt_from = str(champion.version), champion.tags.get("dataset_digest", "?")[:8]
     same = f"the champion before, version {before}, has the same spec"
     on_record, ours = champion.tags.get(CURVES, ""), challenger.n_curves
     if not on_record.isdecimal():
         reason = f"{same}; on how many curves it was fitted is not on record, {ours} may be fewer: it stays"
-        return Verdict(False, reason, before)
+        return PromotionDecision(False, reason, before)
     if ours < int(on_record):
-        reason = (
-            f"{same}, fitted on {on_record} curves; {ours} are fewer, and equal recipes have equal scores"
-        )
-        return Verdict(False, f"{reason}: it stays", before)
+        reason = f"{same}, fitted on {on_record} curves; {ours} are fewer, and equal specs have equal scores"
+        return PromotionDecision(False, f"{reason}: it stays", before)
     reason = (
         f"{same}, fitted on {on_record} curves of data set {learnt_from}; this is its fit on {ours} of data "
-        f"set {challenger.digest[:8]}: recipes are compared, not frozen models"
+        f"set {challenger.digest[:8]}: specs are compared, not fitted models"
     )
-    return Verdict(True, reason, before)
+    return PromotionDecision(True, reason, before)
 
 
 def compare_specs(
     challenger: Challenger, champion: PredictorSpec, params: PredictorsParams, seed: int
 ) -> dict[str, dict[str, float]]:
-    """Return the criterion of both recipes on the same new folds, and their difference, with 95 % intervals.
+    """Return the criterion of both specs on the same new folds, and their difference, with 95 % intervals.
 
     The folds are others than those of the choice. The intervals are those of other configurations: pairs of
     predictions are drawn again with replacement, configuration by configuration.

@@ -1,4 +1,4 @@
-"""The chosen predictor becomes a version of its registered model: the champion, or its challenger."""
+"""The stage `register`: register the chosen predictor as a model version, the champion or its challenger."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_version
 from mlpf_hpo.registry.predictor_runs import open_run
-from mlpf_hpo.registry.promotion import Challenger, Verdict, decide_promotion
-from mlpf_hpo.registry.promotion_record import basis_of, verdict_on_record
+from mlpf_hpo.registry.promotion import Challenger, PromotionDecision, decide_promotion
+from mlpf_hpo.registry.promotion_record import decision_basis, recorded_decision
 from mlpf_hpo.remedies import make, make_again
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import SearchSpace, stable_hash
@@ -67,22 +67,22 @@ def register_winner(
 ) -> dict[str, Any]:
     """Register the predictor that the comparison chose, and promote it where its spec is better.
 
-    What is on record already (the same spec, fitted on the same curves, with the same predictions) is not
-    registered again, and keeps its verdict as long as the champion and the folds are those of that verdict.
-    A champion that cannot be compared ends it before anything is written.
+    A recorded fit (the same spec, fitted on the same curves, with the same predictions) is not registered
+    again, and keeps its decision as long as the champion and the folds are those of that decision.
+    A champion that cannot be compared is an error before anything is written.
 
     Parameters
     ----------
     settings : PredictorsParams
-        As the comparison had them.
+        The settings of the comparison.
     seed : int
         The pipeline's seed.
     space : SearchSpace
-        The search space: a predictor is champion for one.
+        The search space: part of the champion's scope.
     alias : str
         The champion's alias.
     comparison, models, curves_file : path
-        What the stages before left: results/predictors.json, models/predictors, data/curves.parquet.
+        Outputs of earlier stages: results/predictors.json, models/predictors, data/curves.parquet.
 
     Returns
     -------
@@ -97,44 +97,44 @@ def register_winner(
     champion = get_version_by_alias(writer.client, alias, scope.model)
     fit, own_seed = _fit_identity(challenger), derive_seed(seed, "predictors")
     version = _on_record(writer, fit, scope.model)
-    basis = basis_of(champion, challenger.known_epochs, settings, own_seed)
-    verdict = None if version is None else verdict_on_record(version, champion, alias, basis)
-    judged = verdict is None
-    if verdict is None:
-        verdict = decide_promotion(challenger, champion, settings, own_seed)
-    kept: dict[str, Any] = {"alias": alias, "basis": basis, "verdict": verdict.told()}
+    basis = decision_basis(champion, challenger.known_epochs, settings, own_seed)
+    decision = None if version is None else recorded_decision(version, champion, alias, basis)
+    decided_now = decision is None
+    if decision is None:
+        decision = decide_promotion(challenger, champion, settings, own_seed)
+    kept: dict[str, Any] = {"alias": alias, "basis": basis, "verdict": decision.to_record()}
     run_id = open_run(writer, content, challenger.spec.predictor, settings, curves_file)
     with _failures_closed(writer, run_id):
         if version is None:
             make_model(writer.client, scope.model, scope.description, scope.tags)
             tags = {**scope.tags, FIT: fit, VERDICT: json.dumps(kept)}
-            version = _register(writer, challenger, content, run_id, curves_file, scope.model, tags, verdict)
-        elif judged or (verdict_on(version) or {}).get("verdict") != kept["verdict"]:
-            explain(writer.client, version, verdict.reason, kept)
-        if verdict.promoted:
+            version = _register(writer, challenger, content, run_id, curves_file, scope.model, tags, decision)
+        elif decided_now or (verdict_on(version) or {}).get("verdict") != kept["verdict"]:
+            explain(writer.client, version, decision.reason, kept)
+        if decision.promoted:
             promote(writer.client, version, alias, champion)
         else:
             challenge(writer.client, version)
-        if verdict.scores is not None:
-            writer.summary(run_id, _numbers(verdict.scores))
-        writer.close(run_id, "finished", tags={"verdict": verdict.reason})
-    return _record(writer, version, verdict, alias)
+        if decision.scores is not None:
+            writer.summary(run_id, _numbers(decision.scores))
+        writer.close(run_id, "finished", tags={"verdict": decision.reason})
+    return _record(writer, version, decision, alias)
 
 
 def summary(record: dict[str, Any]) -> str:
-    """Return the outcome for people."""
-    new, verdict = record["registered"], record["verdict"]
-    became = f"@{record['alias'] if verdict['promoted'] else CHALLENGER}"
+    """Return the outcome as text."""
+    new, decision = record["registered"], record["verdict"]
+    became = f"@{record['alias'] if decision['promoted'] else CHALLENGER}"
     lines = [f"register: {new['predictor']} is {record['model']} version {new['version']}, {became}"]
-    if not verdict["promoted"]:
+    if not decision["promoted"]:
         lines.append(f"  @{record['alias']} stays version {record['version']}, {record['predictor']}")
-    return "\n".join([*lines, f"  {verdict['reason']}", f"  {new['link']}"])
+    return "\n".join([*lines, f"  {decision['reason']}", f"  {new['link']}"])
 
 
 def _challenger(
     settings: PredictorsParams, content: dict[str, Any], models: Path, curves_file: Path
 ) -> Challenger:
-    """Return the winner of a comparison, whose model file is the one that the comparison wrote."""
+    """Return the winner of a comparison, after a check of its model file's checksum."""
     name = content["winner"]
     file = models / f"{name}.skops"
     if not file.is_file():
@@ -158,7 +158,7 @@ def _register(
     curves_file: Path,
     model: str,
     tags: Mapping[str, str],
-    verdict: Verdict,
+    decision: PromotionDecision,
 ) -> ModelVersion:
     scores = content["selected"]  # not those of this candidate: it was chosen on the rows that they are of
     metrics = {f"outer/{metric}": scores[metric]["mean"] for metric in METRICS}
@@ -180,30 +180,30 @@ def _register(
             "source": content["source"],
             **{metric: f"{value:.4f}" for metric, value in metrics.items()},
         },
-        reason=verdict.reason,
+        reason=decision.reason,
     )
 
 
 def _fit_identity(challenger: Challenger) -> str:
-    """Return what tells a fit from others: spec, data set, and every prediction on it.
+    """Return a hash that identifies a fit: spec, data set, and every prediction on it.
 
-    The bytes of a model file will not do: they hold addresses and times.
+    The bytes of a model file are not suitable: they contain addresses and times.
     """
     digest = hashlib.sha256()
     for known in challenger.predictor.known_epochs:
-        told = challenger.predictor.predict_interval(challenger.curves.frame(known))
-        for values in (told.mean, told.lower, told.upper):
+        prediction = challenger.predictor.predict_interval(challenger.curves.frame(known))
+        for values in (prediction.mean, prediction.lower, prediction.upper):
             digest.update(values.tobytes())
     return stable_hash([challenger.spec.written(), challenger.digest, digest.hexdigest()], 16)
 
 
 def _on_record(writer: RunWriter, fit: str, model: str) -> ModelVersion | None:
-    """Return the version of a fit, if it is on record and whole; of a damaged one a new version is made.
+    """Return the recorded version of a fit; None if there is none, or its file is damaged.
 
     Raises
     ------
     UnreachableError
-        If that cannot be known now.
+        If the registry or the file cannot be reached now.
     """
     found = get_version_by_tag(writer.client, FIT, fit, model)
     if found is None:
@@ -234,7 +234,9 @@ def _numbers(scores: dict[str, dict[str, float]]) -> dict[str, float]:
     return means | {f"promotion/difference_{bound}": difference[bound] for bound in ("low", "high")}
 
 
-def _record(writer: RunWriter, version: ModelVersion, verdict: Verdict, alias: str) -> dict[str, Any]:
+def _record(
+    writer: RunWriter, version: ModelVersion, decision: PromotionDecision, alias: str
+) -> dict[str, Any]:
     champion = get_version_by_alias(writer.client, alias, version.name)
     if champion is None:
         raise TrackingError(
@@ -243,14 +245,14 @@ def _record(writer: RunWriter, version: ModelVersion, verdict: Verdict, alias: s
     return {
         "model": version.name,
         "alias": alias,
-        **_told(champion),
+        **_version_record(champion),
         "experiment_id": writer.experiment_id("predictors"),
-        "registered": _told(version),
-        "verdict": verdict.told(),
+        "registered": _version_record(version),
+        "verdict": decision.to_record(),
     }
 
 
-def _told(version: ModelVersion) -> dict[str, str]:
+def _version_record(version: ModelVersion) -> dict[str, str]:
     return {
         "version": str(version.version),
         "predictor": version.tags.get("predictor", "?"),

@@ -42,14 +42,14 @@ SCOPE = ChampionScope.of_curves(where_the_start_says_little(), PARAMS.space.sear
 
 
 def refused(registry: Registry, name: str, error: type[Exception] = TrackingError) -> str:
-    """Try to register a winner whose champion cannot be judged; nothing may change. Return what was said."""
+    """Try to register a winner whose champion cannot be compared; nothing may change. Return the message."""
     before, runs = (registry.aliases, registry.versions()), registry.predictor_runs()
-    with pytest.raises(error) as told:
+    with pytest.raises(error) as raised:
         registry.register(name, where_the_start_says_little(1))
     assert (registry.aliases, registry.versions()) == before, "the champion stays, and nothing is registered"
     assert registry.predictor_runs() == runs, "nor is a run opened"
-    assert "\n" not in str(told.value)
-    return str(told.value)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
 
 
 def retired(registry: Registry, said: str) -> str:
@@ -101,7 +101,7 @@ def test_a_champion_that_cannot_be_compared_stays_until_a_person_gives_it_up(reg
         record = registry.register("ridge", where_the_start_says_little(1))
         assert record["verdict"]["reason"] == "there was no champion"
         assert registry.aliases == {"champion": "2"}
-        assert registry.versions() == 2, "who is given up stays in the registry"
+        assert registry.versions() == 2, "a retired version stays in the registry"
 
 
 def test_only_the_champion_can_be_given_up(registry) -> None:
@@ -151,10 +151,12 @@ def test_a_server_that_goes_away_between_the_alias_and_the_file(server, tmp_path
 
     with monkeypatch.context() as patch:
         patch.setattr(mlflow.artifacts, "download_artifacts", fetched)
-        with pytest.raises(UnreachableError) as told:
+        with pytest.raises(UnreachableError) as raised:
             remote.register("ridge", where_the_start_says_little(1))
-    assert re.search(rf"{MODEL} version 1: .*{server.uri} does not answer: .*; run it again", str(told.value))
-    assert "\n" not in str(told.value)
+    assert re.search(
+        rf"{MODEL} version 1: .*{server.uri} does not answer: .*; run it again", str(raised.value)
+    )
+    assert "\n" not in str(raised.value)
     server.start()
     assert (remote.aliases, remote.versions()) == ({"champion": "1"}, 1)
     record = remote.register("ridge", where_the_start_says_little(1))

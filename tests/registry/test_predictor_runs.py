@@ -1,4 +1,4 @@
-"""What a sampler tells of its runs stands in MLflow, with the predictor that it trained."""
+"""The sampling log of a predictor is recorded in its MLflow run."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_a_better_recipe_is_promoted_and_a_rerun_changes_nothing(registry) -> No
     assert registry.aliases == {"champion": "1"}
     table = where_the_start_says_little(1)
     record = registry.register("ridge", table)
-    assert registry.aliases == {"champion": "2"}, "who is promoted is no challenger any more"
+    assert registry.aliases == {"champion": "2"}, "a promoted version is not a challenger any more"
     assert (record["version"], record["predictor"]) == ("2", "ridge")
     scores = record["verdict"]["scores"]
     assert scores["challenger"]["mean"] == pytest.approx(spearman_of("ridge", table))
@@ -68,8 +68,8 @@ def test_a_better_recipe_is_promoted_and_a_rerun_changes_nothing(registry) -> No
     assert 0 < scores["difference"]["low"] < scores["difference"]["mean"] < scores["difference"]["high"]
     assert "ridge against persistence of version 1" in summary(record)
     assert f"ridge is {MODEL} version 2, @champion" in summary(record)
-    told = registry.client.get_model_version(MODEL, "2").tags
-    assert told["outer/spearman"] == "0.5000", "the scores of the choosing, which saw none of the scored rows"
+    tags = registry.client.get_model_version(MODEL, "2").tags
+    assert tags["outer/spearman"] == "0.5000", "the scores of the choosing, which saw none of the scored rows"
     again(registry, lambda: registry.register("ridge", table), record)
 
 
@@ -91,15 +91,15 @@ def test_a_recipe_that_is_not_better_stays_challenger_and_the_run_says_why(regis
     params = registry.folder / "params.yaml"
     params.write_text(yaml.safe_dump(PARAMS.model_dump(mode="json")))
     comparison, models, curves_file = registry.files
-    told = CliRunner().invoke(
+    result = CliRunner().invoke(
         app,
         [
             *("predictors", "register", "--comparison", str(comparison), "--models", str(models)),
             *("--curves", str(curves_file), "--params", str(params)),
         ],
     )
-    assert told.exit_code == 0, told.output
-    assert told.output.split() == summary(record).split()
+    assert result.exit_code == 0, result.output
+    assert result.output.split() == summary(record).split()
 
 
 def test_other_settings_are_another_recipe_and_better_by_chance_is_not_better(registry) -> None:
@@ -133,7 +133,7 @@ def test_fewer_curves_do_not_replace_more_by_the_same_recipe(registry) -> None:
     assert registry.aliases == {"champion": "1", "challenger": "2"}
     assert record["verdict"]["reason"] == (
         "the champion before, version 1, has the same spec, fitted on 40 curves; 8 are fewer, and equal "
-        "recipes have equal scores: it stays"
+        "specs have equal scores: it stays"
     )
     again(registry, lambda: registry.register("ridge", few), record)
     twice = few.select(np.tile(np.arange(8), 6))
@@ -164,9 +164,9 @@ def test_a_shorter_campaign_has_a_champion_of_its_own(registry) -> None:
     assert short["model"] != MODEL
     assert registry.aliases_of(short["model"]) == {"champion": "1"}
     assert registry.aliases == {"champion": "1"}
-    told = registry.client.get_registered_model(short["model"])
-    assert "val/loss (smaller is better) after 5 epochs" in told.description
-    assert told.tags["n_epochs"] == "5"
+    model = registry.client.get_registered_model(short["model"])
+    assert "val/loss (smaller is better) after 5 epochs" in model.description
+    assert model.tags["n_epochs"] == "5"
     assert f"persistence is {short['model']} version 1, @champion" in summary(short)
 
 
@@ -219,6 +219,6 @@ def test_a_recipe_is_read_as_it_was_written(name) -> None:
     ],
 )
 def test_a_recipe_that_this_version_cannot_follow(text, reason) -> None:
-    with pytest.raises(DataError, match=r"(?s)its spec is unknown to this version of mlpf_hpo: .*") as told:
+    with pytest.raises(DataError, match=r"(?s)its spec is unknown to this version of mlpf_hpo: .*") as raised:
         PredictorSpec.read(text, PARAMS.predictors)
-    assert re.search(reason, str(told.value))
+    assert re.search(reason, str(raised.value))
