@@ -23,7 +23,7 @@ from mlpf_hpo.files import sha256
 OF_THE_RUN = re.compile(
     r"(^|/)(run_id|run_ids|parent_run_id|experiment_id|link|links|model_uri|tracking_uri|wall_seconds|reused|hosts|"
     r"models|sampling|source_run|best_run_id|hardware.*|.*seconds.*|.*timestamp.*|campaign_id|search_id|sha256|"
-    r"checksum|settings|digest|dataset_digest)($|/)"
+    r"checksum|settings|digest|dataset_digest|benchmark\..*)($|/)"
 )
 """Keys of records that differ from run to run: ids, addresses, times, files with addresses in them."""
 
