@@ -10,7 +10,7 @@ from mlpf_hpo.events.schema import CLASSES
 from mlpf_hpo.metric_modes import known_mode, logged_direction, resolve_mode
 from mlpf_hpo.mlpf.loss import TERMS
 from mlpf_hpo.mlpf.physics import RESIDUALS, PhysicsCounts
-from mlpf_hpo.mlpf.step_accounting import Account
+from mlpf_hpo.mlpf.step_accounting import StepAccounting
 from mlpf_hpo.predictors.scoring import METRICS
 from mlpf_hpo.target_metric import TargetMetric
 
@@ -20,7 +20,7 @@ def logged_names() -> list[str]:
     counts = PhysicsCounts(
         torch.ones(len(CLASSES), len(CLASSES)), torch.ones(len(RESIDUALS), 2), torch.ones(())
     )
-    account = Account(events=1, elements=1, slots=1, flop=1, gemm_peak=1, train_seconds=1)
+    account = StepAccounting(events=1, elements=1, slots=1, flop=1, gemm_peak=1, train_seconds=1)
     terms = [f"{part}/loss_{name}" for part in ("train", "val") for name in TERMS]
     rest = ["train/loss", "val/loss", "throughput/joules_per_event", "system/gpu_memory_megabytes"]
     physics = [f"val/{name}" for name in counts.metrics()]

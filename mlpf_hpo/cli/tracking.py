@@ -32,7 +32,7 @@ def status(folder: Journals = None) -> None:
     """Say what waits to be sent to MLflow, and what MLflow has refused."""
     from mlpf_hpo.tracking import catch_up
 
-    lines = list(catch_up.show(folder or catch_up.journal_folder()))
+    lines = list(catch_up.describe_unsent(folder or catch_up.journal_folder()))
     console.out.print("\n".join(lines) or "nothing waits to be sent", markup=False)
 
 

@@ -1,1 +1,1 @@
-"""What machine this is, and how fast it trains."""
+"""Description of the machine, its roofline, memory and energy."""

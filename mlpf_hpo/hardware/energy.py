@@ -1,4 +1,4 @@
-"""Energy that a machine spent, from its own counters: RAPL packages and NVML; or why there is no number.
+"""Energy meters: CPU packages by RAPL, NVIDIA GPUs by NVML; or the reason why there is no number.
 
 Counters are of whole packages and whole GPUs: what others ran meanwhile is in them. Nothing is estimated
 from a nominal power: docs/decisions/0019-energy-from-counters.md.
@@ -169,7 +169,7 @@ class TrainingEnergy:
 
 
 def energy_sources(n_gpus: int) -> str:
-    """Return which counters tell the energy of this machine, or why there are none."""
+    """Return the energy counters of this machine, or why there are none."""
     meters: list[RaplMeter | NvmlMeter] = [RaplMeter()]
     if n_gpus:
         meters.append(NvmlMeter(range(n_gpus)))

@@ -1,4 +1,4 @@
-"""What machine this is: processor, memory, accelerators, versions, threads."""
+"""Description of this machine: processor, memory, accelerators, versions, threads."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class HostInfo:
     versions, threads : mapping
         Versions of the libraries that matter for speed; thread pools of those in use, and their sizes.
     energy : str
-        Which counters tell the energy that is spent, or why there are none.
+        Counters of the energy that is spent, or why there are none.
     """
 
     hostname: str

@@ -1,4 +1,4 @@
-"""Memory of this process: what a training step has freed is kept for the next one; the most there was."""
+"""Memory of this process: keep freed memory for the next training step; measure peak memory."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def forget_peak_memory() -> bool:
 def peak_memory() -> int:
     """Return the most resident memory that this process had, in bytes.
 
-    On Linux by /proc: the peak that getrusage(2) tells begins with that of the process that started this one.
+    On Linux by /proc: the peak of getrusage(2) begins with that of the process that started this one.
     """
     with suppress(OSError):
         for line in STATUS.read_text().splitlines():

@@ -1,4 +1,4 @@
-"""What a machine could do at best: the rate of a matrix product and of a memory triad, measured.
+"""Roofline of a machine, measured: the rates of a matrix product and of a memory triad.
 
 Both limits of the roofline model (Williams, Waterman, Patterson, CACM 52 (2009) 65) are measured in the
 process that wants to compare itself with them, with its threads, precision and neighbours. The best

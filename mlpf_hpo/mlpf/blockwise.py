@@ -1,7 +1,7 @@
 """A batch's loss, with the heads evaluated and differentiated block by block of elements.
 
 What the heads compute of an element depends on that element alone, and its part of the loss has a weight that
-the targets tell beforehand. So a block's gradients are known as soon as its loss is, and of its activations,
+the targets fix beforehand. So a block's gradients are known as soon as its loss is, and of its activations,
 which would be most of a step's memory, nothing is kept: only the gradients of the heads' inputs and weights.
 """
 

@@ -1,4 +1,4 @@
-"""Sums over the processes that train together; a process by itself is one of one."""
+"""Sums and maxima over the processes of a distributed training (DDP); a process alone is one of one."""
 
 from __future__ import annotations
 

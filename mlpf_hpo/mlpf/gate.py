@@ -1,4 +1,4 @@
-"""The gate of a graph layer, which keeps for its gradient only what that takes."""
+"""The gate of a graph layer, with a backward pass that keeps little memory."""
 
 from __future__ import annotations
 

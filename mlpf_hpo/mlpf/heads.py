@@ -1,4 +1,4 @@
-"""The heads of MLPF: from what the graph layers found to particles, in few matrix products.
+"""The heads of MLPF: class, charge and momentum of particles, in few matrix products.
 
 Each head is a small feed-forward network with weights of its own. They are evaluated side by side: their
 first layers read the same columns in one product, and the four heads of the momentum, which have equal
@@ -47,7 +47,7 @@ class Heads(nn.Module):
     """All heads.
 
     Class and charge see `id_input`; eta and phi see it and the logits; energy and pt see these two and
-    `reg_input`. The momentum is told the class, but may not change it: no gradient goes through the logits.
+    `reg_input`. The momentum depends on the class, but cannot change it: no gradient goes through the logits.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ class Heads(nn.Module):
     ) -> None:
         super().__init__()
         self.id_dim, self.reg_dim = id_dim, reg_dim
-        told = id_dim + N_CLASSES
+        dim = id_dim + N_CLASSES
         self.class_head = Head(id_dim, class_head, N_CLASSES, dropout)
         self.charge_head = Head(id_dim, charge_head, 1, dropout)
-        self.eta_head = Head(told, regression_head, 1, dropout)
-        self.phi_head = Head(told, regression_head, 2, dropout)
-        self.energy_head = Head(told + reg_dim, regression_head, 1, dropout)
-        self.pt_head = Head(told + reg_dim, regression_head, 1, dropout)
+        self.eta_head = Head(dim, regression_head, 1, dropout)
+        self.phi_head = Head(dim, regression_head, 2, dropout)
+        self.energy_head = Head(dim + reg_dim, regression_head, 1, dropout)
+        self.pt_head = Head(dim + reg_dim, regression_head, 1, dropout)
 
     def forward(self, id_input: Tensor, reg_input: Tensor) -> HeadOutputs:
         """Return the outputs for `id_input` [N, id_dim] and `reg_input` [N, reg_dim].
@@ -89,10 +89,10 @@ class Heads(nn.Module):
         n = self.id_dim
         of_class, of_charge = _first_layers(kinds, id_input, n).split_with_sizes(widths, dim=1)
         logits, charge = self.class_head.finish(of_class), self.charge_head.finish(of_charge)
-        told, after = logits.detach(), n + N_CLASSES
+        classes, after = logits.detach(), n + N_CLASSES
         of_angles, of_scales = _first_layers(angles + scales, id_input, n).chunk(2, dim=1)
-        of_angles = torch.addmm(of_angles, told, _weights(angles, n, after, N_CLASSES).T)
-        of_scales = torch.addmm(of_scales, told, _weights(scales, n, after, N_CLASSES).T)
+        of_angles = torch.addmm(of_angles, classes, _weights(angles, n, after, N_CLASSES).T)
+        of_scales = torch.addmm(of_scales, classes, _weights(scales, n, after, N_CLASSES).T)
         weights = _weights(scales, after, after + self.reg_dim, reg_input.shape[1])
         of_scales = torch.addmm(of_scales, reg_input, weights.T)
         eta, phi = _other_layers(angles, of_angles)

@@ -93,7 +93,7 @@ class MLPFModule(pl.LightningModule):
         Raises
         ------
         ConfigurationError
-            If batches are accumulated that do not tell what a step of so many counts.
+            If batches are accumulated that lack the counts of their whole step.
         """
         if batch_idx == 0:
             # Here and not when the epoch starts: data loaders draw from the generator in between, and a
@@ -111,7 +111,7 @@ class MLPFModule(pl.LightningModule):
         if getattr(batch, "accumulated", 1) != self._accumulated:
             raise ConfigurationError(
                 f"accumulate_grad_batches={self._accumulated}: the loss of a step is over what all its "
-                "batches count, and these do not tell; take them from an EventDataModule, and let the number "
+                "batches count, and these lack that; take them from an EventDataModule, and let the number "
                 "be the same in every epoch"
             )
         return counts if self._accumulated == 1 else loss_counts(batch.step_pid)

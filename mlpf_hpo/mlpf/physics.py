@@ -1,4 +1,4 @@
-"""How well particles are reconstructed: efficiency, fake rate, residuals, as counts that add up."""
+"""Physics metrics of an epoch: efficiency, fake rate and residuals, as counts that add up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PhysicsCounts:
     confusion : tensor [6, 6]
         Elements by true class (row) and predicted class (column).
     moments : tensor [4, 2]
-        Sum and sum of squares of each of `RESIDUALS`, over elements whose class is right and not "none".
+        Sum and sum of squares of each of `RESIDUALS`, over elements with the right class that is not "none".
     matched : tensor, scalar
         Number of those elements.
     """

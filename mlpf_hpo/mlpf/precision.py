@@ -1,4 +1,4 @@
-"""What a training in mixed precision keeps in single: all but the matrix products of the layers and heads.
+"""Mixed precision: what stays in single precision, all but the matrix products of layers and heads.
 
 `torch.autocast` rounds the factors of every product. Distances are differences of large squares, and sums run
 over thousands of elements: rounded to eight bits they would say nothing. Outside of autocast none of this

@@ -1,4 +1,4 @@
-"""What the training steps of an epoch took and did, over all ranks, and the metrics that follow."""
+"""Accounting of an epoch's training steps over all ranks: time, events, operations; throughput metrics."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ SUMMED = ("events", "elements", "slots", "flop", "gemm_peak", "data_wait", "cpu_
 
 
 @dataclass
-class Account:
-    """What training steps took and did.
+class StepAccounting:
+    """Counts and times of training steps.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class Account:
         self.slots += slots(element_counts, network.bin_size)
         self.flop += training_flop(network, element_counts)
 
-    def over_ranks(self, device: torch.device) -> Account:
+    def over_ranks(self, device: torch.device) -> StepAccounting:
         """Return the account of all ranks; each of them must call this."""
         rest = [field.name for field in fields(self) if field.name not in SUMMED]
         return replace(self, **self._reduced(SUMMED, summed, device), **self._reduced(rest, largest, device))
@@ -77,7 +77,7 @@ class Account:
         return dict(zip(values, reduce(tensor).tolist(), strict=True))
 
     def metrics(self) -> dict[str, float]:
-        """Return the metrics; `ThroughputCallback.epoch_metrics` says what they are."""
+        """Return the metrics; they are described at `ThroughputCallback.epoch_metrics`."""
         seconds = max(self.train_seconds, 1e-9)
         found = {
             "throughput/events_per_second": self.events / seconds,

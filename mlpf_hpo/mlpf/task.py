@@ -79,7 +79,7 @@ class MLPFTask:
         return logged_direction(metric)
 
     def check(self, space: SearchSpace) -> None:
-        """Refuse a space of other hyperparameters, or one whose smallest bins leave too few hash columns.
+        """Refuse a space of other hyperparameters, or one with bins that leave too few hash columns.
 
         Raises
         ------

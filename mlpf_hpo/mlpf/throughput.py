@@ -1,4 +1,4 @@
-"""How fast a trial trains: a Lightning callback that counts real events and elements."""
+"""Throughput of a training: a Lightning callback that counts real events and elements."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from mlpf_hpo.hardware.energy import TrainingEnergy
 from mlpf_hpo.hardware.memory import forget_peak_memory, peak_memory
 from mlpf_hpo.hardware.roofline import GEMM_DTYPES, process_gemm_peak
 from mlpf_hpo.mlpf.network import MLPF
-from mlpf_hpo.mlpf.step_accounting import CONTENDED_BELOW, Account
+from mlpf_hpo.mlpf.step_accounting import CONTENDED_BELOW, StepAccounting
 
 
 class ThroughputCallback(pl.Callback):
     """Measures training steps only, epoch by epoch.
 
-    Validation, checkpoints and reports stand outside the clock; the wait for data is told apart. The very
+    Validation, checkpoints and reports stand outside the clock; the wait for data is measured apart. The very
     first batch of a training warms caches up and is left out where an epoch has more than one. On a GPU the
-    device is waited for at the edges of the measured span only. Ranks that train together tell the same.
+    device is waited for at the edges of the measured span only. Ranks that train together report the same.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class ThroughputCallback(pl.Callback):
             self._metrics["throughput/joules_per_event"] = self._joules / everyone.events
         if torch.cuda.is_available():
             self._metrics["system/gpu_memory_megabytes"] = torch.cuda.max_memory_allocated() / 1e6
-        else:  # who waits for a GPU is not contended
+        else:  # a process that waits for a GPU is not contended
             contended = self._metrics["system/cpu_fraction"] < CONTENDED_BELOW
             self._metrics["system/contended"] = float(contended)
 
@@ -100,7 +100,7 @@ class ThroughputCallback(pl.Callback):
         return dict(self._metrics)
 
     def _reset(self) -> None:
-        self._account = Account(threads=torch.get_num_threads(), gemm_peak=self._gemm_peak)
+        self._account = StepAccounting(threads=torch.get_num_threads(), gemm_peak=self._gemm_peak)
         self._joules: float | None = None
         self._started = False
         self._boundaries: list[torch.Tensor] = []

@@ -31,7 +31,7 @@ from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
 from mlpf_hpo.tuning.task import TrialSpec
 
 LOSSES = ("train/loss", "val/loss")
-"""A training whose loss is no longer finite has diverged."""
+"""A training has diverged when one of these is no longer finite."""
 
 
 def train_trial(
@@ -178,8 +178,8 @@ def _history(checkpoint: Checkpoint, spec: TrialSpec[MLPFTask]) -> list[EpochRep
 def _sample(task: MLPFTask) -> dict[str, Any]:
     """Return what there is to say of the training events."""
     store = EventStore.open(task.train_store)
-    told = {name: store.manifest[name] for name in ("process", "n_events", "pileup")}
-    return {**told, "digest": store.digest}
+    sample = {name: store.manifest[name] for name in ("process", "n_events", "pileup")}
+    return {**sample, "digest": store.digest}
 
 
 def _trainer(precision: Any, max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:

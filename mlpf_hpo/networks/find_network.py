@@ -1,4 +1,4 @@
-"""From what people have at hand - a file, a run id, a registered version - to a trained network."""
+"""Find a trained network by a file, a run id, a trial key or a registered version."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mlpf_hpo.networks.registration import find_registered_network
 from mlpf_hpo.networks.trained_network import TrainedNetwork, load_network
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.remedies import make_again
-from mlpf_hpo.tracking import finder
+from mlpf_hpo.tracking import run_lookup
 from mlpf_hpo.tracking.client import connect_to_read, is_there
 from mlpf_hpo.tracking.network_artifact import Client
-from mlpf_hpo.tracking.networks import is_reference
+from mlpf_hpo.tracking.network_registry import is_reference
 from mlpf_hpo.tracking.records import TrialRun
 from mlpf_hpo.tuning.best_trial import trial_folder
 from mlpf_hpo.tuning.checkpoint_lookup import find_checkpoint, kept_epoch
@@ -38,7 +38,7 @@ def find_network(wanted: str, state: Path | None = None) -> tuple[TrainedNetwork
     trained : TrainedNetwork
         The network after the last epoch that is kept.
     run : TrialRun or None
-        None for a checkpoint whose trial MLflow does not have on record.
+        None for a checkpoint of a trial that MLflow does not have on record.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def find_network(wanted: str, state: Path | None = None) -> tuple[TrainedNetwork
             f"{wanted}: no such checkpoint, and no MLflow database here to look for a trial of this name in"
         )
     client = connect_to_read()
-    runs = finder.find_runs(client, wanted)
+    runs = run_lookup.find_runs(client, wanted)
     keys = sorted({run.trial_key for run in runs})
     if len(keys) > 1:
         raise DataError(
@@ -92,10 +92,10 @@ def _longest(client: Client, runs: Sequence[TrialRun], state: Path) -> tuple[Tra
 
 
 def run_of(trained: TrainedNetwork) -> TrialRun | None:
-    """Return the run of a checkpoint's trial: the one whose folder it lies in, else the newest."""
+    """Return the run of a checkpoint's trial: the run with the folder that it lies in, else the newest."""
     if not is_there():
         return None
-    runs = finder.runs_of_trial(connect_to_read(), trained.trial_key)
+    runs = run_lookup.runs_of_trial(connect_to_read(), trained.trial_key)
     folders = {part.name for part in trained.path.resolve().parents}
     inside = [run for run in runs if run.campaign_id in folders]
     return next(iter([*inside, *runs]), None)

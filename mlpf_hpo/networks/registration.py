@@ -1,4 +1,4 @@
-"""A trained network becomes a version of the registered model `mlpf`, and is found again."""
+"""Register a trained network as a version of the model `mlpf`; load a registered version."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.networks.trained_network import TrainedNetwork, load_network
-from mlpf_hpo.tracking import finder, links
-from mlpf_hpo.tracking.aliases import challenge, describe, promote, promoted_tag
+from mlpf_hpo.tracking import links, run_lookup
+from mlpf_hpo.tracking.aliases import challenge, promote, promoted_tag, set_description
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.networks import find_network, network_file, register_network
+from mlpf_hpo.tracking.network_registry import find_network, network_file, register_network
 from mlpf_hpo.tracking.records import TrialRun
-from mlpf_hpo.tracking.versions import CHECKSUM, ModelVersion, get_version_by_alias, told
+from mlpf_hpo.tracking.versions import CHECKSUM, ModelVersion, describe_version, get_version_by_alias
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a registered network came out of, as its version's tags say.
+    """Training of a registered network, by its version's tags.
 
     Attributes
     ----------
@@ -48,11 +48,13 @@ class Training:
             on = json.loads(tags["trained_on"])
             return cls(on["digest"], int(on["n_events"]), int(tags["epoch"]), float(tags["validation_loss"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{told(version)} does not say what it was trained on ({error})") from None
+            raise DataError(
+                f"{describe_version(version)} does not say what it was trained on ({error})"
+            ) from None
 
 
 def register_network_version(trained: TrainedNetwork, run: TrialRun, alias: str = "champion") -> ModelVersion:
-    """Register a trained network as a version of `mlpf`, with what it is of in the version's tags.
+    """Register a trained network as a version of `mlpf`, with its training in the version's tags.
 
     The alias moves to it where it points at nothing, or at a network that it is better than: one of the same
     events with a higher validation loss, or one of other events that are no more, seen no more often. Else it
@@ -77,15 +79,17 @@ def register_network_version(trained: TrainedNetwork, run: TrialRun, alias: str 
     client = connect()
     version = register_network(client, trained.path, run.run_id, tags)
     champion = get_version_by_alias(client, alias, version.name)
-    promoted, reason = _judged(version, champion, alias)
+    promoted, reason = _compare_with_champion(version, champion, alias)
     if promoted:
         promote(client, version, alias, champion)
     else:
         challenge(client, version)
-    return describe(client, version, reason)
+    return set_description(client, version, reason)
 
 
-def _judged(version: ModelVersion, champion: ModelVersion | None, alias: str) -> tuple[bool, str]:
+def _compare_with_champion(
+    version: ModelVersion, champion: ModelVersion | None, alias: str
+) -> tuple[bool, str]:
     """Return whether a network takes the champion's place, and why."""
     if champion is None:
         return True, "there was no champion"
@@ -106,13 +110,13 @@ def _judged(version: ModelVersion, champion: ModelVersion | None, alias: str) ->
         losses = f"validation loss {ours.validation_loss:g} against {theirs.validation_loss:g}"
         return better, f"{before} learnt from the same events: {losses}" + ("" if better else f"; {by_hand}")
     less = ours.n_events < theirs.n_events or ours.epochs < theirs.epochs
-    describe_difference = [f"{one.n_events} events, {one.epochs} epochs" for one in (ours, theirs)]
-    reason = f"{before} learnt from other events: {describe_difference[0]} against {describe_difference[1]}"
+    sizes = [f"{one.n_events} events, {one.epochs} epochs" for one in (ours, theirs)]
+    reason = f"{before} learnt from other events: {sizes[0]} against {sizes[1]}"
     return not less, reason + (f"; {by_hand}" if less else "")
 
 
 def describe_registered(version: ModelVersion) -> dict[str, str]:
-    """Return what there is to say of a registered version, JSON values."""
+    """Return name, aliases, reason and link of a registered version, as JSON values."""
     return {
         "name": version.name,
         "version": str(version.version),
@@ -140,6 +144,6 @@ def find_registered_network(reference: str) -> tuple[TrainedNetwork, TrialRun | 
     try:
         trained = load_network(network_file(version))
     except DataError as error:
-        raise TrackingError(f"{told(version)}: {error}") from None
-    runs = finder.runs_of_trial(client, trained.trial_key)
+        raise TrackingError(f"{describe_version(version)}: {error}") from None
+    runs = run_lookup.runs_of_trial(client, trained.trial_key)
     return trained, next((run for run in runs if run.run_id == version.run_id), None)

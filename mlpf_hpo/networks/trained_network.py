@@ -1,4 +1,4 @@
-"""Trained networks: rebuilt from checkpoints, and the best one of a search kept."""
+"""Load a trained network from its checkpoint; copy the best network of a search."""
 
 from __future__ import annotations
 

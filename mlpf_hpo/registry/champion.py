@@ -21,10 +21,10 @@ from mlpf_hpo.tracking.versions import (
     CHECKSUM,
     MlflowClient,
     ModelVersion,
+    describe_version,
     get_version_by_alias,
     get_version_by_number,
     retire_hint,
-    told,
 )
 
 RECORD = Path("results/champion.json")
@@ -62,8 +62,8 @@ def champion_record(scope: ChampionScope, alias: str, campaign_epochs: int) -> d
         raise TrackingError(_none(client, scope, alias, campaign_epochs))
     if CHECKSUM not in version.tags:
         raise TrackingError(
-            f"{told(version)}, which @{alias} points at, was not registered by mlpf_hpo: no checksum of it "
-            f"is on record; point @{alias} at another version, or {retire_hint(version)}"
+            f"{describe_version(version)}, which @{alias} points at, was not registered by mlpf_hpo: no "
+            f"checksum of it is on record; point @{alias} at another version, or {retire_hint(version)}"
         )
     return {
         "model": version.name,
@@ -158,8 +158,8 @@ def retire_champion(reference: str, alias: str) -> str:
     version = named_version(client, reference)
     retire(client, version, alias)
     return (
-        f"{told(version)} is @{alias} no longer; the next predictor that is registered takes its place "
-        f"without comparison: {AGAIN}"
+        f"{describe_version(version)} is @{alias} no longer; the next predictor that is registered takes its "
+        f"place without comparison: {AGAIN}"
     )
 
 

@@ -14,7 +14,7 @@ with collector_paused():
     from mlpf_hpo.registry.champion_scope import ChampionScope
     from mlpf_hpo.tracking.client import connect, connect_to_read
     from mlpf_hpo.tracking.registry import model_file
-    from mlpf_hpo.tracking.versions import ModelVersion, retire_hint, told
+    from mlpf_hpo.tracking.versions import ModelVersion, describe_version, retire_hint
 
 
 def load_version(version: ModelVersion, uri: str | None = None) -> CurvePredictor:
@@ -30,11 +30,11 @@ def load_version(version: ModelVersion, uri: str | None = None) -> CurvePredicto
     try:
         file = model_file(version, uri)
     except DataError as error:
-        raise TrackingError(f"{told(version)}: {error}") from None
+        raise TrackingError(f"{describe_version(version)}: {error}") from None
     try:
         return load_predictor(file)
     except DataError as error:
-        raise TrackingError(f"{told(version)}: {error}; or {retire_hint(version)}") from None
+        raise TrackingError(f"{describe_version(version)}: {error}; or {retire_hint(version)}") from None
 
 
 @collector_paused()

@@ -23,7 +23,7 @@ from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.load import load_version
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.tracking.aliases import CURVES, SPEC
-from mlpf_hpo.tracking.versions import ModelVersion, retire_hint, told
+from mlpf_hpo.tracking.versions import ModelVersion, describe_version, retire_hint
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def _spec_of(
     champion: ModelVersion, challenger: Challenger, params: PredictorsParams, uri: str | None
 ) -> PredictorSpec:
     """Return the champion's spec, after a check that its file and columns fit the challenger."""
-    name = f"{told(champion)}, the champion,"
+    name = f"{describe_version(champion)}, the champion,"
     try:
         spec = PredictorSpec.read(champion.tags.get(SPEC), params)
     except DataError as error:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpf_hpo.curves.schema import LearningCurves, text_columns
-from mlpf_hpo.tracking.hosts import JOINT
+from mlpf_hpo.tracking.host_records import JOINT
 
 FloatArray = NDArray[np.float64]
 

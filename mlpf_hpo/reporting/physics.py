@@ -80,7 +80,7 @@ def write_validation(result: ValidationResult, folder: Path) -> None:
 def log_validation(result: ValidationResult, run: TrialRun, folder: Path) -> str:
     """Keep what `write_validation` left with the trial's run, with the headline numbers; return its link."""
     writer = RunWriter(connect())
-    writer.keep_files(run.run_id, folder, ARTIFACTS)
+    writer.log_files(run.run_id, folder, ARTIFACTS)
     writer.summary(run.run_id, summary_metrics(result))
     return links.run_link(run.experiment_id, run.run_id)
 

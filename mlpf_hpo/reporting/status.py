@@ -81,7 +81,7 @@ def gather(root: Path) -> Status:
         stages=stages,
         problems=tuple(problems),
         report=report.resolve().as_uri() if report.is_file() else "",
-        waiting=tuple(catch_up.show(catch_up.journal_folder())),
+        waiting=tuple(catch_up.describe_unsent(catch_up.journal_folder())),
         reached=on_record is not None,
     )
 

@@ -17,7 +17,7 @@ from mlpf_hpo.reporting.machines import compare_machines
 from mlpf_hpo.reporting.physics_table import HEADER, describe_about, table_rows
 from mlpf_hpo.reporting.throughput import benchmark_stats
 from mlpf_hpo.space import TABLE_1, Choice, Integer
-from mlpf_hpo.tracking.hosts import describe_host_record, describe_versions
+from mlpf_hpo.tracking.host_records import describe_host_record, describe_versions
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Champion and challenger: aliases of versions, moved by a verdict or by a person, and the reasons kept."""
+"""Champion and challenger: promotion of model versions by moving aliases, with the reasons on record."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.remedies import make_again
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.records import MODEL
-from mlpf_hpo.tracking.versions import ModelVersion, get_version_by_alias, told
+from mlpf_hpo.tracking.versions import ModelVersion, describe_version, get_version_by_alias
 
 SPEC, FIT, VERDICT = "recipe", "fit", "verdict"
 """Tags of a version: how it is made, what was fitted, and why it is or is not the champion."""
@@ -31,7 +31,7 @@ ALREADY_EXISTS = "RESOURCE_ALREADY_EXISTS"
 
 
 def promoted_tag(alias: str) -> str:
-    """Return the tag of a version that was given an alias by a verdict, and has not lost it by another."""
+    """Return the tag of a version that a comparison gave an alias, and from which none took it."""
     return f"promoted_to_{alias}"
 
 
@@ -112,7 +112,8 @@ def retire(client: MlflowClient, version: ModelVersion, alias: str) -> None:
     now = get_version_by_alias(client, alias, version.name)
     if _numbered(now) != _numbered(version):
         raise TrackingError(
-            f"{told(version)} is not @{alias}, which points at {_numbered(now)}: there is nothing to retire"
+            f"{describe_version(version)} is not @{alias}, which points at {_numbered(now)}: there is "
+            "nothing to retire"
         )
     with translate_errors(client.tracking_uri):
         if promoted_tag(alias) in version.tags:
@@ -121,14 +122,14 @@ def retire(client: MlflowClient, version: ModelVersion, alias: str) -> None:
 
 
 def explain(client: MlflowClient, version: ModelVersion, reason: str, verdict: Mapping[str, Any]) -> None:
-    """Keep with a version why it is or is not the champion: as its description, and as a tag for programs."""
+    """Record why a version is or is not the champion: as its description, and as a tag for programs."""
     with translate_errors(client.tracking_uri):
         client.set_model_version_tag(version.name, str(version.version), VERDICT, json.dumps(verdict))
-    describe(client, version, reason)
+    set_description(client, version, reason)
 
 
-def describe(client: MlflowClient, version: ModelVersion, reason: str) -> ModelVersion:
-    """Say for people why a version is or is not the champion; return it as it is now."""
+def set_description(client: MlflowClient, version: ModelVersion, reason: str) -> ModelVersion:
+    """Write why a version is or is not the champion as its description; return the updated version."""
     model, number = version.name, str(version.version)
     with translate_errors(client.tracking_uri):
         client.update_model_version(model, number, description=reason)

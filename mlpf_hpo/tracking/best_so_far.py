@@ -1,6 +1,6 @@
-"""The best value so far against the epochs spent: what a search found for what it took.
+"""The best value so far against the epochs spent: how fast a search finds a good trial.
 
-An average over the trials that are still alive says something else: a scheduler that stops more looks better.
+An average over the trials that still run measures something else: a scheduler that stops more looks better.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from mlpf_hpo.search.trial_summary import TrialSummary, has_network
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking.epochs import SEARCH
+from mlpf_hpo.tracking.epoch_metrics import SEARCH
 
 
 class Point(NamedTuple):
@@ -37,8 +37,8 @@ def improvements(trials: Iterable[TrialSummary], target: TargetMetric) -> list[P
     """Return where the best value of all trials together improved, and the last epoch.
 
     Epochs are put in the order in which they ended, by the timestamps on record. Those of a trial whose
-    network is not there at the end are spent as well, but its values are nobody's best: the last point is the
-    value of the best trial.
+    network is not there at the end are spent as well, but its values are never the best: the last point is
+    the value of the best trial.
 
     Parameters
     ----------

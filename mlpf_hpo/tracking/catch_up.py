@@ -1,4 +1,4 @@
-"""What journals hold that a store has not: said, sent, or made again in another store."""
+"""Bring MLflow up to date from journals: describe or send unsent entries, rebuild all runs in a store."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mlpf_hpo.errors import BusyError, DataError, MissingInputError, TrackingErr
 from mlpf_hpo.files import storage_error
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.tracking.client import connect, is_there, tracking_uri
-from mlpf_hpo.tracking.entries import Entry, LogMetrics, from_json, summary, to_json
 from mlpf_hpo.tracking.journal import (
     JOURNALS,
     Confirmed,
     Journal,
-    addressees,
     is_result_alone,
-    meant,
+    store_address,
+    store_addresses,
 )
+from mlpf_hpo.tracking.journal_entries import Entry, LogMetrics, from_json, summary, to_json
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError
 from mlpf_hpo.tracking.sender import Shipment, raise_refusals
-from mlpf_hpo.tracking.storage import SQLITE, database_file
+from mlpf_hpo.tracking.storage_errors import SQLITE, database_file
 from mlpf_hpo.tracking.store_writes import StoreWrites
 
 log = logging.getLogger(__name__)
@@ -42,25 +42,25 @@ def journal_folder() -> Path:
     return state_folder() / JOURNALS
 
 
-def waiting(folder: Path) -> dict[tuple[Path, str], list[Entry]]:
+def unsent(folder: Path) -> dict[tuple[Path, str], list[Entry]]:
     """Return what each file holds for each store that has not confirmed it; nothing is changed."""
     found = {}
     for journal in _journals(folder):
-        for address in {*addressees(journal)} or {tracking_uri()}:
+        for address in {*store_addresses(journal)} or {tracking_uri()}:
             confirmed = Confirmed(journal, address)
             left = [] if confirmed.position == journal.size else journal.entries(confirmed.position)
             entries = [entry for entry in left if not is_result_alone(entry)]
             if entries:
                 found[journal.path, address] = entries
     return found | {
-        (path, meant(path.parent, content)): _spooled(content)[0] for path, content in _spools(folder)
+        (path, store_address(path.parent, content)): _spooled(content)[0] for path, content in _spools(folder)
     }
 
 
-def show(folder: Path) -> Iterator[str]:
-    """Yield a line for each file of a folder that holds something: what, for whom, what to do."""
+def describe_unsent(folder: Path) -> Iterator[str]:
+    """Yield a line for each file of a folder that holds something: its entries, their store, what to do."""
     try:
-        for (path, address), entries in waiting(folder).items():
+        for (path, address), entries in unsent(folder).items():
             yield f"{path}: {summary(entries)} for {address}; send with: {SEND}"
     except DataError as error:
         yield str(error)
@@ -80,7 +80,7 @@ def send_left(client: MlflowClient, folder: Path, former: str | None = None) -> 
         If MLflow stops answering, or refused something: that is kept beside the journal.
     """
     store, sent = StoreWrites(client), 0
-    for path, address in waiting(folder):
+    for path, address in unsent(folder):
         if address not in (store.uri, former):
             continue
         n = _send_spool(path, store) if path.parent == _spool_folder(folder) else 0
@@ -115,7 +115,7 @@ def send_all(folder: Path) -> Iterator[str]:
         If an address cannot be reached, refused something, or is the database of another folder.
     """
     current = tracking_uri()  # and takes note of the login
-    for address in sorted({address for _, address in waiting(folder)}):
+    for address in sorted({address for _, address in unsent(folder)}):
         uri = _destination(address, current, folder)
         yield f"{uri}: {send_left(connect(uri), folder, former=address)} entries sent"
 
@@ -182,7 +182,7 @@ def _spool_folder(folder: Path) -> Path:
 
 
 def _spools(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    """Yield the files of an earlier version that hold something, and what: below a first line for whom."""
+    """Yield the files of an earlier version that hold entries, and their content; line 1 names the store."""
     for path in sorted(_spool_folder(folder).glob("*.jsonl")):
         content = path.read_bytes()
         content = content[: content.rfind(b"\n") + 1]
@@ -212,7 +212,7 @@ def _send_spool(path: Path, store: StoreWrites) -> int:
                 aside.set_aside({"why": "not an entry", "line": line.decode(errors="replace")})
             for entry in entries:
                 try:
-                    store.perform(entry, again=True)
+                    store.write(entry, again=True)
                 except UnreachableError:
                     raise
                 except TrackingError as error:

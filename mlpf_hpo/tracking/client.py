@@ -1,4 +1,4 @@
-"""Reaching MLflow: which server or database, and that it answers."""
+"""Connecting to MLflow: the address of the server or database, and a check that it answers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # two lines for every run that ends
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # a bar for every file of a run
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-# An MLflow that is away is told within seconds, or within a minute where it takes requests and answers none.
-# Nobody who trains waits for that, see sender.py.
+# An MLflow that is away is reported within seconds, or within a minute where it takes requests and answers
+# none. No training waits for that, see sender.py.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
@@ -30,7 +30,7 @@ from mlpf_hpo.remedies import EVERYTHING_AGAIN
 from mlpf_hpo.tracking.login import URI, ask_instead, full_uri, known_as
 from mlpf_hpo.tracking.mlflow_errors import first_line, translate_errors
 from mlpf_hpo.tracking.relocation import ARTIFACTS, is_writable, relocated
-from mlpf_hpo.tracking.storage import (
+from mlpf_hpo.tracking.storage_errors import (
     SQLITE,
     StoreClient,
     database_file,
@@ -43,7 +43,7 @@ DATABASE = "mlflow.db"
 RAN = "data/campaign_runs.json"
 """What the campaign leaves once its runs are on record."""
 
-NO_ENTRY = (401, 403)
+UNAUTHORISED = (401, 403)
 REFUSES_LOGIN = ("error code 401", "error code 403", "authentication failed", "access denied", "no password")
 """HTTP statuses and words by which servers and databases refuse a login."""
 
@@ -53,7 +53,7 @@ QUIET = ("mlflow.store.db.utils", "urllib3.connectionpool")
 def tracking_uri(explicit: str | None = None) -> str:
     """Return `explicit`, else MLFLOW_TRACKING_URI, else the project's SQLite database by absolute path.
 
-    It may be shown: user and password stay in memory, see `login`.
+    It may be printed: user and password stay in memory, see `login`.
     """
     return known_as(explicit or os.environ.get(URI) or database_uri(project_folder() / DATABASE))
 
@@ -85,15 +85,15 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
     """Return a client of a store that answers.
 
     The schema of a new SQLite database is made here, under a lock: several processes that opened a fresh file
-    at once would each try to make it. One that was moved or copied is told where its files are now.
+    at once would each try to make it. In one that was moved or copied, the locations of files are updated.
 
     Parameters
     ----------
     uri : str, optional
         See `tracking_uri`.
     make : bool
-        Whether a database that is not there is made. Who only reads says no, and may then read one that
-        cannot be written to.
+        Whether a database that is not there is made. False for reading only, which also works
+        with one that cannot be written to.
 
     Raises
     ------
@@ -107,11 +107,11 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
     uri = tracking_uri(uri)
     if not make and not is_there(uri):
         raise MissingInputError(f"{database_file(uri)}: no runs are tracked here{nothing_yet()}")
-    for name in QUIET:  # what they would log is raised as well, and told in one line
+    for name in QUIET:  # what they would log is raised as well, and printed in one line
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         with storage_refusals(uri), _first_use(uri, make):
-            _knock(full_uri(uri))
+            _try_to_connect(full_uri(uri))
             if uri.startswith(SQLITE) and full_uri(uri) == uri:
                 ask_instead(uri, database_uri(relocated(database_file(uri))))
             client = StoreClient(tracking_uri=full_uri(uri), registry_uri=full_uri(uri))
@@ -126,7 +126,7 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
 
 
 def connect_to_read(uri: str | None = None) -> MlflowClient:
-    """Return a client for who only looks: of a store that may be read-only, or of a new one.
+    """Return a client for reading only: of a store that may be read-only, or of a new one.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def connect_to_read(uri: str | None = None) -> MlflowClient:
 
 def _remedy(error: Exception) -> str:
     """Return what helps against an error of a first contact, by what the server says."""
-    unauthorised = isinstance(error, MlflowException) and error.get_http_status_code() in NO_ENTRY
+    unauthorised = isinstance(error, MlflowException) and error.get_http_status_code() in UNAUTHORISED
     if unauthorised or any(said in str(error).lower() for said in REFUSES_LOGIN):
         return "check user and password, with which it is asked"
     return f"start the server, or correct {URI}"
@@ -153,7 +153,7 @@ def as_ours(error: Exception) -> MlpfHpoError:
         return meaning
 
 
-def _knock(uri: str) -> None:
+def _try_to_connect(uri: str) -> None:
     """Connect to a database server once: MLflow itself would try for minutes."""
     if "://" in uri and not uri.startswith(("http", "file", "sqlite")):
         engine = create_engine(uri)
@@ -166,7 +166,7 @@ def _knock(uri: str) -> None:
 def _first_use(uri: str, make: bool) -> AbstractContextManager[object]:
     """Return a lock that the processes of this machine share for a database file.
 
-    A server needs none, and neither does who reads a file that cannot be written to.
+    A server needs none, and neither does reading a file that cannot be written to.
     """
     if not uri.startswith(SQLITE):
         return nullcontext()

@@ -1,4 +1,4 @@
-"""Which process drives a run, and whether it lives: MLflow shows RUNNING also after it has died.
+"""State of a driver: the process that drives a run, and whether it lives. MLflow shows RUNNING in any case.
 
 A driver leaves its process and machine with the parent run that it drives, and renews a heartbeat there (see
 heartbeat.py). On the same machine the process table says at once whether it lives; from anywhere else, also
@@ -25,7 +25,7 @@ CLOCK_SECONDS = 5.0
 
 MISSED = 12
 """A driver without a heartbeat for so many intervals is taken for dead: two minutes, at 10 s each. Clocks
-of two machines should differ by less; where they differ by more, `takeover.WATCHED` helps."""
+of two machines should differ by less; where they differ by more, `orphaned_runs.WATCHED` helps."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def heartbeat() -> str:
 def process_table() -> str:
     """Return what all processes share that see each other: a boot of a kernel, and a namespace of processes.
 
-    Empty where the system does not tell: then only heartbeats say who lives.
+    Empty where the system has no such file: then only heartbeats show which drivers live.
     """
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -96,20 +96,22 @@ def is_this_process(tags: Mapping[str, str]) -> bool:
 
 
 def driver_state(tags: Mapping[str, str]) -> DriverState:
-    """Return what the tags of a parent run say of its driver, now and from here."""
+    """Return the state of a parent run's driver by the run's tags, as seen from this process."""
     process = tags.get(PROCESS, "?")
     name = f"process {process} on {tags.get(MACHINE, '?')}"
-    since = _shown(datetime.fromtimestamp(float(tags[STARTED]), UTC)) if STARTED in tags else "?"
+    since = _format_time(datetime.fromtimestamp(float(tags[STARTED]), UTC)) if STARTED in tags else "?"
     limit = MISSED * float(tags.get(INTERVAL, 0))
     seen = _in_process_table(tags)
     if seen is not None:
-        told = "its process is there" if seen else "its process is gone"
-        return DriverState(name, process, since, seen, told, limit_seconds=limit)
+        evidence = "its process is there" if seen else "its process is gone"
+        return DriverState(name, process, since, seen, evidence, limit_seconds=limit)
     if not {HEARTBEAT, INTERVAL} <= tags.keys():
         return DriverState(name, process, since, None, "it leaves no heartbeat")
     age = (datetime.now(UTC) - datetime.fromisoformat(tags[HEARTBEAT])).total_seconds()
-    told = f"last heartbeat {abs(age):.0f} s {'ago' if age >= 0 else 'ahead of this clock'}"
-    return DriverState(name, process, since, abs(age) <= limit, told, by_heartbeat=True, limit_seconds=limit)
+    evidence = f"last heartbeat {abs(age):.0f} s {'ago' if age >= 0 else 'ahead of this clock'}"
+    return DriverState(
+        name, process, since, abs(age) <= limit, evidence, by_heartbeat=True, limit_seconds=limit
+    )
 
 
 def is_alive(tags: Mapping[str, str]) -> bool | None:
@@ -139,5 +141,5 @@ def _began_then(process: psutil.Process, tags: Mapping[str, str]) -> bool:
     return abs(process.create_time() - float(tags.get(STARTED, 0))) < CLOCK_SECONDS
 
 
-def _shown(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

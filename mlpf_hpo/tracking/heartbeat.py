@@ -14,7 +14,7 @@ from mlflow.entities import Run
 
 from mlpf_hpo.errors import BusyError, StorageError, TrackingError
 from mlpf_hpo.tracking.driver_process import HEARTBEAT, driver_state, heartbeat, is_alive, is_this_process
-from mlpf_hpo.tracking.duplicates import by_preference
+from mlpf_hpo.tracking.duplicate_runs import by_preference
 from mlpf_hpo.tracking.links import condition_on
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
 

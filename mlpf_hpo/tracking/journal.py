@@ -19,8 +19,8 @@ from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import BusyError, DataError
 from mlpf_hpo.files import storage_error
 from mlpf_hpo.search.result import Result
-from mlpf_hpo.tracking.entries import CloseRun, Entry, LogMetrics, OpenRun, from_json, to_json
-from mlpf_hpo.tracking.storage import SQLITE, database_file, database_uri
+from mlpf_hpo.tracking.journal_entries import CloseRun, Entry, LogMetrics, OpenRun, from_json, to_json
+from mlpf_hpo.tracking.storage_errors import SQLITE, database_file, database_uri
 
 JOURNALS = "journals"
 """Folder of journals within a folder of state."""
@@ -28,7 +28,7 @@ JOURNALS = "journals"
 
 @dataclass
 class RunState:
-    """Where a run stands by its journal.
+    """State of a run by its journal.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class RunState:
     epochs: int = 0
     open: bool = False
 
-    def take(self, entry: Entry) -> None:
+    def update(self, entry: Entry) -> None:
         """Take an entry into account."""
         if isinstance(entry, OpenRun):
             self.opening, self.open = entry, True
@@ -113,11 +113,11 @@ class Journal:
                 yield entry.result
 
     def runs(self) -> dict[str, RunState]:
-        """Return where each run stands, by name."""
+        """Return the state of each run, by name."""
         found: dict[str, RunState] = {}
         for entry in self.entries():
             if not is_result_alone(entry):
-                found.setdefault(entry.run, RunState()).take(entry)
+                found.setdefault(entry.run, RunState()).update(entry)
         return found
 
     def append(self, entry: Entry) -> int:
@@ -190,7 +190,7 @@ class Confirmed:
     """How much of a journal a store has confirmed, in a file beside it; lost, all is sent once more.
 
     No login is written, and the project's own database is written by its place beside the journals: it is
-    still meant when both were moved or copied.
+    still found when both were moved or copied.
 
     Parameters
     ----------
@@ -247,13 +247,13 @@ def is_result_alone(entry: Entry) -> bool:
     return isinstance(entry, LogMetrics) and not entry.metrics
 
 
-def addressees(journal: Journal) -> Iterator[str]:
+def store_addresses(journal: Journal) -> Iterator[str]:
     """Yield the stores that a journal was, or is to be, sent to."""
     for path in sorted(journal.path.parent.glob(f"{journal.path.stem}.*.sent")):
-        yield meant(journal.path.parent, path.read_bytes())
+        yield store_address(journal.path.parent, path.read_bytes())
 
 
-def meant(folder: Path, content: bytes) -> str:
+def store_address(folder: Path, content: bytes) -> str:
     """Return the store that a file of a folder names in its first line, where old versions named a user."""
     head = content.partition(b"\n")[0]
     address = public_uri(json.loads(head)["tracking_uri"]) if head else ""

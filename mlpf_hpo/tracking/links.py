@@ -1,4 +1,4 @@
-"""Links that open the MLflow UI where the interest is: its own landing page shows none of it."""
+"""Links into the MLflow UI: runs, saved views, comparisons, artifacts, registered models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def base_url() -> str:
 
 
 def relocated(text: str, base: str) -> str:
-    """Return a text whose links lead to another address of the same server."""
+    """Return a text with its links changed to another address of the same server."""
     return text.replace(base_url(), base)
 
 
@@ -75,5 +75,5 @@ def _run(experiment_id: str, run_id: str) -> str:
 
 
 def _runs_link(experiment_id: str, **query: str) -> str:
-    told = "".join(f"&{name}={quote(value, safe='')}" for name, value in query.items())
-    return f"{base_url()}/#/experiments/{experiment_id}/runs?{WORKSPACE}{told}"
+    options = "".join(f"&{name}={quote(value, safe='')}" for name, value in query.items())
+    return f"{base_url()}/#/experiments/{experiment_id}/runs?{WORKSPACE}{options}"

@@ -1,4 +1,4 @@
-"""Where runs are tracked, and as whom: the address is text for everybody, the login stays in this module.
+"""Login to MLflow: the address without user and password is public, the login stays in this module.
 
 What the rest of the package hands around is the public address; `full_uri` has what MLflow needs beside it. A
 server's user and password go into the header of each request to that server, by MLflow's own way for that;

@@ -1,4 +1,4 @@
-"""Whole histories of many metrics of many runs, by few queries: asking run by run takes ten times as long."""
+"""Metric histories of many runs at once, by few queries: asking run by run takes ten times as long."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Histories: TypeAlias = dict[str, dict[str, list[Point]]]
 """Run id -> metric name -> points in no particular order."""
 
 
-def histories(client: MlflowClient, run_ids: Sequence[str], names: Collection[str]) -> Histories:
+def metric_histories(client: MlflowClient, run_ids: Sequence[str], names: Collection[str]) -> Histories:
     """Return the points of some metrics of some runs.
 
     Parameters
@@ -54,7 +54,10 @@ def histories(client: MlflowClient, run_ids: Sequence[str], names: Collection[st
         points = _from_server(client, store, run_ids, names)
     else:
         points = (
-            (run_id, name, p) for run_id in run_ids for name in names for p in _alone(client, run_id, name)
+            (run_id, name, p)
+            for run_id in run_ids
+            for name in names
+            for p in _of_one_run(client, run_id, name)
         )
     for run_id, name, point in points:
         found[run_id][name].append(point)
@@ -92,7 +95,7 @@ def _ask(client: MlflowClient, store: RestStore, run_ids: list[str], name: str) 
     if len(answer) < POINTS_PER_REQUEST:
         return [(p["run_id"], Point(p["timestamp"], p["step"], p["value"])) for p in answer]
     if len(run_ids) == 1:
-        return [(run_ids[0], point) for point in _alone(client, run_ids[0], name)]
+        return [(run_ids[0], point) for point in _of_one_run(client, run_ids[0], name)]
     middle = len(run_ids) // 2
     return [
         *_ask(client, store, run_ids[:middle], name),
@@ -100,7 +103,7 @@ def _ask(client: MlflowClient, store: RestStore, run_ids: list[str], name: str) 
     ]
 
 
-def _alone(client: MlflowClient, run_id: str, name: str) -> list[Point]:
+def _of_one_run(client: MlflowClient, run_id: str, name: str) -> list[Point]:
     return [Point(p.timestamp, p.step, p.value) for p in client.get_metric_history(run_id, name)]
 
 

@@ -1,4 +1,4 @@
-"""What an error from MLflow means: nobody answers, the file system is full, or what was asked is refused."""
+"""Errors of MLflow classified: no answer, a file system that is full, or a request that is refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from mlpf_hpo.credentials import public_uri, redacted
 from mlpf_hpo.errors import TrackingError
-from mlpf_hpo.tracking.storage import storage_refusals
+from mlpf_hpo.tracking.storage_errors import storage_refusals
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,7 +44,7 @@ def translate_errors(uri: str, what: str = "what was asked") -> Iterator[None]:
     Parameters
     ----------
     uri : str
-        Whom the block talks to.
+        Address that the block talks to.
     what : str
         What it asks for, for the message.
 

@@ -1,7 +1,7 @@
-"""The network of a trial, kept with its run: whoever reaches the tracking server has it.
+"""The network of a trial as an artifact of its run: it can be had wherever the tracking server is reached.
 
 A run says by its tags which of its files is the network, and what its content is; so what is lost or damaged
-is told from what was never kept.
+is distinguished from what was never kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mlpf_hpo.files import sha256, write_bytes
 from mlpf_hpo.tracking.mlflow_errors import first_line, translate_errors
 
 Client: TypeAlias = MlflowClient
-"""For those who pass one on and import no MLflow."""
+"""For modules that pass a client on and import no MLflow."""
 
 ARTIFACTS = "network"
 """Path of checkpoints below a run's artifacts: a folder each, as they may be of several epochs."""
@@ -100,7 +100,7 @@ def _content(client: MlflowClient, run: Run) -> bytes:
 
 
 def _file(client: MlflowClient, run_id: str, place: str, what: str) -> bytes | None:
-    """Return the content of a run's file, None if there is none: not every store tells that by its error."""
+    """Return the content of a run's file, None if there is none: stores differ in their errors."""
     try:
         if place not in {file.path for file in client.list_artifacts(run_id, str(Path(place).parent))}:
             return None

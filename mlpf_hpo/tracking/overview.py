@@ -10,10 +10,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking import finder, links
+from mlpf_hpo.tracking import links, run_lookup
 from mlpf_hpo.tracking.aliases import predictors
 from mlpf_hpo.tracking.driver_process import driver_state
-from mlpf_hpo.tracking.duplicates import counted_once
+from mlpf_hpo.tracking.duplicate_runs import counted_once
 from mlpf_hpo.tracking.mlflow_errors import with_read_errors
 from mlpf_hpo.tracking.reader import all_runs
 from mlpf_hpo.tracking.store_writes import experiment_name
@@ -61,17 +61,17 @@ class Work:
 
     @property
     def state(self) -> str:
-        """What to tell of its driver."""
+        """State of its driver, for people."""
         if not self.running:
             return "ended"
-        told = {
+        descriptions = {
             True: f"running, driven by {self.driver}: {self.evidence}",
             False: f"left RUNNING by {self.driver}, which is dead: {self.evidence}; the next run of its "
             "stage takes it up",
-            None: f"RUNNING; whether its driver ({self.driver}) lives can't be told from here: "
+            None: f"RUNNING; whether its driver ({self.driver}) lives can't be seen from here: "
             f"{self.evidence}",
         }
-        return told[self.alive]
+        return descriptions[self.alive]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Champion:
     model, alias, version, predictor : str
         Registered model, alias, version, and which predictor it is.
     digest, source : str
-        The data set it was fitted on: digest, and the campaign whose curves it holds.
+        The data set it was fitted on: digest, and the campaign of its curves.
     link, run_link : str
         The version, and the run that made it, with its scores and data set.
     """
@@ -109,7 +109,7 @@ class Overview:
 @with_read_errors
 def overview(client: MlflowClient) -> Overview:
     """Look over a store; an empty one gives an empty overview."""
-    work = [found for kind in finder.KINDS for found in work_on_record(client, kind)]
+    work = [found for kind in run_lookup.KINDS for found in work_on_record(client, kind)]
     return Overview(work=work, champions=champions(client))
 
 
@@ -127,10 +127,10 @@ def work_on_record(client: MlflowClient, kind: str) -> list[Work]:
         elif tags.get("kind") == "trial":
             counts = trials.setdefault(tags["campaign_id"], Counter())
             counts[tags.get("trial_status", "unknown")] += 1
-    return [_told(kind, run, trials.get(run.data.tags["campaign_id"], Counter())) for run in parents]
+    return [_to_work(kind, run, trials.get(run.data.tags["campaign_id"], Counter())) for run in parents]
 
 
-def _told(kind: str, run: Run, trials: Counter[str]) -> Work:
+def _to_work(kind: str, run: Run, trials: Counter[str]) -> Work:
     tags, running = run.data.tags, run.info.status == "RUNNING"
     driver = driver_state(tags)
     return Work(

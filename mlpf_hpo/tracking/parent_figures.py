@@ -77,8 +77,8 @@ def figure_links(
     experiment_id: str, parent_run_id: str, figures: Sequence[str] = (CURVES, MACHINES)
 ) -> list[tuple[str, str]]:
     """Return the links to the figures of a parent run, and what they are called."""
-    told = {CURVES: "all curves (figure)", MACHINES: "all machines (figure)"}
-    return [(told[path], links.artifact_link(experiment_id, parent_run_id, path)) for path in figures]
+    labels = {CURVES: "all curves (figure)", MACHINES: "all machines (figure)"}
+    return [(labels[path], links.artifact_link(experiment_id, parent_run_id, path)) for path in figures]
 
 
 def curves_figure(name: str, trials: Sequence[TrialSummary], target: TargetMetric) -> Figure:
@@ -151,19 +151,19 @@ def _frame(curves: Sequence[tuple[str, FloatArray]]) -> tuple[float, float]:
 
 
 def _title(name: str, curves: Sequence[tuple[str, FloatArray]], low: float, high: float) -> str:
-    """Return how many trials are shown, and which of them cannot be seen."""
+    """Return a title with the number of trials, and of those outside the frame."""
     without = sum(not np.isfinite(values).any() for _, values in curves)
     beyond = sum(bool(((values < low) | (values > high)).any()) for _, values in curves)
-    told = [f"{name}: {len(curves)} trials"]
-    told += [f"{without} without a finite value"] if without else []
-    told += [f"{beyond} leave the frame"] if beyond else []
-    return ", ".join(told)
+    parts = [f"{name}: {len(curves)} trials"]
+    parts += [f"{without} without a finite value"] if without else []
+    parts += [f"{beyond} leave the frame"] if beyond else []
+    return ", ".join(parts)
 
 
 def _digest(trials: Sequence[TrialSummary], target: TargetMetric) -> str:
-    shown = [
+    values = [
         [trial.run_id, trial.status, trial.hardware_label]
         + [repr(value) for metric in (target.metric, THROUGHPUT) for value in trial.metrics.get(metric, ())]
         for trial in trials
     ]
-    return stable_hash([str(target), *sorted(shown)], length=16)
+    return stable_hash([str(target), *sorted(values)], length=16)

@@ -14,8 +14,8 @@ from mlpf_hpo.metric_modes import resolve_mode
 from mlpf_hpo.search.trial_summary import TrialSummary, has_network
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking import links
-from mlpf_hpo.tracking.duplicates import counted_once
-from mlpf_hpo.tracking.epochs import is_per_epoch
+from mlpf_hpo.tracking.duplicate_runs import counted_once
+from mlpf_hpo.tracking.epoch_metrics import is_per_epoch
 from mlpf_hpo.tracking.mlflow_errors import with_read_errors
 from mlpf_hpo.tracking.overview import work_on_record
 from mlpf_hpo.tracking.reader import LARGEST, all_runs

@@ -1,4 +1,4 @@
-"""Reading runs back: every trial with its whole curves."""
+"""Read trials back from MLflow, each with its whole curves."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mlflow.entities import Run
 
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import from_text
-from mlpf_hpo.tracking.duplicates import counted_once
-from mlpf_hpo.tracking.epochs import is_per_epoch
-from mlpf_hpo.tracking.metric_history import Point, histories
+from mlpf_hpo.tracking.duplicate_runs import counted_once
+from mlpf_hpo.tracking.epoch_metrics import is_per_epoch
+from mlpf_hpo.tracking.metric_history import Point, metric_histories
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.store_writes import experiment_name
 
@@ -31,9 +31,9 @@ def trials(
 ) -> list[TrialSummary]:
     """Return the trials of a campaign or search, or those with given run ids, ordered by trial id.
 
-    Runs whose opening was cut short - by a kill before their parameters were logged - hold nothing and are
-    left out; the trial's next opening completes them. Of several runs of a trial one counts, see
-    `duplicates.by_preference`.
+    Runs without parameters - a kill came while they were opened - hold nothing and are left out; the trial's
+    next opening completes them. Of several runs of a trial one counts, see
+    `duplicate_runs.by_preference`.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def trials(
         )
         logged = {name for run in found for name in run.data.metrics if is_per_epoch(name)}
         names = logged if metrics is None else logged & set(metrics)
-        points = histories(client, [run.info.run_id for run in found], sorted(names))
+        points = metric_histories(client, [run.info.run_id for run in found], sorted(names))
     return sorted((_summary(run, points[run.info.run_id]) for run in found), key=lambda trial: trial.trial_id)
 
 

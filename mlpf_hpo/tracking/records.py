@@ -1,4 +1,4 @@
-"""What is recorded of a trial, and the key by which a trial is known."""
+"""Identity of a trial on record: its key, its name, its run, and the digest of its curves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_NAME = 100
 
 
 class TrialRun(NamedTuple):
-    """Where a trial is on record.
+    """The MLflow run of a trial.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ def trial_name(trial_id: str, configuration: Configuration) -> str:
 def curves_digest(trials: Iterable[TrialSummary], metric: str) -> str:
     """Return a digest of what trials logged of the target metric, and of their losses.
 
-    It tells whether MLflow still holds them.
+    Another digest means that MLflow does not hold them any more.
     """
     names = digested(metric)
     return stable_hash(

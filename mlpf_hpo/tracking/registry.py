@@ -49,7 +49,7 @@ def register_predictor(
 ) -> ModelVersion:
     """Store a fitted predictor as a new version of a registered model.
 
-    The version is made last, with all that is known of it: there is none without its checksum or its recipe.
+    The version is made last, with all that is known of it: there is none without its checksum or its spec.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def register_predictor(
 
 
 def model_file(version: ModelVersion, uri: str | None = None) -> Path:
-    """Return the skops file of a version, whose content is what was registered.
+    """Return the skops file of a version; its content is checked against the checksum on record.
 
     Raises
     ------

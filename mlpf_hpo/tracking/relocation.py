@@ -1,4 +1,4 @@
-"""A project that was moved or copied finds its files where it stands now.
+"""Relocation of MLflow's files: the database of a project that was moved or copied is rewritten.
 
 MLflow records where the files of runs and models lie by absolute path, in its database. The project's own
 store is a SQLite database with the folder `mlartifacts` beside it: where the record names another place than
@@ -43,9 +43,9 @@ _stand_ins: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def relocated(database: Path) -> Path:
-    """Return a database that says where files are now: rewritten, if it was moved or copied, which is told.
+    """Return a database that says where files are now: rewritten, with a warning, if it was moved or copied.
 
-    One that cannot be written to stays as it is, and the answer is a rewritten copy, for who only reads.
+    One that cannot be written to stays as it is, and the answer is a rewritten copy, for reading only.
     To be called by one process at a time.
 
     Raises

@@ -1,7 +1,7 @@
-"""The sender: brings a store up to date from journals, while trials go on.
+"""A thread that sends journal entries to MLflow while trials go on.
 
 Every entry is in its journal before it is sent, and confirmed when MLflow has taken it; one thread sends all,
-in order. So a kill at any moment loses none, and nobody who writes waits longer than a moment.
+in order. So a kill at any moment loses none, and no writer waits longer than a moment.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from pathlib import Path
 from types import TracebackType
 
 from mlpf_hpo.errors import StorageError, TrackingError
-from mlpf_hpo.tracking.entries import Entry, OpenRun, summary, to_json
 from mlpf_hpo.tracking.journal import Confirmed, Journal, RunState
+from mlpf_hpo.tracking.journal_entries import Entry, OpenRun, summary, to_json
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError
 from mlpf_hpo.tracking.store_writes import StoreWrites
 
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 2.0
-"""How long the writer of an entry waits for MLflow; after that nobody waits until it is back."""
+"""How long the writer of an entry waits for MLflow; after that no writer waits until it is back."""
 
 RETRY_SECONDS = 2.0
 """How long after a failure the sender tries again."""
@@ -59,7 +59,7 @@ class Shipment:
     def append(self, entry: Entry) -> int:
         """Put an entry on record and return the position of its end."""
         end = self.journal.append(entry)
-        self.runs.setdefault(entry.run, RunState()).take(entry)
+        self.runs.setdefault(entry.run, RunState()).update(entry)
         return end
 
     def catch_up(self, afresh: bool = False) -> int:
@@ -76,7 +76,7 @@ class Shipment:
         """
         openings = [state.opening for state in self.runs.values() if state.opening]
         for opening in openings:
-            self.store.know(opening)
+            self.store.remember_opening(opening)
         parents = [opening.run for opening in openings if opening.parent is None]
         position = 0 if afresh else self.confirmed.position
         if parents and all("/" in self.store.run_id(run) for run in parents):
@@ -84,11 +84,11 @@ class Shipment:
         before = position and {
             entry.run for end, entry in self.journal.positions() if end <= position and _is_epoch(entry)
         }
-        self.store.sent_before(before or (), self.journal)
+        self.store.remember_sent(before or (), self.journal)
         sent = 0
         for end, entry in self.journal.positions(position):
             try:
-                self.store.perform(entry, again=True, journal=self.journal)
+                self.store.write(entry, again=True, journal=self.journal)
             except (UnreachableError, StorageError):
                 raise
             except TrackingError as error:
@@ -105,7 +105,7 @@ class Shipment:
         self.journal.set_aside({"why": str(why), "entry": to_json(entry)})
 
     def raise_refusals(self) -> None:
-        """Raise what was refused while nobody waited for the answer, once."""
+        """Raise what was refused while no writer waited for the answer, once."""
         refusals, self.refusals = self.refusals, []
         raise_refusals(refusals, self.journal)
 
@@ -237,7 +237,7 @@ class Sender:
             If MLflow does not answer, or refuses; then nothing is on record.
         """
         shipment = self.take_up(opening.run.partition("/")[0])
-        run_id = str(self.store.perform(opening, journal=shipment.journal))
+        run_id = str(self.store.write(opening, journal=shipment.journal))
         shipment.confirmed.advance(shipment.append(opening))
         return run_id
 
@@ -293,7 +293,7 @@ class Sender:
                 ticket = self._waiting[0]
             try:
                 journal = ticket.shipment.journal
-                ticket.run_id = self.store.perform(ticket.entry, ticket.again, journal)
+                ticket.run_id = self.store.write(ticket.entry, ticket.again, journal)
             except (UnreachableError, StorageError) as error:
                 ticket.again = True
                 with self._changed:
@@ -305,7 +305,7 @@ class Sender:
             with self._changed:
                 try:
                     self._confirm(ticket)
-                except StorageError as error:  # whoever writes next learns of it; it may be sent again
+                except StorageError as error:  # raised at the next write; the entry may be sent again
                     self._note(error)
                     return
 
@@ -326,7 +326,7 @@ class Sender:
         self._changed.notify_all()
 
     def _note(self, trouble: Exception) -> None:
-        """Take note that MLflow is away, and wake whoever waits for it."""
+        """Take note that MLflow is away, and wake the threads that wait for it."""
         if self._trouble is None:
             self._since = time.monotonic()
             log.warning("%s; trials go on, their metrics wait in %s", trouble, self.folder)

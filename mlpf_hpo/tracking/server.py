@@ -27,7 +27,7 @@ JOBS = "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"
 """MLflow's jobs are for language models; their six processes take as long to start as all the rest."""
 
 BACKEND = "MLFLOW_BACKEND_STORE_URI"
-"""By which a server is told of its database: everybody on a machine may read its command line."""
+"""Variable that gives the server its database: every user of the machine can read a command line."""
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not bound to
 
@@ -43,16 +43,16 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
     uri = tracking_uri()
     client = connect(uri, make=False)
     if uri.startswith("http"):
-        told = f"MLflow runs at {uri} (MLFLOW_TRACKING_URI); --host and --port are for a local database"
-        on_ready(f"{told}\n{ui_links.links_text(client)}")
+        message = f"MLflow runs at {uri} (MLFLOW_TRACKING_URI); --host and --port are for a local database"
+        on_ready(f"{message}\n{ui_links.links_text(client)}")
         return 0
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            told = f"port {port} on {host}: {error.strerror}; choose another with --port"
-            raise TrackingError(told) from None
+            message = f"port {port} on {host}: {error.strerror}; choose another with --port"
+            raise TrackingError(message) from None
     command = [sys.executable, "-m", "mlflow", "server", *QUIET]
     server = subprocess.Popen(
         [*command, "--host", host, "--port", str(port), "--workers", "1"],
@@ -62,8 +62,8 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
     try:
         _wait(server, host, port)
         base = f"http://{'127.0.0.1' if host == EVERYWHERE else host}:{port}"
-        told = links.relocated(ui_links.links_text(client), base)
-        on_ready(f"MLflow at {base} (--host {host} --port {port}; Ctrl-C ends it)\n{told}")
+        links_text = links.relocated(ui_links.links_text(client), base)
+        on_ready(f"MLflow at {base} (--host {host} --port {port}; Ctrl-C ends it)\n{links_text}")
         while server.poll() is None:
             time.sleep(0.5)  # and not `wait`, which signals don't interrupt once MLflow has been imported
     except KeyboardInterrupt:

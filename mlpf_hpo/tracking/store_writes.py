@@ -1,4 +1,4 @@
-"""Entries written to a store, so that any may be repeated: what is on record stays as it is."""
+"""Idempotent writes of journal entries to MLflow: what is on record stays as it is."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.errors import StorageError, TrackingError
 from mlpf_hpo.tracking.client import artifact_root, tracking_uri
-from mlpf_hpo.tracking.duplicates import by_preference
-from mlpf_hpo.tracking.entries import STATUS, CloseRun, Entry, LogMetrics, OpenRun
-from mlpf_hpo.tracking.epochs import has_epochs, last_epoch
-from mlpf_hpo.tracking.hosts import LABEL, host_note, joined_labels, log_host
+from mlpf_hpo.tracking.duplicate_runs import by_preference
+from mlpf_hpo.tracking.epoch_metrics import has_epochs, last_epoch
+from mlpf_hpo.tracking.host_records import LABEL, host_note, joined_labels, log_host
 from mlpf_hpo.tracking.journal import Journal, is_result_alone
+from mlpf_hpo.tracking.journal_entries import STATUS, CloseRun, Entry, LogMetrics, OpenRun
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError, translate_errors
 
 NAME, NOTE, PARENT = "mlflow.runName", "mlflow.note.content", "mlflow.parentRunId"
@@ -30,10 +30,10 @@ MLFLOW_STATUS = {
     "failed": "FAILED",
     "killed": "KILLED",
 }
-"""What MLflow is told for each of our statuses; ours stands in the tag `STATUS`."""
+"""Our status -> MLflow's; ours is in the tag `STATUS`."""
 
 ENDING = ("reason", "stop", "worker_deaths")
-"""Tags that tell how a run ended; they are emptied when it goes on."""
+"""Tags with the reason of a run's end; they are emptied when it goes on."""
 
 POINTS_PER_BATCH = 1000
 """So many points MLflow takes at once."""
@@ -80,7 +80,7 @@ class StoreWrites:
             self._experiments[kind] = found.experiment_id if found else self._create_experiment(name)
         return self._experiments[kind]
 
-    def know(self, opening: OpenRun) -> None:
+    def remember_opening(self, opening: OpenRun) -> None:
         """Take note of a run that an earlier process opened: later entries name it."""
         self._openings[opening.run] = opening
 
@@ -93,7 +93,7 @@ class StoreWrites:
                     self._run_ids[run] = str(found.info.run_id)
         return self._run_ids.get(run, run)
 
-    def perform(self, entry: Entry, again: bool = False, journal: Journal | None = None) -> str | None:
+    def write(self, entry: Entry, again: bool = False, journal: Journal | None = None) -> str | None:
         """Write an entry and return the run's id if it opened one.
 
         Parameters
@@ -118,25 +118,25 @@ class StoreWrites:
         if is_result_alone(entry):
             return None
         if again and isinstance(entry, OpenRun):
-            self.doubt(entry.kind, entry.identity)
+            self.remember_doubtful(entry.kind, entry.identity)
         try:
-            with translate_errors(self.uri, entry.told()):
-                run_id = self._perform(entry, again)
+            with translate_errors(self.uri, entry.describe()):
+                run_id = self._write(entry, again)
         except UnreachableError as error:
             if isinstance(entry, OpenRun):
-                self.doubt(entry.kind, entry.identity)
+                self.remember_doubtful(entry.kind, entry.identity)
             if error.perhaps_refused and self._breaks_over(entry):
-                raise TrackingError(f"{entry.told()}: the server breaks over it: {error}") from error
+                raise TrackingError(f"{entry.describe()}: the server breaks over it: {error}") from error
             raise
         if journal is not None and isinstance(entry, LogMetrics):
             self._sent_epochs[entry.run] = journal
         return run_id
 
-    def sent_before(self, runs: Iterable[str], journal: Journal) -> None:
+    def remember_sent(self, runs: Iterable[str], journal: Journal) -> None:
         """Take note of runs that have epochs among what the store has confirmed of a journal."""
         self._sent_epochs.update(dict.fromkeys(runs, journal))
 
-    def answers(self) -> bool:
+    def is_reachable(self) -> bool:
         """Tell whether MLflow answers at all."""
         try:
             with translate_errors(self.uri):
@@ -145,7 +145,7 @@ class StoreWrites:
             return False
         return True
 
-    def doubt(self, kind: str, identity: Mapping[str, str]) -> None:
+    def remember_doubtful(self, kind: str, identity: Mapping[str, str]) -> None:
         """Remember a run that may have been made twice: a request without an answer can still be obeyed."""
         self._doubtful["/".join(identity.values())] = (kind, identity)
 
@@ -162,14 +162,14 @@ class StoreWrites:
                 del self._doubtful[name]
         return deleted
 
-    def _perform(self, entry: Entry, again: bool) -> str | None:
+    def _write(self, entry: Entry, again: bool) -> str | None:
         if isinstance(entry, OpenRun):
             self._openings[entry.run] = entry
             run_id = self._run_ids[entry.run] = self._open(entry, again)
             return run_id
         run_id = self.run_id(entry.run)
         if "/" in run_id:
-            raise TrackingError(f"{entry.told()}: its run could not be opened")
+            raise TrackingError(f"{entry.describe()}: its run could not be opened")
         if isinstance(entry, LogMetrics):
             self._log(run_id, entry)
         else:
@@ -215,7 +215,7 @@ class StoreWrites:
             return {}
         parent_id = self.run_id(entry.parent)
         if "/" in parent_id:
-            raise TrackingError(f"{entry.told()}: its parent run could not be opened")
+            raise TrackingError(f"{entry.describe()}: its parent run could not be opened")
         tags = {PARENT: parent_id}
         parent = self._openings.get(entry.parent)
         if parent is not None and parent.host is not None:
@@ -252,7 +252,7 @@ class StoreWrites:
 
     def _breaks_over(self, entry: Entry) -> bool:
         """Tell whether a server that answers others fails over this; while it is away, nothing counts."""
-        if not self.answers():
+        if not self.is_reachable():
             self._broken = (None, 0)
             return False
         last, times = self._broken
@@ -305,6 +305,6 @@ def dataset_input(
     digest: str, source: str | Path | None, name: str = "events", context: str = "training"
 ) -> Any:
     """Return a data set as MLflow records it: name, digest, and a plain path as its source."""
-    told = json.dumps({"uri": str(source) if source else ""})
-    dataset = Dataset(name=name, digest=digest[:36], source_type="local", source=told)
+    source_json = json.dumps({"uri": str(source) if source else ""})
+    dataset = Dataset(name=name, digest=digest[:36], source_type="local", source=source_json)
     return DatasetInput(dataset=dataset, tags=[InputTag("mlflow.data.context", context)])

@@ -1,4 +1,4 @@
-"""Signposts: saved views, an experiment's note, and the links that lead to what there is to see.
+"""Links into the MLflow UI, kept up to date: saved views, figures, and the note of each experiment.
 
 A note's first line stands above the table of runs, where the UI shows nothing else of use.
 """
@@ -21,14 +21,14 @@ from mlpf_hpo.tracking.mlflow_errors import with_read_errors
 from mlpf_hpo.tracking.overview import KINDS, Work, champions, work_on_record
 from mlpf_hpo.tracking.parent_figures import THROUGHPUT, figure_links, figures_of, log_figures
 from mlpf_hpo.tracking.ranking import best_summaries
+from mlpf_hpo.tracking.saved_views import save_view
 from mlpf_hpo.tracking.view_plan import TrialMark, search_key, search_view, trial_views
-from mlpf_hpo.tracking.views import save_view
 from mlpf_hpo.tracking.writer import NOTE, RunWriter
 
 log = logging.getLogger(__name__)
 
 NEWEST = 5
-"""So many campaigns, and schedulers' searches, have their links shown."""
+"""Number of campaigns, and of schedulers' searches, whose links are kept up to date."""
 
 BEST = 10
 """Trials in a link to parallel coordinates."""
@@ -36,7 +36,7 @@ BEST = 10
 
 @dataclass(frozen=True)
 class UiLink:
-    """What there is to see of something.
+    """The links of one parent run, comparison or model.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class _Found:
 
 @with_read_errors
 def update_links(client: MlflowClient, kind: str, first: Collection[str] = ()) -> list[UiLink]:
-    """Bring up to date what there is to see of the newest campaigns (or searches).
+    """Update the links of the newest campaigns (or searches).
 
     That is their views, the figures and the series of their parent runs, and the experiment's note.
 
@@ -84,29 +84,29 @@ def update_links(client: MlflowClient, kind: str, first: Collection[str] = ()) -
     if not found:
         return []
     compared = _compared(client, found) if kind == "search" else []
-    posts = [_signpost(client, one) for one in found]
-    note = "\n\n".join(map(_markdown, compared + posts))
+    entries = [_links_of(client, one) for one in found]
+    note = "\n\n".join(map(_markdown, compared + entries))
     client.set_experiment_tag(found[0].work.experiment_id, NOTE, note)
-    return compared[:1] + posts[: len(first)] if first else compared + posts
+    return compared[:1] + entries[: len(first)] if first else compared + entries
 
 
 @with_read_errors
 def links_text(client: MlflowClient) -> str:
-    """Put up the signposts of all that is on record and return their links, for people."""
-    posts = [post for kind in KINDS for post in update_links(client, kind)]
+    """Update the links of everything on record and return them as text."""
+    entries = [entry for kind in KINDS for entry in update_links(client, kind)]
     for one in champions(client):
         name = f"{one.model}@{one.alias}: {one.predictor}, fitted on {one.source}"
-        posts.append(UiLink(name, (("model", one.link), ("data set, run", one.run_link))))
-    return listed(posts) if posts else f"nothing on record{nothing_yet()}"
+        entries.append(UiLink(name, (("model", one.link), ("data set, run", one.run_link))))
+    return format_links(entries) if entries else f"nothing on record{nothing_yet()}"
 
 
-def listed(posts: Iterable[UiLink]) -> str:
+def format_links(entries: Iterable[UiLink]) -> str:
     """Return links below their headings, for a terminal."""
-    posts = list(posts)
-    width = 1 + max((len(what) for post in posts for what, _ in post.links), default=0)
+    entries = list(entries)
+    width = 1 + max((len(what) for entry in entries for what, _ in entry.links), default=0)
     return "\n".join(
-        "\n".join([f"  {post.name}", *(f"    {what + ':':<{width}} {link}" for what, link in post.links)])
-        for post in posts
+        "\n".join([f"  {entry.name}", *(f"    {what + ':':<{width}} {link}" for what, link in entry.links)])
+        for entry in entries
     )
 
 
@@ -126,26 +126,28 @@ def _compared(client: MlflowClient, found: Iterable[_Found]) -> list[UiLink]:
             writer.log_series(one.work.run_id, series(one.work.target), points)
             key = search_key(trial.trial_key for trial in one.trials)
             groups.setdefault((key, one.work.target), []).append(one)
-    posts = []
+    entries = []
     for (key, target), searches in groups.items():
         view = search_view([one.work.run_id for one in searches], key, target)
         link = save_view(client, searches[0].work.experiment_id, view)
         name = f"newest searches of the same {len(searches[0].trials)} configurations"
-        posts.append(UiLink(name, ((view.label, link),)))
-    return posts
+        entries.append(UiLink(name, ((view.label, link),)))
+    return entries
 
 
-def _signpost(client: MlflowClient, found: _Found) -> UiLink:
+def _links_of(client: MlflowClient, found: _Found) -> UiLink:
     work, trials = found.work, found.trials
     experiment = work.experiment_id
-    told = _figures(client, found) if trials else []
+    labelled = _figures(client, found) if trials else []
     marks = [TrialMark.of(trial) for trial in trials]
     views = trial_views(work.campaign_id, marks, work.target, found.planned)
-    told += [(view.label, save_view(client, experiment, view)) for view in views]
+    labelled += [(view.label, save_view(client, experiment, view)) for view in views]
     best = best_summaries(trials, work.target)[:BEST]
     if len(best) > 1:
-        told.append((f"best {len(best)}", links.compare_link(experiment, [trial.run_id for trial in best])))
-    return UiLink(work.name, (*told, ("parent run", links.run_link(experiment, work.run_id))))
+        labelled.append(
+            (f"best {len(best)}", links.compare_link(experiment, [trial.run_id for trial in best]))
+        )
+    return UiLink(work.name, (*labelled, ("parent run", links.run_link(experiment, work.run_id))))
 
 
 def _figures(client: MlflowClient, found: _Found) -> list[tuple[str, str]]:
@@ -161,7 +163,7 @@ def _figures(client: MlflowClient, found: _Found) -> list[tuple[str, str]]:
     return figure_links(work.experiment_id, work.run_id, figures_of(found.trials))
 
 
-def _markdown(post: UiLink) -> str:
+def _markdown(entry: UiLink) -> str:
     """Return a line whose links lead within the UI, wherever it is served."""
-    linked = " · ".join(f"[{what}]({links.within(link)})" for what, link in post.links)
-    return f"{linked} — {post.name}"
+    linked = " · ".join(f"[{what}]({links.within(link)})" for what, link in entry.links)
+    return f"{linked} — {entry.name}"

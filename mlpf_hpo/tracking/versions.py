@@ -45,8 +45,8 @@ def get_version_by_number(client: MlflowClient, number: str | int, model: str) -
         return client.get_model_version(model, str(number))  # a search leaves out its aliases
 
 
-def told(version: ModelVersion) -> str:
-    """Return what people call a version."""
+def describe_version(version: ModelVersion) -> str:
+    """Return name and number of a version, for people."""
     return f"{version.name} version {version.version}"
 
 
@@ -74,7 +74,7 @@ def download(version: ModelVersion, remedy: str, uri: str | None = None) -> Path
     TrackingError
         If they cannot be had; the message ends with the remedy.
     """
-    uri, lost = point_mlflow_at(uri), f"{told(version)}: its files cannot be read: "
+    uri, lost = point_mlflow_at(uri), f"{describe_version(version)}: its files cannot be read: "
     try:
         with translate_errors(uri, "to give them"):
             return Path(mlflow.artifacts.download_artifacts(f"models:/{version.name}/{version.version}"))
@@ -87,7 +87,7 @@ def download(version: ModelVersion, remedy: str, uri: str | None = None) -> Path
 
 
 def check_model(file: Path, checksum: str | None, remedy: str) -> None:
-    """Refuse a model file whose content is not what its maker put on record.
+    """Refuse a model file with another content than is on record.
 
     Raises
     ------

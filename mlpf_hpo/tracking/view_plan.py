@@ -1,4 +1,4 @@
-"""Which views of a campaign's or search's trials are saved, so that each shows what its label promises.
+"""Plan of the saved views of a campaign's or search's trials: each shows what its label promises.
 
 The UI's page of runs loads the first hundred runs of its order, and draws, groups and averages these alone.
 What is larger is split into views of at most so many runs, or sampled; the label says which.
@@ -104,12 +104,12 @@ def search_view(runs: Sequence[str], key: str, target: TargetMetric) -> View:
     target : TargetMetric
         What they searched by.
     """
-    shown, metric = runs[:LIMIT], series(target)
+    compared, metric = runs[:LIMIT], series(target)
     return View(
-        "best so far" if len(shown) == len(runs) else f"best so far ({LIMIT} of {len(runs)})",
+        "best so far" if len(compared) == len(runs) else f"best so far ({LIMIT} of {len(runs)})",
         key,
         {
-            "searchFilter": f"tags.kind = 'search' and {_run_ids(shown)}",
+            "searchFilter": f"tags.kind = 'search' and {_run_ids(compared)}",
             "orderByKey": f"metrics.`{metric}`",
             "orderByAsc": target.mode == "min",
             "runsHiddenMode": "SHOW_ALL",
@@ -133,8 +133,8 @@ def _split(
     views = []
     for name, one_part, part in _parts(trials):
         first, last = part[0].trial_id, part[-1].trial_id
-        told = first if first == last else f"{first}-{last}"
-        views.append(View(f"{label} {told}", f"{key}-{name}", _curves(f"{condition} and {one_part}", target)))
+        span = first if first == last else f"{first}-{last}"
+        views.append(View(f"{label} {span}", f"{key}-{name}", _curves(f"{condition} and {one_part}", target)))
     return views
 
 

@@ -19,14 +19,14 @@ from mlpf_hpo.space import Configuration, to_text
 from mlpf_hpo.tracking.catch_up import send_left
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.driver_process import driver_tags
-from mlpf_hpo.tracking.entries import CloseRun, Entry, LogMetrics, opening_of
-from mlpf_hpo.tracking.epochs import SUMMARY, has_epochs
+from mlpf_hpo.tracking.epoch_metrics import SUMMARY, has_epochs
 from mlpf_hpo.tracking.heartbeat import SECONDS, Heartbeats
+from mlpf_hpo.tracking.journal_entries import CloseRun, Entry, LogMetrics, opening_of
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
+from mlpf_hpo.tracking.orphaned_runs import abandoned_runs
 from mlpf_hpo.tracking.records import trial_name
 from mlpf_hpo.tracking.sender import Sender
 from mlpf_hpo.tracking.store_writes import NOTE, PARENT, StoreWrites, log_series
-from mlpf_hpo.tracking.takeover import abandoned_runs
 
 __all__ = ["NOTE", "RunWriter", "durable_writer", "trial_name"]
 
@@ -106,7 +106,7 @@ class RunWriter:
         opening = opening_of(
             kind, kind, identity, name, everything, params, digest, dataset_path, _now_ms(), host=host
         )
-        run_id = self._sender.open_now(opening) if self._sender else str(self._store.perform(opening))
+        run_id = self._sender.open_now(opening) if self._sender else str(self._store.write(opening))
         self._names[run_id] = opening.run
         if self._heartbeats:
             self._heartbeats.begin(self._store.experiment_id(kind), run_id, kind, campaign_id)
@@ -128,7 +128,7 @@ class RunWriter:
         """Return the run of a trial, made, or opened again if this campaign has trained some of it.
 
         While MLflow is out of reach, the run's name within the journal is returned, which the other methods
-        take as well; `run_id` tells the id once it is known.
+        take as well; `run_id` returns the id once it is known.
         """
         identity = {"campaign_id": campaign_id, "trial_key": trial_key}
         parent = self._names.get(parent_run_id)
@@ -185,11 +185,11 @@ class RunWriter:
     def close(self, run_id: str, status: str, tags: Mapping[str, str] | None = None) -> None:
         """End a run with one of our statuses (see `MLFLOW_STATUS`)."""
         # A reason of an earlier end may have come back: an entry of that time was sent meanwhile.
-        told = {"reason": "", **{name: str(value) for name, value in (tags or {}).items()}}
+        end_tags = {"reason": "", **{name: str(value) for name, value in (tags or {}).items()}}
         if self._heartbeats:
             self._heartbeats.end(run_id)
         run = self._names.get(run_id, run_id)
-        self._send(CloseRun(run, self._label(run), status, told, _now_ms()))
+        self._send(CloseRun(run, self._label(run), status, end_tags, _now_ms()))
 
     def summary(self, run_id: str, values: Mapping[str, float]) -> None:
         """Log single numbers of a whole run as `summary/...`."""
@@ -220,7 +220,7 @@ class RunWriter:
         self.summary(run_id, {name: total})
         return total
 
-    def keep_files(self, run_id: str, folder: Path, at: str) -> None:
+    def log_files(self, run_id: str, folder: Path, at: str) -> None:
         """Store the files of a folder with a run, below the path `at`."""
         self.client.log_artifacts(run_id, str(folder), at)
 
@@ -241,7 +241,7 @@ class RunWriter:
         for kind, run in orphans:
             key = run.data.tags.get("trial_key")
             if key is not None and not has_epochs(run):
-                self._store.doubt(kind, {"campaign_id": campaign_id, "trial_key": key})
+                self._store.remember_doubtful(kind, {"campaign_id": campaign_id, "trial_key": key})
         deleted = self._store.remove_twins()
         left = [(kind, run) for kind, run in orphans if run.info.run_id not in deleted]
         for kind, run in left:
@@ -253,7 +253,7 @@ class RunWriter:
         return len(left)
 
     def settle(self) -> None:
-        """Wait until MLflow has everything that was written; whoever reads it back needs that.
+        """Wait until MLflow has everything that was written: needed before it is read back.
 
         Raises
         ------
@@ -269,7 +269,7 @@ class RunWriter:
             self._heartbeats.check()
         if self._sender and "/" in entry.run:
             return self._sender.put(entry)
-        return self._store.perform(entry)
+        return self._store.write(entry)
 
     def _label(self, run: str) -> str:
         return self._labels.get(run, run)
@@ -290,7 +290,7 @@ def durable_writer(
     patience_seconds : float
         How long the end of the block waits for an MLflow that is out of reach.
     uri : str, optional
-        Whom to write to, see `tracking_uri`.
+        Address of the store, see `tracking_uri`.
     heartbeat_seconds : float
         How often the heartbeat of an open parent is renewed.
 

@@ -1,4 +1,4 @@
-"""Which trial is the best, how the best loss fell, and where a trial keeps its checkpoints."""
+"""The best trial of a search, the course of the best loss, and the folder of a trial's checkpoints."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from mlpf_hpo.space import SearchSpace
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader, ui_links
 from mlpf_hpo.tracking.client import connect, tracking_uri
-from mlpf_hpo.tracking.hosts import read_hosts
+from mlpf_hpo.tracking.host_records import read_hosts
 from mlpf_hpo.tracking.journal import JOURNALS
 from mlpf_hpo.tracking.learning_curves import curves_from_trials
 from mlpf_hpo.tracking.records import curves_digest, digested
@@ -63,14 +63,14 @@ class CampaignRecord:
         )
 
     def summary(self) -> str:
-        """Return what happened and where to look, for people."""
+        """Return counts of trials and links, for people."""
         counts = Counter(trial["status"] for trial in self.planned["trials"])
-        told = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
+        statuses = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
         reused = self.runs["reused"]
         already = f" ({reused} were on record already)" if reused else ""
         return (
             f"campaign {self.planned['campaign_id']}: {len(self.planned['trials'])} trials of "
-            f"{self.planned['epochs']} epochs: {told}{already}; {self.runs['wall_seconds']:.0f} s\n"
+            f"{self.planned['epochs']} epochs: {statuses}{already}; {self.runs['wall_seconds']:.0f} s\n"
             f"{self.runs['links']}"
         )
 
@@ -145,7 +145,7 @@ def run_campaign(
     ...             report(EpochReport(epoch, {"accuracy": accuracy}, timestamp_ms=1000 * epoch))
     ...         return TrialEnd("finished", max_epochs)
     >>> space = SearchSpace({"lr": LogUniform(0.001, 0.1)})
-    >>> target = TargetMetric("accuracy", "min")  # a slip: the task knows better, before anything is trained
+    >>> target = TargetMetric("accuracy", "min")  # a slip, which the task refuses before anything is trained
     >>> run_campaign(Toy(), space, target, CampaignParams(trials=4), seed=0, resources=ResourceParams())
     Traceback (most recent call last):
     mlpf_hpo.errors.ConfigurationError: ...
@@ -216,7 +216,7 @@ def _planned(
     target: TargetMetric,
     epochs: int,
 ) -> dict[str, Any]:
-    """Return what campaign.json says."""
+    """Return the content of campaign.json."""
     run_ids = [outcome.run_id for outcome in outcomes]
     trials = reader.trials(writer.client, "campaign", run_ids=run_ids, metrics=digested(target.metric))
     return {
@@ -235,7 +235,7 @@ def _planned(
 def _runs(
     writer: RunWriter, parent: str, outcomes: Sequence[TrialOutcome], wall_seconds: float, reused: int
 ) -> dict[str, Any]:
-    """Return what campaign_runs.json says."""
+    """Return the content of campaign_runs.json."""
     seen = ui_links.update_links(writer.client, "campaign", first=[parent])
     return {
         "tracking_uri": tracking_uri(),
@@ -246,7 +246,7 @@ def _runs(
         "wall_seconds": wall_seconds,
         "reused": reused,
         "hosts": read_hosts(writer.client, parent),
-        "links": ui_links.listed(seen),
+        "links": ui_links.format_links(seen),
     }
 
 

@@ -29,7 +29,7 @@ _NAME = re.compile(r"epoch-(\d{5,})-([0-9a-f]{16})\.ckpt")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint whose content is what was written.
+    """A checkpoint that was read and is whole.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ def _checkpoints(folder: Path) -> list[Path]:
 
 
 def epoch_of(name: str) -> int:
-    """Return the number of epochs that a checkpoint's file name tells; -1 if it is none of ours."""
+    """Return the number of epochs in a checkpoint's file name; -1 if it is none of ours."""
     match = _NAME.fullmatch(name)
     return int(match.group(1)) if match else -1
 

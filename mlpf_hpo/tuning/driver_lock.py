@@ -1,4 +1,4 @@
-"""The driver of a state folder: one at a time, and after what a killed one left is gone."""
+"""Lock of a state folder: one driver at a time; removes what a killed one left of Ray."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many trials may fail before a campaign or a search is no result."""
+"""Check that no more trials failed than `failures_allowed`."""
 
 from __future__ import annotations
 

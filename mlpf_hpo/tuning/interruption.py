@@ -27,9 +27,9 @@ class Interruption:
         """Take the signals over; without effect outside the main thread, where Python allows it not."""
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
-                signal.signal(number, self._hear)
+                signal.signal(number, self._on_signal)
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
@@ -37,7 +37,7 @@ class Interruption:
 
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
-    """Listen to the signals within the block; afterwards whoever listened before does again."""
+    """Catch the signals within the block; afterwards the handlers before are in place again."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     interruption = Interruption()
     interruption.listen()

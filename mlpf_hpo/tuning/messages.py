@@ -1,4 +1,4 @@
-"""What passes from a training to the driver: the report of an epoch, and the end."""
+"""Messages from a training to the driver: the report of an epoch, and the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What an epoch left.
+    """The report of an epoch.
 
     Attributes
     ----------

@@ -1,8 +1,8 @@
 """A search under Ray Tune: the `Ledger` as Tune's searcher, scheduler and callback.
 
 Tune starts every pending trial as soon as it has room, whatever its scheduler prefers. So trials are handed
-to Tune one by one, each when a worker is free and the policy has chosen it: a new one by the searcher, a
-paused one by the scheduler.
+to Tune one by one, each when a worker is free and the scheduler has chosen it: a new one through Tune's
+searcher, a paused one through Tune's scheduler.
 Tune catches some exceptions of schedulers and callbacks and makes failed trials of them. Here they are kept,
 and end the run at its next step.
 """
@@ -27,7 +27,7 @@ from mlpf_hpo.search.trial_state import TrialState
 from mlpf_hpo.tuning.interruption import Interruption
 from mlpf_hpo.tuning.ray_errors import WorkerDied, trial_error
 from mlpf_hpo.tuning.ray_trial import TRIAL
-from mlpf_hpo.tuning.recorder import TrialRecord
+from mlpf_hpo.tuning.recorder import TrialObserver
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +38,13 @@ METRIC = "metrics/"
 
 
 class Bridge:
-    """What the three objects that Tune wants share.
+    """State that the searcher, the scheduler and the callback share.
 
     Parameters
     ----------
     ledger : Ledger
-        Where the trials stand.
-    recorder : TrialRecord
+        State of the trials.
+    recorder : TrialObserver
         Writes runs and metrics.
     concurrency : int
         Trials at once.
@@ -59,7 +59,7 @@ class Bridge:
     def __init__(
         self,
         ledger: Ledger,
-        recorder: TrialRecord,
+        recorder: TrialObserver,
         concurrency: int,
         epoch_timeout_seconds: float,
         interruption: Interruption,
@@ -73,11 +73,11 @@ class Bridge:
         self.error: Exception | None = None
         self.interruption = interruption
         self.tune_trials: dict[str, Any] = {}
-        self.heard: dict[str, float] = {}
+        self.last_report: dict[str, float] = {}
         self._chosen: str | None = None
 
     def chosen(self, *, known: bool) -> str | None:
-        """Return the trial that a free worker should run now, if Tune knows it (or if it does not)."""
+        """Return the trial that a free worker should run now, if Tune has it already (or if not)."""
         running = len(self.ledger.in_state(TrialState.RUNNING))
         if self._chosen is None and self.error is None and running < self.concurrency:
             self._chosen = self.ledger.next_trial()
@@ -94,7 +94,7 @@ class Bridge:
     def end_silent_trials(self) -> None:
         """Kill the worker of a trial that has reported nothing for too long."""
         now = time.monotonic()
-        for trial_id, moment in list(self.heard.items()):
+        for trial_id, moment in list(self.last_report.items()):
             actor = self.tune_trials[trial_id].temporary_state.ray_actor
             if now - moment > self.epoch_timeout_seconds and actor is not None:
                 self.ledger.trials[
@@ -102,11 +102,11 @@ class Bridge:
                 ].reason = (
                     f"no epoch within {self.epoch_timeout_seconds:g} s (resources.epoch_timeout_seconds)"
                 )
-                del self.heard[trial_id]
+                del self.last_report[trial_id]
                 ray.kill(actor)
 
     def kill_workers(self) -> None:
-        """Kill every worker that trains, so that nobody waits for the end of an epoch."""
+        """Kill every worker that trains, without waiting for the end of an epoch."""
         for trial in self.tune_trials.values():
             actor = trial.temporary_state.ray_actor
             if actor is not None:
@@ -130,7 +130,7 @@ def _kept(method: Callable[..., R]) -> Callable[..., R | None]:
 
 
 class BridgeSearcher(Searcher):
-    """Hands trials to Tune that it does not know yet."""
+    """Suggests the next new trial to Tune."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -145,7 +145,7 @@ class BridgeSearcher(Searcher):
         return None if chosen is None else {TRIAL: chosen}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Nothing: the scheduler hears of it."""
+        """Nothing: `BridgeScheduler` is notified as well."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the journal and the checkpoints are what a restart needs."""
@@ -155,7 +155,7 @@ class BridgeSearcher(Searcher):
 
 
 class BridgeScheduler(TrialScheduler):
-    """Asks the policy, resumes what it promotes, ends what it leaves."""
+    """Passes results to the ledger's scheduler; resumes what it promotes, ends what it leaves paused."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -167,7 +167,7 @@ class BridgeScheduler(TrialScheduler):
         self.bridge.tune_trials[trial.config[TRIAL]] = trial
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Return the policy's decision in Tune's words."""
+        """Return the scheduler's decision in Tune's words."""
         decision = self._decide(trial, result)
         if decision is Decision.STOP:
             return str(TrialScheduler.STOP)
@@ -181,20 +181,20 @@ class BridgeScheduler(TrialScheduler):
         bridge, trial_id = self.bridge, trial.config[TRIAL]
         if "epoch" not in result:
             return Decision.CONTINUE
-        bridge.heard[trial_id] = time.monotonic()
+        bridge.last_report[trial_id] = time.monotonic()
         reported = {
             name.removeprefix(METRIC): value for name, value in result.items() if name.startswith(METRIC)
         }
         value = bridge.ledger.target.value_in(reported, f"{trial_id}, epoch {result['epoch']}")
         decision = bridge.ledger.report(trial_id, result["epoch"], value, result["diverged"])
         if decision is not Decision.CONTINUE:
-            bridge.heard.pop(trial_id, None)
+            bridge.last_report.pop(trial_id, None)
         return decision
 
     @_kept
     def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """Tell the ledger."""
-        self.bridge.heard.pop(trial.config[TRIAL], None)
+        """Record the end in the ledger."""
+        self.bridge.last_report.pop(trial.config[TRIAL], None)
         self.bridge.ledger.report_end(trial.config[TRIAL])
 
     @_kept
@@ -203,15 +203,15 @@ class BridgeScheduler(TrialScheduler):
 
     @_kept
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Tell the ledger why; a worker that was killed with the session did not fail.
+        """Record the failure in the ledger; a worker that was killed with the session did not fail.
 
-        A trial whose worker died on its own goes on as a new trial of Tune's. A file system that refuses
+        After a worker died on its own, its trial goes on as a new trial of Tune's. A file system that refuses
         would fail every trial: it ends the run.
         """
         bridge, trial_id = self.bridge, trial.config[TRIAL]
         if bridge.interruption.requested:
             return
-        bridge.heard.pop(trial_id, None)
+        bridge.last_report.pop(trial_id, None)
         error, silent = trial_error(trial), bridge.ledger.trials[trial_id].reason
         if isinstance(error, StorageError):
             raise error
@@ -223,7 +223,7 @@ class BridgeScheduler(TrialScheduler):
 
     @_kept
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
-        """Return the paused trial that the policy promotes, if any; end those that it never will."""
+        """Return the paused trial that the scheduler promotes, if any; end those that it never will."""
         chosen = self.bridge.chosen(known=True)
         if chosen is not None:
             return self.bridge.tune_trials[chosen]
@@ -233,7 +233,7 @@ class BridgeScheduler(TrialScheduler):
         return None
 
     def debug_string(self) -> str:
-        """Return the policy's name."""
+        """Return the scheduler's name."""
         return type(self.bridge.ledger.scheduler).__name__
 
 
@@ -254,7 +254,7 @@ class BridgeCallback(tune.Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Open the trial's run, or take it up again."""
         trial_id = trial.config[TRIAL]
-        self.bridge.heard[trial_id] = time.monotonic()
+        self.bridge.last_report[trial_id] = time.monotonic()
         self.bridge.recorder.open(trial_id)
         self.bridge.on_change()
 

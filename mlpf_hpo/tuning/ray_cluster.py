@@ -1,4 +1,4 @@
-"""The cluster that RAY_ADDRESS names: looked at before Ray is asked, which would try for minutes."""
+"""Check of the Ray cluster that RAY_ADDRESS names, before Ray itself would try for minutes."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ import json, sys
 from ray._private import services
 from ray._raylet import GcsClient
 head = GcsClient(address=sys.argv[1])
-told = json.loads(head.internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster", timeout=5))
+metadata = json.loads(head.internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster", timeout=5))
 try:
     services.get_node_to_connect_for_driver(head, timeout_seconds=3)
 except Exception:
-    told["joined"] = False
-print(json.dumps(told))
+    metadata["joined"] = False
+print(json.dumps(metadata))
 """
 """Asked by a process of its own: Ray's client of a head node cannot be given up before 40 s."""
 
@@ -58,14 +58,14 @@ def cluster_address() -> str | None:
     named = os.environ.get(VARIABLE)
     if named is None or named == "local":
         return None
-    address = _located(named.strip())
-    told = address if named == address else f"{address} ({VARIABLE}={named})"
-    _knock(address, told)
-    _check(_about(address, told, automatic=named == "auto"), told)
+    address = _host_and_port(named.strip())
+    label = address if named == address else f"{address} ({VARIABLE}={named})"
+    _check_connection(address, label)
+    _check_metadata(_cluster_metadata(address, label, automatic=named == "auto"), label)
     return "auto" if named == "auto" else address
 
 
-def _located(named: str) -> str:
+def _host_and_port(named: str) -> str:
     """Return host and port."""
     if not named:
         raise ConfigurationError(f"{VARIABLE} is empty; {REMEDY}")
@@ -88,7 +88,7 @@ def _located(named: str) -> str:
     return named
 
 
-def _knock(address: str, told: str) -> None:
+def _check_connection(address: str, label: str) -> None:
     """Connect, and see whether what listens speaks as a head node does."""
     host, _, port = address.rpartition(":")
     try:
@@ -97,22 +97,22 @@ def _knock(address: str, told: str) -> None:
                 connection.sendall(_PREFACE)
                 answer = connection.recv(9)
                 if answer[3:4] != b"\x04":
-                    raise ConfigurationError(f"{told}: what listens there is no Ray cluster; {REMEDY}")
+                    raise ConfigurationError(f"{label}: what listens there is no Ray cluster; {REMEDY}")
     except ConnectionResetError:
-        raise ConfigurationError(f"{told}: what listens there is no Ray cluster; {REMEDY}") from None
+        raise ConfigurationError(f"{label}: what listens there is no Ray cluster; {REMEDY}") from None
     except TimeoutError:
         raise ConfigurationError(
-            f"{told}: no Ray cluster answers there within {CONNECT_SECONDS:g} s; {REMEDY}"
+            f"{label}: no Ray cluster answers there within {CONNECT_SECONDS:g} s; {REMEDY}"
         ) from None
     except socket.gaierror as error:
-        raise ConfigurationError(f"{told}: no such host ({error.strerror}); {REMEDY}") from None
+        raise ConfigurationError(f"{label}: no such host ({error.strerror}); {REMEDY}") from None
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConfigurationError(f"{told}: no Ray cluster is there ({reason}); {REMEDY}") from None
+        raise ConfigurationError(f"{label}: no Ray cluster is there ({reason}); {REMEDY}") from None
 
 
-def _about(address: str, told: str, automatic: bool) -> dict[str, str]:
-    """Return what the head node says of its cluster."""
+def _cluster_metadata(address: str, label: str, automatic: bool) -> dict[str, str]:
+    """Return the cluster's metadata from its head node."""
     environment = without_login(os.environ)
     if automatic and "RAY_AUTH_MODE" not in environment and _has_token():
         environment["RAY_AUTH_MODE"] = "token"  # as Ray does where it has found the cluster by itself
@@ -127,32 +127,32 @@ def _about(address: str, told: str, automatic: bool) -> dict[str, str]:
         )
     except subprocess.TimeoutExpired:
         raise ConfigurationError(
-            f"{told}: what listens there does not answer as the head node of a Ray cluster within "
+            f"{label}: what listens there does not answer as the head node of a Ray cluster within "
             f"{ANSWER_SECONDS:g} s; {REMEDY}"
         ) from None
     if "AuthenticationError" in answer.stderr:
         raise ConfigurationError(
-            f"{told}: it asks for its token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to the "
+            f"{label}: it asks for its token: set RAY_AUTH_MODE=token, and RAY_AUTH_TOKEN_PATH to the "
             f"file of the cluster's token where it is not ~/.ray/auth_token; or unset {VARIABLE}"
         )
     try:
         return dict(json.loads(answer.stdout))
     except ValueError:
         reason = (answer.stderr.strip().splitlines() or ["no answer"])[-1]
-        raise ConfigurationError(f"{told}: no head node of a Ray cluster: {reason}; {REMEDY}") from None
+        raise ConfigurationError(f"{label}: no head node of a Ray cluster: {reason}; {REMEDY}") from None
 
 
-def _check(about: dict[str, str], told: str) -> None:
+def _check_metadata(about: dict[str, str], label: str) -> None:
     theirs = about.get("ray_version"), about.get("python_version")
     ours = ray.__version__, platform.python_version()
     if theirs != ours:
         raise ConfigurationError(
-            f"{told}: the cluster runs Ray {theirs[0]} on Python {theirs[1]}, this process Ray {ours[0]} on "
+            f"{label}: the cluster runs Ray {theirs[0]} on Python {theirs[1]}, this process Ray {ours[0]} on "
             f"Python {ours[1]}, and they must be equal: set both up from constraints.txt, or unset {VARIABLE}"
         )
     if "joined" in about:
         raise ConfigurationError(
-            f"{told}: this machine is no node of the cluster: join it with `ray start --address=HOST:PORT`, "
+            f"{label}: this machine is no node of the cluster: join it with `ray start --address=HOST:PORT`, "
             f"run this on one of its nodes, or unset {VARIABLE}"
         )
 
@@ -163,5 +163,5 @@ def _has_token() -> bool:
 
 
 def refused(error: Exception) -> ConfigurationError:
-    """Return what a user is told if Ray, asked for the cluster all the same, fails."""
+    """Return the error if Ray fails to connect after these checks passed."""
     return ConfigurationError(f"{VARIABLE}={os.environ.get(VARIABLE)}: {one_line(error)}; {REMEDY}")

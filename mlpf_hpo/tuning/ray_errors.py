@@ -1,4 +1,4 @@
-"""What a trial or a run of Tune broke with: the training's error, a dead worker, a refusing file system."""
+"""Causes of Ray Tune's errors: the training's own error, a worker that died, a file system that refuses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mlpf_hpo.errors import StorageError
 from mlpf_hpo.files import REFUSALS, storage_error
 
 FOR_MEMORY = "running low on memory"
-"""In what Ray says of a worker that its memory monitor killed."""
+"""Part of Ray's message about a worker that its memory monitor killed."""
 
 
-class WorkerDied(Exception):  # noqa: N818 - told as an event, by its name
+class WorkerDied(Exception):  # noqa: N818 - named as an event
     """The process that trained a trial is gone; the message says what is known of its end."""
 
 
@@ -79,9 +79,9 @@ def refusal(error: BaseException, folder: Path) -> StorageError | None:
     return None
 
 
-def _death(told: str) -> str:
-    """Return how a worker ended, from what Ray tells of it."""
-    if FOR_MEMORY in told:
+def _death(message: str) -> str:
+    """Return how a worker ended, by Ray's message."""
+    if FOR_MEMORY in message:
         return "Ray's memory monitor killed it, as the machine ran low on memory (RAY_memory_usage_threshold)"
     return "killed from outside, perhaps for memory, or crashed"
 

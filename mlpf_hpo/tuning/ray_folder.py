@@ -1,4 +1,4 @@
-"""Where a Ray session writes: below the state folder, or at a shorter path that a link there leads to."""
+"""Temporary folder of a Ray session: below the state folder, or at a shorter path that is linked there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST = 107 - len("/session_2026-01-01_12-00-00_123456_1234567/sockets/plasma_
 """Ray puts sockets below its temporary folder, and the path of a socket has at most 107 bytes."""
 
 PREFIX = "mlpf-ray-"
-"""Begins the names of short folders, which nobody else's should share: they are removed by it."""
+"""Begins the names of short folders, by which they are found and removed: no others should begin so."""
 
 RANDOM = 8
 """Number of characters that `mkdtemp` puts behind a prefix."""
@@ -55,7 +55,7 @@ def session_folder(state_dir: Path) -> Iterator[Path]:
 
 
 def remove_sessions(state_dir: Path) -> None:
-    """Remove what sessions left whose driver was killed; to be called while none runs."""
+    """Remove the folders of sessions with a driver that was killed; to be called while none runs."""
     for left in (state_dir / "ray").glob("*"):
         folder = left.resolve()
         if left.is_symlink():

@@ -157,10 +157,10 @@ def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, of_a_tr
         with logged_out():
             _start(yours, folder, gpus)
     except Exception as error:
-        told = refusal(error, folder) or _too_full(folder)
-        if told is None:
+        refused_by_storage = refusal(error, folder) or _too_full(folder)
+        if refused_by_storage is None:
             raise
-        raise told from error
+        raise refused_by_storage from error
 
 
 def _attach(cluster: str) -> None:
@@ -182,7 +182,7 @@ def _n_gpus() -> int:
 
 
 def _too_full(folder: Path) -> StorageError | None:
-    """Return what Ray does not say: that its daemons died of a full disk."""
+    """Return an error if the disk is full: Ray's daemons die of that without a message."""
     free = shutil.disk_usage(folder).free
     if free >= LEAST_FREE:
         return None

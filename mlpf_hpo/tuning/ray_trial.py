@@ -1,4 +1,4 @@
-"""What runs in a Ray worker: one trial, whose epochs are reported to the driver. Imports no MLflow."""
+"""Tune's trainable, run in a Ray worker: trains one trial and reports its epochs. Imports no MLflow."""
 
 from __future__ import annotations
 

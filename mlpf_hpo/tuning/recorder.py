@@ -16,11 +16,11 @@ from mlpf_hpo.tuning.task import Task, TrialSpec
 log = logging.getLogger(__name__)
 
 
-class TrialRecord(Protocol):
-    """What hears of trials: when one begins, of its epochs, of its end, and of that of the session."""
+class TrialObserver(Protocol):
+    """Receives the events of trials: one begins, an epoch ends, one ends, the session ends."""
 
     def open(self, trial_id: str) -> None:
-        """Hear that a trial begins, or goes on."""
+        """Record that a trial begins, or goes on."""
 
     def epoch(
         self,
@@ -30,17 +30,17 @@ class TrialRecord(Protocol):
         timestamp_ms: int,
         result: Result | None = None,
     ) -> None:
-        """Hear of an epoch."""
+        """Record an epoch of a trial."""
 
     def close(self, trial: Trial) -> None:
-        """Hear that a trial has ended."""
+        """Record that a trial has ended."""
 
     def kill_open(self, trials: Mapping[str, Trial], reason: str) -> None:
-        """Hear that the session has ended, and why."""
+        """Record that the session has ended, and why."""
 
 
-class Unrecorded:
-    """Writes nothing: of trials whose runs are on record, and stay as they are."""
+class NoRecorder:
+    """Writes nothing: for trials with runs that stay as they are on record."""
 
     def open(self, trial_id: str) -> None:
         """Nothing."""
@@ -147,8 +147,8 @@ class Recorder:
     def kill_open(self, trials: Mapping[str, Trial], reason: str) -> None:
         """Close as killed every run that is open: `reason` ended the session."""
         for trial_id in sorted(self._open):
-            told = "paused" if trials[trial_id].state is TrialState.PAUSED else reason
-            self._writer.close(self._runs[trial_id], "killed", tags={"reason": told})
+            status_reason = "paused" if trials[trial_id].state is TrialState.PAUSED else reason
+            self._writer.close(self._runs[trial_id], "killed", tags={"reason": status_reason})
         self._open.clear()
 
 

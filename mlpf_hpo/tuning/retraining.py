@@ -1,4 +1,4 @@
-"""A trial's network is made sure of: found, or trained again, and kept with its run."""
+"""Make sure that a trial's network exists: find its checkpoint, or train it again; keep it with its run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mlpf_hpo.tracking.network_artifact import Client
 from mlpf_hpo.tuning.best_trial import trial_folder
 from mlpf_hpo.tuning.checkpoint_lookup import find_checkpoint, keep_with_run
 from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint
-from mlpf_hpo.tuning.recorder import Unrecorded
+from mlpf_hpo.tuning.recorder import NoRecorder
 from mlpf_hpo.tuning.run import make_trainable, train_left
 from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.tuning.task import Task, TrialSpec
@@ -87,7 +87,7 @@ def _train_again(
     trial = Trial(spec.trial_id, spec.key, spec.configuration)
     ledger = Ledger([trial], FullTraining(), epochs, target, restarts=resources.worker_restarts)
     trainable = make_trainable([spec], epochs, folder.parent.resolve())
-    train_left(trainable, ledger, Unrecorded(), resources, spec.task.resources, state.resolve(), None)
+    train_left(trainable, ledger, NoRecorder(), resources, spec.task.resources, state.resolve(), None)
     checkpoint = newest_checkpoint(folder)
     if trial.status != "finished" or checkpoint is None:
         raise DataError(

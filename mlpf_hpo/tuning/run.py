@@ -25,7 +25,7 @@ from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler,
 from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal
 from mlpf_hpo.tuning.ray_session import Share, ray_session
 from mlpf_hpo.tuning.ray_trial import TRIAL, ray_trial
-from mlpf_hpo.tuning.recorder import Recorder, TrialRecord, log_only
+from mlpf_hpo.tuning.recorder import Recorder, TrialObserver, log_only
 from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.tuning.task import Task, TaskResources, TrialSpec
 
@@ -83,8 +83,8 @@ def run_trials(
 
     A call that was interrupted is taken up by the next: `finished` trials are not trained again, partial ones
     go on from their checkpoints in their own MLflow runs, and the scheduler is rebuilt from the journal.
-    A trial that fails is recorded as such and does not end the others; the next call tries it again. One
-    whose worker died goes on from its checkpoint, `resources.worker_restarts` times.
+    A trial that fails is recorded as such and does not end the others; the next call tries it again. After
+    its worker died, a trial goes on from its checkpoint, `resources.worker_restarts` times.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def make_trainable(specs: Sequence[TrialSpec[Task]], max_epochs: int, checkpoint
 def train_left(
     trainable: Any,
     ledger: Ledger,
-    recorder: TrialRecord,
+    recorder: TrialObserver,
     resources: ResourceParams,
     of_a_trial: TaskResources,
     state_dir: Path,
@@ -159,17 +159,17 @@ def train_left(
 ) -> None:
     """Run what is left under Tune; afterwards every run is closed, and Ray is down."""
 
-    def tell() -> None:
+    def report_progress() -> None:
         if on_progress is not None:
             on_progress(*_progress(ledger))
 
     with interruptible() as interruption:
         try:
-            tell()
+            report_progress()
             with ray_session(state_dir, resources, of_a_trial) as share:
                 interruption.listen()  # again: Ray has put its own handler of SIGTERM in place
                 timeout = resources.epoch_timeout_seconds
-                bridge = Bridge(ledger, recorder, share.concurrency, timeout, interruption, tell)
+                bridge = Bridge(ledger, recorder, share.concurrency, timeout, interruption, report_progress)
                 _tune(trainable, bridge, share, state_dir)
         except (KeyboardInterrupt, SystemExit):  # the latter by Ray's handler of SIGTERM, while Ray starts
             interruption.requested = True
@@ -179,11 +179,11 @@ def train_left(
             raise
         recorder.kill_open(ledger.trials, "interrupted")
     left = [trial for trial in ledger.trials.values() if trial.state is not TrialState.ENDED]
-    told = f"{len(ledger.trials) - len(left)} of {len(ledger.trials)} trials are done"
+    progress = f"{len(ledger.trials) - len(left)} of {len(ledger.trials)} trials are done"
     if interruption.requested:
-        raise InterruptedStageError(f"interrupted: {told}; run it again to go on from there")
+        raise InterruptedStageError(f"interrupted: {progress}; run it again to go on from there")
     if left:
-        raise RuntimeError(f"Ray Tune ended although only {told}")
+        raise RuntimeError(f"Ray Tune ended although only {progress}")
 
 
 def _tune(trainable: Any, bridge: Bridge, share: Share, state_dir: Path) -> None:

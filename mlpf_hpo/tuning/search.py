@@ -1,4 +1,4 @@
-"""The search: one stream of configurations under every scheduler, with or without a prediction."""
+"""The search: one stream of configurations under each scheduler, with or without a prediction."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class NamedScheduler:
     scheduler : Scheduler
         A fresh one.
     identity : mapping
-        What tells its runs from those of another, beside the key; part of the search's identity.
+        Settings that distinguish its runs, beside the key; part of the search's identity.
     """
 
     key: str
@@ -148,7 +148,7 @@ def run_search(
     ...             report(EpochReport(epoch, {"accuracy": accuracy}, timestamp_ms=1000 * epoch))
     ...         return TrialEnd("finished", max_epochs)
     >>> space = SearchSpace({"lr": LogUniform(0.001, 0.1)})
-    >>> target = TargetMetric("accuracy", "min")  # a slip: the task knows better, before anything is trained
+    >>> target = TargetMetric("accuracy", "min")  # a slip, which the task refuses before anything is trained
     >>> run_search(Toy(), space, target, SearchParams(), seed=0, resources=ResourceParams())
     Traceback (most recent call last):
     mlpf_hpo.errors.ConfigurationError: ...
@@ -181,7 +181,7 @@ def run_search(
             "champion": used,
             "schedulers": found,
         },
-        links=ui_links.listed(ui_links.update_links(writer.client, "search", first=parents)),
+        links=ui_links.format_links(ui_links.update_links(writer.client, "search", first=parents)),
     )
 
 
@@ -278,14 +278,14 @@ def run_scheduler(named: NamedScheduler, plan: SearchPlan, writer: RunWriter) ->
 
 def _open_parent(named: NamedScheduler, plan: SearchPlan, identity: str, writer: RunWriter) -> str:
     host, task = describe_host(), plan.specs[0].task
-    told = {"scheduler": named.key, **named.identity}
+    settings = {"scheduler": named.key, **named.identity}
     epochs = plan.settings.max_epochs
     return writer.open_parent(
         "search",
         identity,
         name=f"search-{named.key}-{host.hardware_label}-{identity}",
-        tags={**host.tags(), **{name: str(value) for name, value in told.items()}},
-        params={"configurations": len(plan.specs), "seed": plan.seed, **told},
+        tags={**host.tags(), **{name: str(value) for name, value in settings.items()}},
+        params={"configurations": len(plan.specs), "seed": plan.seed, **settings},
         note=f"{named.label}: {len(plan.specs)} configurations, at most {epochs} epochs each.",
         digest=task.data_digest,
         dataset_path=task.dataset_path,

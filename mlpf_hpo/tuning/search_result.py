@@ -1,4 +1,4 @@
-"""What a scheduler found, from the outcomes of its trials and their curves in MLflow."""
+"""Results of a search: search.json, from the outcomes of its trials and their curves in MLflow."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SearchRecord:
         write_record(path, self.content)
 
     def summary(self) -> str:
-        """Return what happened and where to look."""
+        """Return each scheduler's result and the links, for people."""
         metric = self.content["target"]["metric"]
         lines = [describe_result(found, metric) for found in self.content["schedulers"].values()]
         return "\n".join([*lines, self.links])
@@ -38,7 +38,7 @@ class SearchRecord:
 def search_result(
     outcomes: Sequence[TrialOutcome], trials: Mapping[str, TrialSummary], target: TargetMetric, where: str
 ) -> dict[str, Any]:
-    """Return what search.json says of a scheduler's trials: the best one, counts, every trial, the incumbent.
+    """Return a scheduler's part of search.json: the best one, counts, every trial, the incumbent.
 
     Parameters
     ----------

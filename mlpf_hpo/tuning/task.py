@@ -1,6 +1,6 @@
-"""What a trial is of: a `Task` says what is trained, on what, and what tells its trials from others.
+"""The `Task` protocol: what trials train, on which data, and what identifies them; plans of trials.
 
-Campaigns and searches receive a task and know nothing else of what they train. MLPF is one
+Campaigns and searches receive a task and depend on nothing else of what they train. MLPF is one
 (`mlpf_hpo.mlpf.task`); params.yaml names any other as ``task: package.module:object``.
 """
 

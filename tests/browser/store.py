@@ -15,7 +15,7 @@ from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tracking.aliases import make_model, promote
 from mlpf_hpo.tracking.client import ARTIFACTS, DATABASE, connect
-from mlpf_hpo.tracking.hosts import host_note
+from mlpf_hpo.tracking.host_records import host_note
 from mlpf_hpo.tracking.registry import register_predictor
 from mlpf_hpo.tracking.writer import NOTE, RunWriter
 from tests.browser.large_campaign import CAMPAIGN, TRIALS, write_trials

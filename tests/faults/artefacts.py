@@ -18,8 +18,8 @@ from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking.entries import LogMetrics
 from mlpf_hpo.tracking.journal import Journal
+from mlpf_hpo.tracking.journal_entries import LogMetrics
 from mlpf_hpo.tuning.checkpoints import PlainFiles, newest_checkpoint, save_checkpoint
 
 QUICK = parse_params(
@@ -68,7 +68,7 @@ def curves(n: int = 16, n_epochs: int = 6, seed: int = 0) -> LearningCurves:
     )
 
 
-def told(table: LearningCurves) -> bytes:
+def to_bytes(table: LearningCurves) -> bytes:
     """Return all of a data set as bytes."""
     arrays = [table.metrics[name] for name in sorted(table.metrics)]
     parts = [array.tobytes() for array in (*arrays, table.restart_epoch)]
@@ -87,13 +87,13 @@ class Artefact:
         Writes version `i` into a folder.
     read : callable
         Reads it back, whole, as bytes.
-    told : str
-        What an error must name.
+    file_pattern : str
+        Regular expression of the file name in an error.
     """
 
     write: Callable[[Path, int], object]
     read: Callable[[Path], bytes]
-    told: str
+    file_pattern: str
 
 
 def _store_bytes(folder: Path) -> bytes:
@@ -128,7 +128,7 @@ ARTEFACTS = {
     "checkpoint": Artefact(_checkpoint, _checkpoint_bytes, r"epoch-\d{5}\.ckpt"),
     "curves": Artefact(
         lambda folder, i: write_curves(curves(200, 20, seed=i), folder / "curves.parquet"),
-        lambda folder: told(read_curves(folder / "curves.parquet")),
+        lambda folder: to_bytes(read_curves(folder / "curves.parquet")),
         r"curves\.(parquet|card\.(json|md))",
     ),
     "a stage's record": Artefact(

@@ -1,4 +1,4 @@
-"""The record of the faults: each test says what it did and measured, and docs/reliability.md shows it.
+"""The record of the faults: each test records its fault and outcome, and docs/reliability.md shows it.
 
 ``make reliability`` writes the page, by pytest's option ``--reliability``; without the option nothing is.
 """
@@ -30,7 +30,7 @@ TOPICS = {
 HEAD = """# What faults do to it
 
 Each row is a test that injects the fault into the real components - Ray, MLflow, DVC, the file system - and
-measured what is told here. Written by `make reliability` on {machine}.
+measured what is stated here. Written by `make reliability` on {machine}.
 """
 
 
@@ -73,9 +73,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Take down what a test that passed told; reports also come from processes that run tests beside."""
+    """Record the outcomes of a test that passed; reports also come from processes that run tests beside."""
     if report.when == "call" and report.passed:
-        RECORD.outcomes.extend(Outcome(*told) for name, told in report.user_properties if name == PROPERTY)
+        RECORD.outcomes.extend(
+            Outcome(*outcome) for name, outcome in report.user_properties if name == PROPERTY
+        )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -91,8 +93,8 @@ def measured(request: pytest.FixtureRequest) -> Callable[[str, str, str], None]:
     """Return a function that puts (topic, fault, outcome) on record."""
     where = f"{request.path.stem}::{request.node.name}"
 
-    def tell(topic: str, fault: str, outcome: str) -> None:
+    def record(topic: str, fault: str, outcome: str) -> None:
         assert topic in TOPICS
         request.node.user_properties.append((PROPERTY, (topic, fault, outcome, where)))
 
-    return tell
+    return record

@@ -24,7 +24,7 @@ from mlpf_hpo.registry.registration import register_winner
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tuning.checkpoints import newest_checkpoint
 from mlpf_hpo.workload.benchmark import run_benchmark
-from tests.faults.artefacts import ARTEFACTS, curves, events, told
+from tests.faults.artefacts import ARTEFACTS, curves, events, to_bytes
 from tests.faults.champion import Champion, champion
 
 __all__ = ["champion"]
@@ -99,12 +99,12 @@ def test_any_flipped_bit(name: str, tmp_path: Path, measured) -> None:
 def test_every_byte_of_a_curves_table(tmp_path: Path, measured) -> None:
     file = tmp_path / "curves.parquet"
     write_curves(curves(3, 2), file)
-    content, before = file.read_bytes(), told(read_curves(file))
+    content, before = file.read_bytes(), to_bytes(read_curves(file))
     noticed = 0
     for position in range(len(content)):
         flip(file, content, position, position % 8)
         try:
-            assert told(read_curves(file)) == before
+            assert to_bytes(read_curves(file)) == before
         except DataError as error:
             noticed += 1
             assert "curves.parquet" in str(error)  # noqa: PT017

@@ -125,9 +125,9 @@ def test_a_checkpoint_that_is_a_pickle(bomb: Bomb, make_spec, tmp_path: Path, ca
     for kind, write in writers.items():
         folder = tmp_path / kind
         path = save_checkpoint(folder, 1, write)
-        told: list = []
-        train_trial(make_spec(), 1, folder, told.append)
-        assert [report.epoch for report in told] == [1], "trained from the beginning"
+        reports: list = []
+        train_trial(make_spec(), 1, folder, reports.append)
+        assert [report.epoch for report in reports] == [1], "trained from the beginning"
         assert str(path) in caplog.text
     assert not Path(bomb.mark).exists()
     measured(

@@ -1,4 +1,4 @@
-"""A disk fills up while something is written: told with the file's name, nothing half-written, on it goes."""
+"""A disk fills up while something is written: reported with the file's name, nothing is half-written."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_disk_that_fills_up_at_any_point(name: str, small_disk, measured) -> N
     artefact, folder = ARTEFACTS[name], small_disk.path / "data"
     artefact.write(folder, 1)
     before, files = artefact.read(folder), everything(folder)
-    told: list[str] = []
+    messages: list[str] = []
     room = 0
     while True:
         small_disk.fill(room)
@@ -46,8 +46,8 @@ def test_a_disk_that_fills_up_at_any_point(name: str, small_disk, measured) -> N
             artefact.write(folder, 2)
             break
         except StorageError as error:
-            told.append(str(error))
-        assert re.search(f"{artefact.told}: cannot be written: {FULL}", told[-1])
+            messages.append(str(error))
+        assert re.search(f"{artefact.file_pattern}: cannot be written: {FULL}", messages[-1])
         if name == "curves" and artefact.read(folder) != before:
             break  # the table itself was written, its card was not: the next call writes both
         assert artefact.read(folder) == before
@@ -57,28 +57,28 @@ def test_a_disk_that_fills_up_at_any_point(name: str, small_disk, measured) -> N
     artefact.write(folder, 3)
     assert artefact.read(folder) != before
     assert not [file for file in everything(folder) if ".tmp" in file]
-    assert told
+    assert messages
     measured(
         "disk",
-        f"the disk fills up while {name} is written, at {len(told)} different points",
+        f"the disk fills up while {name} is written, at {len(messages)} different points",
         "each refusal names the file; what was there before is read back unchanged, no temporary file is "
         "left; with room, the same call succeeds",
     )
 
 
 def test_training_goes_on_from_its_last_checkpoint(small_disk, make_spec, measured) -> None:
-    spec, folder, told = make_spec(), small_disk.path / "trial", []
-    train_trial(spec, 1, folder, told.append)
+    spec, folder, reports = make_spec(), small_disk.path / "trial", []
+    train_trial(spec, 1, folder, reports.append)
     small_disk.fill()
     with pytest.raises(StorageError, match=rf"epoch-00002\.ckpt: cannot be written: {FULL}"):
-        train_trial(spec, 2, folder, told.append)
-    assert [report.epoch for report in told] == [1, 1], "an epoch without a checkpoint is not reported"
+        train_trial(spec, 2, folder, reports.append)
+    assert [report.epoch for report in reports] == [1, 1], "an epoch without a checkpoint is not reported"
     assert not [file for file in everything(folder) if file.endswith(".tmp")]
     small_disk.make_room()
-    assert train_trial(spec, 2, folder, told.append).epochs == 2
+    assert train_trial(spec, 2, folder, reports.append).epochs == 2
     undisturbed: list = []
     train_trial(spec, 2, small_disk.path / "other", undisturbed.append)
-    assert told[-1].metrics["val/loss"] == undisturbed[-1].metrics["val/loss"]
+    assert reports[-1].metrics["val/loss"] == undisturbed[-1].metrics["val/loss"]
     measured(
         "disk",
         "the disk fills up while a trial trains",
@@ -108,7 +108,7 @@ def test_models_are_written_all_or_none(small_disk, empty_database, monkeypatch,
     measured(
         "disk",
         "the disk fills up while models are stored",
-        "told with the folder's name; no model is left without the others",
+        "reported with the folder's name; no model is left without the others",
     )
 
 
@@ -127,7 +127,7 @@ def test_a_report_keeps_its_old_page(small_disk, inputs, measured) -> None:
     measured(
         "disk",
         "the disk fills up while the report is written",
-        "told with the file's name; the page before stays whole",
+        "reported with the file's name; the page before stays whole",
     )
 
 
@@ -157,7 +157,7 @@ def test_the_database_of_mlflow(small_disk, empty_database, measured) -> None:
     measured(
         "disk",
         f"the disk fills up while MLflow's database takes epoch {done}",
-        "told with the database's name; every epoch before is there, the database is sound, and the same "
+        "reported with the database's name; every epoch before is there, the database is sound, and the same "
         "epoch is taken once there is room",
     )
 
@@ -173,7 +173,7 @@ def test_the_results_of_a_benchmark(small_disk, stores, measured) -> None:
     measured(
         "disk",
         "the disk is full when a benchmark starts",
-        "told with the file's name, status 65 (1 to 63 count failed copies)",
+        "reported with the file's name, status 65 (1 to 63 count failed copies)",
     )
 
 

@@ -169,7 +169,7 @@ LAUGHS = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("seed: 1\nseed: 2\n", "line 2, column 1: key 'seed' stands there already, in line 1"),
         ("campaign:\n  trials: 8\n  epochs: 4\n  trials: 9\n", "line 4, column 3: key 'trials' stands there"),
@@ -210,10 +210,10 @@ LAUGHS = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         ),
     ],
 )
-def test_oddities_are_told(tmp_path: Path, text: str | bytes, told: str) -> None:
+def test_oddities_are_reported(tmp_path: Path, text: str | bytes, message: str) -> None:
     found = load(tmp_path, text)
     assert isinstance(found, str)
-    assert told in found
+    assert message in found
     assert len(found) < 3000
     assert not (tmp_path / "x").exists()
 
@@ -227,10 +227,10 @@ def test_names_in_params_are_those_of_the_registries() -> None:
         assert set(names) == set(registry)
 
 
-def test_what_a_later_stage_will_refuse_is_told_before() -> None:
+def test_what_a_later_stage_will_refuse_is_reported_before() -> None:
     shipped = yaml.safe_load(SHIPPED)
     assert conflicts(Params()) == []
-    for change, told in (
+    for change, message in (
         ({"campaign": {"trials": 8, "epochs": 16}}, "campaign.trials (8)"),
         ({"campaign": {"trials": 48, "epochs": 20}}, "search.max_epochs (16)"),
         (
@@ -239,7 +239,7 @@ def test_what_a_later_stage_will_refuse_is_told_before() -> None:
         ),
     ):
         (problem,) = conflicts(Params.model_validate({**shipped, **change}))
-        assert told in problem
+        assert message in problem
 
 
 # The command line ----------------------------------------------------------------------------------------
@@ -290,11 +290,11 @@ def test_any_arguments(tmp_path: Path, monkeypatch, capfd, measured) -> None:
         monkeypatch.setattr(sys, "argv", ["mlpf-hpo", *words])
         with pytest.raises(SystemExit) as end:
             main()
-        said = capfd.readouterr()
+        output = capfd.readouterr()
         if words[0] not in LOOKING or end.value.code not in (0, None):
-            assert end.value.code not in (0, None), said.out
-            assert re.search(r"error", said.err, re.IGNORECASE), said.err
-        assert "Traceback" not in said.err
+            assert end.value.code not in (0, None), output.out
+            assert re.search(r"error", output.err, re.IGNORECASE), output.err
+        assert "Traceback" not in output.err
         assert not list(tmp_path.iterdir()), "nothing is written"
         seen.append(words[0])
 
@@ -303,7 +303,7 @@ def test_any_arguments(tmp_path: Path, monkeypatch, capfd, measured) -> None:
     measured(
         "input",
         f"{len(seen)} calls of `mlpf-hpo` with random options and values, in an empty folder",
-        "each left with an error for people and a status that isn't 0, or said truthfully that there is "
+        "each left with an error for people and a status that isn't 0, or stated truthfully that there is "
         "nothing; no traceback, nothing written",
     )
 

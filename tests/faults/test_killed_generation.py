@@ -22,7 +22,7 @@ from mlpf_hpo.events import generation
 if __name__ == "__main__":
     generation.BLOCK = 3  # so that a dozen events are several
     generation.generate_store(
-        Path(sys.argv[1]), "ttbar", 12, 0.0, 11, 30, 2, progress=lambda *told: print(*told, flush=True)
+        Path(sys.argv[1]), "ttbar", 12, 0.0, 11, 30, 2, progress=lambda *values: print(*values, flush=True)
     )
 """
 

@@ -29,8 +29,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.ray]
 def check_same_curves(clone: Clone, undisturbed: Clone, kind: str) -> int:
     """Check that every trial has the losses that it has in a run that nothing disturbed; return the epochs.
 
-    In a search, who is stopped depends on the order in which trials report, so that one may go further here
-    than there.
+    In a search, which trial is stopped depends on the order in which trials report, so that one may go
+    further here than there.
     """
     found, expected = curves(clone.folder, kind), curves(undisturbed.folder, kind)
     assert set(found) == set(expected)
@@ -92,9 +92,9 @@ def test_a_stage_that_is_killed_again_and_again(
 ) -> None:
     """Each fault once so many epochs are on record; then a worker dies after the last of them."""
     clone, undisturbed = copy(request.getfixturevalue(before)), request.getfixturevalue(after)
-    told, epochs, trained = {}, {}, {}
+    outcomes, epochs, trained = {}, {}, {}
     for how, so_many in faults.items():
-        told[how.__doc__.rstrip(".")] = disturb(clone, stage, how, so_many)
+        outcomes[how.__doc__.rstrip(".")] = disturb(clone, stage, how, so_many)
         assert epochs.items() <= logged(clone.folder, stage).items(), "an epoch on record changed"
         epochs |= logged(clone.folder, stage)
         trained |= last_checkpoints(clone.folder)
@@ -116,7 +116,7 @@ def test_a_stage_that_is_killed_again_and_again(
     if stage == "campaign":
         record = json.loads((clone.folder / "data/campaign.json").read_text())
         assert {trial["status"] for trial in record["trials"]} == {"finished", "diverged"}
-    for fault, outcome in told.items():
+    for fault, outcome in outcomes.items():
         measured("kills", f"{stage}: {fault}", outcome)
     measured(
         "kills",

@@ -58,7 +58,7 @@ def test_24_trials_at_once_with_a_reader_beside(uri, tmp_path, measured) -> None
     assert problems == []
     assert max(seen) > 0
     per_run = check(client, "load", RUNS, EPOCHS)
-    assert catch_up.waiting(tmp_path / "journals") == {}
+    assert catch_up.unsent(tmp_path / "journals") == {}
     measured(
         "load",
         f"{CONCURRENT} trials of {len(METRICS)} metrics at once, {RUNS} runs of {EPOCHS} epochs, to "

@@ -125,7 +125,7 @@ def check_whole(uri: str, tmp_path: Path) -> None:
     assert trained(tmp_path) == [steps] * TRIALS
     journal = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").results())
     assert len(journal) == TRIALS * EPOCHS
-    assert catch_up.waiting(tmp_path / "state" / "journals") == {}
+    assert catch_up.unsent(tmp_path / "state" / "journals") == {}
 
 
 def search(uri: str, specs, tmp_path: Path, outage: Outage | None, pace: float, patience: float = PATIENCE):
@@ -196,14 +196,14 @@ def test_a_database_file_is_locked_for_a_while(ray_here, backend, specs, tmp_pat
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_a_server_never_comes_back(ray_here, server, specs, tmp_path, measured) -> None:
     outage = Outage(1.5, 1, server.kill, lambda: None)
-    with pytest.raises(TrackingError) as told:
+    with pytest.raises(TrackingError) as raised:
         search(server.uri, specs, tmp_path, outage, pace=0.05, patience=1.0)
-    (((file, address), waiting),) = catch_up.waiting(tmp_path / "state" / "journals").items()
+    (((file, address), waiting),) = catch_up.unsent(tmp_path / "state" / "journals").items()
     assert address == server.uri
-    n = sum(getattr(operation, "epoch", 0) > 0 for operation in waiting)
+    n = sum(getattr(entry, "epoch", 0) > 0 for entry in waiting)
     assert TRIALS * EPOCHS / 3 < n < TRIALS * EPOCHS
     for expected in (f"{n} epochs of ", str(file), "mlpf-hpo tracking send", f"t003: 1-{EPOCHS}"):
-        assert expected in str(told.value)
+        assert expected in str(raised.value)
     assert trained(tmp_path) == [list(range(1, EPOCHS + 1))] * TRIALS, "all trained to the end"
     server.start()
     replayed = subprocess.run(
@@ -234,7 +234,7 @@ def test_the_driver_dies_within_the_outage(ray_here, server, specs, tmp_path, me
     finally:
         os.killpg(driver.pid, signal.SIGKILL)
         driver.communicate()
-    (waiting,) = catch_up.waiting(tmp_path / "state" / "journals").values()
+    (waiting,) = catch_up.unsent(tmp_path / "state" / "journals").values()
     server.start()
     search(server.uri, specs, tmp_path, None, pace=0.0)
     check_whole(server.uri, tmp_path)

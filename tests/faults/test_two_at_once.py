@@ -1,4 +1,4 @@
-"""Two at once in one checkout: the second one waits, or says who is at work; nothing is damaged."""
+"""Two at once in one checkout: the second one waits, or names the process at work; nothing is damaged."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def test_two_repros(make_clone, measured) -> None:
     assert "up to date" in clone.run("dvc", "repro")
     EventStore.open(clone.folder / "data/events/train").verify()
     measured(
-        "machine", "`make repro` twice at once", "the second waits and says for whom, then finds all done"
+        "machine",
+        "`make repro` twice at once",
+        "the second waits and names the process it waits for, then finds all done",
     )
     measured("machine", "`dvc repro` while `make repro` runs", "ends with the PID that is at work")
 

@@ -1,4 +1,4 @@
-"""A machine that says no: a port in use, folders that are missing or read-only, a home that is."""
+"""Obstacles of the machine: a port in use, folders that are missing or read-only, a read-only home."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def test_a_port_in_use(tmp_path: Path, empty_database: Path, monkeypatch, measur
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = f"port {port} on 127.0.0.1: Address already in use; choose another with --port"
-        with pytest.raises(TrackingError, match=re.escape(told)):
+        message = f"port {port} on 127.0.0.1: Address already in use; choose another with --port"
+        with pytest.raises(TrackingError, match=re.escape(message)):
             serve_ui("127.0.0.1", port, on_ready=print)
     measured("machine", "`mlpf-hpo ui` on a port in use", "refused at once: choose another with --port")
 
@@ -39,7 +39,9 @@ def test_a_folder_that_is_read_only(name: str, small_disk, measured) -> None:
     artefact.write(folder, 1)
     before = artefact.read(folder)
     small_disk.remount("ro")
-    with pytest.raises(StorageError, match=f"{artefact.told}: cannot be written: Read-only file system"):
+    with pytest.raises(
+        StorageError, match=f"{artefact.file_pattern}: cannot be written: Read-only file system"
+    ):
         artefact.write(folder, 2)
     assert artefact.read(folder) == before
     small_disk.remount("rw")
@@ -47,7 +49,7 @@ def test_a_folder_that_is_read_only(name: str, small_disk, measured) -> None:
     measured(
         "machine",
         f"{name} to be written to a read-only folder",
-        "told with the file's name; what is there can still be read",
+        "reported with the file's name; what is there can still be read",
     )
 
 
@@ -57,12 +59,14 @@ def test_a_database_that_is_read_only(small_disk, empty_database: Path, measured
     with pytest.raises(StorageError, match=r"mlflow\.db.*: cannot be written: Read-only file system"):
         connect(f"sqlite:///{small_disk.path / 'mlflow.db'}")
     measured(
-        "machine", "MLflow's database in a read-only folder", "told with the file's name, before any training"
+        "machine",
+        "MLflow's database in a read-only folder",
+        "reported with the file's name, before any training",
     )
 
 
 @pytest.mark.parametrize(
-    ("stage", "told"),
+    ("stage", "message"),
     [
         (
             "campaign",
@@ -81,7 +85,7 @@ def test_a_database_that_is_read_only(small_disk, empty_database: Path, measured
     ],
 )
 def test_every_stage_says_what_it_lacks(
-    stage: str, told: str, tmp_path: Path, empty_database, monkeypatch, capfd
+    stage: str, message: str, tmp_path: Path, empty_database, monkeypatch, capfd
 ) -> None:
     shutil.copy(empty_database, tmp_path / "mlflow.db")
     shutil.copy(ROOT / "params.yaml", tmp_path)
@@ -91,9 +95,9 @@ def test_every_stage_says_what_it_lacks(
     with pytest.raises(SystemExit) as end:
         runpy.run_module(f"pipelines.{stage}", run_name="__main__")
     assert end.value.code in (1, 66)
-    said = capfd.readouterr().err
-    assert re.search(told, said), said
-    assert "Traceback" not in said
+    errors = capfd.readouterr().err
+    assert re.search(message, errors), errors
+    assert "Traceback" not in errors
     left = {path.name for path in tmp_path.iterdir()} - {"params.yaml", "mlflow.db", ".mlflow.db.lock"}
     assert not left, "nothing is left behind"
 

@@ -80,9 +80,7 @@ def test_a_training_follows_counters_that_wrap(tmp_path: Path, monkeypatch: pyte
     assert training.joules() == pytest.approx((400_000 + 500_000 + 400_000) / 1e6)
 
 
-def test_a_training_that_misses_a_part_tells_no_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_training_that_misses_a_part_has_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     domain(tmp_path, "intel-rapl:0", "package-0", 100)
     monkeypatch.setattr(energy, "RaplMeter", lambda: RaplMeter(tmp_path))
     assert TrainingEnergy(torch.device("cpu")).joules() == 0

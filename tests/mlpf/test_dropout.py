@@ -31,7 +31,7 @@ def test_elements_are_dropped_as_often_as_asked(p: float) -> None:
 
 
 def test_elements_are_dropped_independently() -> None:
-    """Lanes of one word, and neighbours of any distance up to a row, tell nothing of each other."""
+    """Lanes of one word, and neighbours of any distance up to a row, are independent."""
     dropped = (Dropout(0.3)(torch.ones(400_000)) == 0).numpy().astype(float)
     centred = dropped - dropped.mean()
     for lag in (1, 2, 3, 4, 5, 8, 64, 256):

@@ -119,11 +119,11 @@ def naive_metrics(p: Predictions, y: Tensor) -> dict[str, float]:
     for k in range(1, 6):
         name = CLASSES[k].replace(" ", "_")
         are = [g for g, t in zip(guess, true, strict=True) if t == k]
-        said = [t for g, t in zip(guess, true, strict=True) if g == k]
+        predicted = [t for g, t in zip(guess, true, strict=True) if g == k]
         if are:
             out[f"efficiency_{name}"] = are.count(k) / len(are)
-        if said:
-            out[f"fake_rate_{name}"] = sum(t != k for t in said) / len(said)
+        if predicted:
+            out[f"fake_rate_{name}"] = sum(t != k for t in predicted) / len(predicted)
     out["accuracy"] = sum(g == t for g, t in zip(guess, true, strict=True)) / len(true)
     residuals: dict[str, list[float]] = {name: [] for name in RESIDUALS}
     for i, (g, t) in enumerate(zip(guess, true, strict=True)):

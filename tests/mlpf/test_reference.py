@@ -80,17 +80,17 @@ def one_event(w: dict[str, Tensor], x: Tensor, n_id: int, n_reg: int, size: int)
     variance = ((for_id - mean) ** 2).mean(dim=1, keepdim=True)
     for_id = (for_id - mean) / torch.sqrt(variance + 1e-5) * w["norm.weight"] + w["norm.bias"]
     logits = head(w, "heads.class_head", for_id, 2)
-    told = torch.cat([for_id, logits.detach()], dim=1)
-    told_all = torch.cat([told, for_reg], dim=1)
-    phi = head(w, "heads.phi_head", told, 2)
+    with_class = torch.cat([for_id, logits.detach()], dim=1)
+    with_reg = torch.cat([with_class, for_reg], dim=1)
+    phi = head(w, "heads.phi_head", with_class, 2)
     return (
         logits,
         head(w, "heads.charge_head", for_id, 1)[:, 0],
-        torch.abs(head(w, "heads.pt_head", told_all, 2)[:, 0]),
-        x[:, 2] + head(w, "heads.eta_head", told, 2)[:, 0],
+        torch.abs(head(w, "heads.pt_head", with_reg, 2)[:, 0]),
+        x[:, 2] + head(w, "heads.eta_head", with_class, 2)[:, 0],
         x[:, 3] + phi[:, 0],
         x[:, 4] + phi[:, 1],
-        torch.abs(x[:, 5] + head(w, "heads.energy_head", told_all, 2)[:, 0]),
+        torch.abs(x[:, 5] + head(w, "heads.energy_head", with_reg, 2)[:, 0]),
     )
 
 

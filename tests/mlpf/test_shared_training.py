@@ -58,11 +58,11 @@ def by_two(folder) -> dict[str, list[Training]]:
         for rank in range(N_RANKS)
     ]
     try:
-        told = [rank.communicate(timeout=300)[0] for rank in ranks]
+        outputs = [rank.communicate(timeout=300)[0] for rank in ranks]
     finally:
         for rank in ranks:
             rank.kill()
-    assert [rank.returncode for rank in ranks] == [0] * N_RANKS, "\n".join(told)
+    assert [rank.returncode for rank in ranks] == [0] * N_RANKS, "\n".join(outputs)
     return {
         name: [Training(**torch.load(folder / f"{name}-{rank}.pt")) for rank in range(N_RANKS)]
         for name in CASES
@@ -126,13 +126,13 @@ def test_accumulated_batches_have_the_gradients_and_the_curve_of_whole_ones(fold
     equal_curves(parts, whole)
 
 
-@pytest.mark.parametrize("told", [1, 3])
-def test_batches_that_do_not_tell_what_their_step_counts_are_refused(told: int) -> None:
+@pytest.mark.parametrize("accumulated", [1, 3])
+def test_batches_that_lack_the_counts_of_their_step_are_refused(accumulated: int) -> None:
     module = Recorded(0)
     module._accumulated = 2
     batch = module.on_after_batch_transfer(joined([]), 0)
-    if told > 1:
-        batch.step_pid, batch.accumulated = batch.y[:, 0], told
+    if accumulated > 1:
+        batch.step_pid, batch.accumulated = batch.y[:, 0], accumulated
     with pytest.raises(ConfigurationError, match="accumulate_grad_batches=2"):
         module.training_step(batch, 0)
 

@@ -42,7 +42,7 @@ def train(spec, folder, epochs=EPOCHS, until=None) -> tuple[TrialEnd | None, lis
 
 
 def numbers(reports):
-    """Return what depends on the training alone; repr tells floats apart to the last bit."""
+    """Return what depends on the training alone; repr distinguishes floats to the last bit."""
     return [
         (r.epoch, repr([(n, v) for n, v in sorted(r.metrics.items()) if n.startswith(("train/", "val/"))]))
         for r in reports
@@ -104,7 +104,7 @@ def test_resumes_from_before_the_damage(whole, make_spec, tmp_path, damaged) -> 
     assert numbers(train(make_spec(), tmp_path)[1]) == numbers(whole[1])
 
 
-def test_a_training_that_diverges_says_so_and_ends(make_spec, tmp_path) -> None:
+def test_a_training_that_diverges_reports_it_and_ends(make_spec, tmp_path) -> None:
     spec = make_spec(lr=1e30)
     end, reports = train(spec, tmp_path)
     assert end is not None
@@ -177,7 +177,7 @@ def test_what_the_machine_cannot_compute_is_refused(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_key_tells_trials_apart(make_spec) -> None:
+def test_the_key_distinguishes_trials(make_spec) -> None:
     spec = make_spec()
     assert pickle.loads(pickle.dumps(spec)) == spec
     assert spec.key == make_spec(trial_id="t999").key

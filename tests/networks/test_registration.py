@@ -18,7 +18,7 @@ from mlpf_hpo.networks.find_network import find_network, run_of
 from mlpf_hpo.networks.registration import register_network_version
 from mlpf_hpo.networks.trained_network import TrainedNetwork, load_network
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.networks import network_file
+from mlpf_hpo.tracking.network_registry import network_file
 from mlpf_hpo.tracking.records import NETWORK, TrialRun
 from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter
@@ -124,8 +124,8 @@ def test_a_smoke_training_does_not_depose_a_long_one(run: TrialRun, checkpoints:
     client.delete_model_version_tag(NETWORK, "1", "trained_on")
     version = register_network_version(other, run)
     assert version.aliases == ["challenger"]
-    told = "mlpf version 1 does not say what it was trained on ('trained_on'): it stays"
-    assert told in version.description
+    text = "mlpf version 1 does not say what it was trained on ('trained_on'): it stays"
+    assert text in version.description
     client.set_model_version_tag(NETWORK, "1", "trained_on", trained_on)
     client.set_model_version_tag(NETWORK, "1", "epoch", "1")
     assert register_network_version(other, run).aliases == ["champion"], "as much of other events is not less"
@@ -166,7 +166,7 @@ def test_a_pickle_that_has_its_checksum_on_record_is_not_executed(
     assert not (tmp_path / "exploded").exists()
 
 
-def test_what_is_not_registered_is_told(run: TrialRun, trained: TrainedNetwork) -> None:
+def test_what_is_not_registered_is_reported(run: TrialRun, trained: TrainedNetwork) -> None:
     for reference in ("mlpf@champion", "mlpf/1"):
         with pytest.raises(
             MissingInputError, match="no such network; `make reference` trains and registers one"

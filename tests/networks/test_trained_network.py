@@ -79,7 +79,7 @@ def test_files_and_folders_are_found(folder: Path) -> None:
     assert load_network(min(folder.iterdir())).epoch == 1
 
 
-def test_damage_is_passed_over_in_a_folder_and_told_of_a_file(folder: Path) -> None:
+def test_damage_is_passed_over_in_a_folder_and_reported_of_a_file(folder: Path) -> None:
     newest = max(folder.iterdir())
     newest.write_bytes(newest.read_bytes()[:-9])
     assert load_network(folder).epoch == 1
@@ -139,16 +139,16 @@ def test_without_mlflow_nothing_is_made(
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_trials_that_cannot_be_found_are_told(writer: RunWriter, folder: Path, spec: TrialSpec) -> None:
+def test_trials_that_cannot_be_found_are_reported(writer: RunWriter, folder: Path, spec: TrialSpec) -> None:
     parent = writer.open_parent("campaign", "c1", "campaign-c1", {}, {}, "a note")
     run_id = open_run(writer, spec.key)
     open_run(writer, spec.key[:6] + "0" * 10)
-    for wanted, told in (
+    for wanted, message in (
         ("abcdef", "no checkpoint of this name, and no such run or trial key"),
         ("x' or 1=1", "neither a checkpoint, nor a run id"),
         (parent, r"not that of a trial \(campaign\)"),
     ):
-        with pytest.raises(MissingInputError, match=told):
+        with pytest.raises(MissingInputError, match=message):
             find_network(wanted, folder.parents[2])
     with pytest.raises(DataError, match="2 trials begin like this"):
         find_network(spec.key[:6], folder.parents[2])

@@ -12,7 +12,7 @@ import yaml
 from mlpf_hpo.files import read_record, sha256
 from mlpf_hpo.networks.trained_network import load_network
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.networks import find_network, network_file
+from mlpf_hpo.tracking.network_registry import find_network, network_file
 from tests.clones import Clone, merged
 
 pytestmark = pytest.mark.pipeline

@@ -19,7 +19,7 @@ from mlpf_hpo.reporting.physics import record_validation, validate_network
 from mlpf_hpo.reporting.physics_figures import FIGURES, SHOWN
 from mlpf_hpo.reporting.physics_table import HEADER, describe_about, summary_metrics, table_rows
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.finder import runs_of_trial
+from mlpf_hpo.tracking.run_lookup import runs_of_trial
 from mlpf_hpo.tracking.writer import RunWriter
 
 CONFIGURATION = {

@@ -15,8 +15,8 @@ from mlpf_hpo.reporting.stages import champion_state, stage_states
 from mlpf_hpo.reporting.status import gather
 from mlpf_hpo.tracking.catch_up import journal_folder
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.entries import LogMetrics
 from mlpf_hpo.tracking.journal import Confirmed, Journal
+from mlpf_hpo.tracking.journal_entries import LogMetrics
 from mlpf_hpo.tracking.overview import Champion
 from mlpf_hpo.tracking.writer import RunWriter
 

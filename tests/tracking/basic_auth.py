@@ -10,7 +10,7 @@ import urllib.request
 
 
 class BasicAuth:
-    """Stands before a server and lets in who has its user and password; keeps what it was sent."""
+    """A proxy before a server that passes requests with its user and password; keeps what was sent."""
 
     def __init__(self, server: str, user: str, password: str) -> None:
         self.headers: list[str] = []
@@ -31,7 +31,7 @@ class BasicAuth:
                     return
                 self.server.answers_left -= 1  # type: ignore[attr-defined]
                 if sent[-1] != expected:
-                    self._reply(401, b"who are you?", {"WWW-Authenticate": "Basic"})
+                    self._reply(401, b"login required", {"WWW-Authenticate": "Basic"})
                     return
                 kept = {k: v for k, v in self.headers.items() if k not in ("Authorization", "Host")}
                 request = urllib.request.Request(  # noqa: S310

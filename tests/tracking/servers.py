@@ -98,11 +98,11 @@ class Postgres:
         if self._as:
             shutil.chown(self.folder, NOBODY)
         self._password = password
-        told: tuple[str | Path, ...] = ("-A", "trust")
+        authentication: tuple[str | Path, ...] = ("-A", "trust")
         if password:
             (self.folder / "password").write_text(password)
-            told = ("-A", "scram-sha-256", "--pwfile", self.folder / "password")
-        self._run("initdb", "-D", self.folder / "data", "-U", "mlflow", *told, "--no-sync")
+            authentication = ("-A", "scram-sha-256", "--pwfile", self.folder / "password")
+        self._run("initdb", "-D", self.folder / "data", "-U", "mlflow", *authentication, "--no-sync")
         self.start()
 
     def uri(self, database: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mlpf_hpo.errors import BusyError
-from mlpf_hpo.tracking import driver_process, overview, reader, takeover
+from mlpf_hpo.tracking import driver_process, orphaned_runs, overview, reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.driver_process import driver_state, driver_tags
 from mlpf_hpo.tracking.heartbeat import Heartbeats
@@ -43,7 +43,7 @@ def without_age(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("age", "alive", "told"),
+    ("age", "alive", "expected"),
     [
         (8, True, "last heartbeat N s ago"),
         (110, True, "last heartbeat N s ago"),
@@ -53,13 +53,13 @@ def without_age(text: str) -> str:
         (None, None, "it leaves no heartbeat"),
     ],
 )
-def test_from_elsewhere_the_heartbeat_tells(age, alive, told) -> None:
+def test_from_elsewhere_the_heartbeat_decides(age, alive, expected) -> None:
     state = driver_state(elsewhere(age))
     evidence = without_age(state.evidence)
-    assert (state.name, state.alive, evidence) == ("process 77 on far-away", alive, told)
+    assert (state.name, state.alive, evidence) == ("process 77 on far-away", alive, expected)
 
 
-def test_on_the_same_machine_the_process_tells_at_once() -> None:
+def test_on_the_same_machine_the_process_table_decides_at_once() -> None:
     tags = {**driver_tags(10.0), driver_process.HEARTBEAT: "2020-01-01T00:00:00+00:00"}
     assert driver_state(tags).alive is True, "a heartbeat that MLflow did not take is no death"
     child = subprocess.Popen([sys.executable, "-c", "pass"])
@@ -68,7 +68,7 @@ def test_on_the_same_machine_the_process_tells_at_once() -> None:
     assert (driver_state(gone).alive, driver_state(gone).evidence) == (False, "its process is gone")
 
 
-def test_in_another_container_of_this_machine_the_heartbeat_tells() -> None:
+def test_in_another_container_of_this_machine_the_heartbeat_decides() -> None:
     """Names of machines and numbers of processes are the same in many containers."""
     here = driver_tags(10.0)
     boot, _, _ = here[driver_process.PROCESS_TABLE].partition(" ")
@@ -126,8 +126,8 @@ def test_a_dead_driver_is_taken_over_and_leaves_no_reason(writer, left_running, 
     assert writer.close_orphans(campaign_id) == 2
     for run_id in (open_trial.parent, open_trial("deadbeef", writer=RunWriter(writer.client))):
         if run_id == open_trial.parent:
-            told = writer.client.get_run(run_id).data.tags["reason"]
-            assert without_age(told) == (
+            reason = writer.client.get_run(run_id).data.tags["reason"]
+            assert without_age(reason) == (
                 "the driver died: process 77 on far-away, last heartbeat N s ago, and it does not change"
             )
             writer.open_parent("campaign", campaign_id, "campaign-x", {}, {}, "a note")
@@ -181,14 +181,14 @@ def test_a_driver_that_ends_while_it_is_watched(writer, left_running, open_trial
     assert writer.client.get_run(open_trial.parent).info.status == "FINISHED"
 
 
-def test_without_a_heartbeat_what_was_logged_last_tells(writer, left_running, monkeypatch) -> None:
+def test_without_a_heartbeat_what_was_logged_last_decides(writer, left_running, monkeypatch) -> None:
     campaign_id = left_running(elsewhere(None))
     with pytest.raises(
         BusyError, match=r"may be training it: it leaves no heartbeat, and has logged nothing for \d s"
     ):
         writer.close_orphans(campaign_id)
-    assert "can't be told from here: it leaves no heartbeat" in work(writer.client, campaign_id).state
-    monkeypatch.setattr(takeover, "SILENT_SECONDS", -1.0)
+    assert "can't be seen from here: it leaves no heartbeat" in work(writer.client, campaign_id).state
+    monkeypatch.setattr(orphaned_runs, "SILENT_SECONDS", -1.0)
     assert writer.close_orphans(campaign_id) == 2
 
 
@@ -282,7 +282,7 @@ def test_of_two_that_made_a_parent_at_the_same_moment_one_goes_on(writer) -> Non
 
 
 def test_a_heartbeat_that_mlflow_does_not_take_holds_nobody_up(tmp_path, uri) -> None:
-    """Nobody listens at this address; whoever ends the heartbeat waits for no request."""
+    """Nothing listens at this address; the end of the heartbeat waits for no request."""
     client = connect(uri)
     away = type(client)(tracking_uri="http://127.0.0.1:9")
     with Heartbeats(away, INTERVAL) as heartbeats:

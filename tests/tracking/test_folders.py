@@ -8,9 +8,9 @@ import mlflow
 import pytest
 
 from mlpf_hpo.tracking.client import connect, is_there
-from mlpf_hpo.tracking.entries import LogMetrics
-from mlpf_hpo.tracking.journal import Confirmed, Journal, addressees
-from mlpf_hpo.tracking.storage import database_file, database_uri
+from mlpf_hpo.tracking.journal import Confirmed, Journal, store_addresses
+from mlpf_hpo.tracking.journal_entries import LogMetrics
+from mlpf_hpo.tracking.storage_errors import database_file, database_uri
 from mlpf_hpo.tracking.versions import point_mlflow_at
 from mlpf_hpo.tracking.writer import RunWriter
 
@@ -26,7 +26,7 @@ def test_addresses_of_databases_in_any_folder(name: str, tmp_path: Path) -> None
     journal = Journal(tmp_path / "c.jsonl")
     journal.append(_EPOCH)
     Confirmed(journal, database_uri(file)).advance(0)
-    assert list(addressees(journal)) == [database_uri(file)]
+    assert list(store_addresses(journal)) == [database_uri(file)]
 
 
 def test_runs_and_files_of_a_project_in_such_a_folder(

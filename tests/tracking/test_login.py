@@ -1,4 +1,4 @@
-"""Servers and databases that ask who one is: whoever has a login gets in, and nobody else hears of it."""
+"""Servers and databases that require a login: it is sent to them alone, and never printed or stored."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.events.store import write_store
 from mlpf_hpo.tracking import catch_up, links, login
 from mlpf_hpo.tracking.client import connect, tracking_uri
-from mlpf_hpo.tracking.entries import LogMetrics
 from mlpf_hpo.tracking.journal import Confirmed, Journal
+from mlpf_hpo.tracking.journal_entries import LogMetrics
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from tests.faults.artefacts import events
 from tests.tracking.basic_auth import BasicAuth
@@ -87,7 +87,7 @@ def test_runs_are_written_and_read_with_the_login_of_the_address(door: BasicAuth
     check_hidden(repr(client.get_run(run).to_dictionary()))
 
 
-def test_a_login_is_told_to_no_other_server(door: BasicAuth, server: MlflowServer) -> None:
+def test_a_login_is_sent_to_no_other_server(door: BasicAuth, server: MlflowServer) -> None:
     connect()
     other = BasicAuth(server.uri, "bob", "other")
     with pytest.raises(TrackingError, match="error code 401"):
@@ -102,24 +102,24 @@ def test_what_waits_names_no_user_and_is_sent_with_the_login(door: BasicAuth, tm
         run = writer.open_parent("campaign", "waits", "campaign-waits", {}, {}, "a note")
     leave_waiting(tmp_path, f"http://{USER}:{QUOTED}@127.0.0.1:{door.port}", "waits/campaign")
     for file in tmp_path.iterdir():
-        check_hidden(f"{file} {file.read_text()} {list(catch_up.show(tmp_path))}")
+        check_hidden(f"{file} {file.read_text()} {list(catch_up.describe_unsent(tmp_path))}")
     assert list(catch_up.send_all(tmp_path)) == [f"{address}: 1 entries sent"]
     assert connect().get_run(run).data.metrics == {"val/loss": 1.0}
 
 
 @pytest.mark.parametrize("wrong", [f"{USER}:wr0ng-word", USER, ""])
-def test_a_wrong_login_is_told_without_it(door: BasicAuth, wrong: str) -> None:
+def test_a_wrong_login_is_reported_without_it(door: BasicAuth, wrong: str) -> None:
     uri = f"http://{wrong}@127.0.0.1:{door.port}"
     with pytest.raises(TrackingError) as refused:
         connect(uri)
-    told = "".join(traceback.format_exception(refused.value))
-    check_hidden(told)
-    assert "wr0ng-word" not in told
+    text = "".join(traceback.format_exception(refused.value))
+    check_hidden(text)
+    assert "wr0ng-word" not in text
     assert str(refused.value).startswith(f"MLflow cannot be reached at http://127.0.0.1:{door.port}: ")
     assert "check user and password" in str(refused.value)
 
 
-def test_an_outage_is_told_without_the_login(door: BasicAuth, tmp_path: Path, caplog) -> None:
+def test_an_outage_is_reported_without_the_login(door: BasicAuth, tmp_path: Path, caplog) -> None:
     with (  # noqa: PT012
         pytest.raises(TrackingError) as lost,
         durable_writer(tmp_path, 0.5) as writer,
@@ -127,9 +127,9 @@ def test_an_outage_is_told_without_the_login(door: BasicAuth, tmp_path: Path, ca
         parent = writer.open_parent("campaign", "lost", "campaign-lost", {}, {}, "a note")
         door.stop()
         writer.log_epoch(parent, 1, {"val/loss": 1.0})
-    told = "".join(traceback.format_exception(lost.value))
-    assert "does not answer" in told
-    check_hidden(told + caplog.text + "".join(file.read_text() for file in tmp_path.iterdir()))
+    text = "".join(traceback.format_exception(lost.value))
+    assert "does not answer" in text
+    check_hidden(text + caplog.text + "".join(file.read_text() for file in tmp_path.iterdir()))
 
 
 COMMANDS = [
@@ -147,7 +147,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("failure", ["away", "wrong login"])
-def test_no_answer_is_told_apart_from_no_runs_and_without_the_login(
+def test_no_answer_is_not_taken_for_no_runs_and_without_the_login(
     door: BasicAuth, tmp_path: Path, failure: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -162,13 +162,13 @@ def test_no_answer_is_told_apart_from_no_runs_and_without_the_login(
     write_store(tmp_path / "events", list(events(2)), {})
     for command in COMMANDS:
         ended = CliRunner().invoke(app, command)
-        told = f"{ended.output} {ended.exception}"
-        check_hidden(told)
-        assert "wr0ng-word" not in told
-        assert ended.exit_code == 1, (command, told)
-        assert isinstance(ended.exception, SystemExit | TrackingError), (command, told)
-        assert f"MLflow cannot be reached at http://127.0.0.1:{door.port}: " in told, command
-        assert "none yet" not in told
+        text = f"{ended.output} {ended.exception}"
+        check_hidden(text)
+        assert "wr0ng-word" not in text
+        assert ended.exit_code == 1, (command, text)
+        assert isinstance(ended.exception, SystemExit | TrackingError), (command, text)
+        assert f"MLflow cannot be reached at http://127.0.0.1:{door.port}: " in text, command
+        assert "none yet" not in text
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_a_server_that_goes_away_meanwhile(
     connect()
     door.answer_only(len(door.headers))  # as many requests as it takes to connect
     ended = CliRunner().invoke(app, command)
-    told = f"{ended.output} {ended.exception}"
-    assert f"MLflow at http://127.0.0.1:{door.port} does not answer: " in told
+    text = f"{ended.output} {ended.exception}"
+    assert f"MLflow at http://127.0.0.1:{door.port} does not answer: " in text
     assert ended.exit_code == 1
     assert isinstance(ended.exception, SystemExit | TrackingError)
 

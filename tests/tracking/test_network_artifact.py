@@ -1,4 +1,4 @@
-"""Networks kept with their runs: once, whole, and told apart from what is gone, damaged, or never was."""
+"""Networks kept with their runs: once, whole, and distinguished from a file that is gone or damaged."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_a_number_given_again_is_not_the_same_driver() -> None:
     assert driver_process.is_alive({}) is None
 
 
-def test_signposts_lead_to_what_was_just_worked_on(writer, open_trial) -> None:
+def test_links_lead_to_the_newest_campaign(writer, open_trial) -> None:
     logged(writer, open_trial, {"a": [1.0], "b": [2.0]})
     (post,) = ui_links.update_links(writer.client, "campaign", first=[open_trial.parent])
     assert [what for what, _ in post.links] == [
@@ -114,12 +114,12 @@ def test_a_trial_that_changes_machines_names_both(writer, open_trial) -> None:
     writer.log_epoch(run_id, 1, {"val/loss": 1.0})
     writer.close(run_id, "killed")
     parent = open_trial.parent
-    for label, told in (("there", "here+there"), ("here", "here+there")):
+    for label, expected in (("there", "here+there"), ("here", "here+there")):
         again = writer.open_trial(
             parent, "campaign", open_trial.campaign_id, "t000", "moved", {}, 7, {"hardware_label": label}
         )
         assert again == run_id
-        assert writer.client.get_run(run_id).data.tags["hardware_label"] == told
+        assert writer.client.get_run(run_id).data.tags["hardware_label"] == expected
 
 
 def test_every_metric_is_ranked_in_its_direction_and_an_unknown_one_is_asked_for(writer, open_trial) -> None:

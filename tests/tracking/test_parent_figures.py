@@ -63,8 +63,8 @@ def test_every_trial_of_three_hundred_is_drawn() -> None:
     assert ends == [4.0 + i / 301 for i in range(270)]
     (axis,) = figure.axes
     assert axis.get_title() == "campaign-x: 303 trials, 1 without a finite value, 1 leave the frame"
-    told = [text.get_text() for text in axis.get_legend().get_texts()]
-    assert told == ["270 finished", "1 stopped", "32 diverged"]
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert labels == ["270 finished", "1 stopped", "32 diverged"]
     crosses = [line for line in axis.lines if line.get_marker() == "x"]
     assert len(crosses) == 31, "one for each that diverged after a finite value"
     low, high = axis.get_ylim()
@@ -97,8 +97,8 @@ def test_trials_under_way_have_a_colour_of_their_own() -> None:
 def test_every_machine_is_there_with_all_its_trials() -> None:
     trials = [trial(i, [1.0] * 3, machine="box-a" if i <= 200 else "box-b") for i in range(1, 302)]
     (axis,) = machines_figure("x", rates_by_machine(trials)).axes
-    told = [label.get_text() for label in axis.get_xticklabels()]
-    assert told == ["box-a: 200\ntrials", "box-b: 101\ntrials"]
+    labels = [label.get_text() for label in axis.get_xticklabels()]
+    assert labels == ["box-a: 200\ntrials", "box-b: 101\ntrials"]
     rates = [np.sort(np.asarray(points.get_offsets())[:, 1]) for points in axis.collections]
     np.testing.assert_array_equal(rates[0], 20.0 * np.arange(1, 201))
     np.testing.assert_array_equal(rates[1], 20.0 * np.arange(201, 302))

@@ -130,13 +130,13 @@ def test_a_lost_database_is_made_again(project, here) -> None:
     assert sorted(statuses) == ["FAILED", *["FINISHED"] * 4, *["KILLED"] * 2]
     Path("mlflow.db").unlink()
     shutil.rmtree("mlartifacts")
-    told = rebuilt()
-    assert "5 runs are in sqlite:///" in told
-    assert "2 runs are in sqlite:///" in told
+    output = rebuilt()
+    assert "5 runs are in sqlite:///" in output
+    assert "2 runs are in sqlite:///" in output
     assert content(Path("mlflow.db")) == before
     assert seen() == commands
     (parent,) = (work.run_id for work in overview.work_on_record(connect(), "campaign"))
-    assert f"/runs/{parent}?" in told, "the links lead to the new runs"
+    assert f"/runs/{parent}?" in output, "the links lead to the new runs"
     rebuilt()
     assert content(Path("mlflow.db")) == before, "what is there stays"
 
@@ -168,7 +168,7 @@ def test_without_a_rebuild_the_next_start_makes_up_for_it(project, here) -> None
     ]
 
 
-def test_no_journal_is_told_and_nothing_is_made(tmp_path, monkeypatch) -> None:
+def test_no_journal_is_reported_and_nothing_is_made(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     ended = CliRunner().invoke(app, ["tracking", "rebuild"])

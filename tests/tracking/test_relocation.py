@@ -13,9 +13,9 @@ from mlflow import MlflowClient
 from mlpf_hpo.errors import StorageError, TrackingError
 from mlpf_hpo.tracking.catch_up import send_all, send_left
 from mlpf_hpo.tracking.client import artifact_root, connect, connect_to_read
-from mlpf_hpo.tracking.entries import LogMetrics, OpenRun
 from mlpf_hpo.tracking.journal import Confirmed, Journal
-from mlpf_hpo.tracking.networks import find_network, network_file, register_network
+from mlpf_hpo.tracking.journal_entries import LogMetrics, OpenRun
+from mlpf_hpo.tracking.network_registry import find_network, network_file, register_network
 from mlpf_hpo.tracking.store_writes import dataset_input
 from tests.faults.file_systems import mounted
 
@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
     location = f"{artifact_root(address(folder))}/{EXPERIMENT}"
     experiment = client.create_experiment(EXPERIMENT, artifact_location=location)
     run = client.create_run(experiment, tags=OPENING.identity)
-    client.log_text(run.info.run_id, "told", "note.txt")
+    client.log_text(run.info.run_id, "content", "note.txt")
     data = dataset_input("abc", folder / "data")
     client.log_inputs(run.info.run_id, datasets=[data])
     checkpoint = folder / "epoch-1.ckpt"
@@ -81,7 +81,7 @@ def test_everything_is_found_and_written_where_the_project_stands(how, project: 
     file = network_file(find_network(client, "mlpf/1"), address(new))
     assert file.is_relative_to(new / "mlartifacts")
     assert file.read_bytes() == b"weights"
-    assert Path(client.download_artifacts(the_run(client), "note.txt")).read_text() == "told"
+    assert Path(client.download_artifacts(the_run(client), "note.txt")).read_text() == "content"
 
     client.log_text(the_run(client), "new", "new.txt")
     again = new / "epoch-2.ckpt"
@@ -96,7 +96,7 @@ def test_everything_is_found_and_written_where_the_project_stands(how, project: 
         assert listing(project) == before, "the original was touched"
     caplog.clear()
     connect(address(new))
-    assert not caplog.text, "said once"
+    assert not caplog.text, "logged once"
 
 
 def test_a_name_for_the_same_folder_is_no_other_folder(project: Path, caplog) -> None:
@@ -115,17 +115,17 @@ def test_a_database_without_its_files_names_both_places_and_the_remedy_works(pro
     before = dump(new)
     with pytest.raises(TrackingError) as refused:
         connect(address(new))
-    told = str(refused.value)
-    assert str(project / "mlartifacts") in told
-    assert str(new / "mlartifacts") in told
+    message = str(refused.value)
+    assert str(project / "mlartifacts") in message
+    assert str(new / "mlartifacts") in message
     assert dump(new) == before
-    subprocess.run(told.partition("with: ")[2].partition(";")[0], shell=True, check=True)  # noqa: S602
+    subprocess.run(message.partition("with: ")[2].partition(";")[0], shell=True, check=True)  # noqa: S602
     client = connect(address(new))
     file = network_file(find_network(client, "mlpf/1"), address(new))
     assert file.is_relative_to(new)
 
 
-def test_a_database_whose_files_are_nowhere_is_told(project: Path) -> None:
+def test_a_database_whose_files_are_nowhere_is_reported(project: Path) -> None:
     new = project.with_name("new")
     new.mkdir()
     (project / "mlflow.db").rename(new / "mlflow.db")

@@ -42,7 +42,7 @@ def test_a_resumed_trial_goes_on_in_its_own_run(uri, writer, open_trial) -> None
         writer.log_epoch(first, epoch, {"val/loss": float(epoch)})
     assert writer.close_orphans(open_trial.campaign_id) == 2, "the parent and the trial"
     assert writer.client.get_run(first).info.status == "KILLED"
-    later = RunWriter(connect(uri))  # another driver: it knows nothing of the first
+    later = RunWriter(connect(uri))  # another driver, without the state of the first
     again = open_trial(writer=later)
     assert again == first
     for epoch in (1, 2, 3):
@@ -63,14 +63,14 @@ def test_the_first_of_two_points_at_a_step_counts(writer, open_trial) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "mlflow_status"),
     [("finished", "FINISHED"), ("stopped", "FINISHED"), ("failed", "FAILED"), ("killed", "KILLED")],
 )
-def test_mlflow_is_told_the_truth(writer, open_trial, status: str, told: str) -> None:
+def test_the_status_in_mlflow_is_true(writer, open_trial, status: str, mlflow_status: str) -> None:
     run_id = open_trial()
     writer.close(run_id, status)
     run = writer.client.get_run(run_id)
-    assert (run.info.status, run.data.tags["trial_status"]) == (told, status)
+    assert (run.info.status, run.data.tags["trial_status"]) == (mlflow_status, status)
 
 
 def test_trials_are_ordered_and_a_parent_is_opened_once(writer, open_trial) -> None:
@@ -102,12 +102,12 @@ def test_the_digest_notices_every_change_of_a_curve(writer, open_trial) -> None:
     assert digest() != before
 
 
-def test_a_name_says_what_matters() -> None:
-    told = trial_name("t003", {"lr": 3.5e-4, "output_dim": 32, "n_glayers_id": 2, "n_glayers_reg": 3})
-    assert told == "t003 lr=3.5e-04 d=32 L=2+3"
+def test_a_name_holds_the_hyperparameters() -> None:
+    name = trial_name("t003", {"lr": 3.5e-4, "output_dim": 32, "n_glayers_id": 2, "n_glayers_reg": 3})
+    assert name == "t003 lr=3.5e-04 d=32 L=2+3"
 
 
-def test_a_server_out_of_reach_is_told_soon() -> None:
+def test_a_server_out_of_reach_is_reported_soon() -> None:
     started = time.monotonic()
     with pytest.raises(TrackingError, match=r"cannot be reached at http://127\.0\.0\.1:9"):
         connect("http://127.0.0.1:9")
@@ -129,7 +129,7 @@ def test_processes_may_open_a_fresh_database_at_once(tmp_path: Path) -> None:
         assert pool.map(_first_use, [f"sqlite:///{tmp_path / 'mlflow.db'}"] * 3) == [1, 1, 1]
 
 
-def test_a_deleted_experiment_is_told(tmp_path: Path) -> None:
+def test_a_deleted_experiment_is_reported(tmp_path: Path) -> None:
     first = RunWriter(connect(f"sqlite:///{tmp_path / 'mlflow.db'}"))
     first.client.delete_experiment(first.experiment_id("search"))
     with pytest.raises(TrackingError, match=r"mlpf/search was deleted .* restore --experiment-id"):

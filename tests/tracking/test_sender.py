@@ -23,8 +23,8 @@ from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.search.result import Result
 from mlpf_hpo.search.scheduler import Decision, Stop
 from mlpf_hpo.tracking import catch_up
-from mlpf_hpo.tracking.entries import CloseRun, LogMetrics, OpenRun, from_json, to_json
 from mlpf_hpo.tracking.journal import Journal
+from mlpf_hpo.tracking.journal_entries import CloseRun, LogMetrics, OpenRun, from_json, to_json
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError, translate_errors
 from mlpf_hpo.tracking.sender import Sender
 from mlpf_hpo.tracking.store_writes import BREAKS, StoreWrites
@@ -114,11 +114,11 @@ def test_failures_and_kills_leave_no_trace(faults, lives) -> None:
         client.catch_up()
         live(Path(folder), client, ["a", "b"] * 6, 0.0, 0.0)
         client.catch_up()
-        delivery = StoreWrites(client)
+        writes = StoreWrites(client)
         _resume(Path(folder), client)
         for trial in EPOCHS:
-            delivery.doubt("campaign", {"campaign_id": "c", "trial_key": trial})
-        delivery.remove_twins()
+            writes.remember_doubtful("campaign", {"campaign_id": "c", "trial_key": trial})
+        writes.remove_twins()
     check_record(client)
 
 
@@ -127,10 +127,10 @@ def test_an_epoch_that_is_trained_again_stands_once() -> None:
     client = FakeMlflow()
     opening, *epochs = actions("b")[:-1]
     for moment in (0, 5):
-        delivery = StoreWrites(client)  # another driver
-        for operation in (opening, *epochs):
-            later = {"moment_ms": operation.moment_ms + moment}
-            delivery.perform(type(operation)(**{**vars(operation), **later}), again=True)
+        writes = StoreWrites(client)  # another driver
+        for entry in (opening, *epochs):
+            later = {"moment_ms": entry.moment_ms + moment}
+            writes.write(type(entry)(**{**vars(entry), **later}), again=True)
     (run,) = client.runs.values()
     assert [(step, moment) for name, step, moment, _ in run.points if name == "val/loss"] == [
         (1, 1000),
@@ -151,23 +151,23 @@ def sender(tmp_path):
 
 def waiting(folder: Path) -> list:
     """Return what waits in a folder."""
-    return [entry for left in catch_up.waiting(folder).values() for entry in left]
+    return [entry for left in catch_up.unsent(folder).values() for entry in left]
 
 
-def test_while_mlflow_hangs_nobody_waits_and_all_arrives_in_order(sender, tmp_path) -> None:
+def test_while_mlflow_hangs_no_writer_waits_and_all_arrives_in_order(sender, tmp_path) -> None:
     """It hangs at once, and again after three: until all is confirmed, all stays in the file."""
-    written = [operation for trial in EPOCHS for operation in actions(trial)]
+    written = [entry for trial in EPOCHS for entry in actions(trial)]
     gates, calls = {1: threading.Event(), 4: threading.Event()}, itertools.count(1)
     with sender([]) as box:
-        perform = box.store.perform
+        write = box.store.write
 
         def hanging(*args):
             gate = gates.get(next(calls))
             assert gate is None or gate.wait(60)
-            return perform(*args)
+            return write(*args)
 
-        box.store.perform = hanging
-        runs = [box.put(operation) for operation in written]
+        box.store.write = hanging
+        runs = [box.put(entry) for entry in written]
         assert runs == [None] * len(runs), "all was taken while nothing was answered"
         gates[1].set()
         with pytest.raises(TrackingError):
@@ -186,34 +186,34 @@ def test_a_run_that_is_made_late_leaves_no_twin(delay) -> None:
     """It may be older than the run that has the epochs, or younger."""
     opening, first, *rest = actions("a")
     client = FakeMlflow([OK, OK, OK, LATE], delay)
-    delivery = StoreWrites(client)
+    writes = StoreWrites(client)
     with pytest.raises(UnreachableError):
-        delivery.perform(opening)
-    run_id = delivery.perform(opening)
-    delivery.perform(first)
+        writes.write(opening)
+    run_id = writes.write(opening)
+    writes.write(first)
     assert len(client.runs) == 2
     assert (min(client.runs) == run_id) is (delay == 3)
     later = StoreWrites(client)  # the driver was killed
-    assert later.perform(opening) == run_id
-    for operation in (first, *rest):
-        later.perform(operation)
-    later.doubt(opening.kind, opening.identity)
+    assert later.write(opening) == run_id
+    for entry in (first, *rest):
+        later.write(entry)
+    later.remember_doubtful(opening.kind, opening.identity)
     assert later.remove_twins() == {key for key, run in client.runs.items() if run.deleted}
     assert [key for key, run in client.runs.items() if not run.deleted] == [run_id]
     assert client.runs[run_id].info.status == "FINISHED"
     assert [step for name, step, *_ in client.runs[run_id].points if name == "val/loss"] == [1, 2]
 
 
-def test_a_server_that_stays_away_is_told_with_all_that_waits(sender, tmp_path) -> None:
+def test_a_server_that_stays_away_is_reported_with_all_that_waits(sender, tmp_path) -> None:
     with sender([LOST] * 10_000) as box:
-        for operation in actions("b"):
-            box.put(operation)
+        for entry in actions("b"):
+            box.put(entry)
         with pytest.raises(
             TrackingError, match=r"3 epochs of 1 run \(b: 1-3\) and 2 other entries wait in"
-        ) as told:
+        ) as raised:
             box.settle(0.1)
-    assert "mlpf-hpo tracking send" in str(told.value)
-    assert str(tmp_path) in str(told.value)
+    assert "mlpf-hpo tracking send" in str(raised.value)
+    assert str(tmp_path) in str(raised.value)
 
 
 def test_a_refusal_is_raised_at_once_or_kept_aside(sender, tmp_path) -> None:
@@ -233,47 +233,47 @@ def test_a_refusal_is_raised_at_once_or_kept_aside(sender, tmp_path) -> None:
     assert [from_json(line["entry"]) for line in kept] == [opening, first]
     assert "no such thing" in kept[0]["why"]
     assert "its run could not be opened" in kept[1]["why"]
-    assert any("2 entries that MLflow refused" in line for line in catch_up.show(tmp_path))
+    assert any("2 entries that MLflow refused" in line for line in catch_up.describe_unsent(tmp_path))
 
 
-def test_an_operation_over_which_the_server_breaks_does_not_wait_for_ever() -> None:
+def test_an_entry_over_which_the_server_breaks_does_not_wait_for_ever() -> None:
     from mlflow.exceptions import MlflowException
 
-    delivery = StoreWrites(FakeMlflow())
+    writes = StoreWrites(FakeMlflow())
 
     def breaks(*args, **kwargs):
         raise MlflowException("API request failed: too many 500 error responses")
 
-    delivery.client.log_batch = breaks
-    operation = LogMetrics("0" * 32, "t", 0, {"x": 1.0}, 0)
+    writes.client.log_batch = breaks
+    entry = LogMetrics("0" * 32, "t", 0, {"x": 1.0}, 0)
     for _ in range(BREAKS - 1):
         with pytest.raises(UnreachableError):
-            delivery.perform(operation)
-    with pytest.raises(TrackingError, match="the server breaks over it") as told:
-        delivery.perform(operation)
-    assert not isinstance(told.value, UnreachableError)
+            writes.write(entry)
+    with pytest.raises(TrackingError, match="the server breaks over it") as raised:
+        writes.write(entry)
+    assert not isinstance(raised.value, UnreachableError)
 
 
 def test_a_server_that_comes_back_right_after_a_failure_breaks_over_nothing() -> None:
     """While it is away every request fails alike; it may be back for the question how it is."""
     from mlflow.exceptions import MlflowException
 
-    delivery = StoreWrites(FakeMlflow())
+    writes = StoreWrites(FakeMlflow())
 
     def fails(*args, **kwargs):
         raise MlflowException("API request failed with exception HTTPConnectionPool")
 
-    there = {"log_batch": delivery.client.log_batch, "search_experiments": delivery.client.search_experiments}
-    run = delivery.client.create_run("0", 0, {}, "t").info.run_id
-    operation = LogMetrics(run, "t", 0, {"x": 1.0}, 0)
-    delivery.client.log_batch = delivery.client.search_experiments = fails
+    there = {"log_batch": writes.client.log_batch, "search_experiments": writes.client.search_experiments}
+    run = writes.client.create_run("0", 0, {}, "t").info.run_id
+    entry = LogMetrics(run, "t", 0, {"x": 1.0}, 0)
+    writes.client.log_batch = writes.client.search_experiments = fails
     for attempt in range(2 * BREAKS):
         if attempt == 2 * BREAKS - 1:
-            delivery.client.search_experiments = there["search_experiments"]
+            writes.client.search_experiments = there["search_experiments"]
         with pytest.raises(UnreachableError):
-            delivery.perform(operation)
-    delivery.client.log_batch = there["log_batch"]
-    delivery.perform(operation)
+            writes.write(entry)
+    writes.client.log_batch = there["log_batch"]
+    writes.write(entry)
 
 
 def test_a_full_disk_names_the_database() -> None:
@@ -300,8 +300,8 @@ def test_a_journal_belongs_to_one_process_and_what_it_sends_keeps_no_password(tm
         first.store.client.faults = iter([LOST] * 10_000)
         first.put(actions("a")[1])
         assert catch_up.send_left(client, tmp_path) == 0, "it is held"
-    (told,) = catch_up.show(tmp_path)
-    assert told == (
+    (line,) = catch_up.describe_unsent(tmp_path)
+    assert line == (
         f"{tmp_path}/c.jsonl: 1 epoch of 1 run (a: 1) for postgresql+psycopg://host/runs; send with: "
         "mlpf-hpo tracking send"
     )
@@ -323,8 +323,8 @@ def test_a_spool_of_an_earlier_version_which_names_a_user_is_sent_and_removed(tm
     old.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"do": "lo')
     client = FakeMlflow()
     assert catch_up.send_left(client, folder) == 0
-    (told,) = catch_up.show(folder)
-    assert "1 epoch of 1 run (a: 1) and 1 other entry for postgresql+psycopg://host/runs;" in told
+    (line,) = catch_up.describe_unsent(folder)
+    assert "1 epoch of 1 run (a: 1) and 1 other entry for postgresql+psycopg://host/runs;" in line
     client.tracking_uri = "postgresql+psycopg://other:secret@host/runs"
     assert catch_up.send_left(client, folder) == 2
     assert not old.exists()
@@ -360,8 +360,8 @@ def test_a_damaged_line_is_named_and_nothing_behind_it_is_sent(tmp_path) -> None
     with pytest.raises(DataError, match=r"c\.jsonl, line 2: not an entry of a journal"):
         catch_up.send_left(client, tmp_path)
     assert client.runs == {}
-    (told,) = catch_up.show(tmp_path)
-    assert "c.jsonl, line 2" in told
+    (line,) = catch_up.describe_unsent(tmp_path)
+    assert "c.jsonl, line 2" in line
 
 
 @pytest.mark.parametrize("lost", ["the place", "the store", "a run"])
@@ -396,11 +396,11 @@ def test_what_happened_to_a_run_elsewhere_stays(tmp_path) -> None:
             sender.put(entry)
     elsewhere = StoreWrites(client)
     for entry in (replace(opening, moment_ms=1600), *actions("a")[1:]):
-        elsewhere.perform(entry)
+        elsewhere.write(entry)
     for name in EPOCHS:
         if name != "a":
             for entry in actions(name):
-                elsewhere.perform(entry)
+                elsewhere.write(entry)
     next(tmp_path.glob("c.*.sent")).unlink()
     with Sender(StoreWrites(client), tmp_path) as sender:
         sender.take_up("c")

@@ -47,9 +47,9 @@ def test_partial_curves_are_predicted(server: ModelServer, champion: Champion) -
         assert ask(server, frame) == pytest.approx(predictor.predict(frame).tolist(), rel=1e-12)
 
 
-def test_a_table_without_a_hyperparameter_is_told(server: ModelServer, champion: Champion) -> None:
+def test_a_table_without_a_hyperparameter_is_reported(server: ModelServer, champion: Champion) -> None:
     missing = champion.frame.columns[0]
-    with pytest.raises(HTTPError) as told:
+    with pytest.raises(HTTPError) as raised:
         ask(server, champion.frame.drop(columns=missing))
-    assert told.value.code == 400
-    assert missing in told.value.read().decode()
+    assert raised.value.code == 400
+    assert missing in raised.value.read().decode()

@@ -29,7 +29,7 @@ def marks(n: int, boundary: int = 200, diverged: int = 15) -> list[TrialMark]:
     ]
 
 
-def shown(view: View, trials: list[TrialMark]) -> list[str]:
+def runs_of(view: View, trials: list[TrialMark]) -> list[str]:
     """Return the ids of the trials that fit a view's filter, as SQLite understands its conditions."""
     database = sqlite3.connect(":memory:")
     database.execute("pragma case_sensitive_like = true")
@@ -44,7 +44,7 @@ def test_a_hundred_trials_fit_into_one_view() -> None:
     trials = marks(100)
     curves, diverged, machines = trial_views("abc", trials, VALIDATION_LOSS, planned=100)
     assert [curves.label, diverged.label, machines.label] == ["curves", "diverged", "by machine"]
-    assert [len(shown(view, trials)) for view in (curves, diverged, machines)] == [100, 7, 100]
+    assert [len(runs_of(view, trials)) for view in (curves, diverged, machines)] == [100, 7, 100]
     assert (curves.key, machines.key) == ("curves-abc", "hardware-comparison-abc")
     assert machines.state["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "hardware_label"}]
 
@@ -60,10 +60,10 @@ def test_three_hundred_are_split_and_none_is_left_out() -> None:
         "diverged",
         "by machine (100 of 301)",
     ]
-    parts = [shown(view, trials) for label, view in views.items() if label.startswith("curves")]
+    parts = [runs_of(view, trials) for label, view in views.items() if label.startswith("curves")]
     assert [len(part) for part in parts] == [100, 100, 100, 1]
     assert [trial_id for part in parts for trial_id in part] == [trial.trial_id for trial in trials]
-    assert shown(views["diverged"], trials) == [f"t{i:03d}" for i in range(0, 301, 15)]
+    assert runs_of(views["diverged"], trials) == [f"t{i:03d}" for i in range(0, 301, 15)]
     assert len({view.key for view in views.values()}) == len(views)
 
 
@@ -75,7 +75,7 @@ def test_more_than_a_hundred_that_diverged_are_split_too() -> None:
         "diverged t100-t198",
         "diverged t200-t248",
     ]
-    assert [len(shown(view, trials)) for view in views] == [50, 50, 25]
+    assert [len(runs_of(view, trials)) for view in views] == [50, 50, 25]
 
 
 def test_a_thousand_trials_keep_their_order() -> None:
@@ -83,14 +83,14 @@ def test_a_thousand_trials_keep_their_order() -> None:
     random.Random(0).shuffle(trials)
     views = [view for view in trial_views("abc", trials, VALIDATION_LOSS) if view.label.startswith("curves")]
     assert [view.label for view in views][9:] == ["curves t900-t999", "curves t1000-t1099", "curves t1100"]
-    assert [len(shown(view, trials)) for view in views] == [100] * 11 + [1]
+    assert [len(runs_of(view, trials)) for view in views] == [100] * 11 + [1]
 
 
 def test_a_campaign_under_way_is_split_as_it_will_be() -> None:
     trials = marks(150)
     first, *_ = trial_views("abc", trials[:3], VALIDATION_LOSS, planned=301)
     assert first.label == "curves t000-t002"
-    assert shown(first, trials) == [f"t{i:03d}" for i in range(100)], "those that are still to come as well"
+    assert runs_of(first, trials) == [f"t{i:03d}" for i in range(100)], "those that are still to come as well"
     *_, machines = trial_views("abc", trials[:3], VALIDATION_LOSS, planned=301)
     assert machines.label == "by machine (3 of 301)"
     assert [view.label for view in trial_views("abc", [], VALIDATION_LOSS, planned=301)] == [
@@ -101,7 +101,7 @@ def test_a_campaign_under_way_is_split_as_it_will_be() -> None:
 def test_ids_without_numbers_are_split_by_runs() -> None:
     trials = [TrialMark(f"trial-{i:03d}-x", f"{i:032x}", "finished", "box") for i in range(205)]
     views = [view for view in trial_views("abc", trials, VALIDATION_LOSS) if view.label.startswith("curves")]
-    assert [len(shown(view, trials)) for view in views] == [100, 100, 5]
+    assert [len(runs_of(view, trials)) for view in views] == [100, 100, 5]
     assert views[1].label == "curves trial-100-x-trial-199-x"
 
 
@@ -117,7 +117,7 @@ def test_a_sample_has_every_machine(boundary: int, counts: tuple[int, int]) -> N
     shuffled = random.Random(1).sample(trials, len(trials))
     assert sample(shuffled) == chosen
     *_, view = trial_views("abc", trials, VALIDATION_LOSS)
-    assert sorted(shown(view, trials)) == sorted(trial.trial_id for trial in chosen)
+    assert sorted(runs_of(view, trials)) == sorted(trial.trial_id for trial in chosen)
 
 
 def test_a_sample_of_more_machines_than_there_is_room_for() -> None:

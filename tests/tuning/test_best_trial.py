@@ -71,7 +71,7 @@ def test_the_best_loss_against_epochs_ends_at_that_of_the_best_trial() -> None:
     assert incumbent(list(summaries({"t001": ENDS["t001"]}).values()), VALIDATION_LOSS) == []
 
 
-def test_the_progress_tells_the_same_best() -> None:
+def test_the_progress_shows_the_same_best() -> None:
     trials = [Trial(f"t{i:03d}", f"k{i}", {}) for i in range(2)]
     ledger = Ledger(trials, FullTraining(), 3, VALIDATION_LOSS)
     for epoch, value in ((1, 0.5), (2, NAN)):
@@ -82,7 +82,7 @@ def test_the_progress_tells_the_same_best() -> None:
     assert (ledger.best(), ledger.best("t000")) == (4.0, 0.5)
 
 
-def test_no_network_at_all_is_told() -> None:
+def test_no_network_at_all_is_an_error() -> None:
     with pytest.raises(DataError, match="search under ASHA: no trial has a network to show: all diverged or"):
         found({name: ENDS[name] for name in ("t001", "t003")})
 

@@ -157,15 +157,17 @@ def test_what_cannot_be_trained_again_can_be_given_back(
     )
     before = reader.trials(connect(), "search")
     folder = folder_of(tmp_path / "other", spec)
-    told = rf"t000: the best on record; .* trained again it failed \(no memory\)\. Give it back to {folder}, "
-    with pytest.raises(DataError, match=told):
+    message = (
+        rf"t000: the best on record; .* trained again it failed \(no memory\)\. Give it back to {folder}, "
+    )
+    with pytest.raises(DataError, match=message):
         secure(spec, trial, tmp_path / "other")
     assert reader.trials(connect(), "search") == before
     shutil.copytree(folder_of(state, spec), folder)
     assert secure(spec, trial, tmp_path / "other") == max(folder.iterdir())
 
 
-def test_where_no_files_are_taken_the_network_stays_in_the_folder_and_that_is_told(
+def test_where_no_files_are_taken_the_network_stays_in_the_folder_and_that_is_reported(
     spec: TrialSpec, empty_database: Path, state: Path, tmp_path: Path, monkeypatch, caplog
 ) -> None:
     """A folder that is none: nobody can write there, an administrator neither."""
@@ -223,5 +225,5 @@ def test_the_network_comes_through_a_server(
     measured(
         "tracking",
         "the checkpoints of a search's best trial are not on this machine",
-        "the network is taken from its run; a file that the server has lost is told, and put back",
+        "the network is taken from its run; a file that the server has lost is reported, and put back",
     )

@@ -75,8 +75,8 @@ def under_asha(make_spec, tmp_path, empty_database):
 @pytest.mark.ray
 def test_a_search_whose_trials_failed_is_no_result(under_asha, measured) -> None:
     four = {(number, 1): "error" for number in (0, 2, 3, 5)}
-    told = r"4 of 6 trials failed, 3 may \(search\.failures_allowed\); 4 of them: ValueError: no luck with"
-    with pytest.raises(DataError, match=told):
+    message = r"4 of 6 trials failed, 3 may \(search\.failures_allowed\); 4 of them: ValueError: no luck with"
+    with pytest.raises(DataError, match=message):
         under_asha(3, four)
     client = under_asha.client
     failed = {trial.trial_id for trial in reader.trials(client, "search") if trial.status == "failed"}

@@ -1,4 +1,4 @@
-"""RAY_ADDRESS: what it names is used, or refused in a line that says what to do, before Ray waits for it.
+"""RAY_ADDRESS: what it names is used, or refused with a one-line remedy, before Ray waits for it.
 
 The cluster is a real one, of this machine alone.
 """
@@ -33,11 +33,11 @@ OWN_METADATA = """
 import json, sys
 from ray._raylet import GcsClient
 head = GcsClient(address=sys.argv[1])
-told = json.loads(head.internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster"))
-told["ray_version"] = sys.argv[2]
-head.internal_kv_put(b"CLUSTER_METADATA", json.dumps(told).encode(), True, namespace=b"cluster")
+metadata = json.loads(head.internal_kv_get(b"CLUSTER_METADATA", namespace=b"cluster"))
+metadata["ray_version"] = sys.argv[2]
+head.internal_kv_put(b"CLUSTER_METADATA", json.dumps(metadata).encode(), True, namespace=b"cluster")
 """
-"""What a cluster says of itself, changed: there is only one version of Ray here."""
+"""Change the metadata of a cluster: only one version of Ray is installed here."""
 
 TRAINS = """
 import os, sys, ray
@@ -67,7 +67,7 @@ def test_without_an_address_this_machine_trains_alone(named, monkeypatch) -> Non
 
 
 @pytest.mark.parametrize(
-    ("named", "told"),
+    ("named", "message"),
     [
         ("", "RAY_ADDRESS is empty"),
         ("  ", "RAY_ADDRESS is empty"),
@@ -82,9 +82,9 @@ def test_without_an_address_this_machine_trains_alone(named, monkeypatch) -> Non
         ("no-such-host.invalid:6379", "no-such-host.invalid:6379: no such host"),
     ],
 )
-def test_what_is_no_address(named: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_address(named: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", named)
-    with pytest.raises(ConfigurationError, match=rf"^[^\n]*{re.escape(told)}[^\n]*{UNSET}[^\n]*$"):
+    with pytest.raises(ConfigurationError, match=rf"^[^\n]*{re.escape(message)}[^\n]*{UNSET}[^\n]*$"):
         cluster_address()
 
 
@@ -118,7 +118,7 @@ def listening(answer: Callable[[socket.socket], object]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (lambda connection: time.sleep(60), "no Ray cluster answers there within 3 s"),
         (lambda connection: connection.close(), "what listens there is no Ray cluster"),
@@ -126,9 +126,9 @@ def listening(answer: Callable[[socket.socket], object]) -> int:
     ],
     ids=["silent", "closes", "other protocol"],
 )
-def test_where_something_else_listens(answer, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_something_else_listens(answer, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{listening(answer)}")
-    with pytest.raises(ConfigurationError, match=rf"^127.0.0.1:\d+: {told}; .*{UNSET}"):
+    with pytest.raises(ConfigurationError, match=rf"^127.0.0.1:\d+: {message}; .*{UNSET}"):
         cluster_address()
 
 
@@ -193,7 +193,7 @@ class Head:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def run(self, code: str, *arguments: str) -> str:
-        """Run a program that knows the token."""
+        """Run a program that has the token."""
         command = [sys.executable, "-c", code, *arguments]
         environment = {**self.environment, "RAY_ADDRESS": self.address}
         ended = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -16,9 +16,9 @@ HEAVY = {"torch", "pytorch_lightning", "torch_geometric", "sklearn", "dimod"}
 
 def test_who_starts_a_campaign_loads_nothing_that_only_workers_need() -> None:
     code = "import sys, mlpf_hpo.tuning.campaign; print(*sys.modules)"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "ray" in told.split()
-    assert not HEAVY & set(told.split())
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "ray" in modules.split()
+    assert not HEAVY & set(modules.split())
 
 
 @pytest.mark.parametrize(("devices", "expected"), [(("null",), 3), (("no-such-device",), 0)])

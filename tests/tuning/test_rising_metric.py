@@ -132,7 +132,7 @@ def _register(client, curves, params, record) -> None:
 
 
 @pytest.mark.ray
-def test_a_metric_that_no_trial_reports_is_told_with_the_nearest(
+def test_a_metric_that_no_trial_reports_is_refused_with_the_nearest(
     ray_here, tmp_path, params, client, stores
 ) -> None:
     misspelt = params.model_copy(update={"target": params.target.model_copy(update={"metric": "acuracy"})})

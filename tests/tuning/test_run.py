@@ -167,7 +167,7 @@ def test_more_epochs_of_trials_whose_state_is_gone(ray_here, search, tmp_path, l
 
 @pytest.mark.ray
 def test_a_trial_goes_on_after_its_worker_died(ray_here, search, tmp_path, measured) -> None:
-    """Killed while both of two workers train; the policy hears of no epoch twice."""
+    """Killed while both of two workers train; the scheduler gets no epoch twice."""
     outcomes, records = search(
         FullTraining(),
         n=4,
@@ -229,7 +229,7 @@ def check_record(client, tmp_path, outcomes, records) -> None:
         history = client.get_metric_history(record.run_id, "val/loss")
         assert [point.step for point in history] == list(epochs)
     assert all(epochs == sorted(set(epochs)) for epochs in trained(tmp_path))
-    # What was decided is what a policy decides that was never interrupted and heard the same.
+    # The decisions are those of a scheduler that was never interrupted and got the same results.
     policy = StoppingASHA(max_epochs=8, reduction_factor=4.0)
     entries = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").results())
     assert len(entries) == sum(outcome.epochs for outcome in outcomes)
@@ -275,7 +275,7 @@ def test_sigterm_again_and_again(ray_here, search, tmp_path) -> None:
     for wanted in (0.2, 2.5):
         sent = []
 
-        def tell(done, total, note, wanted=wanted, sent=sent):
+        def report(done, total, note, wanted=wanted, sent=sent):
             if done >= wanted and not sent:  # a second signal would not wait for the next step
                 sent.append(done)
                 signal.raise_signal(signal.SIGTERM)
@@ -286,7 +286,7 @@ def test_sigterm_again_and_again(ray_here, search, tmp_path) -> None:
                 n=6,
                 epochs=8,
                 train=toy(lambda n, e: n + 1 / e, pace=0.05),
-                on_progress=tell,
+                on_progress=report,
             )
         assert signal.getsignal(signal.SIGTERM) is before
         assert "running" not in {trial.status for trial in reader.trials(client, "search", "s")}

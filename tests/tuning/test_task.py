@@ -88,7 +88,7 @@ def test_schedulers_share_settings_and_have_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "told"),
+    ("entries", "message"),
     [
         ([{"name": "ashaa"}], r"schedulers\.0: no scheduler 'ashaa' \(did you mean asha\?\)"),
         ([{"name": "asha", "eta": 3}], r"schedulers\.0: scheduler asha has no setting 'eta'"),
@@ -101,18 +101,18 @@ def test_schedulers_share_settings_and_have_their_own() -> None:
         ([{"label": "x"}], r"schedulers\.0\.name: field required"),
     ],
 )
-def test_schedulers_that_cannot_be_made_are_refused(entries, told) -> None:
-    with pytest.raises(ConfigurationError, match=told):
+def test_schedulers_that_cannot_be_made_are_refused(entries, message) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         parse_params({"search": {"schedulers": entries}})
 
 
-def test_a_value_that_a_scheduler_refuses_is_told_before_anything_trains() -> None:
+def test_a_value_that_a_scheduler_refuses_is_reported_before_anything_trains() -> None:
     with pytest.raises(ConfigurationError, match="reduction_factor must be at least"):
         schedulers({"name": "asha", "reduction_factor": 0.5})
 
 
 @pytest.mark.parametrize(
-    ("reference", "settings", "told"),
+    ("reference", "settings", "message"),
     [
         ("no_such_module:Task", {}, "task: no_such_module:Task cannot be loaded: ModuleNotFoundError"),
         ("tests.toy_task:Tusk", {}, "task: tests.toy_task:Tusk cannot be loaded: AttributeError"),
@@ -131,8 +131,8 @@ def test_a_value_that_a_scheduler_refuses_is_told_before_anything_trains() -> No
         ),
     ],
 )
-def test_a_task_that_is_none_is_told_in_one_line(reference, settings, told) -> None:
-    with pytest.raises(ConfigurationError, match=told) as caught:
+def test_a_task_that_is_none_is_reported_in_one_line(reference, settings, message) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
         load_task(reference, settings)
     assert "\n" not in str(caught.value)
 

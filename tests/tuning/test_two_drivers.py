@@ -71,13 +71,13 @@ def test_the_second_waits_for_the_first_and_takes_over_when_it_is_dead(
         second = start(folders[1], 0.0)
         out, err = second.communicate(timeout=300)
         assert (second.returncode, out) == (1, ""), err
-        told = re.search(
+        refusal = re.search(
             r"search s: process (\d+) on (\S+), begun .* UTC, trains it: (.*)\. Nothing was", err
         )
-        assert told is not None, err
-        assert told[1] == ("1" if within else str(first.pid))
-        assert told[3].startswith("last heartbeat" if within else "its process is there")
-        assert "kill " + told[1] in err
+        assert refusal is not None, err
+        assert refusal[1] == ("1" if within else str(first.pid))
+        assert refusal[3].startswith("last heartbeat" if within else "its process is there")
+        assert "kill " + refusal[1] in err
         assert "Traceback" not in err
         assert not list(folders[1].glob("state/checkpoints/**/trained"))
         assert "running" in {trial.status for trial in reader.trials(connect(store), "search", "s")}

@@ -105,10 +105,10 @@ DRIVER = """
 
     def main():
         specs, scheduler, epochs, train = pickle.loads((folder / "job.pkl").read_bytes())
-        tell = lambda done, total, note: (folder / "progress").write_text(str(done))
+        report = lambda done, total, note: (folder / "progress").write_text(str(done))
         with durable_writer(folder / "state" / "journals", 60.0, uri, 0.5) as writer:
             writer.close_orphans("s")
-            run_search(writer, specs, scheduler, epochs, folder / "state", train=train, on_progress=tell)
+            run_search(writer, specs, scheduler, epochs, folder / "state", train=train, on_progress=report)
         print("all done")
 
     console.run(main)

@@ -1,4 +1,4 @@
-"""Entries of a journal: a run is opened, an epoch is reported, a run ends."""
+"""Entries of a journal as dataclasses and as JSON: a run is opened, metrics are logged, a run ends."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ class OpenRun:
     parent: str | None = None
     host: Mapping[str, Any] | None = None
 
-    def told(self) -> str:
-        """Return what this is, for people."""
+    def describe(self) -> str:
+        """Return what this entry is, for people."""
         return f"the run of {self.label}"
 
 
@@ -122,8 +122,8 @@ class LogMetrics:
     moment_ms: int
     result: Result | None = None
 
-    def told(self) -> str:
-        """Return what this is, for people."""
+    def describe(self) -> str:
+        """Return what this entry is, for people."""
         return f"epoch {self.epoch} of {self.label}" if self.epoch else f"the summary of {self.label}"
 
 
@@ -138,7 +138,7 @@ class CloseRun:
     status : str
         One of ours, see `store_writes.MLFLOW_STATUS`.
     tags : mapping
-        What is to be told about the end.
+        Further tags of the end, such as its reason.
     moment_ms : int
         When it ended, ms since 1970.
     """
@@ -149,8 +149,8 @@ class CloseRun:
     tags: Mapping[str, str]
     moment_ms: int
 
-    def told(self) -> str:
-        """Return what this is, for people."""
+    def describe(self) -> str:
+        """Return what this entry is, for people."""
         return f"the end of {self.label} ({self.status})"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlpf_hpo.tracking import finder, overview, reader, ui_links
-from mlpf_hpo.tracking.duplicates import by_preference, counted_once
+from mlpf_hpo.tracking import overview, reader, run_lookup, ui_links
+from mlpf_hpo.tracking.duplicate_runs import by_preference, counted_once
 from mlpf_hpo.tracking.ranking import best_trials
 
 
@@ -31,8 +31,8 @@ def in_every_reader(writer, open_trial):
         client, campaign_id = writer.client, open_trial.campaign_id
         (read,) = reader.trials(client, "campaign", campaign_id)
         (best,) = best_trials(client, "campaign", campaign_id=campaign_id)
-        (found,) = finder.find_runs(client, key)
-        (also,) = finder.runs_of_trial(client, key)
+        (found,) = run_lookup.find_runs(client, key)
+        (also,) = run_lookup.runs_of_trial(client, key)
         work = [one for one in overview.work_on_record(client, "campaign") if one.campaign_id == campaign_id]
         assert len(work) == 1
         opened = open_trial(key)
@@ -66,7 +66,7 @@ def test_a_restored_run(
     assert counts == {status: 1}
     # Whoever names a run gets that one.
     for run_id in (first, second):
-        assert [run.run_id for run in finder.find_runs(writer.client, run_id)] == [run_id]
+        assert [run.run_id for run in run_lookup.find_runs(writer.client, run_id)] == [run_id]
         assert [run.run_id for run in reader.trials(writer.client, "campaign", run_ids=[run_id])] == [run_id]
 
 

@@ -1,8 +1,8 @@
 """Views saved with an experiment, which the UI opens by a link: what the address alone cannot ask for.
 
 An address can filter and sort; only a saved view groups runs by a tag, or draws more than ten of them. They
-are stored where the UI's own "Share" button stores them, as tags of the experiment. docs/decisions/0010 says
-what can break, and how one would see it.
+are stored where the UI's own "Share" button stores them, as tags of the experiment. See docs/decisions/0010
+for what can break, and how that shows.
 """
 
 from __future__ import annotations

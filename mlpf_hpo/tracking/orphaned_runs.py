@@ -1,4 +1,4 @@
-"""Taking over what a dead driver left RUNNING; what a living one drives is left alone."""
+"""Orphaned runs: find the runs that a dead driver left RUNNING; refuse those of a living one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mlflow.entities import Run
 
 from mlpf_hpo.errors import BusyError
 from mlpf_hpo.tracking.driver_process import HEARTBEAT, MISSED, DriverState, driver_state, is_this_process
-from mlpf_hpo.tracking.finder import KINDS
 from mlpf_hpo.tracking.links import condition_on
 from mlpf_hpo.tracking.reader import all_runs
+from mlpf_hpo.tracking.run_lookup import KINDS
 from mlpf_hpo.tracking.store_writes import experiment_name
 
 log = logging.getLogger(__name__)
@@ -36,17 +36,17 @@ def abandoned_runs(client: MlflowClient, campaign_id: str) -> tuple[list[tuple[s
     """
     found = _running(client, campaign_id)
     parents = [(kind, run) for kind, run in found if run.data.tags.get("kind") == kind]
-    told = []
+    reasons = []
     for kind, parent in parents:
         if is_this_process(parent.data.tags):
-            told.append("left open by an earlier call in this process")
+            reasons.append("left open by an earlier call in this process")
             continue
         state = _examined(client, parent, [run for _, run in found])
         if state.alive is not False:
             raise BusyError(_refusal(kind, campaign_id, state))
-        told.append(f"the driver died: {state.name}, {state.evidence}")
+        reasons.append(f"the driver died: {state.name}, {state.evidence}")
     # Watching takes a while: what ended by itself meanwhile is no orphan.
-    return (_running(client, campaign_id) if parents else found), "; ".join(told) or "the driver has ended"
+    return (_running(client, campaign_id) if parents else found), "; ".join(reasons) or "the driver has ended"
 
 
 def _running(client: MlflowClient, campaign_id: str) -> list[tuple[str, Run]]:
@@ -61,12 +61,12 @@ def _running(client: MlflowClient, campaign_id: str) -> list[tuple[str, Run]]:
 
 
 def _examined(client: MlflowClient, parent: Run, runs: Sequence[Run]) -> DriverState:
-    """Return what is known of a parent's driver, after having watched it where its tags alone do not tell."""
+    """Return the state of a parent's driver, watched for a while where its tags alone do not suffice."""
     state = driver_state(parent.data.tags)
     if state.alive is None:
         silent = time.time() - _last_sign(runs)
-        told = f"{state.evidence}, and has logged nothing for {silent:.0f} s"
-        return replace(state, alive=False if silent > SILENT_SECONDS else None, evidence=told)
+        evidence = f"{state.evidence}, and has logged nothing for {silent:.0f} s"
+        return replace(state, alive=False if silent > SILENT_SECONDS else None, evidence=evidence)
     if state.alive or not state.by_heartbeat:
         return state
     return _watched(client, parent, state)

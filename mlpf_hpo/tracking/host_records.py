@@ -1,4 +1,4 @@
-"""The machines of a run: one record a machine, kept with the parent run, one click away from every trial."""
+"""Records of the machines of a run: one JSON file a machine, an artifact of the parent run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MLflow's storage refuses: a full disk, or a read-only database, told as such."""
+"""Errors of MLflow's storage as `StorageError`: a full disk, a read-only or damaged database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SQLITE = "sqlite:///"
 MEANINGFUL = "%?"
 """Characters that do not stand for themselves in the address of a database."""
 
-TOLD = {
+MESSAGES = {
     "database or disk is full": "the disk is full; make room and run it again",
     "attempt to write a readonly database": "it cannot be written to; give this user the right to, or track "
     "elsewhere with MLFLOW_TRACKING_URI",
@@ -33,7 +33,7 @@ TOLD = {
     f"anew with: {EVERYTHING_AGAIN}",
     "file is not a database": "it is not a SQLite database; move it away",
 }
-"""What SQLite says, and what a user is told."""
+"""Text of SQLite's error -> message for the user."""
 
 
 def database_uri(file: Path) -> str:
@@ -58,10 +58,10 @@ def storage_refusals(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError) as error:
-        told = next((told for said, told in TOLD.items() if said in str(error)), None)
-        if told is None:
+        message = next((message for text, message in MESSAGES.items() if text in str(error)), None)
+        if message is None:
             raise
-        raise StorageError(f"{database_file(public_uri(uri))}: {told}") from None
+        raise StorageError(f"{database_file(public_uri(uri))}: {message}") from None
     except OSError as error:
         if error.errno not in REFUSALS:
             raise
@@ -69,7 +69,7 @@ def storage_refusals(uri: str) -> Iterator[None]:
 
 
 class StoreClient(MlflowClient):
-    """MLflow's client, whose methods raise `StorageError` for what the storage refuses."""
+    """MLflow's client, with methods that raise `StorageError` if the storage refuses a request."""
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)

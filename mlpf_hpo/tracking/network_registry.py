@@ -1,4 +1,4 @@
-"""The Model Registry's second model, `mlpf`: trained networks.
+"""Trained networks in the Model Registry, as versions of the registered model `mlpf`.
 
 A version holds a checkpoint of ours as it is. Reading one builds nothing but tensors and plain values: it
 runs nothing that the file brings.
@@ -23,11 +23,11 @@ from mlpf_hpo.tracking.versions import (
     CHECKSUM,
     ModelVersion,
     check_model,
+    describe_version,
     download,
     get_version_by_alias,
     get_version_by_number,
     get_version_by_tag,
-    told,
 )
 
 REGISTER = make_again("register", Path("studies/reference_training"))
@@ -105,7 +105,7 @@ def find_network(client: MlflowClient, reference: str) -> ModelVersion:
 
 
 def network_file(version: ModelVersion, uri: str | None = None) -> Path:
-    """Return the checkpoint of a version, whose content is what was registered.
+    """Return the checkpoint of a version; its content is checked against the checksum on record.
 
     Raises
     ------
@@ -116,7 +116,9 @@ def network_file(version: ModelVersion, uri: str | None = None) -> Path:
     """
     files = sorted(download(version, AGAIN, uri).glob("*.ckpt"))
     if len(files) != 1:
-        raise TrackingError(f"{told(version)}: holds {len(files)} checkpoints instead of one; {AGAIN}")
+        raise TrackingError(
+            f"{describe_version(version)}: holds {len(files)} checkpoints instead of one; {AGAIN}"
+        )
     check_model(files[0], version.tags.get(CHECKSUM), AGAIN)
     return files[0]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from mlflow.entities import Run
 
-from mlpf_hpo.tracking.epochs import last_epoch
+from mlpf_hpo.tracking.epoch_metrics import last_epoch
 
 ENDED = ("finished", "stopped", "diverged")
 """Statuses of trials that need no more training."""

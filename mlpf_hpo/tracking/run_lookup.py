@@ -1,4 +1,4 @@
-"""Finding a trial's run by what people have at hand: a run id, a trial key, or the beginning of one."""
+"""Look up a trial's run by a run id, a trial key, or the beginning of one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 
 from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import MissingInputError
-from mlpf_hpo.tracking.duplicates import counted_once
+from mlpf_hpo.tracking.duplicate_runs import counted_once
 from mlpf_hpo.tracking.mlflow_errors import with_read_errors
 from mlpf_hpo.tracking.records import TrialRun
 from mlpf_hpo.tracking.store_writes import experiment_name
@@ -19,7 +19,7 @@ KINDS = ("campaign", "search", "reference")
 """Experiments that hold trials."""
 
 SHORTEST = 4
-"""Characters of a trial key that tell enough."""
+"""Fewest characters of a trial key that are accepted."""
 
 
 @with_read_errors
