@@ -1,4 +1,4 @@
-"""Python's cyclic garbage collector, out of the way where much is made and nothing is thrown away."""
+"""Pause of Python's cyclic garbage collector, where many objects are made and none is freed."""
 
 from __future__ import annotations
 

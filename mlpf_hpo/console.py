@@ -1,4 +1,4 @@
-"""What the command line and the stages share: progress bars, summaries, errors without tracebacks."""
+"""Console output of commands and stages: progress bars, tables, errors without tracebacks."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 INTERRUPTED, BROKEN_PIPE = 130, 141
-"""Exit statuses, as shells tell an end by SIGINT and by SIGPIPE."""
+"""Exit statuses, as shells report an end by SIGINT and by SIGPIPE."""
 
 
 TRACKING = ("mlflow", "requests", "sqlalchemy", "urllib3")
-"""Packages whose errors say that MLflow does not answer, or refuses: a user's to solve."""
+"""Packages whose errors mean that MLflow does not answer or refuses a request; a user can solve them."""
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -68,9 +68,9 @@ class ProgressBar:
         self._task = task
 
     def __call__(self, done: float, total: float, note: str = "") -> None:
-        """Show how much of `total` is done; a note says it in words, with the best loss so far."""
-        told = note or f"{done:.0f} of {total:.0f} done"
-        self._progress.update(self._task, completed=done, total=total, note=told)
+        """Show how much of `total` is done, and a note, such as the best loss so far."""
+        text = note or f"{done:.0f} of {total:.0f} done"
+        self._progress.update(self._task, completed=done, total=total, note=text)
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def run(main: Callable[[], int | None]) -> None:
 
 
 def _status_of(main: Callable[[], int | None]) -> int:
-    """Run a stage or a command; tell how it ended, and return its exit status."""
+    """Run a stage or a command; print its error, if any, and return its exit status."""
     from mlpf_hpo.errors import InterruptedStageError
 
     interrupted = False
@@ -131,13 +131,13 @@ def _status_of(main: Callable[[], int | None]) -> int:
     except SystemExit:
         raise
     except KeyboardInterrupt:
-        return _tell_interrupted()
+        return _print_interrupted()
     except BaseException as error:
-        told_by_the_stage = isinstance(error, InterruptedStageError)
-        return _tell_interrupted() if interrupted and not told_by_the_stage else _tell(error)
+        by_the_stage = isinstance(error, InterruptedStageError)
+        return _print_interrupted() if interrupted and not by_the_stage else _print_error(error)
 
 
-def _tell_interrupted() -> int:
+def _print_interrupted() -> int:
     """Print that a stage was interrupted and return the exit status.
 
     Imports nothing: a compiled module whose import was interrupted refuses to be imported again.
@@ -149,8 +149,8 @@ def _tell_interrupted() -> int:
     return INTERRUPTED
 
 
-def _tell(error: BaseException) -> int:
-    """Print an error and return its exit status; with its traceback if it is nobody's but ours to solve."""
+def _print_error(error: BaseException) -> int:
+    """Print an error and return its exit status; with its traceback if it is a defect of this package."""
     from mlpf_hpo.errors import MlpfHpoError
     from mlpf_hpo.files import REFUSALS
 
@@ -161,13 +161,13 @@ def _tell(error: BaseException) -> int:
         case BrokenPipeError():
             return BROKEN_PIPE
         case OSError() if error.errno in REFUSALS:
-            told = f"error: {error.filename or 'the system'}: {error.strerror}"
-            err.print(told, style="bold red", markup=False)
+            message = f"error: {error.filename or 'the system'}: {error.strerror}"
+            err.print(message, style="bold red", markup=False)
             return 1
         case Exception() if type(error).__module__.partition(".")[0] in TRACKING:
             from mlpf_hpo.tracking.client import as_ours
 
-            return _tell(as_ours(error))
+            return _print_error(as_ours(error))
         case _:
             traceback.print_exception(error)
             return 1

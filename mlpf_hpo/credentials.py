@@ -1,8 +1,8 @@
-"""Logins stay in the process: what may be shown of an address, and what is blotted out of any text.
+"""Passwords, tokens and user names: removed from addresses and from any text that is printed or kept.
 
-`public_uri` is the only way by which the address of a server or database becomes text. What others write -
-messages of libraries above all - goes through `redacted` before it is kept or shown, and whatever a command
-prints through `redacting` once more.
+`public_uri` is the only way by which the address of a server or database becomes text. Text of other origin,
+such as messages of libraries, goes through `redacted` before it is kept or printed, and everything that a
+command prints goes through `redacting`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HARMLESS = frozenset(
         *("sslmode", "ssl_mode", "ssl", "target_session_attrs", "connect_timeout", "timeout"),
     }
 )
-"""Parameters of a database's address that may be shown; any other may hold a secret."""
+"""Parameters of a database's address that are no secrets; any other may hold one."""
 
 SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|TOKEN|SECRET|API_KEY|ACCESS_KEY)$", re.IGNORECASE)
 ADDRESS_VARIABLE = re.compile(r"MLFLOW_\w*UR[IL]$")
@@ -58,7 +58,7 @@ _users: set[str] = set()
 
 
 def public_uri(uri: str) -> str:
-    """Return an address that may be shown: without user and password, also where it is malformed.
+    """Return an address without user and password, also where it is malformed.
 
     Examples
     --------
@@ -76,8 +76,8 @@ def public_uri(uri: str) -> str:
         return uri
     rest = rest[len(_user_info(rest)) :]
     place, _, query = rest.partition("#")[0].partition("?")
-    shown = [(key, value) for key, value in parse_qsl(query) if key.lower() in HARMLESS]
-    return f"{scheme}://{place}" + (f"?{urlencode(shown, safe='/')}" if shown else "")
+    harmless = [(key, value) for key, value in parse_qsl(query) if key.lower() in HARMLESS]
+    return f"{scheme}://{place}" + (f"?{urlencode(harmless, safe='/')}" if harmless else "")
 
 
 def login_of(uri: str) -> tuple[str, str]:
@@ -96,7 +96,7 @@ def login_of(uri: str) -> tuple[str, str]:
 
 
 def remember(uri: str) -> None:
-    """Keep in mind what is secret of an address, so that `redacted` knows it wherever it turns up."""
+    """Record the secrets of an address, so that `redacted` removes them from any text."""
     passwords, users = _secrets_of(uri)
     _passwords.update(passwords)
     _users.update(users)
@@ -118,9 +118,9 @@ def redacted(text: str, users: bool = True) -> str:
     >>> redacted("cannot reach http://me:hidden@host:5000/api, token=abc")
     'cannot reach http://host:5000/api, token=***'
     """
-    secrets, told, named = _expressions(*_known())
+    secrets, labelled, named = _expressions(*_known())
     text = _ASSIGNED.sub(rf"\1{BLOT}", _USER_INFO.sub("", secrets.sub(BLOT, text)))
-    text = told.sub(rf"\1{BLOT}", text)
+    text = labelled.sub(rf"\1{BLOT}", text)
     return named.sub(BLOT, text) if users else text
 
 
@@ -208,15 +208,15 @@ def _secrets_of(uri: str) -> tuple[set[str], set[str]]:
 def _expressions(
     passwords: frozenset[str], users: frozenset[str]
 ) -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
-    """Return what finds secrets, users where they are said to be such, and users anywhere."""
+    """Return expressions for secrets, for users after a label such as "user=", and for users anywhere."""
     logins = {_base64(f"{user}:{password}") for user in users for password in passwords}
     hidden = {form for password in passwords if len(password) >= SHORTEST for form in _forms(password)}
     names = {form for user in users for form in (user, quote(user, safe=""))}
     named = _any_of(name for name in names if len(name) >= SHORTEST)
-    told = rf"(\b(?:user|username|role|login|uid)\W{{1,3}}){_any_of(filter(None, names))}"
+    labelled = rf"(\b(?:user|username|role|login|uid)\W{{1,3}}){_any_of(filter(None, names))}"
     return (
         re.compile(_any_of(hidden | logins)),
-        re.compile(told, re.IGNORECASE),
+        re.compile(labelled, re.IGNORECASE),
         re.compile(named),
     )
 

@@ -42,7 +42,7 @@ def modules_of(group: str, packages: Collection[str]) -> list[ModuleType]:
     found = []
     for point in _entry_points(group).values():
         if point.module.partition(".")[0] in packages:
-            with suppress(Exception):  # whoever uses the name is told why it cannot be loaded
+            with suppress(Exception):  # an error is raised where the name is used
                 found.append(import_module(point.module))
     return found
 
@@ -50,8 +50,8 @@ def modules_of(group: str, packages: Collection[str]) -> list[ModuleType]:
 class Registry(Mapping[str, T], Generic[T]):
     """Names of one kind of extension: built-in ones, then those of installed packages.
 
-    An entry point is loaded only when its name is looked up, so that a broken package disturbs nobody who
-    does not use it.
+    An entry point is loaded only when its name is looked up, so that a broken package affects only
+    the use of its own name.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: for messages about a file that is not what a command expects."""
+"""Kind of a file by its first bytes, for messages about a file that is not what a command expects."""
 
 from __future__ import annotations
 

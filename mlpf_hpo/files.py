@@ -34,11 +34,11 @@ REFUSALS = frozenset(
         *(errno.EMFILE, errno.ENFILE),
     }
 )
-"""Errors by which a system says that it can't keep files: a user's to solve."""
+"""Errors of a file system that cannot keep files; a user can solve them."""
 
 
 def storage_error(error: OSError, path: Path | str | None = None) -> StorageError:
-    """Return what a user is told when the file system refuses; by default of the file that it names."""
+    """Return the error for a file that cannot be written; by default the file that `error` names."""
     where = path or error.filename or "a file"
     return StorageError(f"{where}: cannot be written: {error.strerror or error}")
 
@@ -138,7 +138,7 @@ def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_sealed(content: Any) -> bool:
-    """Tell whether JSON content is what was sealed."""
+    """Return whether JSON content is what was sealed."""
     try:
         return isinstance(content, dict) and content[SEAL] == _content_digest(content)
     except (KeyError, ValueError):  # no digest; or a number that grew to infinity

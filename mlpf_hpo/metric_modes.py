@@ -1,7 +1,7 @@
 """Whether small or large values of a metric are good: one table for every metric that this package logs.
 
-Beside it stands a short table of words by which metrics of other people's trainings are known. A metric that
-neither table knows has no direction: it is asked for, never guessed.
+A second, short table has words in the names of metrics of other trainings. A metric in neither table has no
+direction: the user gives it, it is never guessed.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ acc accuracy auc auroc auprc f1 precision recall specificity sensitivity r2 iou 
 mrr psnr ssim reward
 """
 SMALL, LARGE = frozenset(_SMALL.split()), frozenset(_LARGE.split())
-"""Words of metrics of other people's trainings whose small, or large, values are good."""
+"""Words in names of metrics whose small, or large, values are good."""
 
 REVERSING = frozenset({"neg", "negative", "negated", "minus", "inverse", "inv"})
 """Words that turn what follows into its opposite: the direction of such a name is asked for."""
@@ -80,7 +80,7 @@ def logged_direction(metric: str) -> Direction | None:
 
 
 def known_mode(metric: str) -> Mode | None:
-    """Return the mode of a metric by its name, None where the name does not tell.
+    """Return the mode of a metric by its name, None where the name does not determine it.
 
     Examples
     --------
@@ -108,15 +108,15 @@ def resolve_mode(metric: str, mode: str | None, recorded: Mode | None = None, op
     mode : str or None
         What was asked for, by `option`; None where nothing was.
     recorded : {"min", "max"}, optional
-        What the data say that the metric is of.
+        The mode on record with the data.
     option : str
         How the mode is given, for messages.
 
     Raises
     ------
     ConfigurationError
-        If the mode is neither "min" nor "max", contradicts what the data say or the direction of a metric
-        that this package logs, or was not given although the name does not tell it.
+        If the mode is neither "min" nor "max", contradicts the recorded mode or the direction of a metric
+        that this package logs, or was not given although the name does not determine it.
     """
     direction = recorded or logged_direction(metric)
     if mode not in (None, "min", "max"):
@@ -133,7 +133,7 @@ def resolve_mode(metric: str, mode: str | None, recorded: Mode | None = None, op
     reason = (
         "its best value is neither the smallest nor the largest"
         if direction == "none"
-        else "its name does not tell whether small or large values are good"
+        else "its name does not say whether small or large values are good"
     )
     raise ConfigurationError(f"{metric}: {reason}; say which with {option} min or {option} max")
 

@@ -1,4 +1,4 @@
-"""Processes that are started run the package that started them, and not one that is installed elsewhere."""
+"""PYTHONPATH of child processes: they import the copy of this package that started them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATH_VARIABLE = "PYTHONPATH"
 NAME = Path(__file__).parent.name
 
 INSTALLED = Path(sysconfig.get_path("purelib")).resolve()
-"""Where every Python looks anyway; on a PYTHONPATH it would come before the standard library."""
+"""Searched by every Python anyway; on a PYTHONPATH it would come before the standard library."""
 
 
 def package_root() -> Path:

@@ -1,4 +1,4 @@
-"""Drawing: colours, a canvas, and what a figure is as PNG; for the report and for figures kept with runs."""
+"""Plotting with Matplotlib: colours, axes, boxes of rates, PNG; for the report and MLflow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INK = "#010203"
 """Stands for the page's text colour, which a figure takes on when it is put into the page."""
 
 BLUE, ORANGE, GREEN, RED, GREY = "#3b82c4", "#e08214", "#2a9d6f", "#d1495b", "#8a8f98"
-"""Legible on white and on near-black; told apart with the common kinds of colour blindness."""
+"""Legible on white and on near-black; distinguishable with the common kinds of colour blindness."""
 
 SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "mlpf_hpo",

@@ -1,4 +1,4 @@
-"""The folder of the project, and that of its state: what outlives a stage without being its result."""
+"""The project folder, and its state folder: checkpoints, journals and caches that outlive a stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that messages name as the way out, built in one place; tests execute them.
+"""Commands that error messages suggest, such as `dvc repro STAGE`, built in one place; tests execute them.
 
 `dvc repro STAGE` makes what is missing. What is there and wrong is made again by forcing that stage alone:
 without `--single-item`, all stages before it would run again too, trainings included.
@@ -11,7 +11,7 @@ from pathlib import Path
 STUDIES, PIPELINE = "studies", "dvc.yaml"
 
 EVERYTHING_AGAIN = "dvc repro -f"
-"""Trains again, and puts all on record again, where the record is lost."""
+"""Runs every stage again, trainings included, where MLflow has lost its records."""
 
 
 def make(stage: str, path: Path | None = None) -> str:

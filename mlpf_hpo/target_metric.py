@@ -1,4 +1,4 @@
-"""The metric that is learnt and searched, together with its direction."""
+"""The target metric that is predicted and optimised, with its direction."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class TargetMetric:
         Raises
         ------
         ConfigurationError
-            If it is not among them; `where` says whose they are.
+            If it is not among them; `where` names their source.
         """
         if self.metric not in reported:
             known = sorted(reported)
@@ -106,4 +106,4 @@ class TargetMetric:
 
 
 VALIDATION_LOSS = TargetMetric("val/loss", "min")
-"""What trials of MLPF are compared by, unless params.yaml names something else."""
+"""The metric by which trials of MLPF are compared, unless params.yaml names another."""

@@ -1,4 +1,4 @@
-"""Stage `champion`: which version the alias points at now; asked every time, for DVC sees no registry."""
+"""Stage `champion`: the version that the alias points at; runs every time, as DVC cannot track it."""
 
 from pathlib import Path
 

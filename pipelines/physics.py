@@ -1,4 +1,4 @@
-"""Stage `physics`: the search's best trial judged on the validation events, beside the rule-based flow."""
+"""Stage `physics`: reconstruction of the search's best trial, compared with the rule-based particle flow."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ OUT = Path("results/physics")
 
 
 def main() -> None:
-    """Write results/physics; of another task than MLPF, that there is nothing to judge."""
+    """Write results/physics; for a task other than MLPF, a note that nothing is reconstructed."""
     from mlpf_hpo.config import MLPF, load_params
 
     task = load_params().task

@@ -30,7 +30,7 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "status", "message"),
     [
         (["train", "--out", "x"], 1, "params.yaml: no such parameter file"),
         (["events", "info", "none"], 1, "the stage `events` makes it"),
@@ -48,16 +48,16 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         (["benchmark", "--events", "1"], 66, "the stage `events` makes it"),
     ],
 )
-def test_errors_are_for_people(tmp_path: Path, arguments: list[str], status: int, told: str) -> None:
+def test_errors_are_for_people(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
     result = run(*arguments, folder=tmp_path)
     assert result.returncode == status, result.stderr
-    assert told in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert not list(tmp_path.iterdir()), "nothing is half-written"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "told"),
+    ("arguments", "status", "message"),
     [
         (
             ["benchmark", "--store", "events/train", "-e", "64", "-t", "2"],
@@ -94,19 +94,19 @@ def test_errors_are_for_people(tmp_path: Path, arguments: list[str], status: int
     ],
 )
 def test_what_is_wrong_with_an_option_names_the_option(
-    tmp_path: Path, arguments: list[str], status: int, told: str
+    tmp_path: Path, arguments: list[str], status: int, message: str
 ) -> None:
     write_events(tmp_path / "events")
     rows = "\n".join(f"{1 / (3 + i * i % 17)},{i + 4},{i + 3},{i + 2},{i + 1}" for i in range(12))
     (tmp_path / "curves.csv").write_text(f"lr,loss_0,loss_1,loss_2,loss_3\n{rows}\n")
     result = run(*arguments, folder=tmp_path)
     assert result.returncode == status, result.stderr
-    assert told in result.stderr
+    assert message in result.stderr
     for key in ("benchmark.", "events.pileup", "events.minimum", "predictors.candidates"):
         assert key not in result.stderr
 
 
-def test_the_version_is_told(tmp_path: Path) -> None:
+def test_the_version_is_printed(tmp_path: Path) -> None:
     result = run("--version", folder=tmp_path)
     assert (result.returncode, result.stdout) == (0, f"mlpf-hpo {metadata.version('mlpf_hpo')}\n")
 

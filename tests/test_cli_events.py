@@ -25,14 +25,14 @@ def folder(tmp_path: Path) -> Path:
 def test_a_store_is_told_drawn_and_verified(folder: Path) -> None:
     info = run("events", "info", "store", folder=folder)
     assert info.returncode == 0, info.stderr
-    for told in (
+    for text in (
         "3 ttbar events at PU 0",
         "12.0 ± 0.0 an event",
         "without a target",
         "made: up",
         "0, ... (9)",
     ):
-        assert told in info.stdout
+        assert text in info.stdout
     show = run("events", "show", "store", "--event", "-1", "--out", "event.png", folder=folder)
     assert show.returncode == 0, show.stderr
     assert "event 2 of store" in show.stdout

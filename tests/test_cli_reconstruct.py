@@ -45,10 +45,10 @@ def test_the_table_holds_what_the_network_says(folder: Path) -> None:
     lines = []
     for data, number in zip(EventDataset(store), (7, 8, 9), strict=True):  # one by one, not in batches
         with torch.no_grad():
-            said = trained.network.eval()(data.x, torch.tensor([0, len(data.x)]))
-        for element, pid in enumerate(said.logits.argmax(dim=1).tolist()):
+            output = trained.network.eval()(data.x, torch.tensor([0, len(data.x)]))
+        for element, pid in enumerate(output.logits.argmax(dim=1).tolist()):
             if pid:
-                momentum = [float(part[element]) for part in (said.pt, said.eta, said.energy)]
+                momentum = [float(part[element]) for part in (output.pt, output.eta, output.energy)]
                 lines.append([number, element, CLASSES[pid], *momentum])
     assert len(lines) == len(table) > 0
     named = ["event", "element", "class", "pt", "eta", "energy"]
@@ -71,7 +71,7 @@ def test_charges_are_whole_and_none_is_no_particle(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["none", "--model", "one", "--out", "p.parquet"], "none: no event store"),
         (["events/train", "--out", "p.parquet"], "no runs are tracked here yet: run `make repro`"),
@@ -80,7 +80,7 @@ def test_charges_are_whole_and_none_is_no_particle(folder: Path) -> None:
     ],
 )
 def test_bad_input_is_told_and_nothing_is_written(
-    folder: Path, monkeypatch, capfd, arguments: list[str], told: str
+    folder: Path, monkeypatch, capfd, arguments: list[str], message: str
 ) -> None:
     before = sorted(folder.rglob("*"))
     monkeypatch.chdir(folder)
@@ -88,9 +88,9 @@ def test_bad_input_is_told_and_nothing_is_written(
     monkeypatch.setattr(sys, "argv", ["mlpf-hpo", "reconstruct", *arguments])
     with pytest.raises(SystemExit) as end:
         main()
-    said = capfd.readouterr().err
-    assert (end.value.code, told in said) == (1, True), said
-    assert "Traceback" not in said
+    output = capfd.readouterr().err
+    assert (end.value.code, message in output) == (1, True), output
+    assert "Traceback" not in output
     assert sorted(folder.rglob("*")) == before
 
 

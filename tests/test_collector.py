@@ -70,9 +70,9 @@ def test_who_asks_for_a_champion_waits_for_no_search_for_garbage() -> None:
     code = """
 import gc
 found = []
-gc.callbacks.append(lambda phase, told: found.append(told["generation"]))
+gc.callbacks.append(lambda phase, info: found.append(info["generation"]))
 from mlpf_hpo.registry.load import load_registered
 print(found.count(2), gc.isenabled())
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert told.stdout == "0 True\n", told.stderr
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "0 True\n", done.stderr

@@ -116,9 +116,9 @@ HUGE = [
 ]
 
 
-@pytest.mark.parametrize(("section", "key", "value", "told"), HUGE)
-def test_values_that_would_fill_the_memory_or_never_end_are_refused(section, key, value, told) -> None:
-    with pytest.raises(ConfigurationError, match=rf"(?s){section}\.{key}.*: .*{told}"):
+@pytest.mark.parametrize(("section", "key", "value", "message"), HUGE)
+def test_values_that_would_fill_the_memory_or_never_end_are_refused(section, key, value, message) -> None:
+    with pytest.raises(ConfigurationError, match=rf"(?s){section}\.{key}.*: .*{message}"):
         parse_params({section: {key: value}})
 
 

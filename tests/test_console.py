@@ -1,4 +1,4 @@
-"""How a command ends: errors told in a sentence, interruptions quietly, whatever a library makes of them."""
+"""How a command ends: errors in one sentence, interruptions without a traceback, whatever a library raises."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_a_full_disk_is_told_in_one_line() -> None:
     assert (status, said) == (1, "error: data/x: No space left on device\n")
 
 
-def test_what_runs_in_the_background_stays_deaf_to_ctrl_c() -> None:
+def test_ctrl_c_stays_ignored_in_the_background() -> None:
     """A shell lets it ignore SIGINT, and so it must stay."""
     body = "send(signal.SIGINT)\nconsole.out.print('went on')"
     script = "signal.signal(signal.SIGINT, signal.SIG_IGN)\n\nconsole.run(main)"

@@ -30,7 +30,7 @@ def test_the_picture_shows_the_floors_in_their_order() -> None:
     assert drawn[:ground] == exact[:ground]
 
 
-def test_every_kind_of_extension_is_told() -> None:
+def test_every_kind_of_extension_is_documented() -> None:
     for group in GROUPS:
         assert f"`{group}`" in TEXT
 

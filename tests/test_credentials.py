@@ -138,7 +138,7 @@ def test_whatever_a_command_prints_holds_no_password(tmp_path: Path) -> None:
     )
     assert ended.returncode == 1
     assert ended.stdout == "out ***\nconsole ***\n"
-    for told in ("log ***", "warning ***", "RuntimeError: defect *** http://host/x"):
-        assert told in ended.stderr
+    for text in ("log ***", "warning ***", "RuntimeError: defect *** http://host/x"):
+        assert text in ended.stderr
     assert "pa55-word" not in ended.stderr.replace('"pa55-word"', "")
     assert "other-word" not in ended.stderr

@@ -1,4 +1,4 @@
-"""What the documentation tells people to type is taken, as DVC writes it into params.yaml."""
+"""Commands and settings in the documentation are valid, as DVC writes them into params.yaml."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_names_and_numbers_as_dvc_writes_them(setting, expected, tmp_path) -> No
 
 
 @pytest.mark.parametrize(
-    ("setting", "told"),
+    ("setting", "message"),
     [
         ("training.precision=64", "training.precision: input should be '32', 'bf16-mixed' or '16-mixed'"),
         ("training.precision=32.5", "training.precision"),
@@ -159,8 +159,8 @@ def test_names_and_numbers_as_dvc_writes_them(setting, expected, tmp_path) -> No
         ("search.champion=1.5", "search.champion"),
     ],
 )
-def test_what_is_no_name_is_told_with_its_key(setting, told, tmp_path) -> None:
-    with pytest.raises(ConfigurationError, match=re.escape(told)):
+def test_a_value_that_is_no_name_is_refused_with_its_key(setting, message, tmp_path) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
         set_as_dvc_does(tmp_path, setting)
 
 

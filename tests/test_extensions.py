@@ -71,9 +71,9 @@ def table(tmp_path: Path) -> Path:
 def curves(table: Path, site: Path) -> Path:
     out = table.with_name("curves.parquet")
     words = ("curves", "import", table, "--format", "json_lines", "--name", "theirs", "--out", out)
-    told = done(*words, folder=table.parent, site=site)
-    assert "40 curves of 8 epochs, 40 distinct configurations" in told
-    assert "hyperparameters: lr, optimizer" in told
+    output = done(*words, folder=table.parent, site=site)
+    assert "40 curves of 8 epochs, 40 distinct configurations" in output
+    assert "hyperparameters: lr, optimizer" in output
     return out
 
 
@@ -87,10 +87,10 @@ def params_with(folder: Path, **sections: object) -> None:
 
 def test_a_reader_a_regressor_and_its_model_file(curves: Path, site: Path, tmp_path: Path) -> None:
     words = ("--curves", curves, "--train", 20, "--splits", 3)
-    told = done(
+    output = done(
         "predictors", "evaluate", *words, "--predictors", "nearest_curves", folder=tmp_path, site=site
     )
-    assert re.search(r"nearest_curves +[0-9.-]+", told)
+    assert re.search(r"nearest_curves +[0-9.-]+", output)
     model = tmp_path / "model.skops"
     done(
         *("predictors", "fit", "--curves", curves, "--predictor", "nearest_curves", "--out", model),
@@ -116,10 +116,10 @@ def test_a_package_declares_only_its_own_types(curves: Path, site: Path, tmp_pat
                 assert all(word in content for word in (*scaler, b'"mlpf_extension.regressor"'))
                 content = content.replace(scaler[0], b'"eval"').replace(scaler[1], b'"builtins"')
             new.writestr(name, content)
-    told = run("predictors", "predict", "--model", forged, "--curves", curves, folder=tmp_path, site=site)
-    assert told.returncode == 1
-    assert "not trusted, refused" in told.stderr
-    assert "builtins.eval" in told.stderr
+    ended = run("predictors", "predict", "--model", forged, "--curves", curves, folder=tmp_path, site=site)
+    assert ended.returncode == 1
+    assert "not trusted, refused" in ended.stderr
+    assert "builtins.eval" in ended.stderr
 
 
 def test_names_in_params_are_checked_against_what_is_installed(site: Path, tmp_path: Path) -> None:
@@ -144,20 +144,20 @@ print([name for name in sys.modules if name.startswith("mlpf_extension")])
 def test_a_sampler(curves: Path, site: Path, tmp_path: Path) -> None:
     params_with(tmp_path, predictors={"qsvr": {"sampler": "flip_descent", "reads": 5, "n_bits": 2}})
     words = ("--curves", curves, "--train", 12, "--splits", 2, "--predictors", "qsvr")
-    told = done("predictors", "evaluate", *words, folder=tmp_path, site=site)
-    assert re.search(r"qsvr +[0-9.-]+", told)
+    output = done("predictors", "evaluate", *words, folder=tmp_path, site=site)
+    assert re.search(r"qsvr +[0-9.-]+", output)
 
 
 def test_a_source_of_events_and_a_workload(site: Path, tmp_path: Path) -> None:
     words = ("--process", "photon_pairs", "--events", 60, "--out", "events", "--workers", 2)
-    told = done("events", "generate", *words, folder=tmp_path, site=site)
-    assert "60 photon_pairs events at PU 0" in told
+    output = done("events", "generate", *words, folder=tmp_path, site=site)
+    assert "60 photon_pairs events at PU 0" in output
     assert "photon_pairs: " in run("events", "info", "events", folder=tmp_path).stdout
     params_with(tmp_path, benchmark={"minimum_overlap": 0.0})  # it is done before another has begun
     words = ("--workload", "matrix-steps", "--store", "events", "-w", "results", "-c", 2, "-t", 1, "-e", 30)
-    told = done("benchmark", *words, folder=tmp_path, site=site)
+    output = done("benchmark", *words, folder=tmp_path, site=site)
     report = json.loads((tmp_path / "results" / "mlpf_summary.json").read_text())
-    assert "benchmark: matrix-steps" in told
+    assert "benchmark: matrix-steps" in output
     assert report["report"]["wl-scores"]["matrix-steps"] > 0
     assert report["configuration"] == {"steps": 200, "rate": 1e-6}
     assert report["measurements"]["losses_agree"] is True
@@ -187,7 +187,7 @@ def test_a_package_that_cannot_be_loaded_disturbs_only_who_uses_it(tmp_path: Pat
     (about / "entry_points.txt").write_text("[mlpf_hpo.regressors]\nbroken = broken_package:build\n")
     words = ("predictors", "evaluate", "--curves", curves, "--train", 20, "--splits", 2, "--predictors")
     assert run(*words, "ridge", folder=tmp_path, site=tmp_path).returncode == 0
-    told = run(*words, "broken", folder=tmp_path, site=tmp_path)
-    assert told.returncode == 1
-    assert "regressor 'broken': the entry point broken_package:build of broken cannot be" in told.stderr
-    assert "Traceback" not in told.stderr
+    ended = run(*words, "broken", folder=tmp_path, site=tmp_path)
+    assert ended.returncode == 1
+    assert "regressor 'broken': the entry point broken_package:build of broken cannot be" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,4 +1,4 @@
-"""Files told by what they are: real ones, as their own libraries write them."""
+"""Kinds of files, recognised in real ones that their own libraries wrote."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_no_parquet_is_told_by_what_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["events", "import-zenodo", "x.root", "--out", "s"], "x.root: a ROOT file, not a pickle"),
         (["events", "import-zenodo", "x.root", "--process", "tbar", "--out", "s"], "did you mean ttbar?"),
@@ -121,12 +121,12 @@ def test_no_parquet_is_told_by_what_it_is(tmp_path: Path) -> None:
         (["train", "--events", "foreign", "--out", "r"], "mlpf-hpo events import-zenodo foreign/tev14"),
     ],
 )
-def test_commands_tell_it_in_one_line(tmp_path: Path, arguments: list[str], told: str) -> None:
+def test_commands_name_it_in_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
     FILES["ROOT"][0](tmp_path / "x.root")
     (tmp_path / "foreign").mkdir()
     FILES["bz2"][0](tmp_path / "foreign" / "tev14_pythia8_ttbar_0_0.pkl.bz2")
     (tmp_path / "params.yaml").write_text("seed: 1\n")
     end = run(*arguments, folder=tmp_path)
     assert (end.returncode, end.stdout) == (1, "")
-    assert told in end.stderr
+    assert message in end.stderr
     assert end.stderr.count("\n") == 1

@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PYTHON = """#!/bin/sh
 [ "$1" = --version ] && echo Python {version}.1 && exit
-told="import sys; sys.version_info = tuple(map(int, '{version}.1'.split('.')))"
-[ "$1" = -c ] && exec python3 -c "$told; $2"
+fake="import sys; sys.version_info = tuple(map(int, '{version}.1'.split('.')))"
+[ "$1" = -c ] && exec python3 -c "$fake; $2"
 echo "this Python makes no environment" >&2
 exit 1
 """

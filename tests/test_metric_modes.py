@@ -16,7 +16,7 @@ from mlpf_hpo.target_metric import TargetMetric
 
 
 def logged_names() -> list[str]:
-    """Return the names as those who log them make them."""
+    """Return the names as the code that logs them makes them."""
     counts = PhysicsCounts(
         torch.ones(len(CLASSES), len(CLASSES)), torch.ones(len(RESIDUALS), 2), torch.ones(())
     )
@@ -67,14 +67,14 @@ def test_what_a_name_tells(metric: str, mode: str | None) -> None:
 
 def test_a_mode_that_is_not_known_is_asked_for() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"fitness: its name does not tell .* --mode min or --mode max"
+        ConfigurationError, match=r"fitness: its name does not say .* --mode min or --mode max"
     ):
         resolve_mode("fitness", None)
     with pytest.raises(ConfigurationError, match="neither the smallest nor the largest"):
         resolve_mode("val/pt_residual_mean", None)
     assert resolve_mode("fitness", "max") == "max"
     assert resolve_mode("val/pt_residual_mean", "min") == "min"
-    assert resolve_mode("loss", "max") == "max"  # somebody else's: who says so knows
+    assert resolve_mode("loss", "max") == "max"  # not logged by this package: the given mode holds
 
 
 def test_a_mode_that_contradicts_the_record_is_refused_with_both_named() -> None:

@@ -53,18 +53,18 @@ from mlpf_hpo.workload.copies import run_copies
 if __name__ == "__main__":
     Path("work").mkdir()
     os.chdir("work")  # where no package lies: nothing is found by the working folder alone
-    told = {"driver": [where()]}
+    places = {"driver": [where()]}
     with Workers(2) as workers:
-        told["generation"] = list(workers.map(where, [(0,), (1,)]))
-    told["joblib"] = Parallel(n_jobs=2)(delayed(where)(i) for i in range(2))
+        places["generation"] = list(workers.map(where, [(0,), (1,)]))
+    places["joblib"] = Parallel(n_jobs=2)(delayed(where)(i) for i in range(2))
     folder = Path("copy")
     folder.mkdir()
     command = "import mlpf_hpo; print(mlpf_hpo.__file__)"
     run_copies([sys.executable, "-c", command], [folder], [{}], stall_seconds=60)
-    told["benchmark"] = next(folder.glob("*.log")).read_text().splitlines()
+    places["benchmark"] = next(folder.glob("*.log")).read_text().splitlines()
     with ray_session(Path(".state"), ResourceParams()):
-        told["Ray"] = ray.get([ray.remote(where).remote(i) for i in range(2)])
-    Path("told.json").write_text(json.dumps(told))
+        places["Ray"] = ray.get([ray.remote(where).remote(i) for i in range(2)])
+    Path("places.json").write_text(json.dumps(places))
 """
 
 
@@ -132,9 +132,9 @@ def test_every_process_that_is_started_runs_the_package_that_started_it(checkout
     command = [sys.executable, "-m", "pipelines.children"]
     done = subprocess.run(command, cwd=checkout, env=environment(elsewhere), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    told = json.loads((checkout / "work/told.json").read_text())
+    places = json.loads((checkout / "work/places.json").read_text())
     own = str(checkout / "mlpf_hpo/__init__.py")
-    assert told == {
+    assert places == {
         "driver": [own],
         "generation": [own, own],
         "joblib": [own, own],
@@ -148,13 +148,13 @@ def test_the_command_is_that_of_the_checkout_it_is_called_in(checkout: Path, wit
     script = checkout.parent / "mlpf-hpo"
     script.write_text("from mlpf_hpo.cli import main\nmain()\n")
     (checkout / "mlpf_hpo/__init__.py").write_text('__version__ = "of the checkout"\n')
-    told = []
+    outputs = []
     for folder in (checkout / within, checkout.parent):
         command = [sys.executable, str(script), "--version"]
         done = subprocess.run(command, cwd=folder, env=environment(ROOT), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        told.append(done.stdout)
-    assert told == ["mlpf-hpo of the checkout\n", f"mlpf-hpo {__version__}\n"]
+        outputs.append(done.stdout)
+    assert outputs == ["mlpf-hpo of the checkout\n", f"mlpf-hpo {__version__}\n"]
 
 
 def test_a_folder_whose_package_ray_would_take_is_refused(checkout: Path, tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ def test_nothing_else_names_the_folder_of_state() -> None:
 def _strings(file: Path) -> list[str]:
     """Return a file's strings; what stands there only to be read, as docstrings do, is none."""
     tree = ast.parse(file.read_text())
-    told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in told)
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    constants = (
+        node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings
+    )
     return [node.value for node in constants if isinstance(node.value, str)]

@@ -157,6 +157,6 @@ def test_params_and_commands_take_the_seeds_that_all_libraries_take() -> None:
             parse_params({"seed": seed})
     for command in ("predictors evaluate --curves x.csv", "predictors fit --curves x.csv --out y",
                     "events generate --out z"):  # fmt: skip
-        told = CliRunner().invoke(app, [*command.split(), "--seed", str(LARGEST_SEED + 1)])
-        assert told.exit_code == 2
-        assert f"less than or equal to {LARGEST_SEED}" in told.output
+        result = CliRunner().invoke(app, [*command.split(), "--seed", str(LARGEST_SEED + 1)])
+        assert result.exit_code == 2
+        assert f"less than or equal to {LARGEST_SEED}" in result.output

@@ -106,8 +106,8 @@ def test_values_survive_as_texts(value) -> None:
 
 
 def test_old_runs_come_back_as_before() -> None:
-    told = {"lr": "3.5e-04", "bin_size": "8", "dropout": "0.0", "whole": "1.0", "beyond": "inf"}
-    read = {name: from_text(text) for name, text in told.items()}
+    texts = {"lr": "3.5e-04", "bin_size": "8", "dropout": "0.0", "whole": "1.0", "beyond": "inf"}
+    read = {name: from_text(text) for name, text in texts.items()}
     assert read == {"lr": 3.5e-4, "bin_size": 8, "dropout": 0.0, "whole": 1.0, "beyond": math.inf}
     assert [type(value) for value in read.values()] == [float, int, float, float, float]
 
@@ -161,7 +161,7 @@ def test_a_space_is_dumped_as_it_was_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "domain", "told"),
+    ("name", "domain", "message"),
     [
         (
             "lr",
@@ -186,25 +186,25 @@ def test_a_space_is_dumped_as_it_was_written() -> None:
         ("dropuot", 1, "space.dropuot: unknown key (did you mean dropout?)"),
     ],
 )
-def test_mistakes_are_refused_with_the_key(name, domain, told) -> None:
+def test_mistakes_are_refused_with_the_key(name, domain, message) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_params({"space": {name: domain}})
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert len(str(caught.value).splitlines()) == 2
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("seed", "space.seed: a hyperparameter cannot have this name"),
         ("loss_1", "space.loss_1: a hyperparameter cannot have this name"),
         ("a,b", "space.a,b: a hyperparameter's name must be of letters, digits"),
     ],
 )
-def test_names_that_no_hyperparameter_of_any_task_can_have(name, told) -> None:
+def test_names_that_no_hyperparameter_of_any_task_can_have(name, message) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_params({"task": "tests.toy_task:ToyRegression", "space": {name: {"low": 0, "high": 1}}})
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_mlpf_takes_other_kinds_of_domains_and_the_rest_of_table_1() -> None:

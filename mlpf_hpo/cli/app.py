@@ -1,4 +1,4 @@
-"""All commands of `mlpf-hpo`, in the order of the circle, and its entry point."""
+"""All commands of `mlpf-hpo`, in the order of the pipeline, and its entry point."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ORDER = (
 
 
 class InOrder(TyperGroup):
-    """Lists commands in the order in which the circle turns; Typer would list groups first."""
+    """Lists commands in the order of their definition; Typer would list groups first."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Return the names of the commands."""
@@ -58,24 +58,24 @@ app = group(
     ),
     cls=InOrder,
 )
-CIRCLE = "The circle"
-LOOKING = "Looking"
+PIPELINE = "The pipeline"
+INSPECTION = "Inspection"
 
-app.add_typer(events.app, name="events", rich_help_panel=CIRCLE)
-app.command(epilog=train.EXAMPLES, rich_help_panel=CIRCLE)(train.train)
-app.add_typer(curves.app, name="curves", rich_help_panel=CIRCLE)
-app.add_typer(predictors.app, name="predictors", rich_help_panel=CIRCLE)
-app.command(epilog=physics.EXAMPLES, rich_help_panel=CIRCLE)(physics.physics)
-app.command(epilog=reconstruct.EXAMPLES, rich_help_panel=CIRCLE)(reconstruct.reconstruct)
-app.command(epilog=benchmark.EXAMPLES, rich_help_panel=CIRCLE)(benchmark.benchmark)
-app.command(epilog=status.EXAMPLES, rich_help_panel=LOOKING)(status.status)
-app.add_typer(runs.app, name="runs", rich_help_panel=LOOKING)
-app.command(epilog=ui.EXAMPLES, rich_help_panel=LOOKING)(ui.ui)
-app.add_typer(tracking.app, name="tracking", rich_help_panel=LOOKING)
+app.add_typer(events.app, name="events", rich_help_panel=PIPELINE)
+app.command(epilog=train.EXAMPLES, rich_help_panel=PIPELINE)(train.train)
+app.add_typer(curves.app, name="curves", rich_help_panel=PIPELINE)
+app.add_typer(predictors.app, name="predictors", rich_help_panel=PIPELINE)
+app.command(epilog=physics.EXAMPLES, rich_help_panel=PIPELINE)(physics.physics)
+app.command(epilog=reconstruct.EXAMPLES, rich_help_panel=PIPELINE)(reconstruct.reconstruct)
+app.command(epilog=benchmark.EXAMPLES, rich_help_panel=PIPELINE)(benchmark.benchmark)
+app.command(epilog=status.EXAMPLES, rich_help_panel=INSPECTION)(status.status)
+app.add_typer(runs.app, name="runs", rich_help_panel=INSPECTION)
+app.command(epilog=ui.EXAMPLES, rich_help_panel=INSPECTION)(ui.ui)
+app.add_typer(tracking.app, name="tracking", rich_help_panel=INSPECTION)
 app.add_typer(tracking.spool, name="spool", hidden=True, deprecated=True)
 
 
-def _tell_version(asked: bool) -> None:
+def _print_version(asked: bool) -> None:
     if asked:
         console.out.print(f"mlpf-hpo {__version__}", highlight=False)
         raise typer.Exit
@@ -84,10 +84,10 @@ def _tell_version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    del version  # told by its callback
+    del version  # printed by its callback
 
 
 USAGE_ERROR, BENCHMARK_USAGE_ERROR = 2, 64

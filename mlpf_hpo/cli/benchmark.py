@@ -67,31 +67,31 @@ def benchmark(
 ) -> None:
     """Measure training throughput: N copies of a fixed configuration, report in HEP-Workloads format.
 
-    What no option says is as in the section `benchmark` of params.yaml: without any, this measures what the
-    stage does.
+    Options that are not given are taken from the section `benchmark` of params.yaml. Without any option, the
+    command measures the same as the stage.
     """
     from mlpf_hpo.config import Params, load_params
     from mlpf_hpo.hardware.host import usable_cpus
     from mlpf_hpo.workload.benchmark import run_benchmark, summary
 
     settings = load_params(params) if params.is_file() else Params()
-    told = settings.benchmark
-    threads = threads or told.threads
-    given = told.copies if copies is None else copies
+    defaults = settings.benchmark
+    threads = threads or defaults.threads
+    given = defaults.copies if copies is None else copies
     with flags_named(FLAGS):
         result = run_benchmark(
             store,
             Path("/results") if in_results else results_dir,
             copies=max(1, usable_cpus() // threads) if given in (0, "auto") else int(given),
             threads=threads,
-            events_per_thread=events_per_thread or told.events_per_thread,
-            epochs=epochs or told.epochs,
-            batch_size=batch_size or told.batch_size,
+            events_per_thread=events_per_thread or defaults.events_per_thread,
+            epochs=epochs or defaults.epochs,
+            batch_size=batch_size or defaults.batch_size,
             network=settings.network,
             workload=workload,
             device=device,
             precision=precision,
-            minimum_overlap=told.minimum_overlap,
+            minimum_overlap=defaults.minimum_overlap,
             debug=debug,
             mop=mop,  # type: ignore[arg-type] # checked by run_benchmark
         )

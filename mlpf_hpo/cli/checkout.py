@@ -1,4 +1,4 @@
-"""In a checkout, `mlpf-hpo` is that checkout's own, wherever the script on the PATH was installed from."""
+"""Run a checkout's own code when `mlpf-hpo` is called in it, wherever the script on the PATH is installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from mlpf_hpo.own_package import PATH_VARIABLE, import_path, package_root
 
 PIPELINE, COMMAND = "dvc.yaml", "mlpf_hpo/cli/__main__.py"
-"""By which a checkout is known."""
+"""Files by which a checkout is recognised."""
 
 
 def enclosing_checkout(folder: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""`mlpf-hpo events`: stores made, inspected, looked at, imported and exported."""
+"""`mlpf-hpo events`: generate, describe, verify, draw, import and export event stores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Store = Annotated[Path, typer.Argument(help="An event store.")]
 
 app = group(
-    "Event stores: made, looked at, checked, imported and exported.",
+    "Generate, describe, verify, draw, import and export event stores.",
     epilog=examples("mlpf-hpo events info data/events/train", "mlpf-hpo events verify data/events/train"),
 )
 app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
@@ -27,25 +27,25 @@ app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
 
 @app.command("info", epilog=examples("mlpf-hpo events info data/events/train"))
 def info(store: Store) -> None:
-    """Say what a store holds: process, pile-up, elements, classes, and how it was made."""
+    """Describe a store: process, pile-up, elements, classes, and how it was made."""
     from mlpf_hpo.events.schema import format_pileup
     from mlpf_hpo.events.store import EventStore
     from mlpf_hpo.events.summary import summarise
 
     opened = EventStore.open(store)
-    manifest, told = opened.manifest, summarise(opened)
+    manifest, content = opened.manifest, summarise(opened)
     console.out.print(
         f"{store}: {len(opened)} {manifest['process']} events at {format_pileup(manifest['pileup'])}, "
-        f"{told.n_bytes / 1e6:.1f} MB, digest {opened.digest}",
+        f"{content.n_bytes / 1e6:.1f} MB, digest {opened.digest}",
         markup=False,
     )
-    low, high = told.elements_range
+    low, high = content.elements_range
     console.out.print(
-        f"elements: {told.elements_mean:.1f} ± {told.elements_width:.1f} an event ({low} to {high})"
+        f"elements: {content.elements_mean:.1f} ± {content.elements_width:.1f} an event ({low} to {high})"
     )
-    shares = ", ".join(f"{name}s {share:.1%}" for name, share in told.kinds.items())
-    console.out.print(f"{shares}; without a target {told.without_target:.1%}")
-    jets = "not known" if told.jets_mean is None else f"{told.jets_mean:.1f} an event"
+    shares = ", ".join(f"{name}s {share:.1%}" for name, share in content.kinds.items())
+    console.out.print(f"{shares}; without a target {content.without_target:.1%}")
+    jets = "not known" if content.jets_mean is None else f"{content.jets_mean:.1f} an event"
     console.out.print(f"generator jets and missing momentum: {jets}")
     console.out.print(
         console.columns(
@@ -57,12 +57,12 @@ def info(store: Store) -> None:
                 "their pt, GeV",
                 "pt over the target's",
             ),
-            [_particles_told(told, name) for name in told.targets],
+            [_particles_row(content, name) for name in content.targets],
         )
     )
     console.out.print("medians, with the range that holds 90 %; candidates are those of the rules")
-    if told.n_looked_at < len(opened):
-        console.out.print(f"shares and particles: of {told.n_looked_at} events spread over the store")
+    if content.n_looked_at < len(opened):
+        console.out.print(f"shares and particles: of {content.n_looked_at} events spread over the store")
     console.out.print("how it was made:")
     for name, value in manifest["settings"].items():
         console.out.print(f"  {name}: {_short(value)}", markup=False)
@@ -166,17 +166,21 @@ def export_zenodo(
     console.out.print(f"{out}: {len(files)} files, {files[0].name} to {files[-1].name}")
 
 
-def _particles_told(told: StoreSummary, name: str) -> tuple[str, ...]:
-    """Return a class of particles as a row."""
-    target, candidate = told.targets[name], told.candidates.get(name)
-    row = (name, f"{target.per_event:.1f}", _range_told(target.pt))
+def _particles_row(content: StoreSummary, name: str) -> tuple[str, ...]:
+    """Return the cells of one class of particles."""
+    target, candidate = content.targets[name], content.candidates.get(name)
+    row = (name, f"{target.per_event:.1f}", _format_range(target.pt))
     if candidate is None:
         return (*row, "none", "-", "-")
-    said = (f"{candidate.per_event:.1f}", _range_told(candidate.pt), _range_told(told.responses[name]))
-    return row + said
+    cells = (
+        f"{candidate.per_event:.1f}",
+        _format_range(candidate.pt),
+        _format_range(content.responses[name]),
+    )
+    return row + cells
 
 
-def _range_told(parts: tuple[float, ...]) -> str:
+def _format_range(parts: tuple[float, ...]) -> str:
     low, median, high = parts
     return "-" if math.isnan(median) else interval(median, low, high, decimals=2)
 

@@ -1,4 +1,4 @@
-"""`mlpf-hpo events generate`: a sample of any process and pile-up, outside of the pipeline."""
+"""`mlpf-hpo events generate`: a sample of any process and pile-up, independently of the pipeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mlpf-hpo physics`: a trained trial judged on events, beside the rule-based particle flow."""
+"""`mlpf-hpo physics`: physics performance of a trained trial, compared with the rule-based particle flow."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ def physics(
     ] = None,
     state: StateFolder = None,
 ) -> None:
-    """Judge a trained trial: efficiencies, fakes, momenta, jets and missing momentum beside the rules'.
+    """Measure the physics performance of a trained trial, and that of the rule-based particle flow.
+
+    Quantities: efficiency, fake rate, momentum resolution, jets and missing momentum.
 
     Prints the headline numbers with 68 % intervals; table and figures go to the trial's MLflow run.
     """

@@ -1,4 +1,4 @@
-"""`mlpf-hpo predictors`: from partly trained models to their final losses."""
+"""`mlpf-hpo predictors`: final values predicted from partial learning curves."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ EXAMPLES = examples(
     "mlpf-hpo predictors register",
     "mlpf-hpo predictors retire curve-predictor-val-loss-16-epochs-72bd9e87/3",
 )
-app = group("From partly trained models to their final losses.", epilog=EXAMPLES)
+app = group("Final values predicted from partial learning curves.", epilog=EXAMPLES)
 
 FEW_SPLITS = 10
-"""A process of its own pays for so many splits."""
+"""Splits from which on a process of its own saves time."""
 
 Curves = Annotated[Path, typer.Option(help="Curves: CSV with a row per trial, or Parquet of ours.")]
 Prefix = Annotated[
@@ -44,7 +44,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of splits, folds, predictors.")] = 42,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Score predictors on a table of curves: fitted on some configurations, judged on others.
+    """Score predictors on a table of curves: fitted on some configurations, scored on others.
 
     Prints means over splits with 95 % intervals, persistence (the last value seen) beside them. A curve that
     ended early is left out; one of several with the same configuration stays on their side of a split.
@@ -67,20 +67,21 @@ def evaluate(
     )
 
     settings, everything = _settings(params), _read(curves, loss_prefix, mode, hyperparameters)
-    told = usable(everything)
-    known = known_epochs_at(_share(known_fraction), told.n_epochs)
+    usable_curves = usable(everything)
+    known = known_epochs_at(_share(known_fraction), usable_curves.n_epochs)
     with console.progress_bar("evaluate") as progress:
         names, jobs = names_of(predictors), max(1, min(usable_cpus(), splits // FEW_SPLITS))
-        found = score_all(told, names, known, train, splits, settings, seed, progress, jobs)
-    console.out.print(about(found, told), markup=False)
+        found = score_all(usable_curves, names, known, train, splits, settings, seed, progress, jobs)
+    console.out.print(about(found, usable_curves), markup=False)
     console.out.print(
-        describe_features(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False
+        describe_features(usable_curves.target.to_dict(), usable_curves.hyperparameters, usable_curves.left_out),
+        markup=False,
     )
     console.out.print(console.columns(HEADER, score_rows(found)), markup=False)
     for note in dominated_text(everything):
         console.out.print(note, markup=False)
     if json is not None:
-        write_json(json, as_json(found, told, known_fraction, seed))
+        write_json(json, as_json(found, usable_curves, known_fraction, seed))
 
 
 @app.command(epilog=EXAMPLES)
@@ -95,7 +96,7 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of folds and predictors.")] = 42,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Fit a predictor that answers at any epoch, and write it to a file."""
+    """Fit a predictor that predicts from any number of epochs, and write it to a file."""
     from mlpf_hpo.curves.columns import describe_features
     from mlpf_hpo.files import write_bytes
     from mlpf_hpo.predictors.criteria import fit_chosen
@@ -103,15 +104,18 @@ def fit(
     from mlpf_hpo.predictors.nested_cv import known_epochs_at
     from mlpf_hpo.predictors.repeated_splits import usable
 
-    told = usable(_read(curves, loss_prefix, mode, hyperparameters))
-    known = known_epochs_at(_share(known_fraction), told.n_epochs)
+    usable_curves = usable(_read(curves, loss_prefix, mode, hyperparameters))
+    known = known_epochs_at(_share(known_fraction), usable_curves.n_epochs)
     names = (predictor,) if predictor else None
     with flags_named({"predictors.candidates": "--predictor"}):
-        made, why = fit_chosen(told, known, _settings(params), seed, names)
+        made, why = fit_chosen(usable_curves, known, _settings(params), seed, names)
     write_bytes(out, model_bytes(made))
-    console.out.print(f"{out}: {made.name}, fitted on {len(told)} curves of {told.n_epochs} epochs{why}")
     console.out.print(
-        describe_features(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False
+        f"{out}: {made.name}, fitted on {len(usable_curves)} curves of {usable_curves.n_epochs} epochs{why}"
+    )
+    console.out.print(
+        describe_features(usable_curves.target.to_dict(), usable_curves.hyperparameters, usable_curves.left_out),
+        markup=False,
     )
 
 
@@ -128,7 +132,7 @@ def predict(
     hyperparameters: Hyperparameters = "",
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Predict the final value of each curve, wherever it stands, with an interval."""
+    """Predict the final value of each curve from its observed epochs, with an interval."""
     from mlpf_hpo.curves.columns import describe_features
     from mlpf_hpo.errors import ConfigurationError
     from mlpf_hpo.predictors.model_file import load_predictor
@@ -145,11 +149,11 @@ def predict(
     asked = column_names(hyperparameters)
     if asked is not None and sorted(asked) != sorted(names):
         raise ConfigurationError(f"--hyperparameters {hyperparameters}: it was fitted on {', '.join(names)}")
-    told = _read(curves, loss_prefix, mode, ",".join(names))
-    console.out.print(console.columns(PREDICTED, predicted_rows(made, told, coverage)), markup=False)
+    observed = _read(curves, loss_prefix, mode, ",".join(names))
+    console.out.print(console.columns(PREDICTED, predicted_rows(made, observed, coverage)), markup=False)
     console.out.print(f"final: after {made.n_epochs} epochs; intervals at {coverage:.0%} coverage")
     console.out.print(
-        describe_features(told.target.to_dict(), told.hyperparameters, told.left_out), markup=False
+        describe_features(observed.target.to_dict(), observed.hyperparameters, observed.left_out), markup=False
     )
 
 
@@ -159,14 +163,16 @@ def register(
         "results/predictors.json"
     ),
     models: Annotated[Path, typer.Option(help="Its model files.")] = Path("models/predictors"),
-    curves: Annotated[Path, typer.Option(help="The curves it learnt from.")] = Path("data/curves.parquet"),
+    curves: Annotated[Path, typer.Option(help="The curves that it was fitted on.")] = Path(
+        "data/curves.parquet"
+    ),
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Register the predictor that the stage `predictors` chose, as the stage `register` does.
 
     There is a champion for each length of curves, metric and search space. The predictor takes its place
-    where there is none, or where its recipe is better, both fitted on the same folds of these curves; or
-    where it is a newer fit of the champion's own recipe, on no fewer curves. Else it is the challenger. What
+    where there is none, or where its spec is better, both fitted on the same folds of these curves; or
+    where it is a newer fit of the champion's own spec, on no fewer curves. Else it is the challenger. What
     was decided is printed, and why. A champion that cannot be compared is an error: see `retire`.
     """
     from mlpf_hpo.config import load_params

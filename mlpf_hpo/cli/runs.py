@@ -1,4 +1,4 @@
-"""`mlpf-hpo runs`: what MLflow holds, as tables."""
+"""`mlpf-hpo runs`: runs in MLflow as tables."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ app = group("Trials on record in MLflow.", epilog=EXAMPLES)
 
 @app.callback()
 def _runs() -> None:
-    """Let `best` be named even while it is the only command."""
+    """Keep `best` a subcommand although it is the only one."""
 
 
 @app.command(epilog=EXAMPLES)
 def best(
     metric: Annotated[
-        str, typer.Option(help="A metric with a value per epoch; by default what the newest of them go by.")
+        str,
+        typer.Option(
+            help="A metric with a value per epoch; by default the target metric of the newest ones."
+        ),
     ] = "",
     mode: Annotated[
         str, typer.Option(help="min or max: whether small or large values are good, if that isn't on record.")

@@ -1,4 +1,4 @@
-"""`mlpf-hpo status`: how things stand."""
+"""`mlpf-hpo status`: state of stages, runs and champion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES = examples(
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Say which stages are stale, what is in MLflow, which runs are alive, and where to look.
+    """List stale stages, runs in MLflow with their state, the champion, and links.
 
     Exit status: 1 if MLflow does not answer.
     """

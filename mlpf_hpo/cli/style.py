@@ -1,4 +1,4 @@
-"""What all commands share: how help looks, and options that several take."""
+"""Options that several commands have, and the format of their help."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ StateFolder = Annotated[
 ]
 Mode = Annotated[
     str,
-    typer.Option(help="min or max: whether small or large values are good; by default what the data tell."),
+    typer.Option(
+        help="min or max: whether small or large values are good; by default by the metric or the data."
+    ),
 ]
 Hyperparameters = Annotated[
     str,
@@ -31,19 +33,19 @@ Hyperparameters = Annotated[
 ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 
 
-def group(told: str, epilog: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
+def group(text: str, epilog: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:
     """Return a group of commands with its help."""
     return typer.Typer(
         cls=cls,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
-        help=told,
+        help=text,
         epilog=epilog,
     )
 
 
-def column_names(told: str) -> list[str] | None:
+def column_names(text: str) -> list[str] | None:
     """Return the names in a list with commas, None for an empty one.
 
     Examples
@@ -51,7 +53,7 @@ def column_names(told: str) -> list[str] | None:
     >>> column_names("lr, dropout"), column_names("")
     (['lr', 'dropout'], None)
     """
-    return [name.strip() for name in told.split(",") if name.strip()] or None
+    return [name.strip() for name in text.split(",") if name.strip()] or None
 
 
 def examples(*commands: str, also: str = "") -> str:
@@ -62,7 +64,7 @@ def examples(*commands: str, also: str = "") -> str:
 
 @contextmanager
 def flags_named(flags: Mapping[str, str]) -> Iterator[None]:
-    """Let what is wrong with a value name the option that it came by, and not a key of params.yaml.
+    """Replace keys of params.yaml in error messages by the options that set them.
 
     Parameters
     ----------
@@ -73,6 +75,6 @@ def flags_named(flags: Mapping[str, str]) -> Iterator[None]:
         yield
     except ConfigurationError as error:
         keys = "|".join(map(re.escape, sorted(flags, key=len, reverse=True)))
-        told = re.sub(rf"(?<![\w.-])(?:{keys})(?![\w-])", lambda found: flags[found[0]], str(error))
-        error.args = (told,)
+        message = re.sub(rf"(?<![\w.-])(?:{keys})(?![\w-])", lambda found: flags[found[0]], str(error))
+        error.args = (message,)
         raise

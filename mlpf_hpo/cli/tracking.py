@@ -1,4 +1,4 @@
-"""`mlpf-hpo tracking`: what MLflow lacks of the journals, sent, or made again."""
+"""`mlpf-hpo tracking`: results in journals that MLflow lacks: list, send, rebuild runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES = examples(
     "mlpf-hpo tracking rebuild",
     "mlpf-hpo tracking rebuild --to sqlite:////backup/mlflow.db",
 )
-app = group("What MLflow lacks of the journals: shown, sent, made again.", epilog=EXAMPLES)
+app = group("Results in journals that MLflow lacks: list, send, rebuild runs.", epilog=EXAMPLES)
 spool = group("Deprecated: `tracking` has these commands.", epilog=EXAMPLES)
 
 Journals = Annotated[
@@ -29,7 +29,7 @@ Journals = Annotated[
 
 @app.command(epilog=EXAMPLES)
 def status(folder: Journals = None) -> None:
-    """Say what waits to be sent to MLflow, and what MLflow has refused."""
+    """List what waits to be sent to MLflow, and what MLflow has refused."""
     from mlpf_hpo.tracking import catch_up
 
     lines = list(catch_up.describe_unsent(folder or catch_up.journal_folder()))

@@ -1,4 +1,4 @@
-"""`mlpf-hpo train`: one configuration, here and now."""
+"""`mlpf-hpo train`: train one configuration on this machine."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def train(
 
     def show(report: EpochReport) -> None:
         history.append(dict(report.metrics))
-        told = "  ".join(
+        values = "  ".join(
             f"{name} {report.metrics[name]:.4g}"
             for name in ("train/loss", "val/loss", "throughput/events_per_second")
             if name in report.metrics
         )
-        console.out.print(f"epoch {report.epoch:3d}/{epochs}  {told}")
+        console.out.print(f"epoch {report.epoch:3d}/{epochs}  {values}")
 
     end = task.train(spec, epochs, out / "checkpoints" / spec.key, show)
     record = {"configuration": configuration, "seed": seed, "trial_key": spec.key, "status": end.status}

@@ -16,7 +16,7 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 5000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
-    """Open the MLflow interface over this project's runs and print links to where the interest is."""
+    """Open the MLflow interface over this project's runs and print links to its views."""
     from mlpf_hpo.tracking.server import serve_ui
 
-    raise typer.Exit(serve_ui(host, port, on_ready=lambda told: console.out.print(told, markup=False)))
+    raise typer.Exit(serve_ui(host, port, on_ready=lambda text: console.out.print(text, markup=False)))

@@ -1,4 +1,4 @@
-"""What a project's search needs a champion for, from its params."""
+"""The scope of the champion that a search needs, from params.yaml."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mlpf_hpo.registry.champion_scope import ChampionScope
 
 
 def search_scope(params: Params) -> ChampionScope:
-    """Return what the search of `params` needs a champion for.
+    """Return the scope of the champion that the search of `params` needs.
 
     Examples
     --------

@@ -1,6 +1,6 @@
-"""What a later stage of the pipeline will refuse: told before the long stages, not after them.
+"""Warnings about parameters that a later stage of the pipeline will refuse, given before the long stages.
 
-Each section is sound by itself, and each stage can be run by itself on other inputs: so these are warnings.
+Each section is valid by itself, and each stage can run by itself on other inputs; so these are not errors.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def conflicts(params: Params) -> list[str]:
         )
     if params.search.max_epochs != params.campaign.epochs:
         found.append(
-            f"search.max_epochs ({params.search.max_epochs}): a champion learnt from this campaign predicts "
+            f"search.max_epochs ({params.search.max_epochs}): a champion fitted to this campaign predicts "
             f"the loss after campaign.epochs ({params.campaign.epochs}); the stage `search` wants them equal"
         )
     events = params.benchmark.events_per_thread * params.benchmark.threads

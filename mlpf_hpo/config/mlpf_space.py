@@ -1,4 +1,4 @@
-"""Which search spaces MLPF can be trained in: those of table 1's hyperparameters, with values it can take."""
+"""Check of a search space for MLPF: hyperparameters of table 1, within the values that MLPF can take."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ def _check_range(params: FloatParams | IntegerParams) -> None:
 
 
 def _by_its_keys(content: Any) -> Any:
-    """Return a domain as its keys tell its type, so that complaints are about that type alone."""
+    """Return a domain of the type that its keys determine, so that errors are about that type alone."""
     if isinstance(content, AnyParams):
         return content
     if not isinstance(content, Mapping):

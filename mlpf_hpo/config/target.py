@@ -1,4 +1,4 @@
-"""Section `target` of params.yaml: the metric that is learnt and searched, and its direction."""
+"""Section `target` of params.yaml: the metric that is predicted and optimised, and its direction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 
 
 class TargetParams(Section):
-    """What trials are compared by, in campaigns, the data set of curves, predictors and searches."""
+    """The metric by which trials are compared: in campaigns, learning curves, predictors and searches."""
 
     metric: Annotated[str, Field(min_length=1)] = VALIDATION_LOSS.metric
     mode: Literal["min", "max", "auto"] = "auto"

@@ -1,4 +1,4 @@
-"""Batches whose gradients are added up into one optimiser step: each knows what all of them count."""
+"""Gradient accumulation: the batches of one optimiser step, each with the counts of the whole step."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class AccumulatedBatches:
     """A loader that reads the batches of an optimiser step together, and hands them out one by one.
 
     The gradient of a step is that of its sums over its counts. Its first batch is differentiated before the
-    last one is seen, so each batch is told the classes of its whole step, `batch.step_pid` [sum N], and how
-    many batches make one, `batch.accumulated`. An epoch must not be cut short within a step.
+    last one is read, so each batch has the classes of its whole step, `batch.step_pid` [sum N], and the
+    number of its batches, `batch.accumulated`. An epoch must not be cut short within a step.
 
     Parameters
     ----------

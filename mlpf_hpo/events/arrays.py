@@ -1,4 +1,4 @@
-"""Arrays in .npy files: written row by row without holding them, mapped when read."""
+"""Arrays in .npy files: written row by row, memory-mapped when read."""
 
 from __future__ import annotations
 

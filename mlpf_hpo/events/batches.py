@@ -1,4 +1,4 @@
-"""Which events make a batch, in an order that follows from seed and epoch, and what a batch is."""
+"""Batches of events: their order, which follows from seed and epoch, and their content."""
 
 from __future__ import annotations
 

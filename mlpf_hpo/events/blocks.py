@@ -1,4 +1,4 @@
-"""A block of a sample: some events, from the generator to a small store."""
+"""A block of a sample: generation and simulation of some events into a small store."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ TOGETHER = 50_000
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What an event follows from, beside its number.
+class SampleSpec:
+    """The settings that determine an event, together with its number.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Recipe:
     pool_size: int
 
     def settings(self) -> dict[str, Any]:
-        """Return what a manifest says of it, versions and settings of the generators included."""
+        """Return the settings for a manifest, with versions and settings of the generators."""
         source = dict(SOURCES[self.process].settings())
         by_pythia = isinstance(SOURCES[self.process], PythiaSource)
         if self.pileup:
@@ -71,7 +71,7 @@ class Recipe:
         return {**asdict(self), **source, "detector": SETTINGS}
 
 
-def make_block(path: Path, numbers: range, recipe: Recipe, pool_files: tuple[Path, ...]) -> None:
+def make_block(path: Path, numbers: range, spec: SampleSpec, pool_files: tuple[Path, ...]) -> None:
     """Write a store of the events with these numbers.
 
     Parameters
@@ -80,23 +80,23 @@ def make_block(path: Path, numbers: range, recipe: Recipe, pool_files: tuple[Pat
         Folder of the store.
     numbers : range
         Numbers of events.
-    recipe : Recipe
-        What they follow from.
+    spec : SampleSpec
+        Settings of the sample.
     pool_files : tuple of path
         Of the minimum-bias pool; none without pile-up.
     """
     pool = _load_pool(pool_files) if pool_files else None
-    generators = [np.random.default_rng([derive_seed(recipe.seed, "detector"), number]) for number in numbers]
-    source = SOURCES[recipe.process]
+    generators = [np.random.default_rng([derive_seed(spec.seed, "detector"), number]) for number in numbers]
+    source = SOURCES[spec.process]
     collisions = (
-        hard if pool is None else merge([hard, pool.draw(recipe.pileup, generator)])
-        for hard, generator in zip(source.particles(recipe.seed, numbers), generators, strict=True)
+        hard if pool is None else merge([hard, pool.draw(spec.pileup, generator)])
+        for hard, generator in zip(source.particles(spec.seed, numbers), generators, strict=True)
     )
-    write_store(path, _simulated(collisions, generators, numbers, recipe), asdict(recipe))
+    write_store(path, _simulated(collisions, generators, numbers, spec), asdict(spec))
 
 
 def _simulated(
-    collisions: Iterable[Particles], generators: list[np.random.Generator], numbers: range, recipe: Recipe
+    collisions: Iterable[Particles], generators: list[np.random.Generator], numbers: range, spec: SampleSpec
 ) -> Iterator[Event]:
     """Yield the events, a few at a time if they are small."""
     waiting: list[Particles] = []
@@ -107,7 +107,7 @@ def _simulated(
         if sum(map(len, waiting)) < TOGETHER and stop < len(numbers):
             continue
         own = slice(done, stop)
-        yield from simulate(waiting, generators[own], numbers[own], recipe.process, recipe.pileup)
+        yield from simulate(waiting, generators[own], numbers[own], spec.process, spec.pileup)
         waiting, done = [], stop
 
 

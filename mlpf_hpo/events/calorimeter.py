@@ -1,4 +1,4 @@
-"""Calorimeters (CMS card of Delphes): which tower a particle hits, how well its energy is measured."""
+"""Calorimeters (CMS card of Delphes): tower grid and energy resolution."""
 
 from __future__ import annotations
 

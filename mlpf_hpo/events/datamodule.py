@@ -1,4 +1,4 @@
-"""Event stores as Lightning sees them: batches of PyG graphs without edges."""
+"""Lightning data module of event stores: batches of PyG graphs without edges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parametrised detector: from particles to tracks, towers, targets and rule-based candidates.
+"""Parametrised detector simulation: particles to tracks, towers, targets and rule-based candidates.
 
 Numbers are those of the CMS card of Delphes with pile-up. The order of elements is tracks, ECAL towers, HCAL
 towers; the grids of the two calorimeters differ, so a tower has either electromagnetic or hadronic energy.

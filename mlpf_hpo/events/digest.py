@@ -1,4 +1,4 @@
-"""The data of a training as one digest; whoever plans trainings needs no PyTorch for it."""
+"""Digest of the event stores of a training; needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mlpf_hpo.space import stable_hash
 def sample_digest(train: Path, validation: Path) -> str:
     """Compare both stores with their checksums; return one digest of them: the data of a training.
 
-    Whoever starts trainings calls this once: the trainings open the stores without reading them through.
+    The process that starts trainings calls this once: trainings open the stores without reading all of them.
 
     Raises
     ------

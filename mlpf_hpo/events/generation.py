@@ -1,4 +1,4 @@
-"""From a seed to a store of events, over several processes; the same bytes for any number of them.
+"""Generation of an event store from a seed, in several processes; their number does not change the bytes.
 
 Events are made in blocks. Each block is a small store in a work folder beside the one to be made, so that a
 generation that was interrupted, or killed, goes on from the blocks that are whole.
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.events.blocks import Recipe, check_process, make_block
+from mlpf_hpo.events.blocks import SampleSpec, check_process, make_block
 from mlpf_hpo.events.jets import load_fastjet
 from mlpf_hpo.events.minimum_bias import make_pool
 from mlpf_hpo.events.pileup import check_pool_size
@@ -81,15 +81,15 @@ def generate_store(
     """
     _check(process, n_events, pileup, pool_size)
     load_fastjet()
-    path, tell = Path(path), progress or (lambda *_: None)
-    recipe = Recipe(process, pileup, seed, pool_size if pileup else 0)
-    settings = recipe.settings()
+    path, report = Path(path), progress or (lambda *_: None)
+    spec = SampleSpec(process, pileup, seed, pool_size if pileup else 0)
+    settings = spec.settings()
     with Workers(workers) as crew, work_folder(path, "work") as folder:
         work = _begin_work(folder, settings)
-        pool = _make_pool(crew, recipe, pools or work / "pools", functools.partial(tell, 0, n_events))
+        pool = _make_pool(crew, spec, pools or work / "pools", functools.partial(report, 0, n_events))
         starts = range(0, n_events, BLOCK)
         blocks = [range(start, min(start + BLOCK, n_events)) for start in starts]
-        _make_blocks(crew, work, blocks, recipe, pool, tell)
+        _make_blocks(crew, work, blocks, spec, pool, report)
         uses = n_events * pileup / pool_size if pileup else 0.0
         return write_store(
             path, _events(work, blocks), {**settings, "events": n_events, "pool_mean_uses": uses}
@@ -116,15 +116,17 @@ def _begin_work(folder: Path, settings: dict[str, Any]) -> Path:
     return work
 
 
-def _make_pool(crew: Workers, recipe: Recipe, folder: Path, tell: Callable[[str], Any]) -> tuple[Path, ...]:
-    if not recipe.pileup:
+def _make_pool(
+    crew: Workers, spec: SampleSpec, folder: Path, report: Callable[[str], Any]
+) -> tuple[Path, ...]:
+    if not spec.pileup:
         return ()
     return make_pool(
         crew,
-        recipe.pool_size,
-        recipe.seed,
+        spec.pool_size,
+        spec.seed,
         folder,
-        lambda done, size: tell(f"pile-up: {done} of {size} collisions"),
+        lambda done, size: report(f"pile-up: {done} of {size} collisions"),
     )
 
 
@@ -132,19 +134,19 @@ def _make_blocks(
     crew: Workers,
     work: Path,
     blocks: list[range],
-    recipe: Recipe,
+    spec: SampleSpec,
     pool: tuple[Path, ...],
-    tell: Progress,
+    report: Progress,
 ) -> None:
     missing = [block for block in blocks if whole_store(_block_path(work, block)) is None]
     total = sum(map(len, blocks))
     done = already = total - sum(map(len, missing))
-    tell(done, total, "")
+    report(done, total, "")
     begin = time.monotonic()
-    jobs = ((_block_path(work, block), block, recipe, pool) for block in missing)
+    jobs = ((_block_path(work, block), block, spec, pool) for block in missing)
     for block, _ in zip(missing, crew.map(make_block, jobs), strict=True):
         done += len(block)
-        tell(done, total, f"{(done - already) / (time.monotonic() - begin):.3g} events/s")
+        report(done, total, f"{(done - already) / (time.monotonic() - begin):.3g} events/s")
 
 
 def _block_path(work: Path, block: range) -> Path:

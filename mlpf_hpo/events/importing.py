@@ -1,6 +1,6 @@
-"""From files of the published format to a store: over several processes, and taken up again after a kill.
+"""Import of files in the published format into a store, in several processes; resumed after a kill.
 
-Every file becomes a small store beside the one asked for; these parts are joined when all are there.
+Every file becomes a small store beside the requested one; these parts are joined when all are there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mlpf_hpo.files import sha256
 from mlpf_hpo.space import stable_hash
 
 NAMED = ("ttbar", "qcd")
-"""Processes that the names of the published files tell."""
+"""Processes in the names of the published files."""
 
 DATASET = "files in the format of Zenodo record 4559324"
 
@@ -34,7 +34,7 @@ CHARGES = {
     False: "as in the files; in those of Zenodo 4559324 the sign of the PDG code, so that an electron has +1",
     True: "electric, made from the sign of the PDG code that is in the files",
 }
-"""What a manifest says of the targets' charge, by `correct_charge`."""
+"""Description of the targets' charge in a manifest, by `correct_charge`."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def process_of(files: Sequence[Path], keep_going: bool = False) -> str:
     Raises
     ------
     DataError
-        If a file whose name says nothing cannot be read.
+        If a file without a process in its name cannot be read.
     ConfigurationError
         If the files do not say one process.
     """
@@ -165,21 +165,21 @@ def import_zenodo(
     StorageError
         If the file system refuses to take the store.
     """
-    tell = progress or (lambda *_: None)
+    report = progress or (lambda *_: None)
     with work_folder(path, "parts") as folder:
         with Workers(workers) as crew:
             parts = crew.map(_read_part, ((file, folder, options) for file in files))
-            good, skipped = _sorted_out(parts, len(files), keep_going, tell)
+            good, skipped = _sorted_out(parts, len(files), keep_going, report)
         if not good:
             raise DataError(
                 f"{path}: none of {len(files)} files could be read; {files[0]}: {skipped[0].problem}"
             )
-        tell(len(files), len(files), "writing the store")
+        report(len(files), len(files), "writing the store")
         return write_store(path, _joined(good), _settings(good, skipped, options))
 
 
 def _sorted_out(
-    parts: Iterable[_Part], n_files: int, keep_going: bool, tell: Callable[[int, int, str], Any]
+    parts: Iterable[_Part], n_files: int, keep_going: bool, report: Callable[[int, int, str], Any]
 ) -> tuple[list[_Part], list[_Part]]:
     """Return the parts that make the store, and those of files that are left out."""
     good: dict[str, _Part] = {}
@@ -196,7 +196,7 @@ def _sorted_out(
             skipped.append(part)
         else:
             raise DataError(f"{part.file}: {part.problem}")
-        tell(done, n_files, note(part))
+        report(done, n_files, note(part))
     return list(good.values()), skipped
 
 
@@ -225,7 +225,7 @@ def _read_part(file: Path, folder: Path, options: ReadOptions) -> _Part:
     except StorageError:
         raise
     except (DataError, MissingInputError, OSError) as error:
-        # The part's name would tell nobody anything.
+        # The part's name is of no use to a user.
         return _Part(file, problem=str(error).removeprefix(f"{file}: "))
     return _Part(file, digest, path, len(store), is_new)
 

@@ -1,4 +1,4 @@
-"""Jets, and the generator's missing momentum: what a reconstruction is compared with.
+"""Jet clustering, generator jets and generator missing momentum.
 
 Jets are found by FastJet (M. Cacciari, G. P. Salam, G. Soyez, EPJC 72 1896, arXiv:1111.6097) with the anti-kt
 algorithm (JHEP 04 063, arXiv:0802.1189).

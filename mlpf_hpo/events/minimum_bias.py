@@ -1,4 +1,4 @@
-"""The pool of minimum-bias collisions: made once, in blocks that stay on disk for the next time.
+"""Pool of minimum-bias collisions, made once, in blocks that stay on disk for the next time.
 
 A block follows from Pythia's version and settings, the seed and its numbers, and these name it: whether it
 was at hand or not changes no event. Each file has its checksum beside it, written last: a file that is

@@ -1,4 +1,4 @@
-"""Rule-based particle flow: the candidates that a network has to beat.
+"""Rule-based particle flow: the candidates that a network is compared with.
 
 The rules are those of the energy flow of Delphes (J. de Favereau et al., JHEP 02 057, arXiv:1307.6346). In
 each tower, either the calorimeter measures significantly more than the tracks that point to it: then the
@@ -6,7 +6,7 @@ excess is a neutral candidate, and the tracks stay as measured. Or it does not: 
 the tracks share the weighted mean of both measurements.
 
 A candidate stands at the element that it is made of, and at no other: none has to be made unique before jets
-and MET are summed. Unlike in Delphes, which knows each particle's mass, a track that is no lepton counts as a
+and MET are summed. Unlike in Delphes, which has each particle's mass, a track that is no lepton counts as a
 pion.
 """
 

@@ -1,4 +1,4 @@
-"""Particles as the generator leaves them: what the detector is shown."""
+"""Generated particles: the input of the detector."""
 
 from __future__ import annotations
 

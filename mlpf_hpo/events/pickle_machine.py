@@ -1,7 +1,7 @@
-"""Pickles of untrusted origin: a machine that knows data and NumPy arrays, and nothing else.
+"""Restricted unpickling of untrusted files: plain data and NumPy arrays only.
 
 A pickle is a program for a stack machine. Python's own can be kept from most globals, but not from being
-crashed by a megabyte of nested tuples; this one executes the opcodes that data needs.
+crashed by a megabyte of nested tuples; this one executes only the opcodes that data needs.
 docs/decisions/0013-a-machine-for-pickles.md says more.
 """
 
@@ -35,7 +35,7 @@ OPENERS: dict[str, Callable[[Path], Any]] = {
     "gzip": gzip.open,
     "xz": lzma.open,
 }
-"""How a file is opened, by its compression; its content tells, not its name."""
+"""How a file is opened, by its compression; found by content, not by name."""
 
 
 def load_pickle(file: Path, max_bytes: int = MAX_BYTES) -> Any:
@@ -98,7 +98,7 @@ class _Budgeted:
             raise PickleRefusal(f"more than {self._max_bytes} bytes when decompressed")
 
     def read(self, n: int) -> bytes:
-        # One more than is left tells a file that is too long from one that ends here.
+        # One more than is left distinguishes a file that is too long from one that ends here.
         content: bytes = self._stream.read(min(n, self._left + 1))
         self.spend(len(content))
         return content
@@ -177,7 +177,7 @@ class _Machine:
         return taken
 
     def _pass(self, _: int) -> None:
-        """Protocol and frames matter to who executes more, or in a hurry."""
+        """Ignore an opcode: protocol and frames do not change the content."""
 
     def _mark(self, _: None) -> None:
         self._below.append(self._stack)

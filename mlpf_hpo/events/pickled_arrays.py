@@ -1,4 +1,4 @@
-"""What a pickle says of NumPy arrays: descriptions, from which plain arrays are made when asked for.
+"""NumPy arrays in a pickle: their descriptions, converted to arrays on request.
 
 NumPy's own constructors take whatever state they are given, so nothing of NumPy is called in reading.
 """
@@ -47,9 +47,9 @@ class PickledDtype:
         # Version, byte order, then what only structured types have.
         order, *structure = ("=", None) if self.state is None else self.state[1:5]
         if self.code not in FLOATS or order not in BYTE_ORDERS or any(part is not None for part in structure):
-            # Only text is shown: of a nested list, that would take for ever.
-            told = repr(self.code)[:20] if isinstance(self.code, str) else "that is no text"
-            raise ValueError(f"elements of type {told}, not float32 or float64")
+            # Only text is printed: for a nested list, that would take for ever.
+            code = repr(self.code)[:20] if isinstance(self.code, str) else "that is no text"
+            raise ValueError(f"elements of type {code}, not float32 or float64")
         return np.dtype(order + self.code)
 
 

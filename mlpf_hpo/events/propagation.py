@@ -1,4 +1,4 @@
-"""Where particles meet the calorimeters: a helix in the solenoid's field, a straight line without charge."""
+"""Propagation of particles to the calorimeters: a helix in the solenoid's field, a line without charge."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class Event:
     pileup : float or None
         Mean number of overlaid minimum-bias collisions; None where it is not known.
     generator_jets : array [J, 4], float32, or None
-        (pt, eta, phi, mass) of generator jets; J may be 0. None where nobody knows them: published files.
+        (pt, eta, phi, mass) of generator jets; J may be 0. None where they are not known: published files.
     generator_met : array [2], float32, or None
         (px, py) of the generator's missing transverse momentum; None together with the jets.
     """

@@ -1,4 +1,4 @@
-"""An event store: flat arrays on disk, memory-mapped, with a manifest that says what they hold.
+"""An event store: flat arrays on disk, memory-mapped, with a manifest.
 
 A trial opens it without reading it, and all trials of a machine share its pages.
 """
@@ -251,8 +251,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no event store; {_instead(path)}") from None
     except NotADirectoryError:
-        told = f"{path}: {file_kind(path)}, not an event store, which is a folder; {_origin_of([path])}"
-        raise DataError(told) from None
+        message = f"{path}: {file_kind(path)}, not an event store, which is a folder; {_origin_of([path])}"
+        raise DataError(message) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{file}: damaged: {error!r}; {again(file)}") from None
     if version != SCHEMA_VERSION:

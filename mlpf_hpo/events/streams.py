@@ -1,4 +1,4 @@
-"""Random numbers for many events at once, each event's from a generator of its own."""
+"""Random number streams: numbers for many events at once, each event with its own generator."""
 
 from __future__ import annotations
 

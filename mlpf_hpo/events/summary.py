@@ -1,4 +1,4 @@
-"""What a store holds, in numbers that a physicist looks for first."""
+"""Summary of an event store: multiplicities, momenta, responses."""
 
 from __future__ import annotations
 

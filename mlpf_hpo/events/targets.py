@@ -1,4 +1,4 @@
-"""What MLPF should find: the generator's particle of each track, the untracked particles of each tower.
+"""Targets of MLPF: the generated particle of each track, the untracked particles of each tower.
 
 The charge is that of the PDG. The public dataset (Zenodo 4559324) has the sign of the PDG *code* instead,
 which for leptons is the opposite: there an electron has +1, a positron -1.

@@ -1,4 +1,4 @@
-"""Towers: what particles leave in a calorimeter, and what is read out of it."""
+"""Calorimeter towers: energy deposits of particles and their readout."""
 
 from __future__ import annotations
 

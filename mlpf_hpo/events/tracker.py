@@ -1,4 +1,4 @@
-"""Tracks: which charged particles leave one, and how well it is measured (CMS card of Delphes)."""
+"""Tracks: tracking efficiency and resolution of charged particles (CMS card of Delphes)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANGULAR_RESOLUTION = 0.01
 """Gaussian width of a track's eta and phi."""
 
 KINDS = HADRON, ELECTRON, MUON = range(3)
-"""Charged particles that the tracker tells apart."""
+"""Charged particles that the tracker distinguishes."""
 
 EFFICIENCY = {
     HADRON: ((1.0, 0.70, 0.60), (np.inf, 0.95, 0.85)),

@@ -1,4 +1,4 @@
-"""The folder beside a store under way: what is done of it, for a call that takes it up after a kill."""
+"""Work folder beside an unfinished store: finished parts, for a call that resumes after a kill."""
 
 from __future__ import annotations
 

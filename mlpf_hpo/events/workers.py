@@ -1,4 +1,4 @@
-"""Work shared out to processes, with results in order and few of them waiting."""
+"""Pool of worker processes: results in order, few of them in memory."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Workers:
         waiting: deque[Future[Result]] = deque()
         try:
             for job in jobs:
-                with _deaf_to_ctrl_c():
+                with _ctrl_c_blocked():
                     waiting.append(self._executor.submit(function, *job))
                 if len(waiting) > self.n:  # one more than there are processes, so that none stands idle
                     yield waiting.popleft().result()
@@ -77,8 +77,8 @@ class Workers:
 
 
 @contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Let processes that start within the block never hear Ctrl-C; the caller hears it afterwards.
+def _ctrl_c_blocked() -> Iterator[None]:
+    """Block SIGINT (Ctrl-C) in processes that start within the block; the caller gets it afterwards.
 
     A terminal sends it to all processes, and only the caller is to answer it. Processes inherit what is
     blocked, so that not even one that is still starting answers with a traceback.
@@ -91,7 +91,7 @@ def _deaf_to_ctrl_c() -> Iterator[None]:
 
 
 def _begin() -> None:
-    """Tie a worker's life to the caller's."""
+    """End a worker when its caller ends."""
     threading.Thread(target=_end_with_caller, daemon=True).start()
 
 

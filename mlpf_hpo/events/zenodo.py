@@ -175,11 +175,11 @@ def _lists(file: Path, content: Any, max_bytes: int) -> list[list[Any]]:
     if not isinstance(content, dict) or not COLUMNS.keys() <= content.keys():
         raise DataError(f"{file}: not events: no dictionary with {', '.join(COLUMNS)}")
     lists = [content[name] for name in COLUMNS]
-    told = [len(values) if isinstance(values, list | tuple) else type(values).__name__ for values in lists]
-    if not isinstance(told[0], int) or len(set(told)) != 1:
-        found = ", ".join(f"{name}: {number}" for name, number in zip(COLUMNS, told, strict=True))
+    lengths = [len(values) if isinstance(values, list | tuple) else type(values).__name__ for values in lists]
+    if not isinstance(lengths[0], int) or len(set(lengths)) != 1:
+        found = ", ".join(f"{name}: {number}" for name, number in zip(COLUMNS, lengths, strict=True))
         raise DataError(f"{file}: lists of one length expected, one array an event; found {found}")
-    if told[0] == 0:
+    if lengths[0] == 0:
         raise DataError(f"{file}: no events")
     # A list may name an array again and again, for a few bytes each.
     arrays = (array for values in lists for array in values if isinstance(array, PickledArray))

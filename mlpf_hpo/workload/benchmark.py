@@ -26,7 +26,7 @@ from mlpf_hpo.files import storage_error, write_json
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.settings.validation import validated
 from mlpf_hpo.workload.copies import CopyMessage, overlap, run_copies
-from mlpf_hpo.workload.measurements import EVENTS, Listener, measurements
+from mlpf_hpo.workload.measurements import EVENTS, BenchmarkRecorder, measurements
 from mlpf_hpo.workload.report import app_info, scores, write_report
 from mlpf_hpo.workload.workloads import DEFAULT, WORKLOADS
 
@@ -112,7 +112,7 @@ def run_benchmark(
     mop : str
         What is removed at the end, see `Mop`; what a failed copy left stays.
     on_message : callable, optional
-        Called with everything that copies tell.
+        Called with every message of a copy.
 
     Raises
     ------
@@ -132,9 +132,9 @@ def run_benchmark(
             job = _job(Path(scratch), store, n_events, network, training, epochs)
             job |= {"workload": workload, "configuration": dict(what.configuration)}
             job |= {"seed": seed, "device": device, "debug": debug}
-            run = Listener(copies, WARM_UP_EPOCHS, gpus, on_message)
+            run = BenchmarkRecorder(copies, WARM_UP_EPOCHS, gpus, on_message)
             failures = _train(results_dir, Path(scratch), job, run, gpus)
-        alive = [copy for i, copy in enumerate(run.told) if i not in failures]
+        alive = [copy for i, copy in enumerate(run.copies) if i not in failures]
         shared = overlap([copy.window for copy in alive]) if alive else 0.0
         problems = [f"copy {i}: {reason}" for i, reason in sorted(failures.items())]
         status = len(failures)
@@ -153,7 +153,7 @@ def run_benchmark(
                 "overlap": shared,
                 "padding_ratio": what.padding_ratio(store.element_counts[:n_events]),
                 **measurements(alive, threads, run.flop_per_event, on_gpu=bool(gpus)),
-                **run.energy.record(n_events),
+                **run.energy.to_record(n_events),
             },
             "hardware": describe_host().record(),
             "configuration": job["configuration"],
@@ -232,7 +232,7 @@ def _job(
     training: TrainingParams,
     epochs: int,
 ) -> dict[str, Any]:
-    """Return what every copy is told; the events it trains on are a store of their own."""
+    """Return the job of every copy; the events to train on are written to a store of their own."""
     for name, count in (("train", n_events), ("validation", VALIDATION_EVENTS)):
         write_store(scratch / name, (store[i] for i in range(count)), {"from": store.digest, "events": count})
     return {
@@ -248,10 +248,10 @@ def _job(
 
 
 def _train(
-    results_dir: Path, scratch: Path, job: dict[str, Any], run: Listener, gpus: Sequence[str]
+    results_dir: Path, scratch: Path, job: dict[str, Any], run: BenchmarkRecorder, gpus: Sequence[str]
 ) -> dict[int, str]:
     """Run the copies; return which failed, and why."""
-    folders = [results_dir / f"proc_{i}" for i in range(len(run.told))]
+    folders = [results_dir / f"proc_{i}" for i in range(len(run.copies))]
     threads = str(job["training"]["threads"])
     environments = []
     for i, folder in enumerate(folders):
@@ -266,14 +266,14 @@ def _train(
         folders,
         environments,
         stall_seconds=STALL_SECONDS,
-        on_message=run.hear,
+        on_message=run.record_message,
         on_tick=run.energy.sample,
     )
     return {end.copy: end.failure for end in ends if end.failure is not None}
 
 
 def summary(result: BenchmarkResult) -> str:
-    """Return the outcome for people."""
+    """Return score, numbers of copies and threads, and path of the report as text."""
     report, run = result.report["report"], result.report["run_info"]
     ((key, score),) = report["wl-scores"].items()
     contended = (

@@ -1,8 +1,8 @@
-"""N processes that begin together; one that dies or hangs holds up no other.
+"""Copies of a benchmark: N processes with common barriers; one that dies or hangs does not block the others.
 
-The driver keeps the barrier, not shared memory: a copy says over a pipe that it waits, and the driver lets
-all of them go once every *living* copy has said so. A lock that a killed process took with it cannot exist.
-A copy whose driver is gone sees the end of its standard input and leaves.
+The driver keeps the barrier, not shared memory: a copy reports over a pipe that it waits, and the driver
+releases all copies once every *living* copy waits. No lock is lost with a killed process.
+A copy reads the end of its standard input when its driver is gone, and exits.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class CopyEnd:
 
 @dataclass(frozen=True)
 class CopyMessage:
-    """Something that a copy told while it ran.
+    """A message that a copy sent while it ran.
 
     Attributes
     ----------
     copy, pid : int
         Its number and process.
     content : mapping
-        What it passed to `CopyChannel.tell`.
+        What it passed to `CopyChannel.report`.
     """
 
     copy: int
@@ -67,7 +67,7 @@ class CopyMessage:
 
 
 class CopyChannel:
-    """A copy's side: barriers, and news for the driver.
+    """A copy's side: barriers, and reports to the driver.
 
     Made once, in the main thread of a process that `run_copies` started.
     """
@@ -82,9 +82,9 @@ class CopyChannel:
         self._send({"barrier": True})
         self._go.get()
 
-    def tell(self, **content: Any) -> None:
+    def report(self, **content: Any) -> None:
         """Send a few plain values; a sign of life too."""
-        self._send({"tell": content})
+        self._send({"report": content})
 
     def _send(self, message: Mapping[str, Any]) -> None:
         line = json.dumps(message) + "\n"
@@ -112,7 +112,7 @@ class _Copy:
     folder: Path
     process: subprocess.Popen[bytes]
     inbox: int
-    heard: float
+    last_message: float
     buffer: bytes = b""
     waiting: bool = False
     failure: str | None = None
@@ -127,17 +127,17 @@ class _Copy:
         *lines, self.buffer = self.buffer.split(b"\n")
         for line in lines:
             message = json.loads(line)
-            self.heard = time.monotonic()
+            self.last_message = time.monotonic()
             if "barrier" in message:
                 self.waiting = True
             else:
-                self.messages.append(message["tell"])
+                self.messages.append(message["report"])
 
     def release(self) -> None:
         """Let it go on from a barrier."""
-        self.waiting, self.heard = False, time.monotonic()
+        self.waiting, self.last_message = False, time.monotonic()
         if self.process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):  # it died just now; `poll` will tell
+            with contextlib.suppress(BrokenPipeError):  # it died just now; `poll` reports its status
                 self.process.stdin.write(_GO)
 
     def kill(self, reason: str) -> None:
@@ -177,9 +177,9 @@ def run_copies(
     environments : sequence of mapping
         Additions to the environment, one mapping a copy.
     stall_seconds : float
-        A copy that says nothing for so long, other than at a barrier, is killed and counts as failed.
+        A copy that sends nothing for so long, other than at a barrier, is killed and counts as failed.
     on_message : callable, optional
-        Called in this process with everything that copies tell.
+        Called in this process with every message of a copy.
     on_tick : callable, optional
         Called several times a second.
 
@@ -246,7 +246,7 @@ def _start(number: int, command: Sequence[str], folder: Path, environment: Mappi
         raise
     finally:
         os.close(outbox)
-    return _Copy(number, folder, process, inbox, heard=time.monotonic())
+    return _Copy(number, folder, process, inbox, last_message=time.monotonic())
 
 
 def _turn(
@@ -255,7 +255,7 @@ def _turn(
     stall_seconds: float,
     on_message: Callable[[CopyMessage], None] | None,
 ) -> None:
-    """Hear every copy once, note the dead and the stuck, and open the barrier when all living ones wait."""
+    """Read messages, mark dead and stuck copies as failed, open the barrier when all living ones wait."""
     for key, _ in selector.select(_TICK_SECONDS):
         key.data.receive()
     for copy in [copy for copy in copies if not copy.ended]:
@@ -263,7 +263,7 @@ def _turn(
             copy.receive()
             selector.unregister(copy.inbox)
             copy.close()
-        elif not copy.waiting and time.monotonic() - copy.heard > stall_seconds:
+        elif not copy.waiting and time.monotonic() - copy.last_message > stall_seconds:
             copy.kill(f"no sign of life for {stall_seconds:g} s; see {copy.folder / LOG_FILE}")
         while copy.messages:
             message = CopyMessage(copy.number, copy.process.pid, copy.messages.pop(0))

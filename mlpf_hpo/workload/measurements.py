@@ -1,4 +1,4 @@
-"""What stands beside the score: elements, padding, spread, processors, arithmetic, energy."""
+"""Measurements beside the benchmark score: elements, padding, spread, processors, arithmetic, energy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EVENTS, ELEMENTS = "throughput/events_per_second", "throughput/elements_per_seco
 
 @dataclass
 class CopyRecord:
-    """What one copy told.
+    """Measurements that one copy reported.
 
     Attributes
     ----------
@@ -49,8 +49,8 @@ class CopyRecord:
         """Return the median of a metric over measured epochs."""
         return statistics.median(epoch[name] for epoch in self.measured)
 
-    def record(self) -> dict[str, Any]:
-        """Return its numbers for the report."""
+    def to_record(self) -> dict[str, Any]:
+        """Return its numbers as the report has them."""
         rates = [epoch[EVENTS] for epoch in self.measured]
         return {
             "events_per_second": {"median": self.median(EVENTS), "min": min(rates), "max": max(rates)},
@@ -61,8 +61,8 @@ class CopyRecord:
         }
 
 
-class EnergyAccount:
-    """Energy of the machine from the first copy's first training step to the last epoch that was told.
+class EnergyMeter:
+    """Energy of the machine from the first copy's first training step to the end of the last reported epoch.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class EnergyAccount:
         self.epochs += 1
         self._read = {name: meter.read() for name, meter in self._meters.items()}
 
-    def record(self, events_per_epoch: int) -> dict[str, Any]:
+    def to_record(self, events_per_epoch: int) -> dict[str, Any]:
         """Return joules per event that was trained on, or null and the reason, and the parts."""
         missing = [f"{name}: {energy.reason}" for name, energy in self._read.items() if energy.joules is None]
         if not self._read:
@@ -106,8 +106,8 @@ class EnergyAccount:
         }
 
 
-class Listener:
-    """What the driver learns while copies run."""
+class BenchmarkRecorder:
+    """The messages of all copies and the energy, recorded by the driver while copies run."""
 
     def __init__(
         self,
@@ -116,14 +116,14 @@ class Listener:
         gpus: Sequence[str],
         on_message: Callable[[CopyMessage], None] | None,
     ) -> None:
-        self.told = [CopyRecord(warm_up) for _ in range(copies)]
+        self.copies = [CopyRecord(warm_up) for _ in range(copies)]
         self.flop_per_event: float | None = None
-        self.energy = EnergyAccount([int(gpu) for gpu in dict.fromkeys(gpus)])
+        self.energy = EnergyMeter([int(gpu) for gpu in dict.fromkeys(gpus)])
         self._on_message = on_message
 
-    def hear(self, message: CopyMessage) -> None:
-        """Take in what a copy told."""
-        content, copy = message.content, self.told[message.copy]
+    def record_message(self, message: CopyMessage) -> None:
+        """Record a message of a copy."""
+        content, copy = message.content, self.copies[message.copy]
         if "flop_per_event" in content:
             self.flop_per_event = content["flop_per_event"]
         elif "roofline" in content:
@@ -177,7 +177,7 @@ def measurements(
         "epochs_measured": len(copies[0].measured),
         "final_train_loss": losses[0],
         "losses_agree": len(set(losses)) == 1,
-        "per_copy": [copy.record() for copy in copies],
+        "per_copy": [copy.to_record() for copy in copies],
     }
     if flop_per_event is not None:
         fractions = [

@@ -1,4 +1,4 @@
-"""The benchmark's run in MLflow: score, what stands beside it, and the whole report."""
+"""The benchmark's run in MLflow: score, other measurements, and the whole report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlpf_hpo.workload.benchmark import BenchmarkResult
 def record_benchmark(result: BenchmarkResult, events: Path) -> str:
     """Log a benchmark to `mlpf/benchmark` and return the link of its run.
 
-    The same benchmark on the same machine goes on in one run, whose history then shows how scores spread.
+    The same benchmark on the same machine is logged to the same run, so that its history shows the spread.
     """
     host, report = describe_host(), result.report
     run_info, app = report["run_info"], report["app"]

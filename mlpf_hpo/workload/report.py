@@ -75,7 +75,7 @@ def write_report(folder: Path, report: dict[str, Any], inputs: dict[str, Any]) -
 
 
 def _code_checksum() -> str:
-    """Return a digest of this package's code, so that scores of different versions are told apart."""
+    """Return a digest of this package's code, which distinguishes scores of different versions."""
     digest = hashlib.sha256()
     root = Path(str(files("mlpf_hpo")))
     for path in sorted(root.rglob("*.py")):

@@ -23,10 +23,10 @@ REPORTED = (
     "system/cpu_fraction",
     "system/peak_rss_megabytes",
 )
-"""Metrics that the driver hears after each epoch."""
+"""Metrics that a copy reports to the driver after each epoch."""
 
 ON_GPU = "system/gpu_memory_megabytes"
-"""Heard as well, where there is one."""
+"""Reported as well, where there is a GPU."""
 
 
 def main(job_file: str) -> None:
@@ -36,23 +36,23 @@ def main(job_file: str) -> None:
     channel, workload = CopyChannel(), WORKLOADS[job["workload"]]
     torch.set_num_threads(job["training"]["threads"])
     if job["count_flop"]:
-        channel.tell(flop_per_event=workload.flop_per_event(job))
+        channel.report(flop_per_event=workload.flop_per_event(job))
     channel.barrier()  # what the machine can do is measured under the load that the training will see
     device = "cpu" if job["device"] == "cpu" else "cuda"
     roofline = measure_roofline(device, job["training"]["precision"], job["roofline_seconds"])
-    channel.tell(roofline=dataclasses.asdict(roofline))
+    channel.report(roofline=dataclasses.asdict(roofline))
     channel.barrier()
-    channel.tell(training_since=time.monotonic())
+    channel.report(training_since=time.monotonic())
 
     def after(epoch: int, metrics: Mapping[str, float]) -> None:
         missing = [name for name in REPORTED if name not in metrics]
         if missing:
             sys.exit(f"workload {job['workload']}: epoch {epoch} lacks {', '.join(missing)}")
-        told = {name: value for name, value in metrics.items() if name in (*REPORTED, ON_GPU)}
-        channel.tell(epoch=epoch, now=time.monotonic(), **told)
+        reported = {name: value for name, value in metrics.items() if name in (*REPORTED, ON_GPU)}
+        channel.report(epoch=epoch, now=time.monotonic(), **reported)
         if epoch == job["warm_up_epochs"]:
             channel.barrier()
-            channel.tell(measuring_since=time.monotonic())
+            channel.report(measuring_since=time.monotonic())
 
     status = workload.train(job, after)
     if status != "finished":

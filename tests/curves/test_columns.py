@@ -228,7 +228,7 @@ def test_a_direction_survives_import_card_and_evaluation(tmp_path, prefix, mode)
 def test_a_direction_that_is_not_known_is_asked_for(tmp_path) -> None:
     csv = rising(tmp_path / "t.csv", "fitness_")
     end = run("predictors", "evaluate", "--curves", csv, "--loss-prefix", "fitness_")
-    assert "fitness: its name does not tell" in str(end.exception)
+    assert "fitness: its name does not say" in str(end.exception)
     assert "--mode min or --mode max" in str(end.exception)
 
 

@@ -151,7 +151,7 @@ def test_candidates_are_a_reasonable_baseline(jetty) -> None:
 
 
 def brute_force_target(particles: Particles, contributing: list[int]) -> list[float]:
-    """Return the target of a tower by the rules as they are told, particle by particle."""
+    """Return the target of a tower by the documented rules, particle by particle."""
     sums = {2: 0.0, 1: 0.0, 3: 0.0, 4: 0.0}
     leading = dict.fromkeys(sums, (0.0, 0.0))  # energy, charge
     px = py = pz = energy = 0.0

@@ -41,12 +41,12 @@ def contents(store: EventStore) -> dict[str, bytes]:
 
 
 def test_two_processes_make_the_same_bytes(store, small_blocks, tmp_path) -> None:
-    told: list[tuple[int, int, str]] = []
-    other = make(tmp_path / "two", workers=2, progress=lambda *told_: told.append(told_))
+    calls: list[tuple[int, int, str]] = []
+    other = make(tmp_path / "two", workers=2, progress=lambda *call: calls.append(call))
     assert contents(other) == contents(store)
     assert other.digest == store.digest
-    assert [(done, total) for done, total, _ in told] == [(0, 4), (3, 4), (4, 4)]
-    assert told[-1][2].endswith(" events/s")
+    assert [(done, total) for done, total, _ in calls] == [(0, 4), (3, 4), (4, 4)]
+    assert calls[-1][2].endswith(" events/s")
 
 
 def test_more_events_extend_the_sample(store, small_blocks, tmp_path) -> None:

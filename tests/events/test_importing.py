@@ -43,9 +43,9 @@ def contents(store: EventStore) -> dict[str, bytes]:
 
 
 def test_a_round_trip_is_exact(original, files, tmp_path) -> None:
-    told: list[tuple[int, int, str]] = []
+    calls: list[tuple[int, int, str]] = []
     store = import_zenodo(
-        files, tmp_path / "store", OPTIONS, workers=1, progress=lambda *done: told.append(done)
+        files, tmp_path / "store", OPTIONS, workers=1, progress=lambda *done: calls.append(done)
     )
     for name in ("features", "targets", "candidates", "numbers", "offsets"):
         assert (store.path / f"{name}.npy").read_bytes() == (original.path / f"{name}.npy").read_bytes()
@@ -56,8 +56,8 @@ def test_a_round_trip_is_exact(original, files, tmp_path) -> None:
     assert [(f["name"], f["events"]) for f in settings["files"]] == [(file.name, 1) for file in files]
     assert "sign of the PDG code" in settings["target_charge"]
     assert settings["skipped"] == []
-    assert [done for done, _, _ in told] == [*range(1, 13), 12]
-    assert "events/s" in told[0][2]
+    assert [done for done, _, _ in calls] == [*range(1, 13), 12]
+    assert "events/s" in calls[0][2]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["files", "original", "store"]  # no part is left
 
 
@@ -97,7 +97,7 @@ def test_a_file_whose_name_says_nothing_is_told_by_what_it_is(files, tmp_path) -
     assert process_of([root, *files], keep_going=True) == "ttbar"
 
 
-def test_nothing_there_is_told(tmp_path) -> None:
+def test_missing_files_are_reported(tmp_path) -> None:
     with pytest.raises(MissingInputError, match=r"nowhere\.pkl\.bz2: no such file"):
         zenodo_files([tmp_path / "nowhere.pkl.bz2"])
     for name in ("a.root", "b.root"):

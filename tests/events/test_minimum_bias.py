@@ -25,19 +25,19 @@ def quick():
 
 
 def pool(folder: Path, size: int = 10, seed: int = 3) -> tuple[tuple[Path, ...], list[tuple[int, int]]]:
-    """Return the files of a pool, and what was told of its making."""
-    told: list[tuple[int, int]] = []
+    """Return the files of a pool, and the calls of its progress."""
+    calls: list[tuple[int, int]] = []
     with Workers(1) as crew:
-        files = make_pool(crew, size, seed, folder, lambda done, size: told.append((done, size)))
-    return files, told
+        files = make_pool(crew, size, seed, folder, lambda done, size: calls.append((done, size)))
+    return files, calls
 
 
 @pytest.fixture(scope="module")
 def folder(quick, tmp_path_factory) -> Path:
     made = tmp_path_factory.mktemp("pools")
-    files, told = pool(made)
+    files, calls = pool(made)
     assert [file.name for file in files] == ["0-4.npz", "4-8.npz", "8-10.npz"]
-    assert told == [(0, 10), (4, 10), (8, 10), (10, 10)]
+    assert calls == [(0, 10), (4, 10), (8, 10), (10, 10)]
     return made
 
 
@@ -49,9 +49,9 @@ def test_a_pool_at_hand_is_not_made_again(folder) -> None:
 
 def test_a_larger_pool_shares_whole_blocks(folder) -> None:
     smaller, _ = pool(folder)
-    larger, told = pool(folder, size=12)
+    larger, calls = pool(folder, size=12)
     assert larger[:2] == smaller[:2]
-    assert told == [(8, 12), (12, 12)]
+    assert calls == [(8, 12), (12, 12)]
     ten, twelve = PileUpPool.load(*smaller), PileUpPool.load(*larger)
     assert (len(ten), len(twelve)) == (10, 12)
     assert (twelve.offsets[:11] == ten.offsets).all()

@@ -340,13 +340,13 @@ def test_bombs_take_neither_memory_nor_time(tmp_path, name: str) -> None:
     )
     end = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, timeout=120)
     assert end.returncode == 0, end.stderr
-    told, grown = end.stdout.splitlines()
+    outcome, grown = end.stdout.splitlines()
     expected = {
         "a far memo": "NoneType",
         "a deep tuple as key": "more than",
         "a wide tuple as key": "a dictionary key",
     }
-    assert expected.get(name, "refused: more than") in told
+    assert expected.get(name, "refused: more than") in outcome
     assert int(grown) < 200_000  # kB
 
 

@@ -12,7 +12,7 @@ from mlpf_hpo.events.pileup import PileUpPool
 
 @pytest.fixture(scope="module")
 def pool(make_particles) -> PileUpPool:
-    """Return 60 collisions; the energy of each particle tells which collision it is of."""
+    """Return 60 collisions; the energy of each particle identifies its collision."""
     collisions = []
     for i in range(60):
         made = make_particles(

@@ -12,7 +12,7 @@ from benchmarks.readers import memory_of_readers
 from mlpf_hpo.events.store import EventStore, write_store
 
 needs_proc = pytest.mark.skipif(
-    not Path("/proc/self/smaps_rollup").exists(), reason="the kernel tells no proportional set sizes"
+    not Path("/proc/self/smaps_rollup").exists(), reason="the kernel reports no proportional set sizes"
 )
 
 

@@ -203,13 +203,13 @@ def test_files_of_others_are_told_with_how_they_become_a_store(tmp_path: Path, a
 
 
 @pytest.mark.parametrize(
-    ("head", "told"),
+    ("head", "kind"),
     [(b"root", "a ROOT file"), (b"\x89HDF\r\n\x1a\n", "an HDF5 file"), (b"", "an empty file")],
 )
-def test_a_file_in_place_of_a_store_is_told_by_what_it_is(tmp_path: Path, head: bytes, told: str) -> None:
+def test_a_file_in_place_of_a_store_is_named_by_its_kind(tmp_path: Path, head: bytes, kind: str) -> None:
     file = tmp_path / "events.root"
     file.write_bytes(head + bytes(100 * bool(head)))
-    with pytest.raises(DataError, match=rf"events\.root: {told}, not an event store, which is a folder"):
+    with pytest.raises(DataError, match=rf"events\.root: {kind}, not an event store, which is a folder"):
         EventStore.open(file)
 
 

@@ -29,16 +29,16 @@ def test_a_summary_counts(make_event, tmp_path) -> None:
         event_of(make_event, ["track", "ecal"], [1, 0], number=3),
     ]
     assert element_kinds(events[0].features).tolist() == [0, 0, 1, 2]
-    told = summarise(write_store(tmp_path / "store", events, {}))
-    assert (told.n_looked_at, told.elements_mean, told.elements_width) == (2, 3.0, 1.0)
-    assert told.elements_range == (2, 4)
-    assert told.kinds == {
+    summary = summarise(write_store(tmp_path / "store", events, {}))
+    assert (summary.n_looked_at, summary.elements_mean, summary.elements_width) == (2, 3.0, 1.0)
+    assert summary.elements_range == (2, 4)
+    assert summary.kinds == {
         "track": 0.5,
         "ECAL tower": pytest.approx(1 / 3),
         "HCAL tower": pytest.approx(1 / 6),
     }
-    assert told.without_target == pytest.approx(1 / 3)
-    per_event = {name: particles.per_event for name, particles in told.targets.items()}
+    assert summary.without_target == pytest.approx(1 / 3)
+    per_event = {name: particles.per_event for name, particles in summary.targets.items()}
     assert per_event == {
         "charged hadron": 1.0,
         "neutral hadron": 0.0,
@@ -46,25 +46,25 @@ def test_a_summary_counts(make_event, tmp_path) -> None:
         "electron": 0.0,
         "muon": 0.5,
     }
-    assert told.candidates["photon"].per_event == 3.0
-    assert told.jets_mean == 1.5
-    assert told.n_bytes == sum(f.stat().st_size for f in (tmp_path / "store").glob("*.npy"))
+    assert summary.candidates["photon"].per_event == 3.0
+    assert summary.jets_mean == 1.5
+    assert summary.n_bytes == sum(f.stat().st_size for f in (tmp_path / "store").glob("*.npy"))
 
 
-def test_what_is_not_known_is_not_told(make_event, tmp_path) -> None:
+def test_missing_columns_have_no_numbers(make_event, tmp_path) -> None:
     event = event_of(make_event, ["track"], [1])
     bare = dataclasses.replace(event, candidates=None, generator_jets=None, generator_met=None)
-    told = summarise(write_store(tmp_path / "store", [bare], {}))
-    assert told.candidates == told.responses == {}
-    assert told.jets_mean is None
+    summary = summarise(write_store(tmp_path / "store", [bare], {}))
+    assert summary.candidates == summary.responses == {}
+    assert summary.jets_mean is None
 
 
 def test_a_large_store_is_sampled_evenly(make_event, tmp_path) -> None:
     events = [event_of(make_event, ["track"], [1 if i < 50 else 2], number=i) for i in range(100)]
-    told = summarise(write_store(tmp_path / "store", events, {}), max_events=10)
-    assert told.n_looked_at == 10
-    assert told.targets["charged hadron"].per_event == told.targets["neutral hadron"].per_event == 0.5
-    assert np.isclose(told.elements_mean, 1.0)
+    summary = summarise(write_store(tmp_path / "store", events, {}), max_events=10)
+    assert summary.n_looked_at == 10
+    assert summary.targets["charged hadron"].per_event == summary.targets["neutral hadron"].per_event == 0.5
+    assert np.isclose(summary.elements_mean, 1.0)
 
 
 def test_spectra_and_responses_are_of_each_class(make_event, tmp_path) -> None:
@@ -73,13 +73,13 @@ def test_spectra_and_responses_are_of_each_class(make_event, tmp_path) -> None:
     event.candidates[:, 0] = [1] * 11 + [2] * 10 + [2, 1, 4]
     event.candidates[:, 2] = 2 * event.targets[:, 2]
     event.candidates[0, 2] = 0.0
-    told = summarise(write_store(tmp_path / "store", [event], {}))
-    assert told.targets["charged hadron"].pt == pytest.approx((2.0, 11.0, 20.0))
-    assert told.targets["electron"].pt == (24.0, 24.0, 24.0)
-    assert np.isnan(told.targets["photon"].pt).all()
-    assert told.candidates["neutral hadron"].pt[1] == pytest.approx(2 * np.median([*range(12, 22), 22]))
-    assert told.responses["charged hadron"] == pytest.approx((1.0, 2.0, 2.0)), (
+    summary = summarise(write_store(tmp_path / "store", [event], {}))
+    assert summary.targets["charged hadron"].pt == pytest.approx((2.0, 11.0, 20.0))
+    assert summary.targets["electron"].pt == (24.0, 24.0, 24.0)
+    assert np.isnan(summary.targets["photon"].pt).all()
+    assert summary.candidates["neutral hadron"].pt[1] == pytest.approx(2 * np.median([*range(12, 22), 22]))
+    assert summary.responses["charged hadron"] == pytest.approx((1.0, 2.0, 2.0)), (
         "11 of its candidates, one at 0"
     )
-    assert told.responses["neutral hadron"] == (2.0, 2.0, 2.0)
-    assert np.isnan(told.responses["muon"]).all()
+    assert summary.responses["neutral hadron"] == (2.0, 2.0, 2.0)
+    assert np.isnan(summary.responses["muon"]).all()

@@ -166,13 +166,13 @@ def store(make_physical_event, tmp_path) -> EventStore:
 
 
 def test_what_is_written_is_read_back_bit_by_bit(store, tmp_path) -> None:
-    told: list[tuple[int, int]] = []
-    files = write_zenodo(store, tmp_path / "files", progress=lambda *done: told.append(done))
+    calls: list[tuple[int, int]] = []
+    files = write_zenodo(store, tmp_path / "files", progress=lambda *done: calls.append(done))
     assert [file.name for file in files] == [
         "tev14_pythia8_ttbar_0_0.pkl.bz2",
         "tev14_pythia8_ttbar_0_1.pkl.bz2",
     ]
-    assert told == [(1, 2), (2, 2)]
+    assert calls == [(1, 2), (2, 2)]
     back = [event for file in files for event in read_zenodo(file, "ttbar", 0.0)]
     assert len(back) == len(store)
     for i, event in enumerate(back):

@@ -42,8 +42,8 @@ def points(axis) -> dict[str, np.ndarray]:
 def test_a_display_shows_elements_truth_and_candidates(event) -> None:
     figure = event_display(event)
     detector, truth, rules = figure.axes
-    told = points(detector)
-    hcal, ecal, track = (told[name] for name in ("HCAL tower (2)", "ECAL tower (1)", "track (1)"))
+    positions = points(detector)
+    hcal, ecal, track = (positions[name] for name in ("HCAL tower (2)", "ECAL tower (1)", "track (1)"))
     assert track[0, :2] == pytest.approx([0.5, np.pi / 2])
     assert ecal[0, :2] == pytest.approx([-1.0, np.pi])
     assert hcal[0, 2] == pytest.approx(2 * ecal[0, 2])  # areas go with ET

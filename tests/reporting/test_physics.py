@@ -77,9 +77,9 @@ def test_the_run_keeps_table_figures_and_headlines(trained, store, tmp_path, mon
     (run,) = runs_of_trial(writer.client, trained.trial_key)
     validation_result = validate_network(trained, store, run)
     assert validation_result.about["trial"] == "t007"
-    told = record_validation(validation_result, run, tmp_path / "out")
-    assert run_id in told
-    assert str(tmp_path / "out") in told
+    links = record_validation(validation_result, run, tmp_path / "out")
+    assert run_id in links
+    assert str(tmp_path / "out") in links
     kept = {file.path for file in writer.client.list_artifacts(run_id, "physics/figures")}
     assert len(kept) == len(FIGURES)
     assert {file.name for file in (tmp_path / "out" / "figures").iterdir()} == {

@@ -92,7 +92,7 @@ def test_structure_for_readers_without_eyes(text: str) -> None:
 
 
 def test_what_cannot_be_shown_is_said(text: str) -> None:
-    for told in (
+    for part in (
         "Figure 2, scaling",
         "needs 160 complete curves, this run has 11",
         "One machine (box-2c)",
@@ -101,7 +101,7 @@ def test_what_cannot_be_shown_is_said(text: str) -> None:
         "on 64 ttbar events, PU 0: with so few, it is expected to lose against the rules",
         "can&#39;t be compared with the paper",
     ):
-        assert told in text, told
+        assert part in text, part
 
 
 def test_the_same_inputs_give_the_same_bytes(inputs, report: Path, tmp_path: Path) -> None:
@@ -215,8 +215,8 @@ def test_another_task_under_four_schedulers_and_no_champion(inputs, tmp_path: Pa
     assert "on the data of task somebodys.module:Task" in text
     assert "The champion" not in text
     assert "machines are not compared" in text
-    for told in ("What the best trial reconstructs", "ttbar events", "can&#39;t be compared with the paper"):
-        assert told not in text
+    for part in ("What the best trial reconstructs", "ttbar events", "can&#39;t be compared with the paper"):
+        assert part not in text
     numbers = json.loads((tmp_path / "metrics.json").read_text())
     assert numbers["search.s3.epochs"] == 17
     assert not [name for name in numbers if name.startswith("physics")]

@@ -80,7 +80,7 @@ def test_before_anything_has_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not list(tmp_path.iterdir()), "asking makes nothing"
 
 
-def test_runs_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_are_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     writer = RunWriter(connect())
@@ -91,7 +91,7 @@ def test_runs_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert json.loads(json.dumps(status.record()))["on_record"]["work"][0]["alive"] is True
 
 
-def test_what_waits_for_mlflow_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_for_mlflow_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     journal = Journal(journal_folder() / "c.jsonl")

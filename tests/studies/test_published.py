@@ -58,8 +58,8 @@ def content(folder, tmp_path_factory):
     return run_study(folder, TINY, tmp_path_factory.mktemp("state"))
 
 
-def rounded(told):
-    return tuple(round(told[key], 3) for key in ("best", "worst", "mean", "std"))
+def rounded(spread):
+    return tuple(round(spread[key], 3) for key in ("best", "worst", "mean", "std"))
 
 
 def test_a_thousand_splits_of_the_svr_come_back_to_three_digits(curves):
@@ -74,15 +74,15 @@ def test_a_thousand_splits_of_the_svr_come_back_to_three_digits(curves):
 
 def test_ensembles_of_exact_regressions_come_back_on_the_papers_ten_splits(curves):
     seeds = range(202831532, 202831542)
-    told = rounded(paper.spread(paper.ensemble_r2(curves, methods(TINY)["svr"], seeds)))
-    assert told == pytest.approx((0.950, 0.910, 0.927, 0.012), abs=0.0011)
+    spread = rounded(paper.spread(paper.ensemble_r2(curves, methods(TINY)["svr"], seeds)))
+    assert spread == pytest.approx((0.950, 0.910, 0.927, 0.012), abs=0.0011)
 
 
 def test_every_published_r2_that_can_be_recomputed_comes_back(curves, stored):
-    told = annealer.reproduced(curves, stored)
-    assert len(told["values"]) == 5 * 7 + 5
-    assert told["largest_error"] < 1e-10
-    assert any(".742" in reason for reason in told["not_possible"])
+    found = annealer.reproduced(curves, stored)
+    assert len(found["values"]) == 5 * 7 + 5
+    assert found["largest_error"] < 1e-10
+    assert any(".742" in reason for reason in found["not_possible"])
 
 
 def test_the_seven_ways_of_samples_are_the_published_ones(stored):
@@ -100,9 +100,9 @@ def test_the_seven_ways_of_samples_are_the_published_ones(stored):
 
 def test_zoom_ensembles_on_the_papers_ten_splits(curves):
     seeds = range(202831532, 202831542)
-    told = paper.spread(paper.ensemble_r2(curves, methods(TINY)["zoom"], seeds))
-    assert told["mean"] >= 0.92
-    assert told["worst"] >= 0.90
+    spread = paper.spread(paper.ensemble_r2(curves, methods(TINY)["zoom"], seeds))
+    assert spread["mean"] >= 0.92
+    assert spread["worst"] >= 0.90
 
 
 @pytest.mark.pipeline
@@ -191,16 +191,16 @@ def test_the_page_stands_alone_and_tells_every_method(content, curves, tmp_path)
 @pytest.mark.pipeline
 def test_numbers_for_dvc_hold_differences_with_intervals(content):
     numbers = outcome(content)
-    told = numbers["differences"]["annealer new ensemble"]["qpu_minus_random_bits"]["r2_quantile"]
-    assert told["low"] <= told["mean"] <= told["high"]
+    difference = numbers["differences"]["annealer new ensemble"]["qpu_minus_random_bits"]["r2_quantile"]
+    assert difference["low"] <= difference["mean"] <= difference["high"]
     singles = content["same_rows"]["ensemble"]["new"]
     expected = np.mean(singles["qpu"]["r2_quantile"]) - np.mean(singles["random_bits"]["r2_quantile"])
-    assert told["mean"] == pytest.approx(expected)
+    assert difference["mean"] == pytest.approx(expected)
     assert set(numbers["honest"]) == {"clean", "distinct", "all"}
     assert "ensemble" not in numbers["honest"]["clean"], "fewer than 160 clean configurations"
     assert numbers["paper"]["single"]["svr"]["splits"] == 30
     few = headline(numbers)
-    assert few["annealer"]["ensemble"]["qpu_minus_random_bits"] == told
+    assert few["annealer"]["ensemble"]["qpu_minus_random_bits"] == difference
     honest = numbers["honest"]["clean"]["single"]["persistence"]["spearman"]["mean"]
     assert few["honest"]["clean"]["single"]["persistence"]["spearman"] == honest
 
@@ -228,7 +228,7 @@ def test_another_table_is_refused(folder, tmp_path):
         PublishedCurves.load(tmp_path)
 
 
-def test_the_studys_settings_are_the_defaults_and_wrong_ones_are_told(tmp_path):
+def test_the_studys_settings_are_the_defaults_and_wrong_ones_are_refused(tmp_path):
     assert read_parameters(PublishedParams, STUDY / "params.yaml", "the project folder") == PublishedParams()
     wrong = tmp_path / "params.yaml"
     wrong.write_text("svr_split: 3\n")

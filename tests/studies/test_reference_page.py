@@ -1,4 +1,4 @@
-"""The words of the reference training's page: who wins, and what the curve says."""
+"""The words of the reference training's page: wins, losses and trend of the curve."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def test_the_three_stand_side_by_side() -> None:
     assert numbers(rules, copy) == {"photon_efficiency": {"mlpf": 0.7, "ycand": 0.6, "copy": 0.4}}
     (cells,) = table_of_sample(rules, copy).rows
     for cell in ("0.700 [", "0.600 [", "0.400 [", "0.100 [0.000, 0.200]", "0.300 [0.200, 0.400]"):
-        assert any(cell in told for told in cells)
+        assert any(cell in text for text in cells)
 
 
 @pytest.mark.parametrize(
-    ("validation", "last_train", "told"),
+    ("validation", "last_train", "text"),
     [
         ([9, 7, 6, 5], 5.0, "fell by 16.7 %: more epochs would lower it further. .*network, come before"),
         (
@@ -72,6 +72,6 @@ def test_the_three_stand_side_by_side() -> None:
         ),
     ],
 )
-def test_the_curve_is_told(validation: list[float], last_train: float, told: str) -> None:
+def test_the_curve_is_described(validation: list[float], last_train: float, text: str) -> None:
     epochs = [{"val/loss": float(loss), "train/loss": last_train} for loss in validation]
-    assert re.search(told, describe_curve({"epochs": epochs}))
+    assert re.search(text, describe_curve({"epochs": epochs}))

@@ -75,11 +75,11 @@ def test_an_interrupted_training_goes_on_in_its_own_run_to_the_same_numbers(data
         train_reference(params(), data, folder / "s1", folder / "n1", interrupt)
     assert statuses("trial") == statuses("reference") == ["KILLED"]
     assert not (folder / "n1").exists()
-    told: list[int] = []
+    epochs: list[int] = []
     record = train_reference(
-        params(), data, folder / "s1", folder / "n1", lambda report: told.append(report.epoch)
+        params(), data, folder / "s1", folder / "n1", lambda report: epochs.append(report.epoch)
     )
-    assert told == [1, 2, 3]
+    assert epochs == [1, 2, 3]
     assert statuses("trial") == statuses("reference") == ["FINISHED"]
     for name in ("train/loss", "val/loss"):
         assert [epoch[name] for epoch in record["epochs"]] == [epoch[name] for epoch in whole["epochs"]]
@@ -101,7 +101,7 @@ def test_a_diverged_training_is_told_and_keeps_no_network(data: Path, database) 
     assert not (folder / "network").exists()
 
 
-def test_the_shipped_parameters_are_the_defaults_and_wrong_ones_are_told(tmp_path: Path) -> None:
+def test_the_shipped_parameters_are_the_defaults_and_wrong_ones_are_refused(tmp_path: Path) -> None:
     assert read_parameters(ReferenceParams, STUDY / "params.yaml", "the project folder") == ReferenceParams()
     with pytest.raises(MissingInputError, match="run this in the project folder"):
         read_parameters(ReferenceParams, tmp_path / "params.yaml", "the project folder")

@@ -17,7 +17,7 @@ from mlpf_hpo.events.store import write_store
 from mlpf_hpo.workload import benchmark
 from mlpf_hpo.workload.benchmark import BenchmarkResult, run_benchmark, summary
 from mlpf_hpo.workload.copies import CopyMessage
-from mlpf_hpo.workload.measurements import ELEMENTS, EVENTS, Listener
+from mlpf_hpo.workload.measurements import ELEMENTS, EVENTS, BenchmarkRecorder
 from mlpf_hpo.workload.report import scores, write_report
 from mlpf_hpo.workload.workloads import DEFAULT as SCORE
 
@@ -95,10 +95,10 @@ def test_a_good_run_and_its_repetition(good: BenchmarkResult, run: Run, tmp_path
 
 
 def test_a_copy_killed_in_the_middle_fails_alone(run: Run, tmp_path: Path) -> None:
-    heard: list[CopyMessage] = []
+    messages: list[CopyMessage] = []
 
     def kill_the_second(message: CopyMessage) -> None:
-        heard.append(message)
+        messages.append(message)
         if message.copy == 1 and message.content.get("epoch") == 1:
             os.kill(message.pid, signal.SIGKILL)
 
@@ -106,7 +106,7 @@ def test_a_copy_killed_in_the_middle_fails_alone(run: Run, tmp_path: Path) -> No
     assert result.exit_status == 1
     assert result.report["report"]["log"] == "ERROR copy 1: killed by signal 9 (SIGKILL)"
     assert result.report["report"]["wl-stats"][SCORE]["count"] == 1
-    assert max(m.content.get("epoch", 0) for m in heard if m.copy == 0) == 4
+    assert max(m.content.get("epoch", 0) for m in messages if m.copy == 0) == 4
     assert [p.name for p in (tmp_path / "results").glob("proc_*")] == ["proc_1"], "its log is kept"
 
 
@@ -125,14 +125,16 @@ def test_copies_that_all_die_leave_a_report_without_a_score(run: Run) -> None:
 def test_too_little_overlap_fails_every_copy(
     run: Run, good: BenchmarkResult, monkeypatch: pytest.MonkeyPatch, minimum: float, status: int
 ) -> None:
-    def train(results: Path, scratch: Path, job: dict, listener: Listener, gpus: list) -> dict[int, str]:
+    def train(
+        results: Path, scratch: Path, job: dict, recorder: BenchmarkRecorder, gpus: list
+    ) -> dict[int, str]:
         """Two copies that measured from 0 to 5 s and from 3 to 8 s."""
         epoch = dict.fromkeys((EVENTS, ELEMENTS, *OTHERS), 1.0)
-        for copy, begin in zip(listener.told, (0.0, 3.0), strict=True):
+        for copy, begin in zip(recorder.copies, (0.0, 3.0), strict=True):
             copy.roofline = {"gemm_flops": 1e9, "triad_bytes_per_second": 1e9, "gemm_dtype": "float32"}
             copy.measuring_since = begin
             copy.epochs = [{**epoch, "now": begin + second} for second in (0.0, 2.0, 5.0)]
-        listener.flop_per_event = 1e6
+        recorder.flop_per_event = 1e6
         return {}
 
     monkeypatch.setattr(benchmark, "_train", train)

@@ -34,14 +34,14 @@ def test_copies_start_together_and_run_in_their_folders(tmp_path: Path) -> None:
 time.sleep(0.4 * me)
 before = time.monotonic()
 channel.barrier()
-channel.tell(copy=os.environ["COPY"], before=before, after=time.monotonic())
+channel.report(copy=os.environ["COPY"], before=before, after=time.monotonic())
 print("here")
 """
-    heard: list[CopyMessage] = []
-    ends = run(tmp_path, 3, body, on_message=heard.append)
+    messages: list[CopyMessage] = []
+    ends = run(tmp_path, 3, body, on_message=messages.append)
     assert ends == [CopyEnd(i, None) for i in range(3)]
-    assert [str(message.copy) for message in heard] == [message.content["copy"] for message in heard]
-    assert min(m.content["after"] for m in heard) >= max(m.content["before"] for m in heard)
+    assert [str(message.copy) for message in messages] == [message.content["copy"] for message in messages]
+    assert min(m.content["after"] for m in messages) >= max(m.content["before"] for m in messages)
     assert (tmp_path / "proc_2" / "out.log").read_text() == "here\n"
 
 
@@ -51,17 +51,17 @@ channel.barrier()
 if me == 1:
     os.kill(os.getpid(), signal.SIGKILL)
 channel.barrier()
-channel.tell(done=True)
+channel.report(done=True)
 """
-    heard: list[CopyMessage] = []
-    ends = run(tmp_path, 3, body, on_message=heard.append)
+    messages: list[CopyMessage] = []
+    ends = run(tmp_path, 3, body, on_message=messages.append)
     assert ends == [CopyEnd(0, None), CopyEnd(1, "killed by signal 9 (SIGKILL)"), CopyEnd(2, None)]
-    assert sorted(message.copy for message in heard) == [0, 2]
+    assert sorted(message.copy for message in messages) == [0, 2]
 
 
 def test_a_copy_killed_at_a_barrier_holds_up_no_other(tmp_path: Path) -> None:
     body = """
-channel.tell(ready=True)
+channel.report(ready=True)
 if me == 0:
     channel.barrier()
 else:
@@ -116,14 +116,14 @@ def test_an_interruption_leaves_no_copy_behind(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, 2, "channel.tell(ready=True)\ntime.sleep(60)", on_message=interrupt)
+        run(tmp_path, 2, "channel.report(ready=True)\ntime.sleep(60)", on_message=interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
 
 
 def test_copies_leave_when_their_driver_is_killed(tmp_path: Path) -> None:
     (tmp_path / "proc_0").mkdir()
-    body = PROLOGUE + "channel.tell(ready=True)\ntime.sleep(60)"
+    body = PROLOGUE + "channel.report(ready=True)\ntime.sleep(60)"
     driver = f"""
 import sys
 from pathlib import Path
