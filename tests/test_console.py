@@ -1,4 +1,4 @@
-"""How a command ends: errors in one sentence, interruptions without a traceback, whatever a library raises."""
+"""How a command ends: errors in one sentence, interruptions without a traceback."""
 
 from __future__ import annotations
 

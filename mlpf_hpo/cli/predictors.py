@@ -59,10 +59,10 @@ def evaluate(
     from mlpf_hpo.predictors.repeated_splits import usable
     from mlpf_hpo.reporting.evaluation import (
         HEADER,
-        about,
         as_json,
+        describe_evaluation,
         dominated_text,
-        names_of,
+        parse_predictor_names,
         score_rows,
     )
 
@@ -70,9 +70,9 @@ def evaluate(
     usable_curves = usable(everything)
     known = known_epochs_at(_share(known_fraction), usable_curves.n_epochs)
     with console.progress_bar("evaluate") as progress:
-        names, jobs = names_of(predictors), max(1, min(usable_cpus(), splits // FEW_SPLITS))
+        names, jobs = parse_predictor_names(predictors), max(1, min(usable_cpus(), splits // FEW_SPLITS))
         found = score_all(usable_curves, names, known, train, splits, settings, seed, progress, jobs)
-    console.out.print(about(found, usable_curves), markup=False)
+    console.out.print(describe_evaluation(found, usable_curves), markup=False)
     console.out.print(
         describe_features(usable_curves.target.to_dict(), usable_curves.hyperparameters, usable_curves.left_out),
         markup=False,

@@ -1,1 +1,1 @@
-"""Judging reconstruction: particles, jets, missing momentum, beside the rule-based particle flow."""
+"""Physics validation: particles, jets and missing momentum, compared with the rule-based particle flow."""

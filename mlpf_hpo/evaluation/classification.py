@@ -1,4 +1,4 @@
-"""Which elements are taken for which particles: efficiency, fake rate, confusion.
+"""Classification of elements: efficiency, fake rate, confusion matrix.
 
 ``efficiency(c) = #(true = c and said = c) / #(true = c)`` and
 ``fake_rate(c) = #(said = c and true != c) / #(said = c)``, over elements. Ranges are those of the true

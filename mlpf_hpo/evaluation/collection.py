@@ -1,4 +1,4 @@
-"""A store's events as a sample."""
+"""Collection of a store's events and their reconstruction into a sample."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def collect(store: EventStore, predicted: FloatArray) -> Sample:
     candidates = [event.candidates for event in events if event.candidates is not None]
     if len(candidates) < len(events):
         raise DataError(
-            f"{store.path}: has no rule-based candidates (ycand), which MLPF is judged beside; use a "
+            f"{store.path}: has no rule-based candidates (ycand), which MLPF is compared with; use a "
             "store made by the stage `events`, or one imported with its candidates"
         )
     jets = [event.generator_jets for event in events if event.generator_jets is not None]

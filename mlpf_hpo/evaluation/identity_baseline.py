@@ -1,4 +1,4 @@
-"""What one gets without any reconstruction: the input taken for particles, element by element.
+"""Identity baseline: the input taken as particles, element by element, without any reconstruction.
 
 The null of a validation result: a network that learnt no more than to copy its input says this. The rules
 already do more: they take the energy of tracks out of the towers that these point to.

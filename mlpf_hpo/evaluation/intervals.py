@@ -1,4 +1,4 @@
-"""How sure a number is: exact intervals for fractions, resampled events for everything else.
+"""Intervals of the results: exact ones for fractions, bootstrap over events for everything else.
 
 All intervals are central and hold 68.27 %, one standard deviation of a Gaussian, as experiments draw them.
 """

@@ -1,4 +1,4 @@
-"""Jets of reconstructed particles, matched to the generator's: response, what is missed, what is made up.
+"""Jets of reconstructed particles, matched to generator jets: response, efficiency, fake rate.
 
 The least pt of a jet, 5 GeV, holds for both sides: near it, only jets that are measured too high are matched,
 and the response of the first ranges says so.

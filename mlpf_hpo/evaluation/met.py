@@ -1,4 +1,4 @@
-"""Missing transverse momentum: how far the reconstructed one is from the generator's."""
+"""Missing transverse momentum (MET): resolution against the generator's."""
 
 from __future__ import annotations
 

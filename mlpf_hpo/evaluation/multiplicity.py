@@ -1,4 +1,4 @@
-"""How many particles an event has, each counted once."""
+"""Particle multiplicity of events, each particle counted once."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from mlpf_hpo.files import write_bytes
 FloatArray = NDArray[np.float64]
 
 METADATA = "mlpf_hpo.reconstruction"
-"""Key of the file's metadata under which stands, as JSON, who reconstructed what."""
+"""Key of the file's metadata; its value is JSON: network, checkpoint and events."""
 
 CHARGE = TARGETS.index("charge")
 

@@ -1,4 +1,4 @@
-"""Judging a sample: every quantity of this folder, for the network and for the rule-based particle flow."""
+"""Physics validation of a sample: all quantities, for the network and for the rule-based particle flow."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def validate_reconstruction(
     sample : Sample
         The events.
     about : mapping
-        What is judged, for captions; JSON values. What stands for the truth of jets is added.
+        Network and events, for captions; JSON values. What stands for the truth of jets is added.
     seed, replicas : int
         Of the resampling of events, which gives the intervals.
 

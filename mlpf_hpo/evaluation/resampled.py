@@ -1,4 +1,4 @@
-"""Ordered values that are drawn as often as their events: quantiles and counts of every resample at once.
+"""Bootstrap over events: quantiles and counts of all resamples at once.
 
 Writing the resamples out would take resamples x values. Instead, values are put into blocks, about as many as
 there are values in one: whole blocks are counted by event, single values only in the block that is asked for.

@@ -1,4 +1,4 @@
-"""How well momenta are measured where the class is right: pt and energy relative, eta and phi absolute."""
+"""Momentum residuals where the class is right: pt and energy relative, eta and phi absolute."""
 
 from __future__ import annotations
 

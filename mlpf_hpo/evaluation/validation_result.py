@@ -33,7 +33,7 @@ class ValidationResult:
     distributions : mapping
         Name -> "edges", and counts per bin of each reconstruction; the outermost bins hold what is beyond.
     about : mapping
-        What was judged: sample, network, number of resamples.
+        Input of the validation: sample, network, number of resamples.
     """
 
     rows: list[Row]

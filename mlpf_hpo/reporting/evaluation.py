@@ -1,4 +1,4 @@
-"""What an evaluation and a prediction say, as rows for people and as numbers."""
+"""Scores of an evaluation, and predictions: as rows of a table and as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mlpf_hpo.predictors.domination import dominating_curve
 from mlpf_hpo.predictors.regressors import CLASSICAL, REGRESSORS
 from mlpf_hpo.predictors.repeated_splits import Evaluation
 
-SHOWN = {
+SCORE_LABELS = {
     "r2_loss": "R2 (loss)",
     "r2_quantile": "R2 (quantile)",
     "spearman": "Spearman",
@@ -25,7 +25,7 @@ SHOWN = {
 }
 
 
-def names_of(told: str) -> list[str]:
+def parse_predictor_names(text: str) -> list[str]:
     """Return the predictors of a list with commas, persistence first; all classical ones by default.
 
     Raises
@@ -33,7 +33,7 @@ def names_of(told: str) -> list[str]:
     ConfigurationError
         If there is no such predictor.
     """
-    names = [name.strip() for name in told.split(",") if name.strip()] or list(CLASSICAL)
+    names = [name.strip() for name in text.split(",") if name.strip()] or list(CLASSICAL)
     for name in names:
         if name not in (*REGRESSORS, SELECTED):
             hint, known = did_you_mean(name, [*REGRESSORS, SELECTED]), ", ".join([*REGRESSORS, SELECTED])
@@ -41,11 +41,11 @@ def names_of(told: str) -> list[str]:
     return list(dict.fromkeys([PERSISTENCE, *names]))
 
 
-HEADER = ("predictor", *SHOWN.values())
+HEADER = ("predictor", *SCORE_LABELS.values())
 
 
-def about(found: Evaluation, curves: LearningCurves) -> str:
-    """Return what was evaluated on what, and what was chosen where choosing was evaluated."""
+def describe_evaluation(found: Evaluation, curves: LearningCurves) -> str:
+    """Return curves, sizes of the splits, and the selected predictors where selection was evaluated."""
     lines = [
         f"{len(curves)} curves of {found.n_epochs} epochs, {found.known_epochs} seen; {found.train} to train "
         f"on, at least {found.test} to test on; mean over splits [95 % interval of the mean]"
@@ -69,12 +69,15 @@ def dominated_text(curves: LearningCurves) -> list[str]:
 
 def score_rows(found: Evaluation) -> list[list[str]]:
     """Return the scores with their intervals, a row per predictor."""
-    return [[name, *(_cell(scores[metric]) for metric in SHOWN)] for name, scores in found.summary().items()]
+    return [
+        [name, *(_cell(scores[metric]) for metric in SCORE_LABELS)]
+        for name, scores in found.summary().items()
+    ]
 
 
 def as_json(found: Evaluation, curves: LearningCurves, share: float, seed: int) -> dict[str, Any]:
     """Return the scores, with the differences to persistence on the same splits."""
-    metrics = list(SHOWN)
+    metrics = list(SCORE_LABELS)
     return {
         "source": curves.source,
         "curves": len(curves),
@@ -104,9 +107,15 @@ PREDICTED = ("row", "epochs seen", "final", "lower", "upper")
 
 def predicted_rows(predictor: CurvePredictor, curves: LearningCurves, coverage: float) -> list[list[str]]:
     """Return the predicted final value of each curve with its interval, a row per curve."""
-    told = predictor.predict_interval(curves.frame(), coverage)
+    found = predictor.predict_interval(curves.frame(), coverage)
     return [
-        [str(row), str(seen), f"{told.mean[row]:.6g}", f"{told.lower[row]:.6g}", f"{told.upper[row]:.6g}"]
+        [
+            str(row),
+            str(seen),
+            f"{found.mean[row]:.6g}",
+            f"{found.lower[row]:.6g}",
+            f"{found.upper[row]:.6g}",
+        ]
         for row, seen in enumerate(known_lengths(curves.values))
     ]
 

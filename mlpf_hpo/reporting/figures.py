@@ -72,7 +72,7 @@ def figure_1(inputs: ReportInput) -> Panel:
         f"searching ({inputs.campaign['epochs']} epochs). Right: the best trial of the search "
         f"({best['scheduler']}, {best['trial_id']}, {len(best['curve'])} epochs). The final "
         f"{name.removeprefix('validation ')} changes {_changed(first, last)}; one seed each. "
-        f"{inputs.events_told}; {inputs.hardware_told}.{_loss_note(inputs)}",
+        f"{inputs.described_events}; {inputs.machine_names}.{_loss_note(inputs)}",
         figure,
     )
 
@@ -106,7 +106,7 @@ def figure_3(inputs: ReportInput) -> Panel:
         f"{name[0].upper()}{name[1:]} of all {len(curves)} trials of {curves.source}, random "
         "configurations of the search space; "
         f"{int(curves.complete.sum())} are complete, {diverged} diverged, {failed} failed, "
-        f"{restarted} restart. {inputs.events_told}; {inputs.hardware_told}.{_loss_note(inputs)}",
+        f"{restarted} restart. {inputs.described_events}; {inputs.machine_names}.{_loss_note(inputs)}",
         figure,
     )
 
@@ -120,7 +120,7 @@ def figure_4(inputs: ReportInput) -> Panel:
     return Panel(
         "figure-4",
         "Figure 4: predicted against true final loss, SVR",
-        f"{_out_of_fold_told(inputs)} Bars are {inputs.predictors['coverage']:.0%} conformal intervals; a "
+        f"{_out_of_fold_text(inputs)} Bars are {inputs.predictors['coverage']:.0%} conformal intervals; a "
         "bar that leaves the frame is wider than the data. Persistence repeats the last loss seen.",
         figure,
     )
@@ -174,7 +174,7 @@ def figure_6(inputs: ReportInput) -> Panel:
         f"Left: QSVR, trained as a QUBO of at most {sampler.points} curves by "
         f"{describe_sampler(sampler.sampler, sampler.reads, sampler.sweeps)}. Right: "
         "rank correlation with the final loss against the share of the curve seen; at 0 from the "
-        f"hyperparameters alone. {_out_of_fold_told(inputs)}",
+        f"hyperparameters alone. {_out_of_fold_text(inputs)}",
         figure,
     )
 
@@ -192,9 +192,9 @@ def figure_search(inputs: ReportInput) -> Panel:
         plain_log(left)
         left.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
         marks = {"rank": "s", "prediction": "X", "": "o", "not promoted": "D"}
-        told = {"rank": "stopped by rank", "prediction": "by prediction", "": "finished"}
+        labels = {"rank": "stopped by rank", "prediction": "by prediction", "": "finished"}
         if any(found["not_promoted"] for found in schedulers.values()):
-            told["not promoted"] = "not promoted"
+            labels["not promoted"] = "not promoted"
         offsets = np.linspace(-0.2, 0.2, len(schedulers)) if len(schedulers) > 1 else [0.0]
         for offset, (name, found) in zip(offsets, schedulers.items(), strict=True):
             for row, trial in enumerate(found["trials"]):
@@ -202,7 +202,7 @@ def figure_search(inputs: ReportInput) -> Panel:
                 right.plot([0, length], [row + offset] * 2, color=colours[name], linewidth=2, alpha=0.7)
                 mark = marks.get(trial["reason"], "x")
                 right.plot(length, row + offset, marker=mark, color=colours[name], markersize=4)
-        for reason, label in told.items():
+        for reason, label in labels.items():
             right.plot([], [], color=INK, linestyle="", marker=marks[reason], markersize=4, label=label)
         right.set(xlabel="epochs trained", ylabel="trial")
         right.yaxis.set_major_locator(MaxNLocator(integer=True))
@@ -213,7 +213,7 @@ def figure_search(inputs: ReportInput) -> Panel:
         f"{inputs.search['configurations']} configurations that no predictor has seen, the same with the "
         f"same seeds for every scheduler, at most {inputs.search['max_epochs']} epochs each"
         f"{_prediction_by(inputs)}. One run per scheduler: differences of this size "
-        f"may be arrival noise. {inputs.events_told}; {inputs.hardware_told}.",
+        f"may be arrival noise. {inputs.described_events}; {inputs.machine_names}.",
         figure,
     )
 
@@ -254,7 +254,7 @@ def _predicted_against_true(axis: Axes, inputs: ReportInput, name: str) -> None:
     axis.set_title(f"{name_of(name)}: R² {fixed(r2)} (quantiles), Spearman {fixed(rank)}")
 
 
-def _out_of_fold_told(inputs: ReportInput) -> str:
+def _out_of_fold_text(inputs: ReportInput) -> str:
     p = inputs.predictors
     return (
         f"Each of {p['rows']} curves predicted by models that had none of its configuration to learn from "

@@ -1,4 +1,4 @@
-"""What the report is made of: the files that the stages leave."""
+"""Input of the report: the files that the stages write."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ReportInput:
         return f"{'MLPF' if self.of_mlpf else self.params.task} hyperparameter search"
 
     @property
-    def events_told(self) -> str:
+    def described_events(self) -> str:
         """The data that trials are trained on, in a caption's words."""
         if not self.of_mlpf:
             return f"the data of task {self.params.task}"
@@ -100,6 +100,6 @@ class ReportInput:
         return list(self.campaign_runs.get("hosts", []))
 
     @property
-    def hardware_told(self) -> str:
+    def machine_names(self) -> str:
         """The machines that trained the campaign, in a caption's words."""
         return " and ".join(sorted(set(self.curves.hardware.tolist())))

@@ -118,8 +118,8 @@ def _relative(curves: LearningCurves, rates: FloatArray, labels: list[str], seed
         return {label: generator.choice(found, len(found)) for label, found in rows.items()}
 
     drawn = np.array([speeds(resampled()) for _ in range(RESAMPLES)])
-    told = speeds(rows)
-    return {label: _interval(told[i], drawn[:, i]) for i, label in enumerate(compared)}
+    observed = speeds(rows)
+    return {label: _interval(observed[i], drawn[:, i]) for i, label in enumerate(compared)}
 
 
 def _size(curves: LearningCurves) -> FloatArray:

@@ -1,4 +1,4 @@
-"""A trained trial judged: table, figures, and both with the trial's run in MLflow."""
+"""Physics validation of a trained trial: table and figures, as files and in the trial's MLflow run."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def validate_network(
         If FastJet is not installed.
     """
     return validate_reconstruction(
-        collect(store, reconstructed(trained, store)), describe_judged(trained, store, run)
+        collect(store, reconstructed(trained, store)), validated_inputs(trained, store, run)
     )
 
 
-def describe_judged(trained: TrainedNetwork, store: EventStore, run: TrialRun | None) -> dict[str, Any]:
-    """Return which network is judged on which events, for captions: `about` of a `ValidationResult`."""
+def validated_inputs(trained: TrainedNetwork, store: EventStore, run: TrialRun | None) -> dict[str, Any]:
+    """Return network and events of a validation, for captions: `about` of a `ValidationResult`."""
     manifest = store.manifest
     return {
         **{name: manifest[name] for name in ("process", "n_events", "pileup")},
@@ -86,8 +86,8 @@ def log_validation(result: ValidationResult, run: TrialRun, folder: Path) -> str
 
 
 def record_no_validation(out: Path, task: str) -> str:
-    """Replace a folder by one that says why nothing is judged, and return that."""
-    reason = f"trials are of task {task}; only networks of MLPF are judged"
+    """Replace a folder by one with the reason why nothing is validated, and return the reason."""
+    reason = f"trials are of task {task}; only networks of MLPF are validated"
     with written_whole(out) as temporary:
         temporary.mkdir()
         write_text(temporary / "README", f"No physics: {reason}.\n")

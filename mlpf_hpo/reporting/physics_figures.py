@@ -15,11 +15,11 @@ from mlpf_hpo.reporting.physics_panels import (
     NAMES,
     as_fraction,
     compared,
+    describe_sample,
     histograms,
     legend,
     matrix,
     points,
-    sample_told,
 )
 from mlpf_hpo.reporting.physics_table import describe_about
 from mlpf_hpo.reporting.style import INK, Panel, canvas, ratio_canvas
@@ -164,7 +164,7 @@ def multiplicity(result: ValidationResult) -> Panel:
     with ratio_canvas(1, 1, height=3.6) as (figure, [(above, below)]):
         x = np.arange(len(rows), dtype=float)
         truth = np.array([row.truth for row in rows])
-        shown = above.hlines(truth, x - 0.4, x + 0.4, color=INK, linewidth=1.4, label="truth")
+        truth_lines = above.hlines(truth, x - 0.4, x + 0.4, color=INK, linewidth=1.4, label="truth")
         for shift, name in ((-0.12, "mlpf"), (0.12, "ycand")):
             estimates = [getattr(row, name) for row in rows]
             points(above, x + shift, estimates, name)
@@ -174,7 +174,7 @@ def multiplicity(result: ValidationResult) -> Panel:
         below.set(ylabel="/ truth", xlim=(-0.6, len(rows) - 0.4))
         below.axhline(1, color=INK, linewidth=0.8, linestyle=":")
         below.set_xticks(x, names)
-        legend(figure, result, shown)
+        legend(figure, result, truth_lines)
     return _panel(
         result,
         "physics-multiplicity",
@@ -194,7 +194,7 @@ def confusion(result: ValidationResult) -> Panel:
             axis.set(title=label, xlabel="reconstructed class")
         axes[0].set_ylabel("true class")
         axes[1].set_yticklabels([])
-        figure.suptitle(sample_told(result), fontsize=10)
+        figure.suptitle(describe_sample(result), fontsize=10)
     return _panel(
         result,
         "physics-confusion",

@@ -1,4 +1,4 @@
-"""What the physics figures are drawn with: points with intervals, histograms, matrices, legends.
+"""Parts of the physics figures: points with intervals, histograms, matrices, legends.
 
 Points stand in the middle of their range, which the horizontal bar shows; vertical bars are 68 % intervals.
 Ratios compare both reconstructions on the same events. What leaves a panel is a triangle at its edge.
@@ -42,25 +42,25 @@ AXES = {"pt": "$p_T$ [GeV]", "eta": r"$|\eta|$"}
 TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
-def sample_told(result: ValidationResult) -> str:
-    """Say which events were judged, in a legend's words."""
+def describe_sample(result: ValidationResult) -> str:
+    """Return process, number of events and pile-up, for a legend."""
     about = result.about
     process = PROCESSES.get(about["process"], about["process"])
     return f"{process}, 14 TeV, {about['n_events']} events, {format_pileup(about['pileup'])}"
 
 
 def legend(figure: Figure, result: ValidationResult, *others: Artist) -> None:
-    """Say above all panels who is who, and on which events."""
+    """Draw one legend above all panels: both reconstructions, and the events."""
     axis = figure.axes[0]
-    shown = [
+    handles = [
         axis.errorbar([], [], yerr=[], linestyle="", label=label, **STYLES[name])
         for name, label in NAMES.items()
     ]
     figure.legend(
-        handles=[*shown, *others],
+        handles=[*handles, *others],
         loc="upper center",
-        ncols=len(shown) + len(others),
-        title=sample_told(result),
+        ncols=len(handles) + len(others),
+        title=describe_sample(result),
         title_fontsize=10,
     )
 
@@ -151,8 +151,8 @@ def matrix(axis: Axes, counts: NDArray[np.int64]) -> None:
     for (row, column), value in np.ndenumerate(share):
         axis.add_patch(_square(column, row, value))
         if counts[row, column]:
-            told = f"{100 * value:.0f}\n({counts[row, column]})"
-            axis.text(column, row, told, ha="center", va="center", fontsize=7.5)
+            text = f"{100 * value:.0f}\n({counts[row, column]})"
+            axis.text(column, row, text, ha="center", va="center", fontsize=7.5)
     ticks = [name.replace(" ", "\n") for name in CLASSES]
     axis.set_xticks(range(len(CLASSES)), ticks, fontsize=8, rotation=45)
     axis.set_yticks(range(len(CLASSES)), ticks, fontsize=8)

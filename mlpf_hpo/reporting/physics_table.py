@@ -1,4 +1,4 @@
-"""The numbers of a validation result that are asked for first: for the terminal, MLflow, the report."""
+"""Headline numbers of a validation result: for the terminal, MLflow and the report."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ OTHERS = {
 
 
 FEW_TRAINING_EVENTS = 10_000
-"""Published MLPF trainings begin above; with fewer, rules that know the detector have the advantage."""
+"""Published MLPF trainings begin above; with fewer, the rules, made for this detector, have the advantage."""
 
 
 class Line(NamedTuple):
-    """A headline number: what it is called, for people and for MLflow, and its row of the table."""
+    """A headline number: its label, its key in MLflow, and its row of the table."""
 
-    told: str
+    label: str
     key: str
     row: Row
 
@@ -48,27 +48,27 @@ def headlines(result: ValidationResult) -> Iterator[Line]:
     """Yield the headline numbers, over all elements, jets and events."""
     wanted = {
         **{
-            (quantity, name): f"{name}: {told}"
+            (quantity, name): f"{name}: {label}"
             for name in CLASSES[1:]
-            for quantity, told in PARTICLES.items()
+            for quantity, label in PARTICLES.items()
         },
         **OTHERS,
     }
-    for (quantity, of), told in wanted.items():
+    for (quantity, of), label in wanted.items():
         for row in result.find(quantity, of):
-            yield Line(told, f"{of}_{quantity}".replace(" ", "_"), row)
+            yield Line(label, f"{of}_{quantity}".replace(" ", "_"), row)
 
 
 def table_rows(result: ValidationResult) -> list[tuple[str, ...]]:
     """Return the headline numbers as text, columns as in `HEADER`."""
     return [
         (
-            line.told,
+            line.label,
             _counted(line.row),
             describe_truth(line.row),
-            told(line.row.mlpf),
-            told(line.row.ycand),
-            told(line.row.difference),
+            format_estimate(line.row.mlpf),
+            format_estimate(line.row.ycand),
+            format_estimate(line.row.difference),
         )
         for line in headlines(result)
     ]
@@ -85,7 +85,7 @@ def summary_metrics(result: ValidationResult) -> dict[str, float]:
 
 
 def describe_about(result: ValidationResult) -> str:
-    """Say which network was judged on which events, and what to expect of it."""
+    """Describe the network, its training and the events of a validation."""
     about, trained_on = result.about, result.about["trained_on"]
     short = (
         ": with so few, it is expected to lose against the rules"
@@ -105,14 +105,14 @@ def describe_about(result: ValidationResult) -> str:
     )
 
 
-def told(estimate: Estimate) -> str:
+def format_estimate(estimate: Estimate) -> str:
     """Return an estimate with its interval.
 
     Examples
     --------
-    >>> told(Estimate(0.98312, 0.979, 0.9861))
+    >>> format_estimate(Estimate(0.98312, 0.979, 0.9861))
     '0.983 [0.979, 0.986]'
-    >>> told(Estimate(math.nan, math.nan, math.nan))
+    >>> format_estimate(Estimate(math.nan, math.nan, math.nan))
     '-'
     """
     if not math.isfinite(estimate.value):

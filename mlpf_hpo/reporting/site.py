@@ -107,7 +107,7 @@ def _lead(inputs: ReportInput) -> str:
     used = f"; the champion is {champion['name']} version {champion['version']}" if champion else ""
     return (
         f"{len(trials)} random configurations were trained for {inputs.campaign['epochs']} epochs on "
-        f"{inputs.events_told}. Of {len(inputs.predictors['predictors'])} predictors, the inner folds "
+        f"{inputs.described_events}. Of {len(inputs.predictors['predictors'])} predictors, the inner folds "
         f"chose {inputs.predictors['winner']}{used}. The search on {inputs.search['configurations']} new "
         f"configurations spent {_spent(inputs)}."
     )
@@ -117,14 +117,14 @@ def _spent(inputs: ReportInput) -> str:
     """Return the epochs under every scheduler, compared with the first."""
     first, *others = inputs.search["schedulers"].values()
     what = inputs.target_name.removeprefix("validation ")
-    told = [f"{first['epochs']} epochs under {first['label']} (best {what} {first['best_loss']:.4g})"]
+    spent = [f"{first['epochs']} epochs under {first['label']} (best {what} {first['best_loss']:.4g})"]
     for found in others:
         saved = 1 - found["epochs"] / first["epochs"]
         more = "as many" if saved == 0 else f"{abs(saved):.0%} {'fewer' if saved > 0 else 'more'}"
-        told.append(
+        spent.append(
             f"{found['epochs']}, {more}, under {found['label']} (best {what} {found['best_loss']:.4g})"
         )
-    return " and ".join(filter(None, (", ".join(told[:-1]), told[-1])))
+    return " and ".join(filter(None, (", ".join(spent[:-1]), spent[-1])))
 
 
 def mlflow_links(inputs: ReportInput) -> list[tuple[str, str]]:
@@ -167,7 +167,7 @@ def best_runs(inputs: ReportInput, n: int = 10) -> list[str]:
 
 def _limits(inputs: ReportInput) -> list[str]:
     machines = compare_machines(inputs.curves)
-    told = [
+    limits = [
         "Figure 2, scaling from one worker to a cluster: this run has one machine and measures no scaling.",
         *(f"Table 2, {missing['label']}: {missing['reason']}." for missing in
           inputs.predictors["table_2"]["not_possible"]),
@@ -175,23 +175,23 @@ def _limits(inputs: ReportInput) -> list[str]:
         "are those of this run.",
     ]  # fmt: skip
     if not inputs.of_mlpf:
-        told.append(
+        limits.append(
             f"Trials are of task {inputs.params.task}: how MLPF reconstructs particles is not judged, and "
             "the benchmark is MLPF's, not this task's."
         )
     if len(machines) <= 1:
-        told.append(f"Figure 7, comparing machines: {describe_machines(machines)}")
+        limits.append(f"Figure 7, comparing machines: {describe_machines(machines)}")
     diverged, failed = map(inputs.curves.status.tolist().count, ("diverged", "failed"))
-    told.append(
+    limits.append(
         f"{diverged} trial(s) diverged, {failed} failed; the predictors learn from complete curves only."
     )
-    told += [
+    limits += [
         f"{found['failed']} of {len(found['trials'])} trials failed under {found['label']}: what they "
         "would have found is not known."
         for found in inputs.search["schedulers"].values()
         if found["failed"]
     ]
-    return told
+    return limits
 
 
 def _incumbent_csv(inputs: ReportInput) -> str:

@@ -1,4 +1,4 @@
-"""Which stages of the pipeline are stale, as DVC sees it."""
+"""Stale stages of the pipeline, from `dvc status`."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ def stage_states(root: Path) -> dict[str, str]:
     except (OSError, KeyError, TypeError, yaml.YAMLError):
         raise MissingInputError(f"{root / PIPELINE}: no pipeline; run this in the project's folder") from None
     changed = _dvc_status(root)
-    return {stage: _told(changed.get(stage, [])) for stage in stages}
+    return {stage: _describe_changes(changed.get(stage, [])) for stage in stages}
 
 
 def champion_state(record: Path, champions: Sequence[Champion]) -> str:
-    """Return the state of the stage `champion`, which DVC can't know: whether what it wrote still holds.
+    """Return the state of the stage `champion`, which DVC cannot track: whether its record is still valid.
 
     Parameters
     ----------
     record : path
-        What it wrote.
+        Record that it wrote.
     champions : sequence of Champion
-        What aliases point at now.
+        Versions that aliases point at now.
     """
     try:
         wrote = read_record(record, "champion")
@@ -84,7 +84,7 @@ def _dvc_status(root: Path) -> dict[str, list[Any]]:
     return dict(json.loads(done.stdout))
 
 
-def _told(changes: list[Any]) -> str:
+def _describe_changes(changes: list[Any]) -> str:
     inputs: list[str] = []
     outputs: dict[str, str] = {}
     for change in changes:

@@ -1,4 +1,4 @@
-"""How things stand: stages, runs, the champion, and where to look. Reads, never writes."""
+"""Status of a project: stages, runs, champion and links. Reads, never writes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Status:
 
 
 def gather(root: Path) -> Status:
-    """Find out how things stand in a project's folder; DVC and MLflow are asked at the same time."""
+    """Read the status of a project's folder; DVC and MLflow are queried at the same time."""
     problems: list[str] = []
 
     def asked(question: Callable[[], Any]) -> Any:
@@ -91,7 +91,7 @@ def _stages(status: Status) -> list[str]:
     done = bool(status.stages) and set(status.stages.values()) == {UP_TO_DATE}
     return [
         "stages: all up to date" if done else "stages",
-        *(f"  {name:<{width}}  {told}" for name, told in status.stages.items()),
+        *(f"  {name:<{width}}  {state}" for name, state in status.stages.items()),
     ]
 
 
@@ -108,7 +108,7 @@ def _runs(status: Status) -> list[str]:
 
 
 def _waiting(status: Status) -> list[str]:
-    return [f"waits for MLflow: {told}" for told in status.waiting]
+    return [f"waits for MLflow: {entry}" for entry in status.waiting]
 
 
 def _champions(status: Status) -> list[str]:
@@ -118,13 +118,13 @@ def _champions(status: Status) -> list[str]:
     ]
 
 
-def _where_to_look(status: Status) -> list[str]:
+def _links(status: Status) -> list[str]:
     report = [f"report: {status.report}"] if status.report else []
     return [*report, "MLflow: `make ui` serves it and prints links; best trials: `mlpf-hpo runs best`"]
 
 
 def _problems(status: Status) -> list[str]:
-    return [f"not known: {told}" for told in status.problems]
+    return [f"not known: {problem}" for problem in status.problems]
 
 
 SECTIONS: tuple[Callable[[Status], list[str]], ...] = (
@@ -132,7 +132,7 @@ SECTIONS: tuple[Callable[[Status], list[str]], ...] = (
     _runs,
     _waiting,
     _champions,
-    _where_to_look,
+    _links,
     _problems,
 )
-"""Parts of the text in order: whoever knows something more about how things stand adds one."""
+"""Sections of the text, in order."""

@@ -1,4 +1,4 @@
-"""How the report's figures look: readable in light and dark, and the same bytes every time."""
+"""Style of the report's figures: SVG, readable in light and dark, the same bytes every time."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _svg(figure: Figure, name: str, title: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
-    told = f'role="img" aria-labelledby="{name}-title"'
-    return text.replace("<svg", f"<svg {told}", 1).replace(
+    attributes = f'role="img" aria-labelledby="{name}-title"'
+    return text.replace("<svg", f"<svg {attributes}", 1).replace(
         ">", f'>\n<title id="{name}-title">{escape(title)}</title>', 1
     )

@@ -86,14 +86,14 @@ def table_scores(inputs: ReportInput) -> Table:
     metrics = ("spearman", "kendall", "top_recall", "r2_quantile", "r2_loss", "coverage")
     rows, notes = [], dominated_text(inputs.curves)
     for name, scores in [*p["predictors"].items(), ("selected by inner folds", p["selected"])]:
-        told = name_of(name) + (" (chosen)" if name == p["winner"] else "")
+        label = name_of(name) + (" (chosen)" if name == p["winner"] else "")
         cells = [
             interval(*(scores[m][key] for key in ("mean", "low", "high"))).replace(
                 ", ", ",\N{NO-BREAK SPACE}"
             )
             for m in metrics
         ]
-        rows.append((told, *cells))
+        rows.append((label, *cells))
     caption = (
         f"Scores on {p['outer_folds']} outer folds, {p['rows']} curves, with 95 % bootstrap intervals over "
         f"configurations. The one to register is chosen by {p['criterion']} on inner folds, never on these "
@@ -189,7 +189,7 @@ def table_benchmark(inputs: ReportInput) -> Table:
         ("per copy", f"{stats['min']:.1f} to {stats['max']:.1f} events/s"),
         ("log", str(inputs.benchmark["report"]["log"])),
     ]
-    rows += [(str(name), told) for name, value in _facts(inputs.benchmark) if (told := _told(value))]
+    rows += [(str(name), text) for name, value in _facts(inputs.benchmark) if (text := _format_fact(value))]
     return Table("Training throughput, HEP-Workloads format.", ("quantity", "value"), rows)
 
 
@@ -199,7 +199,7 @@ def _facts(benchmark: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(name.replace("_", " "), value) for name, value in measured.items()]
 
 
-def _told(value: Any) -> str:
+def _format_fact(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

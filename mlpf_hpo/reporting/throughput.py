@@ -42,12 +42,12 @@ def benchmark_stats(inputs: ReportInput) -> dict[str, Any]:
     """Return score, spread and machine of the benchmark."""
     report = inputs.benchmark["report"]
     (key,) = report["wl-scores"]
-    label = inputs.benchmark.get("hardware", {}).get("hardware_label", inputs.hardware_told)
+    label = inputs.benchmark.get("hardware", {}).get("hardware_label", inputs.machine_names)
     return {"key": key, "label": label, "score": report["wl-scores"][key], **report["wl-stats"][key]}
 
 
 def describe_machines(machines: list[Machine]) -> str:
-    """Say what there is to compare, and how far the comparison is fair."""
+    """Describe the compared machines, and how far the comparison is fair."""
     if not machines:
         return f"Trials log no {EVENTS}: machines are not compared."
     if len(machines) == 1:
@@ -55,15 +55,17 @@ def describe_machines(machines: list[Machine]) -> str:
             f"One machine ({machines[0].label}): nothing to compare it with yet; trials on another appear "
             "beside it."
         )
-    told = [f"{len(machines)} machines."]
+    lines = [f"{len(machines)} machines."]
     if any(machine.relative for machine in machines):
-        told.append(
+        lines.append(
             "Each machine trained other configurations, so the medians are no fair comparison. The table's "
             "ratio at equal configuration is, as far as layers, width and bin size explain a trial's speed."
         )
     else:
-        told.append("Too few trials for a comparison at equal configuration: read no ratio from the medians.")
+        lines.append(
+            "Too few trials for a comparison at equal configuration: read no ratio from the medians."
+        )
     mixed = [machine.label for machine in machines if is_mixed(machine.label)]
     if mixed:
-        told.append(f"Trials of {', '.join(mixed)} changed machines on the way and are not compared.")
-    return " ".join(told)
+        lines.append(f"Trials of {', '.join(mixed)} changed machines on the way and are not compared.")
+    return " ".join(lines)

@@ -56,9 +56,9 @@ def same_rows(
             predictions = _predictions(kind, curves, solution, split, fitted)
             for rows, kept in {"all": np.ones(len(split.test), bool), "new": new_rows(curves, split)}.items():
                 for name, predicted in predictions.items():
-                    told = out[kind].setdefault(rows, {}).setdefault(name, {})
+                    by_metric = out[kind].setdefault(rows, {}).setdefault(name, {})
                     for metric, value in _scores(curves, split, predicted, kept).items():
-                        told.setdefault(metric, []).append(value)
+                        by_metric.setdefault(metric, []).append(value)
     return out
 
 
@@ -83,12 +83,12 @@ def reproduced(curves: PublishedCurves, stored: PublishedSolutions) -> dict[str,
         models = ways_of_stored(single).values()
         for name, model in zip(stored.methods, models, strict=True):
             found = float(r2_score(model.predict(split.X_test), split.y_test))
-            values.append(_told(single["split_seed"], name, single["r2_pred_true"][name], found))
+            values.append(_comparison(single["split_seed"], name, single["r2_pred_true"][name], found))
     for ensemble in stored.ensembles:
         split = curves.split(ensemble["split_seed"], BLOCK * MEMBERS)
         members = [ways_of_stored(member) for member in ensemble["members"]]
         found = float(r2_score(ensemble_prediction(members, split), split.y_test))
-        values.append(_told(ensemble["split_seed"], "ensemble", ensemble["r2_pred_true"], found))
+        values.append(_comparison(ensemble["split_seed"], "ensemble", ensemble["r2_pred_true"], found))
     return {
         "values": values,
         "largest_error": max(abs(value["published"] - value["recomputed"]) for value in values),
@@ -117,11 +117,11 @@ def examples(
     single = {"true": split.y_test, "svr": svr.predict(split.X_test), PERSISTENCE: last_seen(curves, split)}
     solution = stored.ensembles[0]
     split = curves.split(solution["split_seed"], BLOCK * MEMBERS)
-    shown = {name: fitted[name] for name in ("random_bits", "exact")}
-    ensemble = {"true": split.y_test, **_predictions("ensemble", curves, solution, split, shown)}
+    both = {name: fitted[name] for name in ("random_bits", "exact")}
+    ensemble = {"true": split.y_test, **_predictions("ensemble", curves, solution, split, both)}
     return {
-        kind: {name: [float(value) for value in values] for name, values in told.items()}
-        for kind, told in (("single", single), ("ensemble", ensemble))
+        kind: {name: [float(value) for value in values] for name, values in predictions.items()}
+        for kind, predictions in (("single", single), ("ensemble", ensemble))
     }
 
 
@@ -188,5 +188,5 @@ def _scores(
     return {"r2_paper": float(r2_score(quantile, split.y_test[rows])), **scores}
 
 
-def _told(seed: int, what: str, published: float, recomputed: float) -> dict[str, Any]:
+def _comparison(seed: int, what: str, published: float, recomputed: float) -> dict[str, Any]:
     return {"split_seed": seed, "what": what, "published": published, "recomputed": recomputed}

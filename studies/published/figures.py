@@ -63,10 +63,10 @@ def figure_3(curves: PublishedCurves) -> Panel:
 
 def figure_4(content: Mapping[str, Any]) -> Panel:
     """Return predicted against true quantiles of the SVR on the paper's first split."""
-    told = content["examples"]["single"]
+    values = content["examples"]["single"]
     with canvas(2, height=3.7) as (figure, axes):
         for axis, name in zip(axes, ("svr", PERSISTENCE), strict=True):
-            _predicted_against_true(axis, told, name)
+            _predicted_against_true(axis, values, name)
     return Panel(
         "figure-4",
         "Figure 4: predicted against true final loss, SVR",
@@ -103,10 +103,10 @@ def figure_5(content: Mapping[str, Any]) -> Panel:
 
 def figure_6(content: Mapping[str, Any]) -> Panel:
     """Return predicted against true quantiles of a stored ensemble, beside random bits."""
-    told = content["examples"]["ensemble"]
+    values = content["examples"]["ensemble"]
     with canvas(3, width=8.4, height=3.3) as (figure, axes):
         for axis, name in zip(axes, (QPU, "random_bits", "exact"), strict=True):
-            _predicted_against_true(axis, told, name)
+            _predicted_against_true(axis, values, name)
     return Panel(
         "figure-6",
         "Figure 6: predicted against true final loss, ensembles of four",
@@ -164,8 +164,8 @@ def figure_energies(content: Mapping[str, Any]) -> Panel:
     )
 
 
-def _predicted_against_true(axis: Axes, told: Mapping[str, Sequence[float]], name: str) -> None:
-    true, predicted = np.array(told["true"]), np.array(told[name])
+def _predicted_against_true(axis: Axes, values: Mapping[str, Sequence[float]], name: str) -> None:
+    true, predicted = np.array(values["true"]), np.array(values[name])
     low, high = min(0.0, predicted.min()), max(1.0, predicted.max())
     axis.plot([low, high], [low, high], color=INK, linewidth=1, linestyle=":")
     axis.scatter(true, predicted, color=COLOURS[name], s=12, alpha=0.8)

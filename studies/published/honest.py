@@ -79,8 +79,8 @@ def honest_scores(
             model = _model(method, size, derive_seed(seed, "published", number))
             predicted = model.fit(X[train], y[train]).predict(X[test])
         to_quantile = quantile_space(y[train])
-        told = score(y[test], predicted, to_quantile(y[test]), to_quantile(predicted))
-        for metric, value in told.items():
+        scores = score(y[test], predicted, to_quantile(y[test]), to_quantile(predicted))
+        for metric, value in scores.items():
             found.setdefault(metric, []).append(value)
     return found
 

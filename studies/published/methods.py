@@ -1,4 +1,4 @@
-"""Who is compared: the paper's regressors, the null, the ceiling, persistence, and the quantum annealer."""
+"""Compared methods: the paper's regressors, the null, the ceiling, persistence, and the quantum annealer."""
 
 from __future__ import annotations
 

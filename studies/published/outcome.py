@@ -1,4 +1,4 @@
-"""Scores of the study in a few numbers: spreads over splits, and paired differences with intervals."""
+"""Scores of the study: spreads over splits, and paired differences with intervals."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def outcome(content: Mapping[str, Any]) -> dict[str, Any]:
         ``energies.METHOD`` and ``reproduced.largest_error``.
     """
     differences: dict[str, Any] = {}
-    for place, ours, others, metric, told in differences_told(content):
+    for place, ours, others, metric, difference in iterate_differences(content):
         pair = differences.setdefault(place, {}).setdefault(f"{ours}_minus_{others}", {})
-        pair[metric] = told
+        pair[metric] = difference
     return {
         "paper": {
             size: {name: _without_scores(spread(scores)) for name, scores in methods.items()}
@@ -77,7 +77,7 @@ def headline(numbers: Mapping[str, Any]) -> dict[str, Any]:
             for rows, sizes in numbers["honest"].items()
         },
         "annealer": {
-            size: {pair: told["r2_quantile"] for pair, told in differences[f"annealer new {size}"].items()}
+            size: {pair: found["r2_quantile"] for pair, found in differences[f"annealer new {size}"].items()}
             for size in numbers["same_rows"]
         },
         "energies": numbers["energies"],
@@ -85,7 +85,7 @@ def headline(numbers: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def differences_told(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str, dict[str, float]]]:
+def iterate_differences(content: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str, dict[str, float]]]:
     """Yield (place, ours, others, score, paired difference).
 
     On the honest splits every method minus persistence, minus the null and minus the ceiling; on the rows of
@@ -110,10 +110,10 @@ def _differences(
 ) -> Iterator[tuple[str, str, str, str, dict[str, float]]]:
     for metric in SCORES:
         seed = derive_seed(settings["seed"], "difference", place, ours, others, metric)
-        told = paired_difference(
+        difference = paired_difference(
             methods[ours][metric], methods[others][metric], seed, draws=settings["draws"]
         )
-        yield place, ours, others, metric, told
+        yield place, ours, others, metric, difference
 
 
 def _summary(scores: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
@@ -123,5 +123,5 @@ def _summary(scores: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:
     }
 
 
-def _without_scores(told: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in told.items() if name != "r2_scores"}
+def _without_scores(scores: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in scores.items() if name != "r2_scores"}

@@ -45,7 +45,7 @@ def build_published_report(content: Mapping[str, Any], curves: PublishedCurves, 
 def lead(numbers: Mapping[str, Any]) -> str:
     """Return what the study says of the annealer, in words and numbers."""
     single, ensemble = (numbers["differences"][f"annealer new {size}"] for size in ("single", "ensemble"))
-    null, alone = (told[f"{QPU}_minus_{NULL}"]["r2_quantile"] for told in (ensemble, single))
+    null, alone = (pairs[f"{QPU}_minus_{NULL}"]["r2_quantile"] for pairs in (ensemble, single))
     ceiling = ensemble[f"{QPU}_minus_{CEILING}"]["r2_quantile"]
     rank = ensemble[f"{QPU}_minus_{PERSISTENCE}"]["spearman"]
     energy = numbers["energies"]
@@ -66,11 +66,11 @@ def verdict(difference: Mapping[str, float]) -> str:
     Examples
     --------
     >>> verdict({"low": -0.1, "high": 0.2}), verdict({"low": 0.1, "high": 0.2})
-    ('is not told apart from', 'is better than')
+    ('is not distinguishable from', 'is better than')
     """
     if difference["low"] > 0:
         return "is better than"
-    return "is worse than" if difference["high"] < 0 else "is not told apart from"
+    return "is worse than" if difference["high"] < 0 else "is not distinguishable from"
 
 
 def _values(
@@ -102,11 +102,11 @@ def _values(
 
 
 def _flaws(content: Mapping[str, Any]) -> list[str]:
-    told = content["curves"]
+    curves = content["curves"]
     return [
-        f"{told['configurations']} configurations stand in {told['rows']} rows: random splits put the same "
-        "one on both sides.",
-        f"{told['restarted']} rows restart: the loss at their last epoch is not that after 100 epochs.",
+        f"{curves['configurations']} configurations are in {curves['rows']} rows: random splits put the same one "
+        "on both sides.",
+        f"{curves['restarted']} rows restart: the loss at their last epoch is not that after 100 epochs.",
         "Scalers were fitted on all rows, test rows included; the row with the largest loss was left out "
         "first.",
         "R² was called with prediction and truth exchanged, on the loss at epoch 98, in quantiles.",

@@ -1,4 +1,4 @@
-"""The study in steps that are kept as they are done: interrupted, it goes on where it was."""
+"""Steps of the study, each result stored when it is done; resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def _steps(curves: PublishedCurves, stored: PublishedSolutions, params: Publishe
     yield Step(("reproduced",), (), 1, partial(annealer.reproduced, curves, stored))
     yield Step(("energies",), (), 20 * len(fitted), partial(annealer.energies, stored, fitted))
     yield Step(("same_rows",), (), 25 * len(fitted), partial(annealer.same_rows, curves, stored, fitted))
-    shown = partial(annealer.examples, curves, stored, fitted, params.paper_seed)
-    yield Step(("examples",), (), 10, shown)
+    drawn = partial(annealer.examples, curves, stored, fitted, params.paper_seed)
+    yield Step(("examples",), (), 10, drawn)
     everyone: dict[str, Method | None] = {PERSISTENCE: None, **fitted}
     for name, method in everyone.items():
         yield from _paper_steps(curves, name, method, params)

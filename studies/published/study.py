@@ -1,4 +1,4 @@
-"""Stage `study`: the paper's protocol and an honest one on the published curves; goes on where it was."""
+"""Stage `study`: the paper's protocol and a corrected one on the published curves; resumable."""
 
 from pathlib import Path
 

@@ -71,10 +71,10 @@ def table_annealer(content: Mapping[str, Any], numbers: Mapping[str, Any]) -> Ta
     """Return the annealer's stored solutions minus every other method on the same rows."""
     rows = []
     for size in SIZES:
-        told = numbers["differences"][f"annealer new {size}"]
+        differences = numbers["differences"][f"annealer new {size}"]
         splits = len(content["same_rows"][size]["new"][QPU]["r2_quantile"])
         for name in (NULL, CEILING, "annealing", "zoom", "svr", PERSISTENCE):
-            pair = told[f"{QPU}_minus_{name}"]
+            pair = differences[f"{QPU}_minus_{name}"]
             cells = (interval(pair[metric]) for metric in SCORES)
             rows.append((content["labels"][name], SIZES[size], str(splits), *cells))
     header = ("annealer minus", "trained on", "splits", *(WORDS[metric] for metric in SCORES))
@@ -89,9 +89,9 @@ def table_annealer(content: Mapping[str, Any], numbers: Mapping[str, Any]) -> Ta
 
 def table_honest(content: Mapping[str, Any], numbers: Mapping[str, Any], rows_name: str) -> Table:
     """Return all honest scores of a row set, with differences to the null and the ceiling."""
-    told = content["curves"]["row_sets"][rows_name]
+    row_set = content["curves"]["row_sets"][rows_name]
     rows = []
-    for size in told["sizes"]:
+    for size in row_set["sizes"]:
         for name in content["honest"][rows_name][size]:
             scores = numbers["honest"][rows_name][size][name]
             cells = [
@@ -112,14 +112,14 @@ def table_honest(content: Mapping[str, Any], numbers: Mapping[str, Any], rows_na
         "minus persistence",
     )
     caption = (
-        f"{told['label'].capitalize()} ({told['rows']} rows), {content['settings']['honest_splits']} splits: "
-        "mean ± standard deviation over splits. Differences are of R² in quantiles, paired, with 95 % "
+        f"{row_set['label'].capitalize()} ({row_set['rows']} rows), "
+        f"{content['settings']['honest_splits']} splits: mean ± standard deviation over splits. Differences are of R² in quantiles, paired, with 95 % "
         "bootstrap intervals over splits."
     )
     return Table(caption, header, rows)
 
 
-def interval(told: Mapping[str, float]) -> str:
+def interval(difference: Mapping[str, float]) -> str:
     """Return a difference with its interval, its spaces such that no line breaks there.
 
     Examples
@@ -127,19 +127,19 @@ def interval(told: Mapping[str, float]) -> str:
     >>> interval({"mean": 0.0123, "low": -0.001, "high": 0.02}).replace(NO_BREAK, " ")
     '+0.012 [-0.001, +0.020]'
     """
-    text = number_interval(told["mean"], told["low"], told["high"], sign=True)
+    text = number_interval(difference["mean"], difference["low"], difference["high"], sign=True)
     return text.replace(" ", NO_BREAK)
 
 
 def _row(content: Mapping[str, Any], numbers: Mapping[str, Any], size: str, name: str) -> tuple[str, ...]:
     printed = PRINTED.get((size, name), "–")
     if name == QPU:
-        paper = _spread_told(_published_scores(content, size))
+        paper = _format_spread(_published_scores(content, size))
         scores = content["same_rows"][size]["new"][QPU]
         cells = [f"{fixed(float(np.mean(scores[metric])))}*" for metric in SCORES]
         pair = numbers["differences"][f"annealer new {size}"][f"{QPU}_minus_{PERSISTENCE}"]
         return content["labels"][name], SIZES[size], printed, paper, *cells, interval(pair["spearman"]) + "*"
-    paper = _spread_told(spread(content["paper"][size][name]))
+    paper = _format_spread(spread(content["paper"][size][name]))
     honest = numbers["honest"][HONEST_ROWS[size]][size][name]
     cells = [fixed(honest[metric]["mean"]) for metric in SCORES]
     pairs = numbers["differences"][f"honest {HONEST_ROWS[size]} {size}"]
@@ -157,7 +157,7 @@ def _published_scores(content: Mapping[str, Any], size: str) -> dict[str, Any]:
     return spread(scores)
 
 
-def _spread_told(told: Mapping[str, Any]) -> str:
-    numbers: Sequence[float] = [told[key] for key in ("best", "worst", "mean", "std")]
-    shown = "/".join(fixed(number).replace("0.", ".", 1) for number in numbers)
-    return f"{shown} ({told['splits']})".replace(" ", NO_BREAK)
+def _format_spread(scores: Mapping[str, Any]) -> str:
+    numbers: Sequence[float] = [scores[key] for key in ("best", "worst", "mean", "std")]
+    text = "/".join(fixed(number).replace("0.", ".", 1) for number in numbers)
+    return f"{text} ({scores['splits']})".replace(" ", NO_BREAK)

@@ -1,1 +1,1 @@
-"""What MLPF learns in a longer training, judged beside the rules and its own input."""
+"""A longer training of MLPF, compared with rule-based particle flow and with its copied input."""

@@ -1,4 +1,4 @@
-"""Where a network wins and loses against the rules, and against the copied input, on the same events."""
+"""Differences between a network and the rules, and the copied input, on the same events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from mlpf_hpo.evaluation.intervals import Estimate
 from mlpf_hpo.evaluation.validation_result import ValidationResult
-from mlpf_hpo.reporting.physics_table import Line, describe_about, describe_truth, headlines, told
+from mlpf_hpo.reporting.physics_table import Line, describe_about, describe_truth, format_estimate, headlines
 from mlpf_hpo.reporting.tables import Table
 
 BETTER = {
@@ -19,7 +19,7 @@ BETTER = {
 }
 """Quantities of which more (1) or less (-1) is better; of the others, neither is."""
 
-WINS, LOSES, LEVEL = "MLPF is better in", "MLPF is worse in", "not told apart in"
+WINS, LOSES, LEVEL = "MLPF is better in", "MLPF is worse in", "no significant difference in"
 
 HEADER = ("quantity", "truth", "MLPF", "ycand", "copied input", "MLPF - ycand", "MLPF - copied input")
 
@@ -49,9 +49,9 @@ def verdicts(validation_result: ValidationResult) -> dict[str, list[str]]:
         if sign is None or not math.isfinite(difference.value):
             continue
         if difference.low <= 0 <= difference.high:
-            found[LEVEL].append(line.told)
+            found[LEVEL].append(line.label)
         else:
-            found[WINS if sign * difference.value > 0 else LOSES].append(line.told)
+            found[WINS if sign * difference.value > 0 else LOSES].append(line.label)
     return found
 
 
@@ -60,7 +60,7 @@ def describe_difference(sample: str, validation_result: ValidationResult, other:
     won, lost, level = (len(names) for names in verdicts(validation_result).values())
     return (
         f"On {sample}, MLPF is better than {other} in {won} of {won + lost + level} headline numbers, worse "
-        f"in {lost}, and not told apart in {level}."
+        f"in {lost}, and without significant difference in {level}."
     )
 
 
@@ -70,7 +70,7 @@ def table_of_sample(beside_rules: ValidationResult, with_identity_baseline: Vali
     for line, copy in _both(beside_rules, with_identity_baseline):
         values = (line.row.mlpf, line.row.ycand, copy.row.ycand)
         differences = (line.row.difference, copy.row.difference)
-        rows.append((line.told, describe_truth(line.row), *map(told, (*values, *differences))))
+        rows.append((line.label, describe_truth(line.row), *map(format_estimate, (*values, *differences))))
     caption = (
         f"{describe_about(beside_rules)} Copied input: every track a charged hadron, or the lepton "
         "it is known as, every tower a photon or neutral hadron. Momenta are those where the class is right, "

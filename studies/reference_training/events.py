@@ -1,4 +1,4 @@
-"""Stage `events`: the training sample and both that are judged on; goes on where it was."""
+"""Stage `events`: the training sample and both validation samples; resumes after an interruption."""
 
 from pathlib import Path
 

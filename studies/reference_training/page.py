@@ -18,8 +18,8 @@ from studies.reference_training.differences import describe_difference, numbers,
 TITLE = "The reference training: what MLPF learns at this scale"
 
 
-class Judged(NamedTuple):
-    """A sample judged: what it is called, MLPF beside the rules, and beside the copied input."""
+class ValidatedSample(NamedTuple):
+    """A validated sample: its name, MLPF against the rules, and MLPF against the copied input."""
 
     name: str
     beside_rules: ValidationResult
@@ -29,36 +29,36 @@ class Judged(NamedTuple):
 NAMES = {"ttbar": "held-back ttbar", "qcd": "QCD"}
 
 
-def read_judged(folder: Path) -> list[Judged]:
+def read_validated(folder: Path) -> list[ValidatedSample]:
     """Read what the study's stage `physics` wrote: a folder `rules` and a folder `copy` for each sample."""
     return [
-        Judged(
-            told,
+        ValidatedSample(
+            label,
             ValidationResult.read(folder / name / "rules"),
             ValidationResult.read(folder / name / "copy"),
         )
-        for name, told in NAMES.items()
+        for name, label in NAMES.items()
     ]
 
 
-def build_reference_report(training: Mapping[str, Any], judged: list[Judged], out: Path) -> Path:
+def build_reference_report(training: Mapping[str, Any], samples: list[ValidatedSample], out: Path) -> Path:
     """Write index.html, metrics.json and figures/ into a folder; return the page.
 
     Parameters
     ----------
     training : mapping
         Of `studies.reference_training.training.train_reference`.
-    judged : list of Judged
-        Of `read_judged`.
+    samples : list of ValidatedSample
+        Of `read_validated`.
     out : path
         The folder.
     """
-    write_json(out / "metrics.json", _metrics(training, judged))
-    _write_figures(training, judged, out / "figures")
+    write_json(out / "metrics.json", _metrics(training, samples))
+    _write_figures(training, samples, out / "figures")
     page = out / "index.html"
     values = {
         "title": TITLE,
-        "samples": list(map(_shown, judged)),
+        "samples": list(map(_sample_values, samples)),
         "curve": figure_curve(training),
         "about_curve": describe_curve(training),
     }
@@ -66,7 +66,7 @@ def build_reference_report(training: Mapping[str, Any], judged: list[Judged], ou
     return page
 
 
-def _metrics(training: Mapping[str, Any], judged: list[Judged]) -> dict[str, Any]:
+def _metrics(training: Mapping[str, Any], samples: list[ValidatedSample]) -> dict[str, Any]:
     """Return the numbers for `dvc metrics`; those that there are not are null."""
     epochs = training["epochs"]
     return {
@@ -75,24 +75,24 @@ def _metrics(training: Mapping[str, Any], judged: list[Judged]) -> dict[str, Any
         "training_minutes": minutes(training),
         **{
             sample.beside_rules.about["process"]: numbers(sample.beside_rules, sample.with_identity_baseline)
-            for sample in judged
+            for sample in samples
         },
     }
 
 
-def _write_figures(training: Mapping[str, Any], judged: list[Judged], folder: Path) -> None:
+def _write_figures(training: Mapping[str, Any], samples: list[ValidatedSample], folder: Path) -> None:
     """Write the curve, and of each sample efficiencies and jets, as PNG."""
     with written_whole(folder) as temporary:
         temporary.mkdir()
         (temporary / "curve.png").write_bytes(png(figure_curve(training).figure))
-        for sample in judged:
+        for sample in samples:
             for make in (efficiency, jets):
                 panel = make(sample.beside_rules)
                 name = f"{sample.beside_rules.about['process']}-{panel.name}.png"
                 (temporary / name).write_bytes(png(panel.figure))
 
 
-def _shown(sample: Judged) -> dict[str, Any]:
+def _sample_values(sample: ValidatedSample) -> dict[str, Any]:
     """Return what ``study.html`` shows of a sample."""
     beside = {"the rules": sample.beside_rules, "the copied input": sample.with_identity_baseline}
     panels = [make(sample.beside_rules) for make in SHOWN]

@@ -12,7 +12,7 @@ from mlpf_hpo.settings.types import Positive, Seed, Width
 from mlpf_hpo.settings.validation import Section
 
 TRAIN, TTBAR, QCD = "train", "ttbar", "qcd"
-"""The samples: to train on, and to judge on; the loss after every epoch is that of the held-back ttbar."""
+"""The samples: to train on, and to validate on; the loss after every epoch is that of the held-back ttbar."""
 
 PROCESSES = {TRAIN: "ttbar", TTBAR: "ttbar", QCD: "qcd"}
 

@@ -1,4 +1,4 @@
-"""Stage `physics`: the network judged on both samples, beside the rules and beside the copied input."""
+"""Stage `physics`: physics validation on both samples, against the rules and the copied input."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def main() -> None:
     from mlpf_hpo.files import written_whole
     from mlpf_hpo.networks.find_network import run_of
     from mlpf_hpo.networks.trained_network import load_network, reconstructed
-    from mlpf_hpo.reporting.physics import describe_judged
+    from mlpf_hpo.reporting.physics import validated_inputs
     from studies.reference_training.params import QCD, TTBAR
 
     trained = load_network(HERE / "network")
@@ -25,7 +25,7 @@ def main() -> None:
         for name in (TTBAR, QCD):
             store = EventStore.open(HERE / "data" / name)
             sample = collect(store, reconstructed(trained, store))
-            about = describe_judged(trained, store, run)
+            about = validated_inputs(trained, store, run)
             # In the second result the copied input stands where the rules did, as `ycand`.
             beside_copy = {**about, "beside": "copied input"}
             results = {

@@ -10,11 +10,11 @@ HERE = Path("studies/reference_training")
 def main() -> None:
     """Write results/index.html, results/metrics.json and results/figures."""
     from mlpf_hpo.files import read_record
-    from studies.reference_training.page import build_reference_report, read_judged
+    from studies.reference_training.page import build_reference_report, read_validated
 
     results = HERE / "results"
     training = read_record(results / "training.json", "train")
-    page = build_reference_report(training, read_judged(results / "physics"), results)
+    page = build_reference_report(training, read_validated(results / "physics"), results)
     console.out.print(f"reference training: {page.resolve().as_uri()}")
 
 

@@ -76,13 +76,13 @@ def train_reference(
         parent, run = _open_runs(writer, params, spec)
         _take_up(writer, run, folder, params.epochs)
 
-        def tell(report: EpochReport) -> None:
+        def on_report(report: EpochReport) -> None:
             reports.append(report)
             writer.log_epoch(run, report.epoch, report.metrics, timestamp_ms=report.timestamp_ms)
             on_epoch(report)
 
         with closed_truthfully(writer, parent), closed_truthfully(writer, run):
-            end = spec.task.train(spec, params.epochs, folder, tell)
+            end = spec.task.train(spec, params.epochs, folder, on_report)
             if end.status == "diverged":
                 raise DataError(
                     f"the reference training diverged in epoch {end.epochs}: lower configuration.lr in its "

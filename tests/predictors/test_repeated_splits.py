@@ -19,7 +19,7 @@ from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.repeated_splits import evaluate, usable
 from mlpf_hpo.predictors.scoring import held_out
 from mlpf_hpo.predictors.settings import PredictorsParams
-from mlpf_hpo.reporting.evaluation import names_of
+from mlpf_hpo.reporting.evaluation import parse_predictor_names
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import TABLE_1
 
@@ -192,10 +192,10 @@ def test_fit_and_predict(table, tmp_path) -> None:
 
 
 def test_names() -> None:
-    assert names_of("ridge, selected,persistence") == ["persistence", "ridge", "selected"]
-    assert "qsvr" not in names_of("")
+    assert parse_predictor_names("ridge, selected,persistence") == ["persistence", "ridge", "selected"]
+    assert "qsvr" not in parse_predictor_names("")
     with pytest.raises(ConfigurationError, match="no predictor 'x'"):
-        names_of("x")
+        parse_predictor_names("x")
 
 
 # --- the published table -----------------------------------------------------------------------------------

@@ -29,14 +29,14 @@ def row(quantity: str, of: str, difference: tuple[float, float, float], ycand: f
     return Row(quantity, of, "all", EVERYTHING, said, other, Estimate(*difference), Estimate(1, 1, 1), 9, 9)
 
 
-def judged(*rows: Row) -> ValidationResult:
+def validated(*rows: Row) -> ValidationResult:
     return ValidationResult(list(rows), {}, {}, ABOUT)
 
 
 def test_a_win_is_in_the_good_direction_and_excludes_zero() -> None:
     more, less, none = (0.1, 0.05, 0.2), (-0.1, -0.2, -0.05), (0.1, -0.05, 0.2)
     found = verdicts(
-        judged(
+        validated(
             row("efficiency", "photon", more),
             row("efficiency", "jet", less),
             row("fake_rate", "photon", less),
@@ -53,8 +53,8 @@ def test_a_win_is_in_the_good_direction_and_excludes_zero() -> None:
 
 
 def test_the_three_stand_side_by_side() -> None:
-    rules = judged(row("efficiency", "photon", (0.1, 0.0, 0.2), ycand=0.6))
-    copy = judged(row("efficiency", "photon", (0.3, 0.2, 0.4), ycand=0.4))
+    rules = validated(row("efficiency", "photon", (0.1, 0.0, 0.2), ycand=0.6))
+    copy = validated(row("efficiency", "photon", (0.3, 0.2, 0.4), ycand=0.4))
     assert numbers(rules, copy) == {"photon_efficiency": {"mlpf": 0.7, "ycand": 0.6, "copy": 0.4}}
     (cells,) = table_of_sample(rules, copy).rows
     for cell in ("0.700 [", "0.600 [", "0.400 [", "0.100 [0.000, 0.200]", "0.300 [0.200, 0.400]"):
