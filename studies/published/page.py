@@ -104,8 +104,8 @@ def _values(
 def _flaws(content: Mapping[str, Any]) -> list[str]:
     curves = content["curves"]
     return [
-        f"{curves['configurations']} configurations are in {curves['rows']} rows: random splits put the same one "
-        "on both sides.",
+        f"{curves['configurations']} configurations are in {curves['rows']} rows: random splits put the "
+        "same one on both sides.",
         f"{curves['restarted']} rows restart: the loss at their last epoch is not that after 100 epochs.",
         "Scalers were fitted on all rows, test rows included; the row with the largest loss was left out "
         "first.",

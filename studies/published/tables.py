@@ -113,7 +113,8 @@ def table_honest(content: Mapping[str, Any], numbers: Mapping[str, Any], rows_na
     )
     caption = (
         f"{row_set['label'].capitalize()} ({row_set['rows']} rows), "
-        f"{content['settings']['honest_splits']} splits: mean ± standard deviation over splits. Differences are of R² in quantiles, paired, with 95 % "
+        f"{content['settings']['honest_splits']} splits: mean ± standard deviation over splits. "
+        "Differences are of R² in quantiles, paired, with 95 % "
         "bootstrap intervals over splits."
     )
     return Table(caption, header, rows)

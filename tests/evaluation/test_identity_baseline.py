@@ -1,4 +1,4 @@
-"""The null: the input taken for particles, and the network judged beside it."""
+"""Identity baseline: the input taken as particles, and the network compared with it."""
 
 from __future__ import annotations
 

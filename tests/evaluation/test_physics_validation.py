@@ -38,7 +38,7 @@ def events(make_batch: Callable) -> list[Event]:
 
 @pytest.fixture(scope="module")
 def store(events: list[Event], tmp_path_factory: pytest.TempPathFactory) -> EventStore:
-    return write_store(tmp_path_factory.mktemp("judged") / "store", events, {})
+    return write_store(tmp_path_factory.mktemp("validated") / "store", events, {})
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_without_generator_jets_those_of_the_targets_count(
     assert (sample.reference, validation_result.about["reference"]) == ("targets", "generator")
 
 
-def test_the_rules_judged_as_the_network_are_as_good_as_themselves(
+def test_the_rules_in_place_of_the_network_are_as_good_as_themselves(
     validation_result: ValidationResult,
 ) -> None:
     assert len(validation_result.rows) > 300

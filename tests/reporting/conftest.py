@@ -34,7 +34,7 @@ def _score(value: float) -> dict[str, float]:
 
 @pytest.fixture(scope="session")
 def validation_result() -> ValidationResult:
-    """Six events of random particles, judged; there are no muons, and few electrons."""
+    """The validation of six events of random particles; there are no muons, and few electrons."""
     generator = np.random.default_rng(4)
     n, n_events = 360, 6
     pid = generator.choice(5, n, p=(0.1, 0.4, 0.2, 0.28, 0.02))

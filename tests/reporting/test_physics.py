@@ -1,4 +1,4 @@
-"""A trained trial judged: its numbers for people, its figures, and what its MLflow run keeps."""
+"""Physics validation of a trained trial: headline numbers, figures, and the files in its MLflow run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> EventStore:
         jets = np.array([[9.0, 0.0, 0.0, 1.0]])
         arrays = [array.astype(np.float32) for array in (features, targets, targets, jets, np.ones(2))]
         events.append(Event(*arrays[:3], number, "qcd", 0.0, *arrays[3:]))
-    return write_store(tmp_path_factory.mktemp("judged") / "store", events, {})
+    return write_store(tmp_path_factory.mktemp("validated") / "store", events, {})
 
 
 def test_the_run_keeps_table_figures_and_headlines(trained, store, tmp_path, monkeypatch) -> None:
