@@ -120,7 +120,7 @@ def leaves(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[
         yield path, command
 
 
-def test_help_teaches_by_example_in_the_order_of_the_circle() -> None:
+def test_help_has_examples_in_the_order_of_the_pipeline() -> None:
     found = list(leaves(typer.main.get_command(app)))
     assert {path[0] for path, _ in found} == set(ORDER)
     assert [path[0] for path, _ in found] == sorted((path[0] for path, _ in found), key=ORDER.index)

@@ -71,5 +71,6 @@ def rebuild(
     console.out.print(ui_links.links_text(connect(to)), markup=False)
 
 
-spool.command(name="show", deprecated=True)(status)
-spool.command(name="replay", deprecated=True)(send)
+for old, command, new in (("show", status, "status"), ("replay", send, "send")):
+    note = f"Use `mlpf-hpo tracking {new}` instead of `mlpf-hpo spool {old}`."
+    spool.command(name=old, epilog=note, deprecated=True)(command)

@@ -25,7 +25,7 @@ ASKED_EVERY_TIME = "always changed"
 
 
 def stage_states(root: Path) -> dict[str, str]:
-    """Return what `dvc repro` would find of each stage, in the order of the circle.
+    """Return what `dvc repro` would find of each stage, in the order of the pipeline.
 
     A stage whose inputs are made by a stale one may turn out to be stale too.
 
