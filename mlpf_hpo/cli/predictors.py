@@ -74,7 +74,9 @@ def evaluate(
         found = score_all(usable_curves, names, known, train, splits, settings, seed, progress, jobs)
     console.out.print(describe_evaluation(found, usable_curves), markup=False)
     console.out.print(
-        describe_features(usable_curves.target.to_dict(), usable_curves.hyperparameters, usable_curves.left_out),
+        describe_features(
+            usable_curves.target.to_dict(), usable_curves.hyperparameters, usable_curves.left_out
+        ),
         markup=False,
     )
     console.out.print(console.columns(HEADER, score_rows(found)), markup=False)
@@ -114,7 +116,9 @@ def fit(
         f"{out}: {made.name}, fitted on {len(usable_curves)} curves of {usable_curves.n_epochs} epochs{why}"
     )
     console.out.print(
-        describe_features(usable_curves.target.to_dict(), usable_curves.hyperparameters, usable_curves.left_out),
+        describe_features(
+            usable_curves.target.to_dict(), usable_curves.hyperparameters, usable_curves.left_out
+        ),
         markup=False,
     )
 
@@ -153,7 +157,8 @@ def predict(
     console.out.print(console.columns(PREDICTED, predicted_rows(made, observed, coverage)), markup=False)
     console.out.print(f"final: after {made.n_epochs} epochs; intervals at {coverage:.0%} coverage")
     console.out.print(
-        describe_features(observed.target.to_dict(), observed.hyperparameters, observed.left_out), markup=False
+        describe_features(observed.target.to_dict(), observed.hyperparameters, observed.left_out),
+        markup=False,
     )
 
 
