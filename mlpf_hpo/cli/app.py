@@ -23,7 +23,7 @@ from mlpf_hpo.cli import (
     ui,
 )
 from mlpf_hpo.cli.checkout import run_own_command
-from mlpf_hpo.cli.style import examples, group
+from mlpf_hpo.cli.options import examples, group
 
 ORDER = (
     "events",

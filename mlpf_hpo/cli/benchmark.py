@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import ParamsFile, examples, flags_named
+from mlpf_hpo.cli.options import ParamsFile, examples, flags_named
 
 EXAMPLES = examples(
     "mlpf-hpo benchmark",

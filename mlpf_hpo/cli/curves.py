@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import Hyperparameters, Mode, column_names, examples, group
+from mlpf_hpo.cli.options import Hyperparameters, Mode, column_names, examples, group
 
 EXAMPLES = examples(
     "mlpf-hpo curves import table.csv --hyperparameters lr,dropout --loss-prefix loss_ "

@@ -10,7 +10,7 @@ import typer
 
 from mlpf_hpo import console
 from mlpf_hpo.cli import generate
-from mlpf_hpo.cli.style import examples, flags_named, group
+from mlpf_hpo.cli.options import examples, flags_named, group
 from mlpf_hpo.number_format import interval
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import examples, flags_named
+from mlpf_hpo.cli.options import examples, flags_named
 from mlpf_hpo.project import POOLS, STATE, state_folder
 from mlpf_hpo.seeds import LARGEST_SEED
 

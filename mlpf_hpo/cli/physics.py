@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import StateFolder, examples
+from mlpf_hpo.cli.options import StateFolder, examples
 
 EXAMPLES = examples(
     "mlpf-hpo physics 3f2a --events data/events/validation",

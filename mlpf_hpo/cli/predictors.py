@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import Hyperparameters, Mode, ParamsFile, column_names, examples, flags_named, group
+from mlpf_hpo.cli.options import Hyperparameters, Mode, ParamsFile, column_names, examples, flags_named, group
 from mlpf_hpo.seeds import LARGEST_SEED
 
 EXAMPLES = examples(

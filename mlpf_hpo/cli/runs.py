@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import examples, group
+from mlpf_hpo.cli.options import examples, group
 
 if TYPE_CHECKING:
     from mlpf_hpo.tracking.ranking import RankedTrial

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import examples
+from mlpf_hpo.cli.options import examples
 
 EXAMPLES = examples(
     "mlpf-hpo status",

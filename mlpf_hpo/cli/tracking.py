@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import examples, group
+from mlpf_hpo.cli.options import examples, group
 from mlpf_hpo.project import STATE
 
 EXAMPLES = examples(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.style import examples
+from mlpf_hpo.cli.options import examples
 
 EXAMPLES = examples("mlpf-hpo ui", "mlpf-hpo ui --port 5001", "make ui PORT=5001")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, StorageError
-from mlpf_hpo.events.pickle_machine import MAX_BYTES
+from mlpf_hpo.events.restricted_unpickler import MAX_BYTES
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, whole_store, write_store
 from mlpf_hpo.events.work_folder import work_folder

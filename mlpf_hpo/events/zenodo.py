@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from mlpf_hpo.errors import ConfigurationError, DataError
-from mlpf_hpo.events.pickle_machine import MAX_BYTES, load_pickle
 from mlpf_hpo.events.pickled_arrays import PickledArray
+from mlpf_hpo.events.restricted_unpickler import MAX_BYTES, load_pickle
 from mlpf_hpo.events.schema import N_CLASSES, N_FEATURES, N_TARGETS, TOWER, TRACK, Event, FloatArray
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.events.targets import CHARGED_HADRON, ELECTRON, MUON

@@ -1,1 +1,1 @@
-"""The paper's tables on its published curves, with honest numbers beside."""
+"""The paper's tables on its published curves, beside those of a corrected protocol."""

@@ -1,4 +1,4 @@
-"""What the quantum annealer contributed: its stored solutions beside others' on the same rows and scores.
+"""Contribution of the quantum annealer: its stored solutions against other methods on the same rows.
 
 Null, ceiling and the classical samplers learn from the same training rows; all predict the same test rows.
 """

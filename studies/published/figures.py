@@ -1,4 +1,4 @@
-"""Figures of the published study, redone; and what its quantum annealer contributed."""
+"""Figures of the published study, redone; contribution of its quantum annealer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of the published study: its tables redone, honest numbers beside, and what the annealer added."""
+"""The page of the published study: its tables redone, a corrected protocol, and the contribution of the annealer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stage `report`: one page with the paper's table and figures, and honest numbers beside."""
+"""Stage `report`: one page with the paper's table and figures, beside numbers of a corrected protocol."""
 
 from pathlib import Path
 

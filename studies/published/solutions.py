@@ -1,4 +1,4 @@
-"""From samples to predictions as the paper's code did it, flaws included."""
+"""Predictions from stored samples, computed as the paper's code does, flaws included."""
 
 from __future__ import annotations
 

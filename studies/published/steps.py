@@ -14,7 +14,7 @@ from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.remedies import make_again
 from mlpf_hpo.space import stable_hash
-from studies.published import annealer, honest, paper
+from studies.published import annealer, corrected_protocol, paper
 from studies.published.data import PublishedCurves, PublishedSolutions
 from studies.published.methods import Method, labels, methods
 from studies.published.params import PublishedParams
@@ -109,7 +109,7 @@ def _steps(curves: PublishedCurves, stored: PublishedSolutions, params: Publishe
     for name, method in everyone.items():
         yield from _paper_steps(curves, name, method, params)
     for name, method in everyone.items():
-        yield from _honest_steps(curves, name, method, params)
+        yield from _corrected_steps(curves, name, method, params)
 
 
 def _paper_steps(
@@ -124,15 +124,17 @@ def _paper_steps(
         yield Step(("paper", "ensemble", name), seeds, MEMBERS * _work(method, seeds), score)
 
 
-def _honest_steps(
+def _corrected_steps(
     curves: PublishedCurves, name: str, method: Method | None, params: PublishedParams
 ) -> Iterator[Step]:
-    for rows in honest.ROW_SETS:
+    for rows in corrected_protocol.ROW_SETS:
         for size, times in (("single", 1), ("ensemble", MEMBERS)):
-            if not honest.possible(curves, rows, size):
+            if not corrected_protocol.possible(curves, rows, size):
                 continue
             for splits in _chunks(0, params.honest_splits):
-                score = partial(honest.honest_scores, curves, method, rows, size, splits, params.seed)
+                score = partial(
+                    corrected_protocol.corrected_scores, curves, method, rows, size, splits, params.seed
+                )
                 yield Step(("honest", rows, size, name), splits, times * _work(method, splits), score)
 
 
@@ -168,9 +170,13 @@ def _described(curves: PublishedCurves) -> dict[str, Any]:
             name: {
                 "label": label,
                 "rows": int(mask(curves).sum()),
-                "sizes": [size for size in honest.SIZES if honest.possible(curves, name, size)],
+                "sizes": [
+                    size
+                    for size in corrected_protocol.SIZES
+                    if corrected_protocol.possible(curves, name, size)
+                ],
             }
-            for name, (label, mask) in honest.ROW_SETS.items()
+            for name, (label, mask) in corrected_protocol.ROW_SETS.items()
         },
     }
 

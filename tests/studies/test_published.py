@@ -20,8 +20,8 @@ from mlpf_hpo.predictors.scoring import halves
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.settings.parameter_file import read_parameters
 from studies.published import annealer, paper
+from studies.published.corrected_protocol import corrected_scores
 from studies.published.data import PublishedCurves, PublishedSolutions, reference_folder
-from studies.published.honest import honest_scores
 from studies.published.methods import methods
 from studies.published.outcome import headline, outcome
 from studies.published.page import build_published_report
@@ -128,8 +128,8 @@ def test_new_test_rows_share_no_configuration_with_training_and_never_restart(cu
     )
 
 
-def test_honest_scores_are_those_of_a_fit_by_hand(curves):
-    found = honest_scores(curves, methods(TINY)["svr"], "distinct", "single", [3], seed=7)
+def test_corrected_scores_are_those_of_a_fit_by_hand(curves):
+    found = corrected_scores(curves, methods(TINY)["svr"], "distinct", "single", [3], seed=7)
     kept = np.flatnonzero(~curves.curves.duplicated)
     groups, losses = curves.curves.groups[kept], curves.curves.values[kept]
     train, test = halves(groups, 20, derive_seed(7, "published", "distinct", "single", 3))
@@ -147,7 +147,7 @@ def test_honest_scores_are_those_of_a_fit_by_hand(curves):
 
 
 def test_persistence_needs_no_fit(curves):
-    found = honest_scores(curves, None, "clean", "single", range(5), seed=0)
+    found = corrected_scores(curves, None, "clean", "single", range(5), seed=0)
     assert np.mean(found["spearman"]) > 0.97  # .982 on the clean rows
 
 

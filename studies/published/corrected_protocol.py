@@ -1,4 +1,4 @@
-"""The same methods without the flaws: grouped splits, scalers on training rows, the true last loss."""
+"""Protocol without the flaws of the paper: grouped splits, scalers on training rows, the true last loss."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def possible(curves: PublishedCurves, rows: str, size: str) -> bool:
     return distinct // 2 >= SIZES[size]
 
 
-def honest_scores(
+def corrected_scores(
     curves: PublishedCurves,
     method: Method | None,
     rows: str,

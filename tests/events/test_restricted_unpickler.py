@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlpf_hpo.errors import DataError, MissingInputError
-from mlpf_hpo.events import pickle_machine
-from mlpf_hpo.events.pickle_machine import load_pickle
+from mlpf_hpo.events import restricted_unpickler
 from mlpf_hpo.events.pickled_arrays import PickledArray
+from mlpf_hpo.events.restricted_unpickler import load_pickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 on_one_folder = settings(
@@ -331,7 +331,7 @@ def test_bombs_take_neither_memory_nor_time(tmp_path, name: str) -> None:
     assert file.stat().st_size < 20_000
     code = (
         "import resource, sys; from pathlib import Path; from mlpf_hpo.errors import DataError\n"
-        "from mlpf_hpo.events.pickle_machine import load_pickle\n"
+        "from mlpf_hpo.events.restricted_unpickler import load_pickle\n"
         "resource.setrlimit(resource.RLIMIT_CPU, (60, 60))\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "try:\n    print(type(load_pickle(Path(sys.argv[1]), max_bytes=10_000_000)))\n"
@@ -426,6 +426,8 @@ def test_nobody_writes_out_what_a_description_holds(tmp_path) -> None:
 
 
 def _described() -> PickledArray:
-    array = pickle_machine.PickledArray((2, 12), pickle_machine.PickledDtype("f4"), False, bytes(96))
+    array = restricted_unpickler.PickledArray(
+        (2, 12), restricted_unpickler.PickledDtype("f4"), False, bytes(96)
+    )
     array.dtype.state = (3, "<", None, None, None, -1, -1, 0)
     return array
