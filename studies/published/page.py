@@ -1,4 +1,4 @@
-"""The page of the published study: its tables redone, a corrected protocol, and the contribution of the annealer."""
+"""The page of the published study: its tables redone, a corrected protocol, the share of the annealer."""
 
 from __future__ import annotations
 

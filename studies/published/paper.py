@@ -1,4 +1,4 @@
-"""The paper's protocol, reproduced exactly: leaking splits, one scaler for all rows, R²(prediction, truth)."""
+"""The paper's protocol, reproduced exactly: leaking splits, one scaler for all rows, R²(predicted, true)."""
 
 from __future__ import annotations
 
