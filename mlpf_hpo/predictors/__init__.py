@@ -1,1 +1,1 @@
-"""From a partly trained model to its final loss, with an interval."""
+"""Predictors of a trial's final value from its partial learning curve, with intervals."""

@@ -1,7 +1,7 @@
-"""Seven ways to make one solution of the samples that were kept.
+"""Combine the kept samples of a QUBO into one solution: seven weightings by name.
 
-A way gives the samples weights; the solution is the weighted mean of their multipliers. Five ways score a
-sample by the error that it leaves on the training rows: the mean squared error, or the sum of log₂ cosh. Both
+The solution is the weighted mean of the samples' multipliers. Five weightings depend on a sample's error on
+the training rows: the mean squared error, or the sum of log₂ cosh. Both
 are computed from residuals y − f(x), each sample with a bias of its own.
 
 The published solutions follow from the same formulas, but their residuals are exp(y) − exp(f(x)), although no
@@ -76,25 +76,25 @@ simple mean, min energy.
 
 
 def combination_weights(name: str, residuals: FloatArray, energies: FloatArray) -> FloatArray:
-    """Return the samples' weights by the way called `name`.
+    """Return the samples' weights by the weighting called `name`.
 
     Parameters
     ----------
     name : str
         A key of `COMBINATIONS`.
     residuals : array [n_samples, n_points]
-        What each sample's model leaves of the training targets.
+        Residuals of the training targets by each sample's model.
     energies : array [n_samples]
         Energies of the samples.
 
     Raises
     ------
     ConfigurationError
-        If there is no such way.
+        If there is no such weighting.
     """
     if name not in COMBINATIONS:
         known = ", ".join(COMBINATIONS)
         raise ConfigurationError(
-            f"combination = {name!r}: no such way{did_you_mean(name, COMBINATIONS)}; known: {known}"
+            f"combination = {name!r}: no such weighting{did_you_mean(name, COMBINATIONS)}; known: {known}"
         )
     return COMBINATIONS[name](residuals, energies)

@@ -1,10 +1,10 @@
-"""The choice of a predictor within the rows that it may learn from: persistence stays unless it is beaten.
+"""Selection criteria: choose a predictor by its out-of-fold predictions; persistence is the default.
 
-Candidates are judged on curves that no model of theirs was fitted on. Who is worse than persistence in any
-of four ways - the order, the order of the best, errors of logarithms, squared errors - is out. Of the others,
-who ranks better by more than one standard error is chosen, the one that is furthest beyond first; if nobody
-does, who has smaller errors, again by more than one standard error. It is then followed as far as its
-gain is sure (`CurvePredictor.shrink`). Decision 0016 says why.
+Candidates are compared on curves that they were not fitted on. A candidate that is worse than persistence by
+any of four measures (rank correlation, weighted rank correlation, errors of logarithms, squared errors) is
+excluded. Of the others, the one with the largest margin is chosen that ranks better by more than one standard
+error; if there is none, the one with smaller errors, again by more than one standard error. Its predictions
+are then shrunk toward persistence (`CurvePredictor.shrink`). Decision 0016 has the reasons.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
-from mlpf_hpo.predictors.gain import Measure, accuracy, blocks_of, gain, order
+from mlpf_hpo.predictors.jackknife import (
+    Measure,
+    jackknife_difference,
+    leave_out_blocks,
+    negative_log_error,
+    rank_correlation,
+)
 from mlpf_hpo.predictors.regressors.ensemble import coefficient_of_determination
 from mlpf_hpo.predictors.scoring import grouped_folds
 from mlpf_hpo.predictors.settings import PredictorsParams
@@ -35,14 +41,14 @@ IntArray = NDArray[np.int64]
 
 PERSISTENCE = "persistence"
 SELECTED = "selected"
-"""In tables of scores: whoever was chosen anew within the training rows."""
+"""Name in tables of scores of the predictor that was chosen within the training rows."""
 
 
 def _order_of_the_best(true: FloatArray, predicted: FloatArray, mode: Mode) -> float:
     """Return Kendall's tau with pairs weighted by the places of their members, best first (Vigna 2015).
 
-    Of equal values the one with the better partner takes the better place, in either ranking, and the mean
-    over both rankings is returned: the order of the rows does not matter.
+    Ties in either ranking are broken by the other ranking, and the mean over both rankings is returned: the
+    order of the rows does not matter.
     """
     if np.ptp(true) == 0 or np.ptp(predicted) == 0:
         return 0.0
@@ -51,28 +57,28 @@ def _order_of_the_best(true: FloatArray, predicted: FloatArray, mode: Mode) -> f
 
 
 CRITERIA: dict[str, Measure] = {
-    "spearman": order,
+    "spearman": rank_correlation,
     "r2": coefficient_of_determination,
-    "log_mae": accuracy,
+    "log_mae": negative_log_error,
 }
 
 
 def measures(mode: Mode) -> dict[str, Measure]:
-    """Return all ways in which a candidate may be better or worse than another, by name."""
+    """Return all measures by which candidates are compared, by name."""
     return {**CRITERIA, "order of the best": partial(_order_of_the_best, mode=mode)}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """A predictor chosen, and what that rests on.
+    """A chosen predictor, and the criterion and reason of the choice.
 
     Attributes
     ----------
     winner : str
     criterion : mapping
-        Of each candidate, on curves that its models did not see.
+        Value for each candidate, on curves that it was not fitted on.
     reason : str
-        A clause in words.
+        The reason of the choice as text.
     """
 
     winner: str
@@ -81,7 +87,7 @@ class Selection:
 
 
 def is_choice(candidates: Sequence[str]) -> bool:
-    """Tell whether there is anything to choose: who is alone is used as it is, without `shrink`."""
+    """Return whether there is more than one candidate; a single one is used without `shrink`."""
     return len(candidates) > 1
 
 
@@ -101,7 +107,7 @@ def choose(
     Parameters
     ----------
     frame, seen : DataFrame [n]
-        Full curves to fit on, and the same curves as they stand at the decision.
+        Full curves to fit on, and the same curves up to the decision point.
     y : array [n]
         Final values.
     groups : array [n]
@@ -137,12 +143,12 @@ def out_of_fold(
     groups: NDArray[Any],
     folds: Iterable[tuple[IntArray, IntArray]],
 ) -> FloatArray:
-    """Return what predictors say of rows that they were not fitted on, [n].
+    """Return predictions of rows by predictors that were not fitted on them, [n].
 
     Parameters
     ----------
     make : callable
-        Gives an unfitted predictor, for every fold a new one.
+        Returns a new unfitted predictor for every fold.
     frame, seen, y, groups
         As for `choose`.
     folds : iterable of (train, test)
@@ -162,7 +168,7 @@ def fit_chosen(
     seed: int,
     candidates: Sequence[str] | None = None,
 ) -> tuple[CurvePredictor, str]:
-    """Return the chosen predictor, fitted on all curves to answer at every epoch, and why it was chosen."""
+    """Return the chosen predictor, fitted on all curves for all numbers of epochs, and the reason."""
     names, curves = tuple(candidates or params.candidates), by_content(curves)
     frame, seen = curves.frame(), curves.frame(known_epochs)
     winner, why = names[0], ""
@@ -180,7 +186,7 @@ def fit_chosen(
 
 
 def describe_shrinkage(predictor: CurvePredictor, known_epochs: int) -> str:
-    """Return how far a fitted predictor goes at a number of known epochs, in words; empty if all the way."""
+    """Return the shrinkage of a fitted predictor at a number of observed epochs as text; empty if none."""
     share = predictor.shares_[list(predictor.known_epochs).index(known_epochs)]
     if not predictor.shrink or predictor.name == PERSISTENCE or known_epochs == 0:
         return ""
@@ -196,21 +202,21 @@ def choose_by_predictions(
 ) -> Selection:
     """Choose by out-of-fold predictions, candidate -> [n].
 
-    What stays unless it is beaten is persistence, or the first candidate where that is not among them. Of
-    candidates that gain the same, the first is chosen.
+    The default is persistence, or the first candidate if persistence is not among them. Of candidates with
+    equal margins, the first is chosen.
     """
     incumbent = PERSISTENCE if PERSISTENCE in predicted else next(iter(predicted))
-    ways = measures(mode).values()
+    compared = measures(mode).values()
 
     def gained(measure: Measure, name: str, blocks: Sequence[IntArray] = ()) -> tuple[float, float]:
-        return gain(measure, y, predicted[name], predicted[incumbent], blocks)
+        return jackknife_difference(measure, y, predicted[name], predicted[incumbent], blocks)
 
-    no_worse = [name for name in predicted if all(gained(measure, name)[0] >= 0 for measure in ways)]
+    no_worse = [name for name in predicted if all(gained(measure, name)[0] >= 0 for measure in compared)]
     found = {name: CRITERIA[criterion](y, values) for name, values in predicted.items()}
-    blocks = blocks_of(groups)
-    for what, measure in ((criterion, CRITERIA[criterion]), ("log error", accuracy)):
-        told = [(name, *gained(measure, name, blocks)) for name in no_worse if gained(measure, name)[0] > 0]
-        winner, more, error = max(told, key=lambda one: one[1] - one[2], default=(incumbent, 0.0, 0.0))
+    blocks = leave_out_blocks(groups)
+    for what, measure in ((criterion, CRITERIA[criterion]), ("log error", negative_log_error)):
+        better = [(name, *gained(measure, name, blocks)) for name in no_worse if gained(measure, name)[0] > 0]
+        winner, more, error = max(better, key=lambda one: one[1] - one[2], default=(incumbent, 0.0, 0.0))
         if more > error:
             return Selection(
                 winner, found, f"{winner} is better than {incumbent} by {what}, {more:.2g} +- {error:.2g}"

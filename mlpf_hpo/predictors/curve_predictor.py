@@ -1,6 +1,6 @@
-"""`CurvePredictor`: from partly seen curves to final losses with intervals.
+"""`CurvePredictor`: predict final values with intervals from partial learning curves.
 
-It alone is selected, registered, served and used by the search.
+It is the class of every predictor that is selected, registered, served or used by a search.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.predictors.curve_table import (
     final_values,
     group_labels,
-    known_table,
     nominal_coverage,
+    prediction_table,
     training_table,
 )
 from mlpf_hpo.predictors.expected_warnings import fewer_rows_than_quantiles
@@ -35,47 +35,47 @@ from mlpf_hpo.predictors.shrinkage import shrink_toward, shrinkage_factor
 FloatArray = NDArray[np.float64]
 
 HORIZON = "regressor__n_epochs"
-"""Parameter of models that continue a curve: how far."""
+"""Parameter of models that continue a curve: the last epoch."""
 
 LEAST_ROWS = 3
-"""Fewer training curves than this teach nothing."""
+"""Least number of training curves."""
 
 
 class CurvePredictor(RegressorMixin, BaseEstimator):
-    """A model per number of known epochs, and intervals from its errors on curves it was not fitted on.
+    """One model per number of observed epochs, and intervals from its errors on curves it was not fitted on.
 
     Curves are tables as `LearningCurves.frame` makes them: hyperparameters, then ``loss_0 ... loss_{T-1}``
-    with NaN after the last known epoch. Rows of one call may stand at different epochs, 0 included. A row
-    that knows k epochs, those before its first value that is not finite, is predicted by the model for the
-    largest number of `known_epochs` that is at most k. The end of a complete curve is known: it is returned
-    as it is, and as both bounds.
+    with NaN after the last observed epoch. Rows of one call may have different numbers of observed epochs, 0
+    included. A row with k observed epochs, those before its first value that is not finite, is predicted by
+    the model for the largest number of `known_epochs` that is at most k. The final value of a complete curve
+    is returned as it is, and as both bounds.
 
     Parameters
     ----------
     model : estimator
-        A pipeline with a step "features" (`CurveFeatures`), cloned for every number of known epochs.
+        A pipeline with a step "features" (`CurveFeatures`), cloned for every number of observed epochs.
     blind_model : estimator or None
-        Takes its place for 0 known epochs.
+        Used instead of `model` for 0 observed epochs.
     known_epochs : sequence of int
-        Numbers of known epochs to fit models for, ascending.
+        Numbers of observed epochs to fit models for, ascending.
     coverage : float
         Nominal coverage of intervals by default.
     folds : int
         Cross-validation folds for the errors; below 2 there are no intervals (infinite bounds).
     name : str
-        How it is called in tables.
+        Name in tables.
     shrink : bool
-        Whether predictions go only a share of the way from the last value seen to what a model says, as far
-        as its gain out of fold is sure: `shrinkage_factor`. Without folds, or known epochs, all of it.
+        Whether predictions are shrunk toward the last observed value by a factor from the model's out-of-fold
+        improvement, see `shrinkage_factor`. Without folds, or observed epochs, there is no shrinkage.
 
     Attributes
     ----------
     models_ : list of fitted estimators
         One per entry of `known_epochs`.
     shares_ : list of float
-        How much of the way to what each says predictions go.
+        Shrinkage factor of each model.
     log_ways_ : list of bool
-        Whether that way is one of logarithms.
+        Whether that model is shrunk on a log scale.
     residuals_ : list of arrays
         Out-of-fold errors of each, of log(loss) if `log_scale_`, else of the loss.
     log_scale_ : bool
@@ -85,8 +85,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     texts_ : list of str
         The hyperparameters that are texts.
     predicts_last_ : bool
-        Whether the training targets were the last losses of their curves, so that a complete curve tells its
-        own; targets of another kind are predicted from complete curves as from others.
+        Whether the training targets were the last losses of their curves, so that a complete curve contains
+        its target; other targets are predicted from complete curves as well.
     n_dropped_ : int
         Training curves left out because their final loss is not finite.
 
@@ -107,8 +107,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     ((30,), 0.8)
     """
 
-    predicts_last_ = True  # of model files that do not say: they had no other targets
-    texts_: Sequence[str] = ()  # of model files that do not say: they knew numbers alone
+    predicts_last_ = True  # default for model files of older versions, which had no other targets
+    texts_: Sequence[str] = ()  # default for model files of older versions, which had numbers only
 
     def __init__(
         self,
@@ -188,7 +188,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
                 rows = np.flatnonzero(lengths >= known)
                 if len(rows) < LEAST_ROWS:
                     raise DataError(
-                        f"{len(rows)} curves know {known} epochs; at least {LEAST_ROWS} are needed"
+                        f"{len(rows)} curves have {known} observed epochs; at least {LEAST_ROWS} are needed"
                     )
                 part, part_target = frame.iloc[rows], target[rows]
                 self.models_.append(self._template(known).fit(part, part_target))
@@ -196,12 +196,12 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: pd.DataFrame) -> FloatArray:
-        """Return the predicted final loss of each curve, [n]; of a complete curve the one that is known.
+        """Return the predicted final loss of each curve, [n]; for a complete curve its last loss.
 
         Raises
         ------
         DataError
-            If these are no such curves as the predictor was fitted on, or one knows too few epochs.
+            If columns are missing that the predictor was fitted on, or a curve has too few observed epochs.
         """
         check_is_fitted(self)
         return self._predict(X)[0]
@@ -212,7 +212,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame
-            Partly seen curves.
+            Partial curves.
         coverage : float, optional
             Nominal coverage; `self.coverage` by default.
 
@@ -225,7 +225,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         nominal = nominal_coverage(self.coverage if coverage is None else coverage)
         mean, which = self._predict(X)
         bounds = np.array([conformal_bounds(residuals, nominal) for residuals in self.residuals_])
-        # Of a curve whose end is known nothing is to be added: the row after the last.
+        # A complete curve has an interval of width 0: the row after the last.
         low, high = np.vstack([bounds.reshape(-1, 2), np.zeros(2)])[which].T
         if self.log_scale_:
             with np.errstate(over="ignore"):
@@ -233,7 +233,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         return Prediction(mean, mean + low, mean + high, nominal)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Tell whether the last call of `fit` came to its end."""
+        """Return whether the last call of `fit` was completed."""
         return 0 < len(self.known_epochs) == len(getattr(self, "residuals_", ()))
 
     def _check_parameters(self) -> None:
@@ -255,21 +255,21 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         return template
 
     def _calibrate(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> None:
-        """Learn from curves that the newest model did not see how far to follow it, and its errors."""
-        told, last = self._out_of_fold(known, X, y, groups), self._last_seen(known, X)
+        """Compute the shrinkage factor and the errors of the newest model from out-of-fold predictions."""
+        predicted, last = self._out_of_fold(known, X, y, groups), self._last_seen(known, X)
         self.log_ways_.append(bool(self.log_scale_ and (last > 0).all()))
-        if told is None:
+        if predicted is None:
             self.shares_.append(1.0)
             self.residuals_.append(np.zeros(0))
         else:
-            shrunk = self.shrink and known > 0
-            self.shares_.append(shrinkage_factor(y, told, last, groups) if shrunk else 1.0)
-            self.residuals_.append(self._scaled(y) - self._scaled(self._followed(-1, last, told)))
+            shrinks = self.shrink and known > 0
+            self.shares_.append(shrinkage_factor(y, predicted, last, groups) if shrinks else 1.0)
+            self.residuals_.append(self._scaled(y) - self._scaled(self._shrunk(-1, last, predicted)))
 
     def _out_of_fold(
         self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]
     ) -> FloatArray | None:
-        """Return predictions of rows that a model did not see: out of bag for forests, else by folds.
+        """Return predictions of rows by models not fitted on them: out of bag for forests, else by folds.
 
         None with less than two folds, or too few rows for them.
         """
@@ -289,15 +289,15 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         return predicted
 
     def _last_seen(self, known: int, X: pd.DataFrame) -> FloatArray:
-        """Return the last value that a model sees of each row, [n]; NaN where it sees none."""
+        """Return the last observed value of each row, [n]; NaN without observed epochs."""
         if known == 0:
             return np.full(len(X), np.nan)
         return X[f"loss_{known - 1}"].to_numpy(dtype=float)
 
-    def _followed(self, index: int, last: FloatArray, told: FloatArray) -> FloatArray:
-        """Return what is predicted where a model told something: that, or a share of the way to it."""
+    def _shrunk(self, index: int, last: FloatArray, predicted: FloatArray) -> FloatArray:
+        """Return a model's predictions, shrunk toward the last observed values by its shrinkage factor."""
         share = self.shares_[index]
-        return told if share == 1 else shrink_toward(last, told, share, self.log_ways_[index])
+        return predicted if share == 1 else shrink_toward(last, predicted, share, self.log_ways_[index])
 
     def _scaled(self, values: FloatArray) -> FloatArray:
         if not self.log_scale_:
@@ -305,15 +305,17 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         return np.log(np.maximum(values, np.finfo(float).tiny))
 
     def _predict(self, X: pd.DataFrame) -> tuple[FloatArray, NDArray[np.int64]]:
-        """Return predictions and the number of each row's model; one past the last where the end is known."""
-        X = known_table(X, self.columns_, self.texts_)
+        """Return predictions and the index of each row's model; one past the last for complete curves."""
+        X = prediction_table(X, self.columns_, self.texts_)
         losses = split_columns(self.columns_)[1]
         lengths = known_lengths(X[losses].to_numpy(dtype=float))
         grid = np.asarray(self.known_epochs)
         which = np.searchsorted(grid, lengths, side="right") - 1
         if len(which) and which.min() < 0:
             row = int(which.argmin())
-            raise DataError(f"row {row} knows {lengths[row]} epochs; this predictor needs at least {grid[0]}")
+            raise DataError(
+                f"row {row} has {lengths[row]} observed epochs; this predictor needs at least {grid[0]}"
+            )
         ended = (lengths == self.n_epochs_) & self.predicts_last_
         which[ended] = len(self.models_)
         predicted = np.full(len(X), np.nan)
@@ -321,7 +323,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
             rows = np.flatnonzero(which == index)
             part = X.iloc[rows]
             last = self._last_seen(self.known_epochs[index], part)
-            predicted[rows] = self._followed(index, last, self.models_[index].predict(part))
+            predicted[rows] = self._shrunk(index, last, self.models_[index].predict(part))
         if self.log_scale_:
             predicted = np.maximum(predicted, np.finfo(float).tiny)
         predicted[ended] = X[losses[-1]].to_numpy(dtype=float)[ended]

@@ -1,4 +1,4 @@
-"""What a `CurvePredictor` takes: a table of curves, their final values and groups; anything else is named."""
+"""Check the input of a `CurvePredictor`: table of curves, final values, groups and coverage."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FloatArray = NDArray[np.float64]
 
 EXPECTED = (
     "a pandas DataFrame with a row per curve and a column per hyperparameter, then loss_0, loss_1, ... with "
-    "NaN after the last known epoch (`LearningCurves.frame` makes one)"
+    "NaN after the last observed epoch (`LearningCurves.frame` makes one)"
 )
 
 
 def training_table(X: Any) -> pd.DataFrame:
-    """Return a table to learn from: columns as floats, but for hyperparameters that are texts.
+    """Return a table to fit on: columns as floats, except hyperparameters that are texts.
 
     Raises
     ------
@@ -36,7 +36,7 @@ def training_table(X: Any) -> pd.DataFrame:
     return _checked(X, names, text_columns(X[split_columns(names)[0]]))
 
 
-def known_table(X: Any, columns: Sequence[str], texts: Sequence[str] = ()) -> pd.DataFrame:
+def prediction_table(X: Any, columns: Sequence[str], texts: Sequence[str] = ()) -> pd.DataFrame:
     """Return those columns of a table that a predictor was fitted on, as floats but for `texts`.
 
     Raises
@@ -50,13 +50,13 @@ def known_table(X: Any, columns: Sequence[str], texts: Sequence[str] = ()) -> pd
         others = [name for name in names if name not in columns]
         hint = did_you_mean(missing[0], others)
         epochs = [name for name in missing if name in split_columns(missing)[1]]
-        advice = "; epochs that are not known yet are NaN" if epochs else ""
+        advice = "; epochs that are not observed yet are NaN" if epochs else ""
         raise DataError(f"the table of curves lacks the columns {', '.join(missing[:5])}{hint}{advice}")
     return _checked(X, columns, texts)
 
 
 def final_values(y: Any, n: int) -> FloatArray:
-    """Return a final value per curve, [n]; a column, [n, 1], is taken for that.
+    """Return a final value per curve, [n]; a column, [n, 1], is flattened.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def final_values(y: Any, n: int) -> FloatArray:
     try:
         values = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError):
-        raise DataError(f"final values: {_shown(y)} holds something else than numbers") from None
+        raise DataError(f"final values: {_describe_value(y)} holds something else than numbers") from None
     return np.asarray(_one_each(values, n, "final values"))
 
 
@@ -90,7 +90,7 @@ def nominal_coverage(coverage: Any) -> float:
 
 def _column_names(X: Any) -> list[str]:
     if not isinstance(X, pd.DataFrame):
-        raise DataError(f"curves: found {_shown(X)}; expected {EXPECTED}")
+        raise DataError(f"curves: found {_describe_value(X)}; expected {EXPECTED}")
     for name, n in Counter(X.columns).items():
         if not isinstance(name, str):
             raise DataError(f"curves: a column is called {name!r}; expected {EXPECTED}")
@@ -165,7 +165,7 @@ def _one_each(values: NDArray[Any], n: int, what: str) -> NDArray[Any]:
     return values
 
 
-def _shown(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     shape = getattr(value, "shape", None)
     kind = "nothing" if value is None else f"a {type(value).__name__}"
     return kind if shape is None else f"{kind} of shape {tuple(shape)}"

@@ -1,4 +1,4 @@
-"""Warnings of libraries about what is meant to be."""
+"""Context managers that silence expected warnings of libraries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def fewer_rows_than_quantiles() -> Iterator[None]:
-    """Silence scikit-learn where rows are fewer than the quantiles asked for: as many are taken."""
+    """Silence scikit-learn's warning of fewer rows than quantiles: it then uses as many quantiles as rows."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="n_quantiles .* is greater than")
         yield

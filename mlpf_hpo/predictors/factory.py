@@ -1,4 +1,4 @@
-"""Predictors by name."""
+"""`make_predictor`: an unfitted `CurvePredictor` by the name of its regressor."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def make_predictor(
     params : PredictorsParams
         Settings of the regressors, and coverage.
     seed : int
-        Of whatever is random in it.
+        Seed of the regressor.
     known_epochs : sequence of int
-        Numbers of known epochs to fit models for.
+        Numbers of observed epochs to fit models for.
     folds : int, optional
         Cross-validation folds for the intervals; `params.outer_folds` by default, 0 for none.
     shrink : bool
-        Whether it goes only as far as its gain is sure, see `CurvePredictor`: so does who is chosen.
+        Whether predictions are shrunk toward persistence, see `CurvePredictor`; true for chosen ones.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""`Prediction`: a final loss with the interval that should hold it, and how such intervals are calibrated."""
+"""`Prediction`: final values with intervals; calibration of the intervals by conformal prediction."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def conformal_bounds(residuals: FloatArray, coverage: float) -> tuple[float, flo
     Half of the error is left on either side, so that a predictor with a bias (persistence takes a falling
     loss for its end) gets an interval that is shifted, not one that is wide. The quantiles have the finite-
     sample correction (Vovk et al.; Lei et al., JASA 113 1094): with too few residuals for the coverage a
-    bound is infinite, which is the truth.
+    bound is infinite.
 
     Parameters
     ----------

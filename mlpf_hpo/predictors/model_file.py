@@ -1,4 +1,4 @@
-"""A predictor's model file, wherever it lies and whoever wrote it: data that is looked through before use."""
+"""Load a predictor from an untrusted model file: the types in it are checked before use."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRUSTED_TYPES = (
     "mlpf_hpo.predictors.regressors.forest.ExtraTrees",
     "mlpf_hpo.predictors.regressors.forest.Forest",
     "mlpf_hpo.predictors.regressors.gaussian_process.GaussianProcess",
-    "mlpf_hpo.predictors.regressors.halfway.Halfway",
+    "mlpf_hpo.predictors.regressors.half_shrinkage.HalfShrinkage",
     "mlpf_hpo.predictors.regressors.parametric.ParametricCurve",
     "mlpf_hpo.predictors.regressors.persistence.Persistence",
     "mlpf_hpo.predictors.regressors.qsvr.QSVR",
@@ -35,7 +35,7 @@ TRUSTED_TYPES = (
 
 
 LEARNT = ("columns_", "log_scale_", "log_ways_", "models_", "n_epochs_", "residuals_", "shares_")
-"""What a fitted predictor has; one from a version that learnt less cannot answer."""
+"""Attributes of a fitted predictor; a file without one of them was written by another version."""
 
 
 def trusted_types(stored: Path | bytes | None = None) -> list[str]:
@@ -66,12 +66,12 @@ def _declared(types: Sequence[str]) -> list[str]:
 
 @collector_paused()
 def load_predictor(file: Path) -> CurvePredictor:
-    """Load a predictor from a file that need not be ours.
+    """Load a predictor from a file, which may be untrusted.
 
     Raises
     ------
     DataError
-        If it is damaged, holds something else, or a predictor that cannot answer; nothing of it is executed.
+        If it is damaged, or not a fitted predictor; no code in it is executed.
 
     Examples
     --------

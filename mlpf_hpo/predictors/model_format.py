@@ -1,6 +1,6 @@
-"""The format of model files: skops, which writes data instead of code.
+"""Read and write model files in the skops format, which contains data instead of code.
 
-Loading one runs nothing that the file brings, and refuses every type that is not on our list.
+Loading a file executes nothing in it, and refuses every type that is not trusted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def without(module: str) -> Iterator[None]:
 
 
 # skops looks for scikit-learn's estimators in all of its packages, of which one is for PyTorch's tensors: it
-# would load PyTorch, which takes longer than all else that asking a predictor takes.
+# would load PyTorch, which takes longer than all the rest of a prediction.
 with without("torch"):
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
@@ -43,7 +43,7 @@ def model_bytes(model: Any) -> bytes:
 def foreign_types(stored: Path | bytes) -> list[str]:
     """Return the types in a file, or in its content, that are neither scikit-learn's nor numpy's.
 
-    Of a damaged file none are known.
+    For a damaged file the list is empty.
     """
     where = {"data": stored} if isinstance(stored, bytes) else {"file": stored}
     try:

@@ -1,7 +1,7 @@
-"""Selection by nested, grouped cross-validation.
+"""Select a predictor by nested, grouped cross-validation.
 
-The inner folds choose a predictor; the outer folds score every predictor, and the choosing itself, on curves
-that had no part in fitting or choosing.
+The inner folds choose a predictor; the outer folds score every candidate, and the selection itself, on curves
+that were used neither for fitting nor for the choice.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from mlpf_hpo.seeds import derive_seed
 FloatArray = NDArray[np.float64]
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
-"""Shares of the curve at which the candidates' scores are shown."""
+"""Observed shares of the curve at which the candidates are scored."""
 
 
 @dataclass
 class OutOfFold:
-    """What a predictor said of each curve while that curve was in no training set.
+    """Out-of-fold predictions: each curve predicted by a predictor that was not fitted on it.
 
     Attributes
     ----------
@@ -52,30 +52,30 @@ class OutOfFold:
 
 @dataclass(frozen=True)
 class SelectionResult:
-    """The outcome.
+    """Outcome of a selection.
 
     Attributes
     ----------
     winner : str
         Chosen on all rows by the inner criterion.
     known_epochs : int
-        Epochs that the predictors saw when they were scored.
+        Number of observed epochs at which the predictors were scored.
     inner : mapping
         Inner criterion of each candidate on all rows.
     reason : str
-        Why the winner was chosen, a clause in words.
+        Why the winner was chosen, as text.
     scores : mapping
         Candidate (and "selected") -> metric -> mean, std, low, high, from the outer folds.
     shares : mapping
-        Candidate -> list of scores against the share of the curve seen.
+        Candidate -> list of scores against the observed share of the curve.
     out_of_fold : mapping
         Candidate -> `OutOfFold` at `known_epochs`.
     true, last_seen : array [n]
-        Final losses, and the last loss that the predictors saw.
+        Final losses, and the last observed losses.
     rows : array [n]
         Positions of the scored curves in the data set: those that are complete.
     fitted : mapping
-        Candidate -> predictor fitted on all rows; the winner for every number of known epochs.
+        Candidate -> predictor fitted on all rows; the winner for every number of observed epochs.
     """
 
     winner: str
@@ -92,7 +92,7 @@ class SelectionResult:
 
 
 def known_epochs_at(share: float, n_epochs: int) -> int:
-    """Return the number of known epochs at a share of the curve; 0 only at share 0."""
+    """Return the number of observed epochs at a share of the curve; 0 only at share 0."""
     return 0 if share == 0 else min(n_epochs - 1, max(1, round(share * n_epochs)))
 
 
@@ -127,7 +127,7 @@ def select(
     curves : LearningCurves
         The data set; incomplete curves are left out.
     params : PredictorsParams
-        Candidates, folds, criterion, share of the curve seen.
+        Candidates, folds, criterion, observed share of the curve.
     seed : int
         Of splits and regressors.
     progress : callable, optional
@@ -144,7 +144,7 @@ def select(
     >>> found.winner, found.known_epochs, sorted(found.fitted)
     ('ridge', 2, ['persistence', 'ridge'])
     """
-    comparison = _Comparison(curves, params, seed)
+    cv = _NestedCV(curves, params, seed)
     steps = (params.outer_folds + 2) * len(params.candidates)
     done = 0
 
@@ -154,41 +154,41 @@ def select(
         if progress is not None:
             progress(done, steps)
 
-    for fold, (train, test) in enumerate(comparison.outer()):
-        chosen = comparison.choose(train, derive_seed(seed, "inner", fold)).winner
+    for fold, (train, test) in enumerate(cv.outer()):
+        chosen = cv.choose(train, derive_seed(seed, "inner", fold)).winner
         for name in params.candidates:
-            comparison.score_fold(name, train, test)
+            cv.score_fold(name, train, test)
             step()
-        comparison.score_chosen(chosen, train, test)
-    everything = np.arange(len(comparison.curves))
-    choice = comparison.choose(everything, derive_seed(seed, "inner", "all"))
+        cv.score_chosen(chosen, train, test)
+    everything = np.arange(len(cv.curves))
+    choice = cv.choose(everything, derive_seed(seed, "inner", "all"))
     fitted: dict[str, CurvePredictor] = {}
     for name in params.candidates:
-        # The winner is asked after every epoch of the search; the others are kept for comparison.
+        # The winner predicts after every epoch of the search; the others are kept for cv.
         won = name == choice.winner
-        known = range(curves.n_epochs) if won else comparison.grid
-        fitted[name] = comparison.fit(name, everything, known, chosen=won)
+        known = range(curves.n_epochs) if won else cv.grid
+        fitted[name] = cv.fit(name, everything, known, chosen=won)
         step()
-    scores, shares = comparison.summarise()
+    scores, shares = cv.summarise()
     for _ in params.candidates:
         step()
     return SelectionResult(
         winner=choice.winner,
-        known_epochs=comparison.known,
+        known_epochs=cv.known,
         inner=choice.criterion,
-        reason=choice.reason + describe_shrinkage(fitted[choice.winner], comparison.known),
+        reason=choice.reason + describe_shrinkage(fitted[choice.winner], cv.known),
         scores=scores,
         shares=shares,
-        out_of_fold={name: comparison.out[name][comparison.known] for name in params.candidates},
-        true=comparison.y,
-        last_seen=comparison.curves.values[:, comparison.known - 1],
-        rows=comparison.rows,
+        out_of_fold={name: cv.out[name][cv.known] for name in params.candidates},
+        true=cv.y,
+        last_seen=cv.curves.values[:, cv.known - 1],
+        rows=cv.rows,
         fitted=fitted,
     )
 
 
-class _Comparison:
-    """State of one comparison: the rows, the folds and what each candidate said of them."""
+class _NestedCV:
+    """State of one nested cross-validation: rows, folds and out-of-fold predictions of each candidate."""
 
     def __init__(self, curves: LearningCurves, params: PredictorsParams, seed: int) -> None:
         self.params, self.seed = params, seed
@@ -230,7 +230,7 @@ class _Comparison:
         return choose(frame, seen, self.y[rows], self.groups[rows], self.known, self.params, seed, mode)
 
     def score_fold(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64]) -> None:
-        """Fit a candidate on the training rows of an outer fold and keep what it says of the test rows."""
+        """Fit a candidate on the training rows of an outer fold and keep its predictions of the test rows."""
         points = self.fit(name, train, [known for known in self.grid if known != self.known], folds=0)
         calibrated = self.fit(name, train, [self.known])
         self.true_quantile[test] = quantile_space(self.y[train])(self.y[test])
@@ -238,7 +238,7 @@ class _Comparison:
             self._keep(name, known, calibrated if known == self.known else points, train, test)
 
     def score_chosen(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64]) -> None:
-        """Keep what who was chosen says of the test rows at the decision, fitted as who is registered is."""
+        """Keep the chosen predictor's predictions of the test rows, fitted as a registered predictor is."""
         self._keep(SELECTED, self.known, self.fit(name, train, [self.known], chosen=True), train, test)
 
     def _keep(
@@ -254,7 +254,7 @@ class _Comparison:
         out.quantile[test] = quantile_space(self.y[train])(prediction.mean)
 
     def summarise(self) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, list[Scores]]]:
-        """Return the scores with intervals, and the scores against the share seen."""
+        """Return the scores with intervals, and the scores against the observed share."""
         scores = {
             name: bootstrap(
                 lambda rows, out=by_known[self.known]: self._scores(out, rows),  # type: ignore[misc]

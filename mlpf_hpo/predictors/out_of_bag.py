@@ -1,4 +1,4 @@
-"""Out-of-bag predictions: what a forest tells of its own training rows without another fit."""
+"""Out-of-bag predictions of forests: predictions of training rows without another fit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FloatArray = NDArray[np.float64]
 
 
 def out_of_bag_predictions(regressor: Any) -> FloatArray | None:
-    """Return what a forest says of each training row by the trees that did not see it; None of others."""
+    """Return each training row's prediction by the trees not fitted on it; None unless it is a forest."""
     if isinstance(regressor, TransformedTargetRegressor):
         found = out_of_bag_predictions(regressor.regressor_)
         return None if found is None else regressor.transformer_.inverse_transform(found[:, np.newaxis])[:, 0]
@@ -20,6 +20,6 @@ def out_of_bag_predictions(regressor: Any) -> FloatArray | None:
 
 
 def without_out_of_bag(template: Any) -> Any:
-    """Return a model whose forests leave out what nobody will ask for: up to an eighth of their time."""
+    """Return a model whose forests skip out-of-bag predictions, which take up to an eighth of a fit."""
     switches = [name for name in template.get_params() if name.endswith("oob_score")]
     return template.set_params(**dict.fromkeys(switches, False))

@@ -1,4 +1,4 @@
-"""A spec: a predictor's name and settings, which is what it takes to fit it again on other curves."""
+"""`PredictorSpec`: name and settings of a predictor, enough to fit it again on other curves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlpf_hpo.settings.validation import validated
 
 @dataclass(frozen=True)
 class PredictorSpec:
-    """How a predictor is made.
+    """Name and settings of a predictor.
 
     Attributes
     ----------
@@ -34,17 +34,17 @@ class PredictorSpec:
     def of(cls, name: str, params: PredictorsParams) -> PredictorSpec:
         """Return the spec of a candidate under `params`."""
         section = SECTIONS.get(name)
-        told = params.model_dump(mode="json")
-        return cls(name, {} if section is None else {section: told[section]})
+        content = params.model_dump(mode="json")
+        return cls(name, {} if section is None else {section: content[section]})
 
     @classmethod
-    def read(cls, text: str | None, params: PredictorsParams) -> PredictorSpec:
-        """Return the spec that `written` made.
+    def from_json(cls, text: str | None, params: PredictorsParams) -> PredictorSpec:
+        """Return the spec that `to_json` wrote.
 
         Raises
         ------
         DataError
-            If it is none, or one that this version of the package cannot follow.
+            If it is missing, not a spec, or not supported by this version of the package.
         """
         if text is None:
             raise DataError("it was registered without its spec")
@@ -56,8 +56,8 @@ class PredictorSpec:
             raise DataError(f"its spec is unknown to this version of mlpf_hpo: {error}") from None
         return spec
 
-    def written(self) -> str:
-        """Return it as text."""
+    def to_json(self) -> str:
+        """Return the spec as JSON text."""
         return json.dumps({"predictor": self.predictor, "settings": self.settings}, sort_keys=True)
 
     def params(self, params: PredictorsParams) -> PredictorsParams:

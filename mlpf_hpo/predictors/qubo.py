@@ -126,7 +126,7 @@ class Qubo:
 
     def bqm(self) -> dimod.BinaryQuadraticModel:
         """Return the same problem for Ocean samplers, its variables labelled 0 to n − 1."""
-        import dimod  # slow to import, and not for who asks a fitted model
+        import dimod  # slow to import, and not needed for predictions
 
         model = dimod.BinaryQuadraticModel(self.matrix, dimod.BINARY)
         model.offset = self.offset

@@ -1,4 +1,4 @@
-"""Predictors scored over many splits of a table of curves, each beside persistence on the same splits."""
+"""Score predictors over repeated splits of a table of curves, and compare them with persistence."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Evaluation:
     Attributes
     ----------
     known_epochs, n_epochs, train, test : int
-        Epochs seen, length of the curves, training curves, and test curves of the smallest split.
+        Observed epochs, length of the curves, training curves, and test curves of the smallest split.
     scores : mapping
         Predictor -> metric -> list over splits.
     chosen : list of str
-        What "selected" was, split by split.
+        The predictor that "selected" was, split by split.
     """
 
     known_epochs: int
@@ -76,7 +76,7 @@ def evaluate(
     names : sequence of str
         Registered predictors; "selected" stands for the choice among `params.candidates`.
     known_epochs : int
-        Epochs that are seen, from 0.
+        Number of observed epochs, from 0.
     train, splits : int
         Training curves of a split, and number of splits.
     params : PredictorsParams
@@ -97,11 +97,11 @@ def evaluate(
     curves = by_content(curves)
     found = Evaluation(known_epochs, curves.n_epochs, train, test=len(curves))
     found.scores = {name: {metric: [] for metric in METRICS} for name in names}
-    told = Parallel(n_jobs=jobs, return_as="generator")(
+    results = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(_score_split)(curves, names, known_epochs, train, params, seed, split)
         for split in range(splits)
     )
-    for done, (tested, chosen, scores) in enumerate(told, start=1):
+    for done, (tested, chosen, scores) in enumerate(results, start=1):
         found.test = min(found.test, tested)
         found.chosen += chosen
         for name, by_metric in scores.items():
@@ -121,7 +121,7 @@ def _score_split(
     seed: int,
     split: int,
 ) -> tuple[int, list[str], dict[str, Scores]]:
-    """Return the number of test curves of a split, what was selected, and everybody's scores."""
+    """Return the number of test curves of a split, the selected predictor, and all scores."""
     frame, seen, y = curves.frame(), curves.frame(known_epochs), curves.final
     rows, test = held_out(curves.groups, train, derive_seed(seed, "split", split))
     to_quantile = quantile_space(y[rows])
@@ -140,19 +140,21 @@ def _score_split(
         predictor = make_predictor(
             used, params, derive_seed(seed, used, split), [known_epochs], shrink=shrink
         )
-        told = predictor.fit(part, y[rows], groups).predict_interval(seen.iloc[test])
-        points = score(y[test], told.mean, to_quantile(y[test]), to_quantile(told.mean), curves.mode)
-        scores[name] = {**points, "coverage": coverage(y[test], told)}
+        prediction = predictor.fit(part, y[rows], groups).predict_interval(seen.iloc[test])
+        points = score(
+            y[test], prediction.mean, to_quantile(y[test]), to_quantile(prediction.mean), curves.mode
+        )
+        scores[name] = {**points, "coverage": coverage(y[test], prediction)}
     return len(test), chosen, scores
 
 
 def usable(curves: LearningCurves) -> LearningCurves:
-    """Return the curves that have a last value; those that ended earlier have nothing to be predicted."""
+    """Return the curves that have a last value; there is nothing to predict for the others."""
     return curves.select(np.isfinite(curves.final))
 
 
 def _check(curves: LearningCurves, known_epochs: int) -> None:
-    """Refuse what no predictor can be scored on."""
+    """Raise DataError for curves that no predictor can be scored on."""
     if known_epochs >= curves.n_epochs:
         raise DataError(
             f"{known_epochs} epochs seen of curves that have {curves.n_epochs}: nothing is left to predict"

@@ -1,4 +1,4 @@
-"""What the samplers of a fitted predictor tell of their runs, for its record in MLflow."""
+"""Sampling log: numbers and texts about the sampler runs of a fitted predictor, for its MLflow run."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ TOTALS = ("seconds", "device_seconds", "timing.qpu_access_time")
 
 
 def sampling_log(predictor: Any) -> tuple[dict[str, float], dict[str, str]]:
-    """Return numbers and words of all fitted QSVRs within a predictor; empty where it has none.
+    """Return numbers and texts of all fitted QSVRs within a predictor; empty where it has none.
 
     Returns
     -------
     numbers : dict
         ``sampling/fits``, ``sampling/seconds`` and what the sampler's `info` holds: device time, share of
         broken chains, qubits, lengths of chains.
-    words : dict
+    texts : dict
         ``sampling.solver``, ``sampling.topology`` and others.
     """
     fits = [{"seconds": model.sampling_seconds_, **model.sampling_info_} for model in _fitted(predictor)]
     if not fits:
         return {}, {}
-    names = sorted({name for told in fits for name in told})
-    numbers, words = {"sampling/fits": float(len(fits))}, {}
+    names = sorted({name for fit in fits for name in fit})
+    numbers, texts = {"sampling/fits": float(len(fits))}, {}
     for name in names:
-        values = [told[name] for told in fits if name in told]
+        values = [fit[name] for fit in fits if name in fit]
         measured = [float(value) for value in values if not isinstance(value, str)]
         if len(measured) < len(values):
-            words[f"sampling.{name}"] = ", ".join(sorted({str(value) for value in values}))
+            texts[f"sampling.{name}"] = ", ".join(sorted({str(value) for value in values}))
         else:
             numbers[f"sampling/{name}"] = math.fsum(measured) / (1 if name in TOTALS else len(measured))
-    words.pop("sampling.problem_id", None)  # a list of names that nobody reads
-    return numbers, words
+    texts.pop("sampling.problem_id", None)  # a list of names that nobody reads
+    return numbers, texts
 
 
 def _fitted(value: Any) -> Iterator[QSVR]:
-    """Yield the QSVRs that were fitted by sampling, wherever they stand within estimators and containers."""
+    """Yield the QSVRs that were fitted by sampling, at any depth of estimators and containers."""
     if isinstance(value, QSVR):
         if hasattr(value, "sampling_info_"):
             yield value

@@ -1,4 +1,4 @@
-"""How predictors are compared: splits by configuration, and scores that say what they measure."""
+"""Scores of predictors (R2, Spearman, Kendall, top recall, log errors) and splits by configuration."""
 
 from __future__ import annotations
 

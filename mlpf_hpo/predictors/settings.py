@@ -20,7 +20,7 @@ from mlpf_hpo.settings.types import (
 from mlpf_hpo.settings.validation import Section
 
 LARGEST_EXPONENT = 500
-"""Of 2, for the weights of QSVR's bits: products of a few of them stay finite."""
+"""Largest exponent of 2 in the weights of QSVR's bits: products of a few of them stay finite."""
 
 
 REGRESSOR_NAMES = (
@@ -61,7 +61,7 @@ SAMPLER_NAMES = (
     "qpu",
     "leap_hybrid",
 )
-"""Built-in ones: where they are made is too much to import for checking a name."""
+"""Built-in samplers: checking a name does not import the samplers."""
 
 CandidateName = Annotated[
     str, registered(Registry("mlpf_hpo.regressors", "regressor", dict.fromkeys(REGRESSOR_NAMES)))
@@ -75,7 +75,7 @@ CombinationName = Literal["mse", "mse_softmax", "log_cosh", "log_cosh_softmax", 
 class SvrParams(Section):
     """The paper's support vector regression."""
 
-    C: Annotated[float, Field(gt=0.0, le=1e4)] = 67.61  # far above, the solver does not come to an end
+    C: Annotated[float, Field(gt=0.0, le=1e4)] = 67.61  # far above, the solver does not terminate
     gamma: PositiveFloat = 0.1
     epsilon: Annotated[float, Field(ge=0.0)] = 0.02
 
@@ -119,7 +119,7 @@ Candidates = Annotated[tuple[CandidateName, ...], Field(min_length=1), AfterVali
 
 
 class PredictorsParams(Section):
-    """The `predictors` stage: who competes, at which share of the curve, and how they are scored.
+    """The `predictors` stage: candidates, observed share of the curve, folds and criterion.
 
     Examples
     --------
@@ -151,6 +151,6 @@ class PredictorsParams(Section):
 
 
 def least_curves(predictors: PredictorsParams) -> int:
-    """Return how many curves the nested folds take: the inner ones split what an outer one leaves."""
+    """Return how many curves the nested folds take: inner folds split the training rows of an outer fold."""
     outer, inner = predictors.outer_folds, predictors.inner_folds
     return max(6, 2 * outer, math.ceil(inner * outer / (outer - 1)))

@@ -1,4 +1,4 @@
-"""Part of the way from persistence to what a model says: how to go it, and how much of it is worth going."""
+"""Shrinkage of predictions toward persistence, the last observed value, and the shrinkage factor."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpf_hpo.predictors.gain import accuracy, blocks_of, gain, order
+from mlpf_hpo.predictors.jackknife import (
+    jackknife_difference,
+    leave_out_blocks,
+    negative_log_error,
+    rank_correlation,
+)
 
 FloatArray = NDArray[np.float64]
 
 
 def shrink_toward(last: FloatArray, predicted: FloatArray, share: float, log_scale: bool) -> FloatArray:
-    """Return what lies a share of the way from the last values seen to the predicted ones, [n].
+    """Return predictions shrunk toward the last observed values, [n].
 
     Parameters
     ----------
     last, predicted : array [n]
-        Both ends.
+        The last observed values, and the predictions before shrinkage.
     share : float
-        0 stays with `last`, 1 goes to `predicted`.
+        The shrinkage factor: 0 returns `last`, 1 returns `predicted`.
     log_scale : bool
-        Whether the way is one of logarithms; what is not positive counts as the smallest number then.
+        Whether to shrink on a log scale, where values that are not positive become the smallest number.
     """
     if not log_scale:
         return last + share * (predicted - last)
@@ -33,22 +38,24 @@ def shrink_toward(last: FloatArray, predicted: FloatArray, share: float, log_sca
 def shrinkage_factor(
     true: FloatArray, predicted: FloatArray, last: FloatArray, groups: NDArray[Any]
 ) -> float:
-    """Return how much of the way to a model should be gone, from 0 to 1.
+    """Return the share of a model's correction of the last value that should be kept, from 0 to 1.
 
-    It is ``1 - 1 / z^2``, where z is what the model gains over the last value seen, in standard errors: in
-    order or in errors of logarithms, whichever is surer; 0 up to one standard error. That is how far the
-    positive part of Stein's estimator (Efron and Morris 1973) draws a number known with such an error
-    towards zero.
+    It is ``1 - 1 / z^2``, where z is the model's improvement over the last observed value, in standard
+    errors: in rank correlation or in errors of logarithms, whichever is larger; 0 up to one standard error.
+    The positive-part Stein estimator (Efron and Morris 1973) has the same factor.
 
     Parameters
     ----------
     true, last : array [n]
-        Final values, and the last ones seen.
+        Final values, and the last observed ones.
     predicted : array [n]
-        What the model said without having seen the curve.
+        Out-of-fold predictions of the model.
     groups : array [n]
         Configuration of each row.
     """
-    blocks = blocks_of(groups)
-    gains = (gain(measure, true, predicted, last, blocks) for measure in (order, accuracy))
+    blocks = leave_out_blocks(groups)
+    gains = (
+        jackknife_difference(measure, true, predicted, last, blocks)
+        for measure in (rank_correlation, negative_log_error)
+    )
     return max((1.0 - (error / more) ** 2 for more, error in gains if more > error), default=0.0)

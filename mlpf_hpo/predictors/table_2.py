@@ -1,4 +1,4 @@
-"""Table 2 of the paper on other curves: R2 over many splits, with persistence and random bits beside."""
+"""Table 2 of the paper for other curves: R2 over many splits, beside persistence and random bits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def table_2(
 
     Split i: half of the configurations to test on, `params.table_2_points` curves to train on (fewer where
     the half has fewer, which the result says). R2(true, predicted) in quantiles of the training losses,
-    transformers fitted on training rows only: the paper's number, without its leaks.
+    transformers fitted on training rows only: the paper's score, without its leaks.
 
     Returns
     -------

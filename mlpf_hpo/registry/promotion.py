@@ -140,7 +140,7 @@ def _spec_of(
     """Return the champion's spec, after a check that its file and columns fit the challenger."""
     name = f"{describe_version(champion)}, the champion,"
     try:
-        spec = PredictorSpec.read(champion.tags.get(SPEC), params)
+        spec = PredictorSpec.from_json(champion.tags.get(SPEC), params)
     except DataError as error:
         reason = " ".join(str(error).split())
         raise TrackingError(

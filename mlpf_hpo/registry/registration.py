@@ -175,7 +175,7 @@ def _register(
         tags={
             **tags,
             "predictor": challenger.spec.predictor,
-            SPEC: challenger.spec.written(),
+            SPEC: challenger.spec.to_json(),
             CURVES: str(challenger.n_curves),
             "source": content["source"],
             **{metric: f"{value:.4f}" for metric, value in metrics.items()},
@@ -194,7 +194,7 @@ def _fit_identity(challenger: Challenger) -> str:
         prediction = challenger.predictor.predict_interval(challenger.curves.frame(known))
         for values in (prediction.mean, prediction.lower, prediction.upper):
             digest.update(values.tobytes())
-    return stable_hash([challenger.spec.written(), challenger.digest, digest.hexdigest()], 16)
+    return stable_hash([challenger.spec.to_json(), challenger.digest, digest.hexdigest()], 16)
 
 
 def _on_record(writer: RunWriter, fit: str, model: str) -> ModelVersion | None:

@@ -11,7 +11,7 @@ from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.number_format import interval
 from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
-from mlpf_hpo.predictors.domination import dominating_curve
+from mlpf_hpo.predictors.outliers import dominating_curve
 from mlpf_hpo.predictors.regressors import CLASSICAL, REGRESSORS
 from mlpf_hpo.predictors.repeated_splits import Evaluation
 

@@ -26,17 +26,17 @@ PARAMETERS = ("num_reads", "annealing_time", "answer_mode", "label")
 
 
 def solver(topology: str) -> dict[str, Any]:
-    """Return what the service tells about a small QPU."""
+    """Return the service's description of a small QPU."""
     make = {"pegasus": qpu_pegasus_solver_data, "zephyr": qpu_zephyr_solver_data}[topology]
-    told = make(4 if topology == "pegasus" else 3, name=f"Advantage-{topology}")
-    told["properties"] |= {
+    description = make(4 if topology == "pegasus" else 3, name=f"Advantage-{topology}")
+    description["properties"] |= {
         "chip_id": f"Advantage-{topology}",
         "problem_timing_data": qpu_problem_timing_data(),
         "parameters": dict.fromkeys(PARAMETERS, ""),
         "default_annealing_time": 20.0,
         "problem_run_duration_range": [0.0, 1e6],
     }
-    return told
+    return description
 
 
 class FakeCloud(ThreadingHTTPServer):
@@ -46,7 +46,9 @@ class FakeCloud(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.solvers = {told["identity"]["name"]: told for told in map(solver, ("pegasus", "zephyr"))}
+        self.solvers = {
+            description["identity"]["name"]: description for description in map(solver, ("pegasus", "zephyr"))
+        }
         self.jobs: list[dict[str, Any]] = []
         self.refusal = ""
 
@@ -59,8 +61,8 @@ class FakeCloud(ThreadingHTTPServer):
         self.jobs.append(job)
         if self.refusal:
             return {"error_code": 400, "error_msg": self.refusal}
-        told = self.solvers[job["solver"]["name"]]
-        qubits, couplers = told["properties"]["qubits"], told["properties"]["couplers"]
+        description = self.solvers[job["solver"]["name"]]
+        qubits, couplers = description["properties"]["qubits"], description["properties"]["couplers"]
         linear = dict(zip(qubits, _doubles(job["data"]["lin"]), strict=True))
         active = [qubit for qubit in qubits if not np.isnan(linear[qubit])]
         pairs = [(u, v) for u, v in couplers if u in set(active) and v in set(active)]
@@ -82,7 +84,7 @@ class FakeCloud(ThreadingHTTPServer):
                 "energies": _packed("d", found.record.energy),
                 "solutions": base64.b64encode(np.packbits(bits, axis=1).tobytes()).decode(),
                 "num_occurrences": _packed("i", [1] * len(bits)),
-                "num_variables": told["properties"]["num_qubits"],
+                "num_variables": description["properties"]["num_qubits"],
                 "timing": {"qpu_access_time": ACCESS_TIME, "qpu_anneal_time_per_sample": 20.0},
             },
         }
@@ -109,12 +111,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def _reply(self, kind: str, content: Any, status: int = 200) -> None:
         allowed = self.headers.get("X-Auth-Token") == TOKEN
-        told = json.dumps(content if allowed else {"error_code": 401, "error_msg": "no such token"}).encode()
+        description = json.dumps(
+            content if allowed else {"error_code": 401, "error_msg": "no such token"}
+        ).encode()
         self.send_response(status if allowed else 401)
         self.send_header("Content-Type", f"application/vnd.dwave.sapi.{kind}+json; version=3.0.0")
-        self.send_header("Content-Length", str(len(told)))
+        self.send_header("Content-Length", str(len(description)))
         self.end_headers()
-        self.wfile.write(told)
+        self.wfile.write(description)
 
     def log_message(self, *_: Any) -> None:
         """Stay quiet."""

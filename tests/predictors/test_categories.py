@@ -62,12 +62,14 @@ def test_texts_that_are_not_named_are_left_out_and_booleans_used(path) -> None:
 
 
 def test_booleans_are_the_features_that_0_and_1_are(path) -> None:
-    told = read_table(path, hyperparameters=("lr", "nesterov"))
+    as_booleans = read_table(path, hyperparameters=("lr", "nesterov"))
     numbers = table().assign(nesterov=lambda rows: (rows["nesterov"] == "True").astype(int))
     numbers.to_csv(path, index=False)
     as_numbers = read_table(path, hyperparameters=("lr", "nesterov"))
-    assert told.configs["config_id"].tolist() == as_numbers.configs["config_id"].tolist()
-    matrices = [CurveFeatures(known_epochs=1).fit_transform(curves.frame()) for curves in (told, as_numbers)]
+    assert as_booleans.configs["config_id"].tolist() == as_numbers.configs["config_id"].tolist()
+    matrices = [
+        CurveFeatures(known_epochs=1).fit_transform(curves.frame()) for curves in (as_booleans, as_numbers)
+    ]
     np.testing.assert_array_equal(*matrices)
 
 
@@ -127,10 +129,10 @@ def test_commands_take_texts_and_booleans(path, tmp_path) -> None:
 
     ours, model = tmp_path / "curves.parquet", tmp_path / "model.skops"
     named = ("--name", "made up", "--hyperparameters", ",".join(NAMES))
-    told = mlpf_hpo("curves", "import", path, *named, "--out", ours)
-    assert "hyperparameters: lr, optimizer, nesterov" in told
+    output = mlpf_hpo("curves", "import", path, *named, "--out", ours)
+    assert "hyperparameters: lr, optimizer, nesterov" in output
     assert read_curves(ours).configs["nesterov"].dtype == bool
     mlpf_hpo("predictors", "fit", "--curves", ours, "--predictor", "ridge", "--out", model)
     for curves in (path, ours):
-        told = mlpf_hpo("predictors", "predict", "--model", model, "--curves", curves)
-        assert "hyperparameters: lr, optimizer, nesterov" in told
+        output = mlpf_hpo("predictors", "predict", "--model", model, "--curves", curves)
+        assert "hyperparameters: lr, optimizer, nesterov" in output

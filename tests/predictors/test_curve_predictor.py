@@ -110,9 +110,9 @@ def test_intervals_cover_new_curves(name, known) -> None:
     new = curves(200, seed=99)
     held = []
     for seed in range(6):
-        told = fitted(name, seed=seed, known=(known,)).predict_interval(seen(new, known))
-        assert np.isfinite(told.upper).all()
-        held.append(np.mean((told.lower <= final(new)) & (final(new) <= told.upper)))
+        prediction = fitted(name, seed=seed, known=(known,)).predict_interval(seen(new, known))
+        assert np.isfinite(prediction.upper).all()
+        held.append(np.mean((prediction.lower <= final(new)) & (final(new) <= prediction.upper)))
     assert 0.85 <= np.mean(held) <= 0.98
 
 
@@ -120,26 +120,26 @@ def test_wider_where_less_is_known_and_where_more_is_promised() -> None:
     made, frame = fitted("svr"), curves(20, seed=3)
 
     def width(known: int, coverage: float) -> float:
-        told = made.predict_interval(seen(frame, known), coverage)
-        assert told.coverage == coverage
-        return float(np.mean(told.upper - told.lower))
+        prediction = made.predict_interval(seen(frame, known), coverage)
+        assert prediction.coverage == coverage
+        return float(np.mean(prediction.upper - prediction.lower))
 
     assert width(5, 0.5) < width(5, 0.9) < width(0, 0.9)
 
 
 def test_too_few_curves_for_the_coverage_leave_the_bounds_open() -> None:
     made = fitted("svr", n=8)
-    told = made.predict_interval(seen(curves(2, seed=3), 2))
-    assert np.isfinite(told.mean).all()
-    assert np.isinf(told.upper).all()
+    prediction = made.predict_interval(seen(curves(2, seed=3), 2))
+    assert np.isfinite(prediction.mean).all()
+    assert np.isinf(prediction.upper).all()
     assert np.isfinite(made.predict_interval(seen(curves(2, seed=3), 2), coverage=0.5).upper).all()
 
 
 def test_values_below_zero_are_predicted_on_their_own_scale() -> None:
     train, new = curves(40, seed=1, sign=-1.0), curves(50, seed=2, sign=-1.0)
-    told = make_predictor("svr", FAST, 0, (5,)).fit(train, final(train)).predict_interval(seen(new, 5))
-    assert (told.lower <= told.mean).all()
-    assert np.corrcoef(told.mean, final(new))[0, 1] > 0.8
+    prediction = make_predictor("svr", FAST, 0, (5,)).fit(train, final(train)).predict_interval(seen(new, 5))
+    assert (prediction.lower <= prediction.mean).all()
+    assert np.corrcoef(prediction.mean, final(new))[0, 1] > 0.8
 
 
 def test_forests_are_calibrated_out_of_bag_where_no_configuration_stands_twice() -> None:
@@ -222,7 +222,7 @@ def test_too_few_curves(n) -> None:
 
 
 def test_a_row_before_the_first_grid_epoch() -> None:
-    with pytest.raises(DataError, match="row 1 knows 1 epochs"):
+    with pytest.raises(DataError, match="row 1 has 1 observed epochs"):
         fitted("svr", known=(2,)).predict(seen(curves(2, seed=2), np.array([2, 1])))
 
 
@@ -230,8 +230,8 @@ def test_a_row_before_the_first_grid_epoch() -> None:
 def test_targets_that_are_all_the_same(name) -> None:
     train = curves(20, seed=1)
     made = make_predictor(name, FAST, 0, (0, 2)).fit(train, np.full(20, 2.0))
-    told = made.predict_interval(seen(curves(4, seed=2), 0))
-    np.testing.assert_allclose(told.mean, 2.0)
+    prediction = made.predict_interval(seen(curves(4, seed=2), 0))
+    np.testing.assert_allclose(prediction.mean, 2.0)
     assert np.isfinite(made.predict(seen(curves(4, seed=2), 2))).all()
 
 

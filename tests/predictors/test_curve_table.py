@@ -40,14 +40,16 @@ NO_TABLES = {
 
 @pytest.mark.parametrize("name", NO_TABLES)
 def test_something_else_than_a_table(predictor, name) -> None:
-    found, told = NO_TABLES[name]
+    found, message = NO_TABLES[name]
     for ask in (predictor.predict, predictor.predict_interval, lambda X: unfitted().fit(X, FINAL)):
-        with pytest.raises(DataError, match=f"curves: {told}" + (f".*{EXPECTED}" if name != "twice" else "")):
+        with pytest.raises(
+            DataError, match=f"curves: {message}" + (f".*{EXPECTED}" if name != "twice" else "")
+        ):
             ask(found)
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         (
             FRAME.drop(columns="loss_1"),
@@ -68,15 +70,15 @@ def test_something_else_than_a_table(predictor, name) -> None:
         ),
     ],
 )
-def test_tables_that_teach_nothing(table, told) -> None:
-    with pytest.raises(DataError, match=told):
+def test_tables_that_teach_nothing(table, message) -> None:
+    with pytest.raises(DataError, match=message):
         unfitted().fit(table, FINAL)
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
-        (FRAME.drop(columns="loss_1"), "lacks the columns loss_1; epochs that are not known yet are NaN"),
+        (FRAME.drop(columns="loss_1"), "lacks the columns loss_1; epochs that are not observed yet are NaN"),
         (
             FRAME.rename(columns={"dropout": "drop_out"}),
             r"columns dropout \(did you mean drop_out\?\)",
@@ -85,14 +87,14 @@ def test_tables_that_teach_nothing(table, told) -> None:
         (FRAME.assign(lr=np.nan), "row 0, hyperparameter lr: nan is not a finite number"),
     ],
 )
-def test_tables_that_cannot_be_predicted(predictor, table, told) -> None:
+def test_tables_that_cannot_be_predicted(predictor, table, message) -> None:
     for ask in (predictor.predict, predictor.predict_interval):
-        with pytest.raises(DataError, match=told):
+        with pytest.raises(DataError, match=message):
             ask(table)
 
 
 @pytest.mark.parametrize(
-    ("y", "told"),
+    ("y", "message"),
     [
         (FINAL[:-1], "final values: found 19 of 20 curves"),
         (np.stack([FINAL, FINAL], axis=1), r"shape \(20, 2\); expected one per curve, \(20,\)"),
@@ -104,8 +106,8 @@ def test_tables_that_cannot_be_predicted(predictor, table, told) -> None:
         (np.full(20, np.nan), "0 curves with a finite final loss; at least 3 are needed"),
     ],
 )
-def test_final_values_that_cannot_be_learnt(y, told) -> None:
-    with pytest.raises(DataError, match=told):
+def test_final_values_that_cannot_be_learnt(y, message) -> None:
+    with pytest.raises(DataError, match=message):
         unfitted().fit(FRAME, y)
 
 
@@ -146,11 +148,11 @@ def test_no_rows_are_no_predictions(predictor) -> None:
 
 @pytest.mark.parametrize("coverage", [-1, 0, 1, 1.5, float("nan"), "0.9", None, True])
 def test_coverages_that_no_interval_has(predictor, coverage) -> None:
-    told = f"coverage = {coverage!r}: must be a number between 0 and 1"
+    message = f"coverage = {coverage!r}: must be a number between 0 and 1"
     if coverage is not None:  # which is the predictor's own
-        with pytest.raises(ConfigurationError, match=told):
+        with pytest.raises(ConfigurationError, match=message):
             predictor.predict_interval(FRAME, coverage)
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=message):
         unfitted().set_params(coverage=coverage).fit(FRAME, FINAL)
 
 
@@ -161,7 +163,7 @@ def test_numbers_of_known_epochs_that_mean_nothing(known) -> None:
 
 
 def test_more_known_epochs_than_there_are() -> None:
-    with pytest.raises(DataError, match="0 curves know 9 epochs"):
+    with pytest.raises(DataError, match="0 curves have 9 observed epochs"):
         unfitted().set_params(known_epochs=(2, 9)).fit(FRAME, FINAL)
 
 
@@ -174,7 +176,7 @@ def test_a_predictor_without_a_model() -> None:
 def test_a_fit_that_failed_is_none(known) -> None:
     never = unfitted().set_params(known_epochs=known)
     if 9 in known:
-        with pytest.raises(DataError, match="0 curves know 9 epochs"):
+        with pytest.raises(DataError, match="0 curves have 9 observed epochs"):
             never.fit(FRAME, FINAL)
     for ask in (never.predict, never.predict_interval, lambda _: never.n_epochs):
         with pytest.raises(NotFittedError, match="is not fitted yet"):

@@ -1,4 +1,4 @@
-"""Known is known: a complete curve is predicted by its own end, which is both bounds, whoever asks."""
+"""A complete curve is predicted by its own last value, which is also both bounds, by every caller."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def test_complete_curves_end_where_they_end_and_the_others_are_predicted_as_befo
     predictor = fitted(name, shrink=shrink)
     mixed, seen = NEW.frame(), NEW.frame(5)
     mixed.iloc[1::2] = seen.iloc[1::2]
-    told, alone = predictor.predict_interval(mixed), predictor.predict_interval(seen)
+    prediction, alone = predictor.predict_interval(mixed), predictor.predict_interval(seen)
     for bound in ("mean", "lower", "upper"):
-        np.testing.assert_array_equal(getattr(told, bound)[::2], NEW.final[::2])
-        np.testing.assert_allclose(getattr(told, bound)[1::2], getattr(alone, bound)[1::2], rtol=1e-12)
-    np.testing.assert_array_equal(predictor.predict(mixed), told.mean)
+        np.testing.assert_array_equal(getattr(prediction, bound)[::2], NEW.final[::2])
+        np.testing.assert_allclose(getattr(prediction, bound)[1::2], getattr(alone, bound)[1::2], rtol=1e-12)
+    np.testing.assert_array_equal(predictor.predict(mixed), prediction.mean)
 
 
 @pytest.mark.parametrize("known", [(EPOCHS,), (2, EPOCHS), tuple(range(EPOCHS + 1))])
@@ -48,8 +48,8 @@ def test_also_where_a_model_is_there_for_all_epochs(known, sign) -> None:
     predictor = fitted("svr", known, sign)
     frame = NEW.frame()
     frame.loc[:, "loss_0":] *= sign
-    told = predictor.predict_interval(frame, 0.5)
-    for bound in (told.mean, told.lower, told.upper, predictor.predict(frame)):
+    prediction = predictor.predict_interval(frame, 0.5)
+    for bound in (prediction.mean, prediction.lower, prediction.upper, predictor.predict(frame)):
         np.testing.assert_array_equal(bound, frame[LAST])
 
 
@@ -65,8 +65,8 @@ def test_a_curve_that_is_not_finite_somewhere_is_known_up_to_there(value) -> Non
 
 def test_values_of_no_size_are_kept() -> None:
     frame = NEW.frame().assign(**{LAST: [0.0, 1e-320, -3.0, 1e300, -0.0, 5.0]})
-    told = fitted("persistence").predict_interval(frame)
-    for bound in (told.mean, told.lower, told.upper):
+    prediction = fitted("persistence").predict_interval(frame)
+    for bound in (prediction.mean, prediction.lower, prediction.upper):
         np.testing.assert_array_equal(bound, frame[LAST])
 
 
@@ -74,9 +74,9 @@ def test_targets_that_are_not_the_ends_of_the_curves_are_predicted() -> None:
     frame = TRAIN.frame()
     predictor = make_predictor("svr", FAST, 0, (2, 5)).fit(frame, 3 * TRAIN.final)
     assert not predictor.predicts_last_
-    told = predictor.predict(NEW.frame())
-    np.testing.assert_array_equal(told, predictor.predict(NEW.frame(5)))
-    assert np.median(told / NEW.final) == pytest.approx(3, rel=0.2)
+    prediction = predictor.predict(NEW.frame())
+    np.testing.assert_array_equal(prediction, predictor.predict(NEW.frame(5)))
+    assert np.median(prediction / NEW.final) == pytest.approx(3, rel=0.2)
 
 
 def test_targets_in_single_precision_are_the_ends_all_the_same() -> None:
@@ -92,8 +92,8 @@ def test_a_model_file_keeps_it_and_the_command_shows_it(tmp_path) -> None:
     table = pd.concat([NEW.frame().head(2), NEW.frame(4).tail(2)])
     table.to_csv(tmp_path / "running.csv", index=False)
     command = ["predictors", "predict", "--curves", str(tmp_path / "running.csv"), "--model", str(file)]
-    told = CliRunner().invoke(app, command)
-    rows = [line.split() for line in told.output.splitlines()[1:5]]
+    result = CliRunner().invoke(app, command)
+    rows = [line.split() for line in result.output.splitlines()[1:5]]
     for row, end in zip(rows[:2], NEW.final, strict=False):
         assert row[1:] == [str(EPOCHS), *[f"{end:.6g}"] * 3]
     assert all(float(lower) < float(mean) < float(upper) for _, _, mean, lower, upper in rows[2:])
@@ -106,7 +106,7 @@ def test_the_scheduler_holds_a_finished_trial_to_its_own_end() -> None:
         bounds.add(f"t{i}", {name: float(frame[name][i]) for name in NEW.hyperparameters})
         for epoch in range(1, EPOCHS + 1):
             bounds.record(f"t{i}", epoch, float(frame[f"loss_{epoch - 1}"][i]))
-    told = bounds.predictor.predict_interval(bounds.frame(["t0", "t1"]))
+    prediction = bounds.predictor.predict_interval(bounds.frame(["t0", "t1"]))
     for i in range(2):
         bound = bounds.of(f"t{i}")
-        assert bound.lower == bound.upper == told.lower[i] == told.upper[i] == NEW.final[i]
+        assert bound.lower == bound.upper == prediction.lower[i] == prediction.upper[i] == NEW.final[i]

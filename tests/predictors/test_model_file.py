@@ -46,5 +46,5 @@ def test_who_asks_a_predictor_loads_no_pytorch_but_may() -> None:
         "assert 'skops.io' in sys.modules; assert 'torch' not in sys.modules;"
         "import torch; print(torch.ones(2).sum().item())"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert told.stdout == "2.0\n", told.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.stdout == "2.0\n", process.stderr

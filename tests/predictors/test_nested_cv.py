@@ -107,8 +107,8 @@ def test_the_choice_is_told_with_its_reason_and_all_scores(result) -> None:
         assert {"spearman", "r2_loss", "r2_quantile", "kendall", "top_recall", "log_mae", "coverage"} <= set(
             scores
         )
-        for told in scores.values():
-            assert told["low"] <= told["high"]
+        for score in scores.values():
+            assert score["low"] <= score["high"]
 
 
 def test_who_is_chosen_is_followed_as_far_as_its_gain_is_sure(result, curves, monkeypatch) -> None:
@@ -137,8 +137,8 @@ def test_the_winner_answers_at_every_epoch(result, curves) -> None:
     winner = result.fitted[result.winner]
     assert winner.n_epochs == EPOCHS
     for known in range(EPOCHS):
-        told = winner.predict_interval(curves.frame(known))
-        assert np.isfinite(told.mean).all()
+        prediction = winner.predict_interval(curves.frame(known))
+        assert np.isfinite(prediction.mean).all()
 
 
 def test_the_same_seed_selects_the_same(result, curves) -> None:
@@ -165,11 +165,11 @@ def test_incomplete_curves_have_no_part(curves) -> None:
 
 
 def test_progress_ends_at_its_total(curves) -> None:
-    told: list[tuple[float, float]] = []
+    steps: list[tuple[float, float]] = []
     alone = PARAMS.model_copy(update={"candidates": ("persistence",)})
-    select(curves, alone, seed=3, progress=lambda done, total: told.append((done, total)))
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
-    assert told[-1][0] == told[-1][1]
+    select(curves, alone, seed=3, progress=lambda done, total: steps.append((done, total)))
+    assert [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert steps[-1][0] == steps[-1][1]
 
 
 def test_what_cannot_be_compared(curves) -> None:
@@ -189,11 +189,11 @@ def test_known_epochs(share, n_epochs, known) -> None:
 
 @pytest.mark.parametrize("mode", ["min", "max"])
 def test_every_choice_is_told_which_values_are_best(mode, monkeypatch) -> None:
-    told = []
+    modes = []
     original = criteria.choose_by_predictions
 
     def recorded(*arguments):
-        told.append(arguments[-1])
+        modes.append(arguments[-1])
         return original(*arguments)
 
     monkeypatch.setattr(criteria, "choose_by_predictions", recorded)
@@ -202,4 +202,4 @@ def test_every_choice_is_told_which_values_are_best(mode, monkeypatch) -> None:
     select(curves, PARAMS, seed=0)
     fit_chosen(curves, 2, PARAMS, seed=0)
     evaluate(curves, [PERSISTENCE, SELECTED], 2, 14, 1, PARAMS, seed=0)
-    assert told == [mode] * (PARAMS.outer_folds + 1 + 1 + 1)
+    assert modes == [mode] * (PARAMS.outer_folds + 1 + 1 + 1)

@@ -8,20 +8,20 @@ def test_the_interval_is_that_of_the_mean_difference():
     generator = np.random.default_rng(0)
     common = 10 * generator.normal(size=400)
     ours, others = common + 0.3 + 0.1 * generator.normal(size=400), common
-    told = paired_difference(ours, others, seed=1)
+    difference = paired_difference(ours, others, seed=1)
     differences = ours - others
     half = 1.96 * differences.std() / 20
-    assert told["mean"] == pytest.approx(differences.mean())
-    assert told["high"] - told["mean"] == pytest.approx(half, rel=0.1)
-    assert told["mean"] - told["low"] == pytest.approx(half, rel=0.1)
-    assert told["splits"] == 400
+    assert difference["mean"] == pytest.approx(differences.mean())
+    assert difference["high"] - difference["mean"] == pytest.approx(half, rel=0.1)
+    assert difference["mean"] - difference["low"] == pytest.approx(half, rel=0.1)
+    assert difference["splits"] == 400
 
 
 def test_exchanging_both_changes_the_sign_and_the_seed_fixes_the_rest():
     ours, others = np.random.default_rng(2).normal(size=(2, 30))
-    told, back = paired_difference(ours, others, seed=3), paired_difference(others, ours, seed=3)
+    difference, back = paired_difference(ours, others, seed=3), paired_difference(others, ours, seed=3)
     assert (back["mean"], back["low"], back["high"]) == pytest.approx(
-        (-told["mean"], -told["high"], -told["low"])
+        (-difference["mean"], -difference["high"], -difference["low"])
     )
-    assert paired_difference(ours, others, seed=3) == told
-    assert paired_difference(ours, others, seed=4) != told
+    assert paired_difference(ours, others, seed=3) == difference
+    assert paired_difference(ours, others, seed=4) != difference

@@ -102,10 +102,10 @@ def test_the_papers_problem_fits_on_a_full_pegasus_graph():
 
 
 def test_a_problem_too_large_for_the_graph_is_refused_and_told_what_fits():
-    told = r"120 fully connected variables do not fit on MockDWaveSampler.*qubits take (\d+);"
-    with pytest.raises(ConfigurationError, match=told) as refused:
+    message = r"120 fully connected variables do not fit on MockDWaveSampler.*qubits take (\d+);"
+    with pytest.raises(ConfigurationError, match=message) as refused:
         QuantumAnnealer(device=RecordingDevice()).sample(problem(20), seed=0)
-    fits = int(re.search(told, str(refused.value))[1])
+    fits = int(re.search(message, str(refused.value))[1])
     assert len(clique_embedding(RecordingDevice(), fits)) == fits
     with pytest.raises(ConfigurationError, match=f"qubits take {fits};"):
         clique_embedding(RecordingDevice(), fits + 1)

@@ -18,7 +18,7 @@ def problem(number):
 
 
 class Device:
-    """Expects a second and charges `charge`; fails where told to."""
+    """Expects a second and charges `charge`; fails on request."""
 
     def __init__(self, charge=1.0, fails=None):
         self.charge, self.fails, self.asked = charge, fails, 0
@@ -32,8 +32,8 @@ class Device:
             raise self.fails
         samples = np.random.default_rng(self.asked).integers(0, 2, (7, qubo.n_variables), dtype=np.uint8)
         info = {"solver": "device", "chain_break_fraction": 0.25}
-        told = {} if self.charge is None else {"device_seconds": self.charge}
-        return SampleResult(samples, qubo.energies(samples), 0.5, info | told)
+        charged = {} if self.charge is None else {"device_seconds": self.charge}
+        return SampleResult(samples, qubo.energies(samples), 0.5, info | charged)
 
 
 def test_an_answer_comes_back_from_another_process_and_is_not_asked_for_again(tmp_path):

@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.regressors import REGRESSORS, make_models
 from mlpf_hpo.predictors.regressors.gaussian_process import GaussianProcess
-from mlpf_hpo.predictors.regressors.halfway import Halfway
+from mlpf_hpo.predictors.regressors.half_shrinkage import HalfShrinkage
 from mlpf_hpo.predictors.regressors.parametric import FAMILIES, ParametricCurve
 from mlpf_hpo.predictors.regressors.persistence import Persistence
 from mlpf_hpo.predictors.regressors.rank_transform import RankScale
@@ -30,8 +30,8 @@ from mlpf_hpo.predictors.settings import PredictorsParams
         Subsampled(points=200),
         Residual(),
         Residual(SVR(), 1.0),
-        Halfway(),
-        Halfway(SVR()),
+        HalfShrinkage(),
+        HalfShrinkage(SVR()),
         GaussianProcess(),
         ParametricCurve(),
         RankScale(),
@@ -142,7 +142,7 @@ def test_halfway_is_the_mean_of_persistence_and_the_model(positive: bool) -> Non
     if not positive:
         X[:, 1], y = X[:, 1] - 5, y - 5
     full = LinearRegression().fit(X, y).predict(X)
-    half = Halfway(LinearRegression()).fit(X, y).predict(X)
+    half = HalfShrinkage(LinearRegression()).fit(X, y).predict(X)
     mean = np.sqrt(full.clip(np.finfo(float).tiny) * X[:, 1]) if positive else (full + X[:, 1]) / 2
     np.testing.assert_allclose(half, mean)
     assert (np.abs(half / X[:, 1] - 1) > 0.01).any()
@@ -154,11 +154,11 @@ def test_a_recipe_goes_half_of_the_way_of_another() -> None:
     curves = pd.DataFrame(np.exp(generator.normal(size=(30, 3))), columns=["loss_1", "loss_2", "loss_3"])
     final = curves["loss_2"] * generator.uniform(0.5, 0.9, 30)
 
-    def told(name: str) -> np.ndarray:
+    def predicted(name: str) -> np.ndarray:
         model, _ = make_models(name, PredictorsParams(), 0)
         return model.set_params(features__known_epochs=2).fit(curves, final).predict(curves)
 
-    np.testing.assert_allclose(told("halfway_ridge"), np.sqrt(told("ridge") * curves["loss_2"]))
+    np.testing.assert_allclose(predicted("halfway_ridge"), np.sqrt(predicted("ridge") * curves["loss_2"]))
 
 
 def test_drift_is_persistence_moved_by_the_median_of_what_was_left_to_go() -> None:
@@ -166,8 +166,8 @@ def test_drift_is_persistence_moved_by_the_median_of_what_was_left_to_go() -> No
     generator = np.random.default_rng(2)
     curves = pd.DataFrame(np.exp(generator.normal(size=(9, 3))), columns=["loss_1", "loss_2", "loss_3"])
     final = curves.iloc[:, 1] * generator.uniform(0.5, 0.9, 9)
-    told = model.set_params(features__known_epochs=2).fit(curves, final).predict(curves)
-    np.testing.assert_allclose(told, curves.iloc[:, 1] * np.median(final / curves.iloc[:, 1]))
+    predictions = model.set_params(features__known_epochs=2).fit(curves, final).predict(curves)
+    np.testing.assert_allclose(predictions, curves.iloc[:, 1] * np.median(final / curves.iloc[:, 1]))
     assert isinstance(before[-1], DummyRegressor), "before the first epoch there is nothing to move"
 
 

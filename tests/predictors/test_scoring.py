@@ -93,8 +93,8 @@ def test_quantiles_are_those_of_the_training_rows() -> None:
 
 
 def test_coverage_counts_the_bounds_in() -> None:
-    told = Prediction(np.zeros(4), np.array([0.0, 0, 0, -np.inf]), np.array([1.0, 1, 1, np.inf]), 0.9)
-    assert coverage(np.array([0.0, 1.0, 1.1, 7.0]), told) == 0.75
+    prediction = Prediction(np.zeros(4), np.array([0.0, 0, 0, -np.inf]), np.array([1.0, 1, 1, np.inf]), 0.9)
+    assert coverage(np.array([0.0, 1.0, 1.1, 7.0]), prediction) == 0.75
 
 
 def test_bootstrap_draws_whole_configurations() -> None:

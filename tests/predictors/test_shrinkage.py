@@ -1,4 +1,4 @@
-"""Part of the way from persistence to a model: no further than its gain is sure."""
+"""Shrinkage toward persistence, by a factor from the out-of-fold improvement."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_copies_of_rows_make_nothing_surer() -> None:
 
 
 def table(seed: int, sense: float = 1.0, n: int = N) -> pd.DataFrame:
-    """Return curves that end with a step: half chance, half (times `sense`) what a hyperparameter tells."""
+    """Return curves that end with a step: half chance, half `sense` times a hyperparameter."""
     generator = np.random.default_rng(seed)
     x, chance, level = generator.normal(size=(3, n))
     logs = level[:, None] + 0.02 * generator.normal(size=(n, EPOCHS))
@@ -110,11 +110,11 @@ def test_a_predictor_goes_its_share_at_every_epoch_and_all_of_it_before_the_firs
     assert shrunk.shares_[0] == 1.0
     assert all(0 <= share < 1 for share in shrunk.shares_[1:])
     for share, k in zip(shrunk.shares_, known, strict=True):
-        told = shrunk.predict_interval(seen(new, k))
+        prediction = shrunk.predict_interval(seen(new, k))
         model = whole.predict(seen(new, k))
         last = new[f"loss_{max(k, 1) - 1}"].to_numpy()
-        np.testing.assert_allclose(told.mean, last ** (1 - share) * model**share, rtol=1e-12)
-        assert (told.lower <= told.mean).all()
+        np.testing.assert_allclose(prediction.mean, last ** (1 - share) * model**share, rtol=1e-12)
+        assert (prediction.lower <= prediction.mean).all()
     restored = skops.io.loads(skops.io.dumps(shrunk), trusted=trusted_types())
     np.testing.assert_array_equal(restored.predict(seen(new, 3)), shrunk.predict(seen(new, 3)))
 
@@ -138,8 +138,8 @@ def test_intervals_are_those_of_what_is_predicted() -> None:
     out_of_fold = np.log(final(train)) - whole.residuals_[0]
     gone = (1 - share) * np.log(train["loss_2"]) + share * out_of_fold
     np.testing.assert_allclose(shrunk.residuals_[0], np.log(final(train)) - gone, atol=1e-12)
-    told = shrunk.predict_interval(seen(new, 3), 0.8)
-    covered = (told.lower <= final(new)) & (final(new) <= told.upper)
+    prediction = shrunk.predict_interval(seen(new, 3), 0.8)
+    covered = (prediction.lower <= final(new)) & (final(new) <= prediction.upper)
     assert covered.mean() == pytest.approx(0.8, abs=0.06)
 
 

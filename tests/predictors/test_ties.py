@@ -15,8 +15,8 @@ from scipy import stats
 from mlpf_hpo.curves.readers.csv_table import read_table
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.predictors.criteria import CRITERIA, choose_by_predictions, fit_chosen, measures
-from mlpf_hpo.predictors.gain import gain
 from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.predictors.jackknife import jackknife_difference
 from mlpf_hpo.predictors.regressors.ensemble import published_r2
 from mlpf_hpo.predictors.repeated_splits import evaluate
 from mlpf_hpo.predictors.scoring import METRICS, bootstrap, coverage, held_out, score, top_recall
@@ -47,7 +47,10 @@ def all_scores(table: np.ndarray, mode: str) -> dict[str, float]:
         "coverage": coverage(true, interval),
         "published R2": published_r2(true, predicted),
         **{f"measure {name}": measure(true, predicted) for name, measure in measures(mode).items()},
-        **{f"gain in {name}": gain(one, true, predicted, instead)[0] for name, one in measures(mode).items()},
+        **{
+            f"gain in {name}": jackknife_difference(one, true, predicted, instead)[0]
+            for name, one in measures(mode).items()
+        },
     }
 
 
@@ -137,10 +140,14 @@ def test_spread_choice_and_shrinkage_do_not_depend_on_the_order_either(order) ->
     flat, near = np.full(12, 2.0), true + 0.01 * generator.normal(size=12)
 
     def found(rows: np.ndarray) -> tuple:
-        y, told, name = true[rows], near[rows], groups[rows]
-        choice = choose_by_predictions({"persistence": flat, "near": told, "same": told}, y, name, "spearman")
-        spread = bootstrap(lambda at: score(y[at], told[at], y[at], told[at]), name, seed=0, draws=20)
-        return choice.winner, spread, shrinkage_factor(y, told, flat, name)
+        y, predicted, name = true[rows], near[rows], groups[rows]
+        choice = choose_by_predictions(
+            {"persistence": flat, "near": predicted, "same": predicted}, y, name, "spearman"
+        )
+        spread = bootstrap(
+            lambda at: score(y[at], predicted[at], y[at], predicted[at]), name, seed=0, draws=20
+        )
+        return choice.winner, spread, shrinkage_factor(y, predicted, flat, name)
 
     winner, spread, share = found(np.arange(12))
     assert winner == "near", "of equal candidates the first is chosen"
@@ -191,10 +198,10 @@ def test_an_evaluation_does_not_depend_on_the_order_of_the_table(tables) -> None
 def test_a_fit_does_not_depend_on_the_order_of_the_table(tables) -> None:
     fitted = [fit_chosen(read_table(path), 4, FAST, 0, ["cautious_trees"])[0] for path in tables.values()]
     seen = some_curves(9, 8, seed=6, warm_up=2).frame(4)
-    told = [predictor.predict_interval(seen) for predictor in fitted]
+    predicted = [predictor.predict_interval(seen) for predictor in fitted]
     for name in ("mean", "lower", "upper"):
-        np.testing.assert_array_equal(getattr(told[1], name), getattr(told[0], name))
-        np.testing.assert_array_equal(getattr(told[2], name), getattr(told[0], name))
+        np.testing.assert_array_equal(getattr(predicted[1], name), getattr(predicted[0], name))
+        np.testing.assert_array_equal(getattr(predicted[2], name), getattr(predicted[0], name))
 
 
 def test_rows_of_a_table_come_in_one_order_and_those_of_a_campaign_stay() -> None:

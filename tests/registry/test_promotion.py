@@ -203,7 +203,7 @@ def test_an_alias_moved_by_hand_stays_where_a_person_put_it(registry) -> None:
 def test_a_recipe_is_read_as_it_was_written(name) -> None:
     params = PARAMS.predictors.model_copy(update={"svr": SvrParams(C=3.0)})
     spec = PredictorSpec.of(name, params)
-    read = PredictorSpec.read(spec.written(), PARAMS.predictors)
+    read = PredictorSpec.from_json(spec.to_json(), PARAMS.predictors)
     assert read == spec
     made, expected = read.make(PARAMS.predictors, 5, [2]), make_predictor(name, params, 5, [2])
     assert repr(made) == repr(expected)
@@ -220,5 +220,5 @@ def test_a_recipe_is_read_as_it_was_written(name) -> None:
 )
 def test_a_recipe_that_this_version_cannot_follow(text, reason) -> None:
     with pytest.raises(DataError, match=r"(?s)its spec is unknown to this version of mlpf_hpo: .*") as raised:
-        PredictorSpec.read(text, PARAMS.predictors)
+        PredictorSpec.from_json(text, PARAMS.predictors)
     assert re.search(reason, str(raised.value))

@@ -1,7 +1,7 @@
-"""Regressors by name, one line each: models that take a table of curves and give the final loss.
+"""Registry of regressors by name: models that predict the final loss from a table of curves.
 
 A model is a scikit-learn pipeline that begins with `CurveFeatures`; `CurvePredictor` fits it once per number
-of known epochs.
+of observed epochs.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ def paper_qsvr(params: PredictorsParams, seed: int, sampler: str | None = None) 
     return QSVR(**settings, sampler=sampler or params.qsvr.sampler, random_state=seed)
 
 
-def few_points(params: PredictorsParams, seed: int, sampler: str | None = None) -> BaseEstimator:
+def subsampled_qsvr(params: PredictorsParams, seed: int, sampler: str | None = None) -> BaseEstimator:
     """Return QSVR on as many rows as the annealer's graph holds."""
     qsvr = paper_qsvr(params, seed, sampler)
     return Subsampled(qsvr, points=params.qsvr.points, random_state=seed)
 
 
-def disjoint_members(params: PredictorsParams, seed: int) -> BaseEstimator:
+def qsvr_ensemble(params: PredictorsParams, seed: int) -> BaseEstimator:
     """Return an ensemble of QSVRs on disjoint rows."""
-    return QSVREnsemble(few_points(params, seed), members=2, random_state=seed)
+    return QSVREnsemble(subsampled_qsvr(params, seed), members=2, random_state=seed)
 
 
 Build = Callable[[PredictorsParams, int], tuple[Any, Any]]
 """From (params, seed) to the model, and the one to use before the first epoch (None: the same)."""
 
 _BUILT_IN: dict[str, Build] = {
-    "persistence": lambda _params, _seed: (r.last_seen(), r.median()),
+    "persistence": lambda _params, _seed: (r.persistence(), r.median()),
     "drift": lambda _params, _seed: (r.drift(), r.median()),
     "power_law": lambda _params, _seed: (r.continuation("power_law"), r.median()),
     "exponential": lambda _params, _seed: (r.continuation("exponential"), r.median()),
@@ -61,30 +61,30 @@ _BUILT_IN: dict[str, Build] = {
     "forest": lambda _params, seed: (r.on_ranks(r.forest(seed)), None),
     "extra_trees": lambda _params, seed: (r.on_ranks(r.extra_trees(seed)), None),
     "gaussian_process": lambda _params, _seed: (r.on_ranks(GaussianProcess()), None),
-    "residual_svr": lambda _params, _seed: (r.over_last_seen(r.svr()), r.prior()),
-    "residual_nu_svr": lambda _params, _seed: (r.over_last_seen(r.nu_svr()), r.prior()),
-    "residual_ridge": lambda _params, _seed: (r.over_last_seen(r.ridge()), r.prior()),
-    "residual_forest": lambda _params, seed: (r.over_last_seen(r.forest(seed)), r.prior()),
-    "residual_trees": lambda _params, seed: (r.over_last_seen(r.extra_trees(seed)), r.prior()),
-    "halfway_ridge": lambda _params, _seed: (r.halfway(r.on_ranks(r.ridge())), r.prior()),
-    "cautious_svr": lambda _params, _seed: (r.cautious(r.svr()), r.prior()),
-    "cautious_trees": lambda _params, seed: (r.cautious(r.extra_trees(seed)), r.prior()),
-    "qsvr": lambda params, seed: (r.in_quantile_space(few_points(params, seed)), None),
-    "qsvr_ensemble": lambda params, seed: (r.in_quantile_space(disjoint_members(params, seed)), None),
-    "random_bits": lambda params, seed: (r.in_quantile_space(few_points(params, seed, "random")), None),
+    "residual_svr": lambda _params, _seed: (r.residual(r.svr()), r.prior()),
+    "residual_nu_svr": lambda _params, _seed: (r.residual(r.nu_svr()), r.prior()),
+    "residual_ridge": lambda _params, _seed: (r.residual(r.ridge()), r.prior()),
+    "residual_forest": lambda _params, seed: (r.residual(r.forest(seed)), r.prior()),
+    "residual_trees": lambda _params, seed: (r.residual(r.extra_trees(seed)), r.prior()),
+    "halfway_ridge": lambda _params, _seed: (r.half_shrunk(r.on_ranks(r.ridge())), r.prior()),
+    "cautious_svr": lambda _params, _seed: (r.shrunk_residual(r.svr()), r.prior()),
+    "cautious_trees": lambda _params, seed: (r.shrunk_residual(r.extra_trees(seed)), r.prior()),
+    "qsvr": lambda params, seed: (r.in_quantile_space(subsampled_qsvr(params, seed)), None),
+    "qsvr_ensemble": lambda params, seed: (r.in_quantile_space(qsvr_ensemble(params, seed)), None),
+    "random_bits": lambda params, seed: (r.in_quantile_space(subsampled_qsvr(params, seed, "random")), None),
 }
 
 REGRESSORS: Registry[Build] = Registry("mlpf_hpo.regressors", "regressor", _BUILT_IN)
-"""By name. A package adds one by an entry point that leads to a `Build`; what types of its own a fitted model
-holds, its module names in `TRUSTED_TYPES`, see `predictors.model_file`.
+"""Regressors by name. A package adds one by an entry point that names a `Build`; the module lists its types
+in a fitted model in `TRUSTED_TYPES`, see `predictors.model_file`.
 """
 
 SAMPLED = ("qsvr", "qsvr_ensemble", "random_bits")
 CLASSICAL = tuple(name for name in _BUILT_IN if name not in SAMPLED)
-"""Those that no sampler of bits has a part in: they take milliseconds to fit."""
+"""Regressors that use no sampler: they take milliseconds to fit."""
 
 SECTIONS = {"svr": "svr", **dict.fromkeys(SAMPLED, "qsvr")}
-"""From a regressor to the section of the params with its settings; the others have none."""
+"""Regressor -> section of the params with its settings; the others have no settings."""
 
 
 def make_models(name: str, params: PredictorsParams, seed: int) -> tuple[Any, Any]:
@@ -93,7 +93,7 @@ def make_models(name: str, params: PredictorsParams, seed: int) -> tuple[Any, An
     Raises
     ------
     ConfigurationError
-        If there is no such regressor, or an installed package's makes something else.
+        If there is no such regressor, or that of an installed package returns something else.
     """
     models = REGRESSORS.lookup(name, "predictors.candidates")(params, seed)
     if name not in _BUILT_IN:
@@ -102,7 +102,7 @@ def make_models(name: str, params: PredictorsParams, seed: int) -> tuple[Any, An
 
 
 def _check_models(name: str, models: Any) -> None:
-    """Refuse what a package makes instead of two models."""
+    """Raise ConfigurationError unless a package's regressor is a pair of models."""
     if not isinstance(models, tuple) or len(models) != 2:
         raise ConfigurationError(
             f"regressor {name!r}: makes {type(models).__name__}, not (model, model before the first epoch)"

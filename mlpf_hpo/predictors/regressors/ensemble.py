@@ -1,4 +1,4 @@
-"""Members trained on disjoint subsets: how a device for 20 points learns from 80."""
+"""`QSVREnsemble`: mean of regressors fitted on disjoint subsets, for devices that hold only a few points."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def _unpacked(packed: dict[str, Any], n_features: int) -> Iterable[DecisionTreeR
 
 
 def _is_sound(nodes: NDArray[Any], n_features: int) -> bool:
-    """Tell whether every walk from the root stays within the nodes and features, and ends.
+    """Return whether every walk from the root stays within the nodes and features, and ends.
 
     Scikit-learn follows these numbers without a look at the arrays' ends. It numbers nodes so that children
     come after their parent.

@@ -1,4 +1,4 @@
-"""A Gaussian process that finds out which features matter."""
+"""`GaussianProcess`: Gaussian process regression with a length scale for each feature."""
 
 from __future__ import annotations
 

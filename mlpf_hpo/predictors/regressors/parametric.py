@@ -125,7 +125,7 @@ class ParametricCurve(RegressorMixin, BaseEstimator):
         return np.asarray(last + reach * (likelihood * ends).sum(axis=0) / likelihood.sum(axis=0))
 
     def __sklearn_tags__(self) -> object:
-        """Tell scikit-learn that no score is promised on rows that are no curves."""
+        """Declare poor scores on arbitrary data to scikit-learn: rows have to be curves."""
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = True
         return tags

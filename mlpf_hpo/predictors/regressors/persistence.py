@@ -1,4 +1,4 @@
-"""Persistence, the trivial predictor that every other has to beat: the last loss seen is the final loss."""
+"""`Persistence`: the baseline regressor, which predicts the last observed loss."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Persistence(RegressorMixin, BaseEstimator):
         return checked[:, -1].copy()
 
     def __sklearn_tags__(self) -> object:
-        """Tell scikit-learn that no score is promised."""
+        """Declare poor scores on arbitrary data to scikit-learn."""
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = True
         return tags

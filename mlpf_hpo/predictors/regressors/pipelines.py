@@ -1,4 +1,4 @@
-"""What the registered models are made of: pipelines from a table of curves to final values."""
+"""Scikit-learn pipelines of the built-in regressors, from a table of curves to final values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sklearn.svm import SVR, NuSVR
 from mlpf_hpo.curves.features import CurveFeatures
 from mlpf_hpo.predictors.regressors.forest import ExtraTrees, Forest
 from mlpf_hpo.predictors.regressors.gaussian_process import GaussianProcess
-from mlpf_hpo.predictors.regressors.halfway import Halfway
+from mlpf_hpo.predictors.regressors.half_shrinkage import HalfShrinkage
 from mlpf_hpo.predictors.regressors.parametric import ParametricCurve
 from mlpf_hpo.predictors.regressors.persistence import Persistence
 from mlpf_hpo.predictors.regressors.rank_transform import RankScale
@@ -24,10 +24,10 @@ QUANTILES = 50
 """Of the quantile transformers of the paper; fewer where there are fewer rows."""
 
 SHAPE = ("slopes", "last")
-"""How the curve is told to what learns residuals."""
+"""Features of the curve for regressors of ranks and residuals."""
 
 DEAD_ZONE = 2.0
-"""A cautious model departs from persistence by what exceeds two standard deviations of the noise."""
+"""Soft threshold of residuals, in standard deviations of the noise, for `shrunk_residual`."""
 
 TREES = 60
 LEAST_LEAF = 2
@@ -57,53 +57,51 @@ def on_ranks(regressor: BaseEstimator) -> Pipeline:
     )
 
 
-def over_last_seen(
-    regressor: BaseEstimator, dead_zone: float = 0.0, hyperparameters: bool = True
-) -> Pipeline:
-    """Return a model of what a regressor can add to persistence."""
+def residual(regressor: BaseEstimator, dead_zone: float = 0.0, hyperparameters: bool = True) -> Pipeline:
+    """Return a model of the difference from persistence."""
     features = CurveFeatures(curve=SHAPE, hyperparameters=hyperparameters)
     return Pipeline([("features", features), ("regressor", Residual(regressor, dead_zone))])
 
 
-def cautious(regressor: BaseEstimator) -> Pipeline:
-    """Return one that sees the curve alone, and goes half of the way it tells where it is sure."""
-    return halfway(over_last_seen(regressor, DEAD_ZONE, hyperparameters=False))
+def shrunk_residual(regressor: BaseEstimator) -> Pipeline:
+    """Return a residual model of the curve alone, thresholded and shrunk halfway toward persistence."""
+    return half_shrunk(residual(regressor, DEAD_ZONE, hyperparameters=False))
 
 
-def halfway(model: Pipeline) -> Pipeline:
+def half_shrunk(model: Pipeline) -> Pipeline:
     """Return the mean of persistence and a model."""
     features, *others = (step for _, step in model.steps)
     rest = others[0] if len(others) == 1 else make_pipeline(*others)
-    return Pipeline([("features", features), ("regressor", Halfway(rest))])
+    return Pipeline([("features", features), ("regressor", HalfShrinkage(rest))])
 
 
 def prior() -> Pipeline:
-    """Return what ranks configurations before their first epoch."""
+    """Return the model of configurations before their first epoch."""
     return on_ranks(GaussianProcess())
 
 
 def continuation(family: str) -> Pipeline:
-    """Return a parametric family, which sees nothing but the curve."""
+    """Return a parametric family, fitted to the curve alone."""
     return Pipeline(
         [("features", CurveFeatures(hyperparameters=False)), ("regressor", ParametricCurve(family))]
     )
 
 
-def last_seen() -> Pipeline:
+def persistence() -> Pipeline:
     """Return persistence."""
     return Pipeline([("features", CurveFeatures(hyperparameters=False)), ("regressor", Persistence())])
 
 
 def drift() -> Pipeline:
-    """Return persistence moved by the median of what the training curves still went (on a log scale).
+    """Return persistence shifted by the median remaining change of the training curves (on a log scale).
 
     It ranks exactly as persistence does; "random walk with drift" in Hyndman and Athanasopoulos, Forecasting.
     """
-    return over_last_seen(DummyRegressor(strategy="median"), hyperparameters=False)
+    return residual(DummyRegressor(strategy="median"), hyperparameters=False)
 
 
 def median() -> Pipeline:
-    """Return what persistence becomes before the first epoch: the median of the training curves."""
+    """Return the median of the training curves, which replaces persistence before the first epoch."""
     return Pipeline([("features", CurveFeatures()), ("regressor", DummyRegressor(strategy="median"))])
 
 
@@ -118,7 +116,7 @@ def svr() -> BaseEstimator:
 
 
 def nu_svr() -> BaseEstimator:
-    """Return one whose tube holds a given share of the points."""
+    """Return a support vector regression whose tube contains a given share of the points."""
     return make_pipeline(StandardScaler(), NuSVR(C=1.0, gamma="auto", nu=0.5))
 
 

@@ -1,4 +1,4 @@
-"""QSVR: a support vector regression whose multipliers are bits that a sampler finds."""
+"""`QSVR`: support vector regression as a QUBO, whose multipliers a sampler finds."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class QSVR(RegressorMixin, BaseEstimator):
 
     def _training_data(self, X: ArrayLike, y: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
         points, targets = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is told below
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is reported below
             kernel = np.asarray(rbf_kernel(points, gamma=self.gamma))
         if not np.isfinite(kernel).all():
             raise DataError(

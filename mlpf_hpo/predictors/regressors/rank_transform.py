@@ -1,4 +1,4 @@
-"""Targets as ranks: what a regressor should learn when the order counts, and outliers must not."""
+"""`RankScale`: rank transform of features and targets, which limits the influence of outliers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 FloatArray = NDArray[np.float64]
 
 END = 0.1
-"""Share of the training values, at either end, that tells a slope beyond them, for as many ranks again.
+"""Share of the training values at either end that gives the slope beyond them, over as many ranks again.
 
-What is further out is tied: a linear model's ranks go anywhere.
+Values further out are tied: a linear model's ranks are not bounded.
 """
 
 

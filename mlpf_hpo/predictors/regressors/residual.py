@@ -1,4 +1,4 @@
-"""A regressor that learns what to add to persistence: on a log scale, and only what stands out."""
+"""`Residual`: a regressor of the difference from persistence, on a log scale, with soft thresholding."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ REACH = 1.0
 
 
 class Residual(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
-    """Learns what a regressor can add to persistence, and adds only what stands out from the noise.
+    """Regressor of the difference from persistence, of which only the part above the noise is added.
 
-    The last column of X is the last value seen. Where that column and the targets are positive, both become
-    logarithms. The inner regressor learns r = target - last in units of its standard deviation. Its
+    The last column of X is the last observed value. If it and the targets are positive, logarithms are taken
+    of both. The inner regressor learns r = target - last in units of its standard deviation. Its
     prediction is drawn towards 0, which is persistence, by `dead_zone` times the noise, the scaled median
-    absolute deviation of the training residuals (soft thresholding, Donoho 1995): where the regressor has
-    little to say, the order of the last values stays as it is.
+    absolute deviation of the training residuals (soft thresholding, Donoho 1995): where
+    predictions are small, the order of the last values is unchanged.
 
     Parameters
     ----------
     estimator : regressor or None
         What to fit on the residuals; None stands for scikit-learn's RidgeCV.
     dead_zone : float
-        In units of the noise; 0 keeps what the regressor says.
+        In units of the noise; 0 keeps the regressor's predictions.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ class Residual(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     noise_, spread_ : float
         The width of the noise and the standard deviation of the training residuals.
     low_, high_ : float
-        Where residuals end, however far from the training rows a row is.
+        Bounds of predicted residuals.
     oob_prediction_ : array [n]
-        Of forests: each training row as predicted by the trees that did not see it.
+        For forests: predictions of the training rows by the trees not fitted on them.
     """
 
     def __init__(self, estimator: Any = None, dead_zone: float = 0.0) -> None:
@@ -53,7 +53,7 @@ class Residual(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self.dead_zone = dead_zone
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit on X [n, d], whose last column is the last value seen, and final values y [n]."""
+        """Fit on X [n, d], whose last column is the last observed value, and final values y [n]."""
         rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.log_scale_ = bool((rows[:, -1] > 0).all() and (target > 0).all())
         features = self._features(rows)
@@ -75,7 +75,7 @@ class Residual(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         return self._final(rows, self.estimator_.predict(self._features(rows)))
 
     def __sklearn_tags__(self) -> object:
-        """Tell scikit-learn that no score is promised where most is left to persistence."""
+        """Declare poor scores on arbitrary data to scikit-learn if there is a dead zone."""
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = self.dead_zone > 0
         return tags

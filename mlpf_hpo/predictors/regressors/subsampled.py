@@ -1,4 +1,4 @@
-"""A regressor that learns from a few rows: what a device that holds so many points can learn from."""
+"""`Subsampled`: a regressor that is fitted on a few random rows, as many as a quantum device holds."""
 
 from __future__ import annotations
 

@@ -40,8 +40,8 @@ class Settings:
     device_seconds: float = 60.0
 
 
-# Ocean takes a second to import, D-Wave's client more: only those who sample with them wait for them, and who
-# asks a fitted model does not.
+# Ocean takes a second to import, D-Wave's client more: each is imported only for sampling, and not for
+# predictions of a fitted model.
 def _classical() -> ModuleType:
     from mlpf_hpo.predictors.samplers import classical
 
@@ -75,7 +75,7 @@ def _mock(asked: Settings, topology: str) -> Sampler:
 
 
 RECORDS = "qpu"
-"""Folder of paid devices' answers within the project's state."""
+"""Folder of recorded results of paid devices, within the project's state."""
 
 
 def _records() -> str:
@@ -97,7 +97,7 @@ _BUILT_IN: dict[str, Callable[[Settings], Sampler]] = {
 }
 
 SAMPLERS: Registry[Callable[[Settings], Sampler]] = Registry("mlpf_hpo.samplers", "sampler", _BUILT_IN)
-"""From a name to a function of settings; to one like these leads the entry point of a package."""
+"""Samplers by name: functions of `Settings`; the entry point of a package names such a function."""
 
 
 def make_sampler(name: str, reads: int = 100, sweeps: int = 100, **device: Any) -> Sampler:
@@ -119,7 +119,7 @@ def make_sampler(name: str, reads: int = 100, sweeps: int = 100, **device: Any) 
 
 
 def describe_sampler(name: str, reads: int, sweeps: int) -> str:
-    """Return a sampler with its settings in words, for captions.
+    """Return a sampler with its settings as text, for captions.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a sampler is: from a QUBO and a seed to bit strings with their energies."""
+"""`Sampler` protocol and `SampleResult`: from a QUBO and a seed to bit strings with their energies."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class SteepestDescent:
 
 @dataclass(frozen=True)
 class _Sweeping:
-    """What samplers that sweep are told."""
+    """Settings of samplers that sweep."""
 
     reads: int = 100
     sweeps: int = 100

@@ -1,4 +1,4 @@
-"""D-Wave's path without D-Wave: a real working graph and real chains, simulated annealing for the physics."""
+"""Mock of a D-Wave annealer: embedding in chains on a full graph, with simulated annealing."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class MockAnnealer:
         )
         result = annealer.sample(qubo, seed)
         invented = ("timing.", "device_seconds", "annealing_time", "problem_id")
-        told = {name: value for name, value in result.info.items() if not name.startswith(invented)}
-        return replace(result, info={**told, "sweeps": self.sweeps})
+        info = {name: value for name, value in result.info.items() if not name.startswith(invented)}
+        return replace(result, info={**info, "sweeps": self.sweeps})
 
 
 @functools.cache

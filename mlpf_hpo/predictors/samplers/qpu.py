@@ -129,7 +129,7 @@ class QuantumAnnealer:
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigurationError(
-                f"qpu: {_solver_name(device)} does not tell what {self.reads} reads will take ({error!r}): "
+                f"qpu: {_solver_name(device)} gives no time estimate for {self.reads} reads ({error!r}): "
                 "no budget can be kept; choose another solver"
             ) from error
         return float(microseconds) / 1e6

@@ -1,4 +1,4 @@
-"""`Recorded`: what a paid device answers is kept as it arrives, and its time has a budget."""
+"""`Recorded`: a sampler that records the results of a paid device, with a budget of device time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Recorded:
 
     Before a problem is sent, what is expected to be charged, with a margin of a fifth, is entered in the
     folder. The answer takes the entry's place. A submission whose answer never came (a lost connection, a
-    killed process) stays entered: nobody knows what it cost. One process at a time sends.
+    killed process) stays entered: its cost is unknown. One process at a time sends.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Recorded:
                 return _read(answer, qubo)
             entry, expected = self._enter(qubo, answer)
             result = self.device.sample(qubo, seed)
-            # A device that does not tell is taken to have charged what was expected.
+            # A device that does not report its charge is assumed to have charged the expected time.
             _write(answer, result, float(result.info.get("device_seconds", expected)))
             entry.unlink()
         return result

@@ -100,8 +100,8 @@ class _Lattice:
     def _magnitudes(self) -> FloatArray:
         """Return |d_n| as quadratic forms in the bits of d_n, [n_points, BITS, BITS].
 
-        On both sides of 0 |d_n| is no quadratic form of its bits; the nearest one by least squares stands in.
-        What is found is judged by the true objective.
+        On both sides of 0 |d_n| is no quadratic form of its bits; the nearest one by least squares is used
+        instead. Solutions are evaluated by the true objective.
         """
         codes = np.arange(2**BITS)[:, np.newaxis] >> np.arange(BITS) & 1
         pairs = list(itertools.combinations_with_replacement(range(BITS), 2))

@@ -1,4 +1,4 @@
-"""What one prediction gains over another of the same curves, and how sure that is."""
+"""Paired difference of two predictions of the same curves, with its jackknife standard error."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 Measure = Callable[[FloatArray, FloatArray], float]
-"""From true and predicted final values to a number, the larger the better."""
+"""Function of true and predicted final values; larger is better."""
 
 BLOCKS = 50
-"""Most blocks of configurations that the jackknife leaves out in turn."""
+"""Largest number of blocks of configurations that the jackknife leaves out in turn."""
 
 
-def order(true: FloatArray, predicted: FloatArray) -> float:
-    """Return Spearman's rank correlation; 0 where nothing is ordered."""
+def rank_correlation(true: FloatArray, predicted: FloatArray) -> float:
+    """Return Spearman's rank correlation; 0 if either is constant."""
     if np.ptp(true) == 0 or np.ptp(predicted) == 0:
         return 0.0
     return float(np.corrcoef(stats.rankdata(true), stats.rankdata(predicted))[0, 1])
 
 
-def accuracy(true: FloatArray, predicted: FloatArray) -> float:
+def negative_log_error(true: FloatArray, predicted: FloatArray) -> float:
     """Return minus the mean absolute error of logarithms, see `log_errors`."""
     return -float(np.abs(log_errors(true, predicted)).mean())
 
 
-def blocks_of(groups: NDArray[Any]) -> list[IntArray]:
+def leave_out_blocks(groups: NDArray[Any]) -> list[IntArray]:
     """Return for each block of configurations the rows outside of it."""
     distinct, member = np.unique(groups, return_inverse=True)
     block = np.arange(len(distinct)) % min(BLOCKS, len(distinct))
     return [np.flatnonzero(block[member] != b) for b in range(block.max() + 1)]
 
 
-def gain(
+def jackknife_difference(
     measure: Measure,
     true: FloatArray,
     predicted: FloatArray,
     instead: FloatArray,
     blocks: Sequence[IntArray] = (),
 ) -> tuple[float, float]:
-    """Return by how much `predicted` is better than `instead`, and the standard error of that.
+    """Return by how much `predicted` is better than `instead`, and the standard error of the difference.
 
     Parameters
     ----------
     measure : callable
         See `Measure`.
     true, predicted, instead : array [n]
-        Final values, and what two predictors say of them.
+        Final values, and the predictions of two predictors.
     blocks : sequence of arrays of int
-        Rows outside of each block, see `blocks_of`; the error is the jackknife's over them (0 without any).
+        Rows outside of each block, see `leave_out_blocks`; without blocks the standard error is 0.
     """
 
     def of(rows: IntArray | slice) -> float:

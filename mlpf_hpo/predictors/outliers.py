@@ -1,4 +1,4 @@
-"""Whether one curve decides a score: its final value lies so far out that the others hardly count."""
+"""Outliers: a curve whose final value dominates the spread of final values, and therefore R2."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from mlpf_hpo.curves.schema import LearningCurves
 
 DOMINATED = 0.5
-"""Share of the spread of final values from which on one curve dominates it."""
+"""A curve dominates if its share of the spread of final values exceeds this."""
 
 
 class Outlier(NamedTuple):
@@ -22,7 +22,7 @@ class Outlier(NamedTuple):
     value : float
         Its final value.
     share : float
-        Its share of the sum of squared distances from the mean: of what R2 in units of the metric explains.
+        Its share of the sum of squared distances from the mean, which R2 in units of the metric explains.
     """
 
     row: int

@@ -1,4 +1,4 @@
-"""A regressor that goes half of the way from persistence to what another one says."""
+"""`HalfShrinkage`: a regressor whose predictions are shrunk halfway toward persistence."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from mlpf_hpo.predictors.shrinkage import shrink_toward
 FloatArray = NDArray[np.float64]
 
 
-class Halfway(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+class HalfShrinkage(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     """The mean of a regressor and of persistence, which is the last column of X.
 
-    Where that column and the targets are positive, it is the mean of logarithms. Half of a correction keeps
-    three quarters of what a right one gains in squared error, and has a quarter of the variance that a
-    doubtful one brings; equal weights are hard to beat where errors are known from few rows (Bates and
+    If that column and the targets are positive, it is the mean of logarithms. Half of a correction keeps
+    three quarters of the improvement in squared error of a correct one, and has a quarter of the variance of
+    a wrong one; equal weights are hard to beat where errors are known from few rows (Bates and
     Granger 1969).
 
     Parameters
@@ -34,14 +34,14 @@ class Halfway(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     log_scale_ : bool
         Whether the mean is that of logarithms.
     oob_prediction_ : array [n]
-        Of forests: each training row as predicted by the trees that did not see it, half of the way.
+        For forests: predictions of the training rows by the trees not fitted on them, shrunk.
     """
 
     def __init__(self, estimator: Any = None) -> None:
         self.estimator = estimator
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit on X [n, d], whose last column is the last value seen, and final values y [n]."""
+        """Fit on X [n, d], whose last column is the last observed value, and final values y [n]."""
         rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.log_scale_ = bool((rows[:, -1] > 0).all() and (target > 0).all())
         template = RidgeCV() if self.estimator is None else self.estimator
@@ -57,7 +57,7 @@ class Halfway(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         return self._half(rows, self.estimator_.predict(rows))
 
     def __sklearn_tags__(self) -> object:
-        """Tell scikit-learn that no score is promised: half is left to persistence."""
+        """Declare poor scores on arbitrary data to scikit-learn: half of a prediction is persistence."""
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = True
         return tags
