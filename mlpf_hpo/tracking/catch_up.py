@@ -24,8 +24,8 @@ from mlpf_hpo.tracking.journal import (
     store_addresses,
 )
 from mlpf_hpo.tracking.journal_entries import Entry, LogMetrics, from_json, summary, to_json
+from mlpf_hpo.tracking.journal_replay import JournalReplay, raise_refusals
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError
-from mlpf_hpo.tracking.sender import Shipment, raise_refusals
 from mlpf_hpo.tracking.storage_errors import SQLITE, database_file
 from mlpf_hpo.tracking.store_writes import StoreWrites
 
@@ -87,16 +87,16 @@ def send_left(client: MlflowClient, folder: Path, former: str | None = None) -> 
         if path.parent == folder:
             journal = Journal(path)
             try:
-                shipment = Shipment(journal, store)
+                replay = JournalReplay(journal, store)
             except BusyError:
                 continue
             try:
                 if address == former != store.uri:
-                    shipment.confirmed.advance(Confirmed(journal, former).position)
+                    replay.confirmed.advance(Confirmed(journal, former).position)
                     Confirmed(journal, former).path.unlink(missing_ok=True)
-                n = shipment.catch_up()
+                n = replay.catch_up()
             finally:
-                shipment.close()
+                replay.close()
         if n:
             log.warning("%d entries that waited in %s are now in MLflow", n, path)
         sent += n
@@ -146,15 +146,15 @@ def rebuild(folder: Path, uri: str | None = None) -> Iterator[str]:
         )
     store = StoreWrites(connect(uri))
     for journal in journals:
-        shipment = Shipment(journal, store)
+        replay = JournalReplay(journal, store)
         try:
-            shipment.catch_up(afresh=True)
+            replay.catch_up(afresh=True)
         finally:
-            shipment.close()
+            replay.close()
         epochs = Counter(
             is_result_alone(entry) for entry in journal.entries() if isinstance(entry, LogMetrics)
         )
-        made = f"{len(shipment.runs)} runs are in {store.uri}"
+        made = f"{len(replay.runs)} runs are in {store.uri}"
         lost = f"; {epochs[True]} epochs of an earlier version, kept without their metrics, are not"
         yield f"{journal.path}: {made}{lost if epochs[True] else ''}"
 

@@ -10,14 +10,14 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
 from mlpf_hpo.errors import StorageError, TrackingError
-from mlpf_hpo.tracking.journal import Confirmed, Journal, RunState
-from mlpf_hpo.tracking.journal_entries import Entry, OpenRun, summary, to_json
+from mlpf_hpo.tracking.journal import Journal
+from mlpf_hpo.tracking.journal_entries import Entry, OpenRun, summary
+from mlpf_hpo.tracking.journal_replay import JournalReplay
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError
 from mlpf_hpo.tracking.store_writes import StoreWrites
 
@@ -30,115 +30,12 @@ RETRY_SECONDS = 2.0
 """How long after a failure the sender tries again."""
 
 
-class Shipment:
-    """A journal on its way to a store.
-
-    Parameters
-    ----------
-    journal : Journal
-        The journal; it is held by this process until `close`.
-    store : StoreWrites
-        Where to.
-
-    Raises
-    ------
-    BusyError, StorageError
-        As `Journal.hold` does.
-    DataError
-        If a line of the journal is damaged.
-    """
-
-    def __init__(self, journal: Journal, store: StoreWrites) -> None:
-        self.journal = journal
-        self.store = store
-        journal.hold()
-        self.confirmed = Confirmed(journal, store.uri)
-        self.runs = journal.runs()
-        self.refusals: list[Exception] = []
-
-    def append(self, entry: Entry) -> int:
-        """Put an entry on record and return the position of its end."""
-        end = self.journal.append(entry)
-        self.runs.setdefault(entry.run, RunState()).update(entry)
-        return end
-
-    def catch_up(self, afresh: bool = False) -> int:
-        """Send what the store has not confirmed, or everything; return how many entries.
-
-        A store that has lost the runs, or is another one, gets all of them.
-
-        Raises
-        ------
-        UnreachableError
-            If MLflow stops answering.
-        TrackingError
-            If it refuses something: that is kept beside the journal.
-        """
-        openings = [state.opening for state in self.runs.values() if state.opening]
-        for opening in openings:
-            self.store.remember_opening(opening)
-        parents = [opening.run for opening in openings if opening.parent is None]
-        position = 0 if afresh else self.confirmed.position
-        if parents and all("/" in self.store.run_id(run) for run in parents):
-            position = 0
-        before = position and {
-            entry.run for end, entry in self.journal.positions() if end <= position and _is_epoch(entry)
-        }
-        self.store.remember_sent(before or (), self.journal)
-        sent = 0
-        for end, entry in self.journal.positions(position):
-            try:
-                self.store.write(entry, again=True, journal=self.journal)
-            except (UnreachableError, StorageError):
-                raise
-            except TrackingError as error:
-                self.set_aside(entry, error)
-            self.confirmed.advance(end)
-            sent += 1
-        self.store.remove_twins()
-        self.raise_refusals()
-        return sent
-
-    def set_aside(self, entry: Entry, why: Exception) -> None:
-        """Keep what MLflow refuses where people find it."""
-        self.refusals.append(why)
-        self.journal.set_aside({"why": str(why), "entry": to_json(entry)})
-
-    def raise_refusals(self) -> None:
-        """Raise what was refused while no writer waited for the answer, once."""
-        refusals, self.refusals = self.refusals, []
-        raise_refusals(refusals, self.journal)
-
-    def close(self) -> None:
-        """Let go of the files."""
-        self.journal.close()
-        self.confirmed.close()
-
-
-def raise_refusals(refusals: Sequence[Exception], journal: Journal) -> None:
-    """Raise what MLflow refused of a file, if it refused anything.
-
-    Raises
-    ------
-    TrackingError
-        Which says how much there is, where it is kept, and why the first was refused.
-    """
-    if refusals:
-        raise TrackingError(
-            f"MLflow refused {len(refusals)} entries, kept in {journal.refused}; the first: {refusals[0]}"
-        )
-
-
-def _is_epoch(entry: Entry) -> bool:
-    return getattr(entry, "epoch", 0) > 0
-
-
 @dataclass
 class _Ticket:
     """An entry on its way, and what became of it."""
 
     entry: Entry
-    shipment: Shipment
+    replay: JournalReplay
     end: int
     again: bool = False
     attended: bool = False
@@ -165,7 +62,7 @@ class Sender:
     folder: Path
     patience_seconds: float = PATIENCE_SECONDS
     retry_seconds: float = RETRY_SECONDS
-    _shipments: dict[str, Shipment] = field(default_factory=dict)
+    _replays: dict[str, JournalReplay] = field(default_factory=dict)
     _waiting: deque[_Ticket] = field(default_factory=deque)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _trouble: Exception | None = None
@@ -173,25 +70,25 @@ class Sender:
     _reported: bool = False
     _stopped: bool = False
 
-    def take_up(self, campaign_id: str) -> Shipment:
+    def take_up(self, campaign_id: str) -> JournalReplay:
         """Return the journal of a campaign, of which the store has everything now.
 
         Raises
         ------
         BusyError, StorageError, TrackingError, DataError
-            As `Shipment` and its `catch_up` do.
+            As `JournalReplay` and its `catch_up` do.
         """
-        shipment = self._shipments.get(campaign_id)
-        if shipment is not None and shipment.journal.path.exists():
-            return shipment
-        if shipment is not None:
-            shipment.close()
+        replay = self._replays.get(campaign_id)
+        if replay is not None and replay.journal.path.exists():
+            return replay
+        if replay is not None:
+            replay.close()
         journal = Journal(self.folder / f"{campaign_id}.jsonl")
-        shipment = self._shipments[campaign_id] = Shipment(journal, self.store)
-        sent = shipment.catch_up()
+        replay = self._replays[campaign_id] = JournalReplay(journal, self.store)
+        sent = replay.catch_up()
         if sent:
             log.warning("%d entries of %s are now in MLflow", sent, journal.path)
-        return shipment
+        return replay
 
     def epochs_of(self, run: str) -> int:
         """Return the last epoch of a run that is on record."""
@@ -208,11 +105,11 @@ class Sender:
         StorageError
             If journal or database cannot be written.
         """
-        shipment = self.take_up(entry.run.partition("/")[0])
+        replay = self.take_up(entry.run.partition("/")[0])
         with self._changed:
             if isinstance(self._trouble, StorageError):
                 raise self._trouble
-            ticket = _Ticket(entry, shipment, shipment.append(entry), attended=self._trouble is None)
+            ticket = _Ticket(entry, replay, replay.append(entry), attended=self._trouble is None)
             self._waiting.append(ticket)
             self._changed.notify_all()
             if ticket.attended:
@@ -236,9 +133,9 @@ class Sender:
         TrackingError, StorageError
             If MLflow does not answer, or refuses; then nothing is on record.
         """
-        shipment = self.take_up(opening.run.partition("/")[0])
-        run_id = str(self.store.write(opening, journal=shipment.journal))
-        shipment.confirmed.advance(shipment.append(opening))
+        replay = self.take_up(opening.run.partition("/")[0])
+        run_id = str(self.store.write(opening, journal=replay.journal))
+        replay.confirmed.advance(replay.append(opening))
         return run_id
 
     def settle(self, seconds: float) -> None:
@@ -260,8 +157,8 @@ class Sender:
             if self._waiting:
                 self._reported = True
                 raise TrackingError(self._report())
-        for shipment in self._shipments.values():
-            shipment.raise_refusals()
+        for replay in self._replays.values():
+            replay.raise_refusals()
 
     def __enter__(self) -> Sender:
         self._thread = threading.Thread(target=self._send, name="mlflow-sender", daemon=True)
@@ -281,8 +178,8 @@ class Sender:
             self._changed.notify_all()
         # It may be waiting for an answer; what it sends is in the journal.
         self._thread.join(self.patience_seconds)
-        for shipment in self._shipments.values():
-            shipment.close()
+        for replay in self._replays.values():
+            replay.close()
 
     def _send(self) -> None:
         while True:
@@ -292,7 +189,7 @@ class Sender:
                     return
                 ticket = self._waiting[0]
             try:
-                journal = ticket.shipment.journal
+                journal = ticket.replay.journal
                 ticket.run_id = self.store.write(ticket.entry, ticket.again, journal)
             except (UnreachableError, StorageError) as error:
                 ticket.again = True
@@ -314,9 +211,9 @@ class Sender:
             return
         if ticket.error is not None and not ticket.attended:
             defect = None if isinstance(ticket.error, TrackingError) else ticket.error
-            log.error("%s; kept in %s", ticket.error, ticket.shipment.journal.refused, exc_info=defect)
-            ticket.shipment.set_aside(ticket.entry, ticket.error)
-        ticket.shipment.confirmed.advance(ticket.end)
+            log.error("%s; kept in %s", ticket.error, ticket.replay.journal.refused, exc_info=defect)
+            ticket.replay.set_aside(ticket.entry, ticket.error)
+        ticket.replay.confirmed.advance(ticket.end)
         self._waiting.popleft()
         if not self._waiting:
             if self._trouble is not None:
@@ -336,7 +233,7 @@ class Sender:
     def _report(self) -> str:
         trouble = self._trouble or UnreachableError("no answer")
         since = f"for {time.monotonic() - self._since:.0f} s" if self._since else "yet"
-        where = ", ".join(sorted({str(ticket.shipment.journal.path) for ticket in self._waiting}))
+        where = ", ".join(sorted({str(ticket.replay.journal.path) for ticket in self._waiting}))
         return (
             f"MLflow has not answered {since} ({trouble}): "
             f"{summary(ticket.entry for ticket in self._waiting)} wait in {where}. Nothing is "

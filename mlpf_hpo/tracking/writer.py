@@ -235,7 +235,7 @@ class RunWriter:
             If the driver lives, on whatever machine, or may live.
         """
         self.settle()
-        shipment = self._sender.take_up(campaign_id) if self._sender else None
+        replay = self._sender.take_up(campaign_id) if self._sender else None
         with translate_errors(self._store.uri):
             orphans, found = abandoned_runs(self.client, campaign_id)
         for kind, run in orphans:
@@ -246,7 +246,7 @@ class RunWriter:
         left = [(kind, run) for kind, run in orphans if run.info.run_id not in deleted]
         for kind, run in left:
             name = f"{campaign_id}/{run.data.tags.get('trial_key', kind)}"
-            on_record = shipment.runs.get(name) if shipment else None
+            on_record = replay.runs.get(name) if replay else None
             if on_record and on_record.open and self._store.run_id(name) == run.info.run_id:
                 self._names[run.info.run_id] = name
             self.close(run.info.run_id, "killed", tags={"reason": found})

@@ -14,22 +14,20 @@ from mlpf_hpo.project import state_folder
 from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_champion
-from mlpf_hpo.search.scheduler import Scheduler
-from mlpf_hpo.search.schedulers import LABELS, PREDICTION, accepted, check_settings, make_scheduler
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import SearchSpace, stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader, ui_links
 from mlpf_hpo.tracking.journal import JOURNALS
-from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.driver_lock import sole_driver
 from mlpf_hpo.tuning.failures import check_failures
+from mlpf_hpo.tuning.named_scheduler import NamedScheduler, name_scheduler
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.retraining import ensure_network
 from mlpf_hpo.tuning.run import Progress, run_trials
 from mlpf_hpo.tuning.search_result import SearchRecord, search_result
-from mlpf_hpo.tuning.settings import ResourceParams, SchedulerParams, SearchParams
+from mlpf_hpo.tuning.settings import ResourceParams, SearchParams
 from mlpf_hpo.tuning.task import Task, TrialSpec, campaign_id, check_target, plan_trials
 
 
@@ -65,26 +63,6 @@ class SearchPlan:
     resources: ResourceParams
     state: Path
     on_progress: Progress | None = None
-
-
-@dataclass(frozen=True)
-class NamedScheduler:
-    """A scheduler as one of a search's.
-
-    Attributes
-    ----------
-    key, label : str
-        Key in the results, and how it is called in captions.
-    scheduler : Scheduler
-        A fresh one.
-    identity : mapping
-        Settings that distinguish its runs, beside the key; part of the search's identity.
-    """
-
-    key: str
-    label: str
-    scheduler: Scheduler
-    identity: Mapping[str, Any]
 
 
 def run_search(
@@ -192,40 +170,6 @@ def _check_epochs(predictor: Any, version: Any, settings: SearchParams) -> None:
             f"{predictor.n_epochs} epochs, the search trains to {settings.max_epochs}; make them equal, or "
             "fit a predictor on curves of that length (campaign.epochs)"
         )
-
-
-def name_scheduler(
-    params: SchedulerParams,
-    position: int,
-    settings: SearchParams,
-    target: TargetMetric,
-    predictor: Any = None,
-    version: Any = None,
-) -> NamedScheduler:
-    """Return one of `search.schedulers`, made with its own settings and those that it shares.
-
-    Raises
-    ------
-    ConfigurationError
-        If it has no such setting, or refuses its value.
-    """
-    where, name = f"search.schedulers.{position}", params.name
-    check_settings(name, params.settings, where)
-    rungs = ("max_epochs", "grace_epochs", "reduction_factor")
-    shared = {key: getattr(settings, key) for key in rungs} | {"mode": target.mode}
-    own = {**accepted(name, shared), **params.settings}
-    label = params.label or LABELS.get(name, name)
-    identity = {**target.tags(), **{key: value for key, value in own.items() if key != "mode"}}
-    if params.prediction is None:
-        return NamedScheduler(params.key, label, make_scheduler(name, **own), identity)
-    asked = params.prediction.model_dump(exclude_none=True)
-    prediction = {key: asked.get(key, getattr(settings, key)) for key in PREDICTION}
-    own |= {"max_epochs": settings.max_epochs, "mode": target.mode}
-    scheduler = make_scheduler(name, predictor, **own, **prediction)
-    identity = {"champion": version.tags[CHECKSUM][:16], **identity, **prediction}
-    if params.label is None:
-        label += f" + prediction (champion version {version.version})"
-    return NamedScheduler(params.key, label, scheduler, identity)
 
 
 def search_id(named: NamedScheduler, plan: SearchPlan) -> str:

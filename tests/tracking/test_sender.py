@@ -51,7 +51,7 @@ def live(folder: Path, client: FakeMlflow, order: list[str], seconds: float, tor
     _resume(folder, client)
     todo = {trial: actions(trial) for trial in EPOCHS if not _finished(client, trial)}
     with Sender(StoreWrites(client), folder, 0.02, 0.0) as sender:
-        shipment = _until_answered(lambda: sender.take_up("c"))
+        replay = _until_answered(lambda: sender.take_up("c"))
         for trial in order:
             for entry in todo.get(trial, [])[:1]:
                 todo[trial].pop(0)
@@ -61,7 +61,7 @@ def live(folder: Path, client: FakeMlflow, order: list[str], seconds: float, tor
         rest = next((left[0] for left in todo.values() if left), None)
         if rest is not None:
             line = json.dumps(to_json(rest)).encode()
-            os.write(shipment.journal._file, line[: int(torn * len(line))])
+            os.write(replay.journal._file, line[: int(torn * len(line))])
 
 
 def _resume(folder: Path, client: FakeMlflow) -> None:

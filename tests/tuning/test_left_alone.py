@@ -14,7 +14,8 @@ from mlpf_hpo.tracking import driver_process
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.campaign import run_campaign
-from mlpf_hpo.tuning.search import SearchPlan, name_scheduler, run_scheduler, search_id
+from mlpf_hpo.tuning.named_scheduler import name_scheduler
+from mlpf_hpo.tuning.search import SearchPlan, run_scheduler, search_id
 from mlpf_hpo.tuning.task import campaign_id, plan_trials
 from studies.reference_training.params import ReferenceParams
 from studies.reference_training.training import reference_spec, train_reference

@@ -14,7 +14,8 @@ from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.search.schedulers import PREDICTION
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking.versions import CHECKSUM
-from mlpf_hpo.tuning.search import SearchPlan, name_scheduler, search_id
+from mlpf_hpo.tuning.named_scheduler import name_scheduler
+from mlpf_hpo.tuning.search import SearchPlan, search_id
 from mlpf_hpo.tuning.task import TrialSpec, campaign_id, check_target, load_task
 from tests.extension import install
 
