@@ -27,8 +27,8 @@ from mlpf_hpo.mlpf import training
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.mlpf.throughput import ThroughputCallback
-from mlpf_hpo.tuning.messages import EpochReport
 from mlpf_hpo.tuning.task import TrialSpec
+from mlpf_hpo.tuning.trial_reports import EpochReport
 
 HOOKS = ("on_train_epoch_start", "on_train_batch_start", "on_train_batch_end", "on_train_epoch_end")
 """Of the callback that measures throughput."""

@@ -48,8 +48,6 @@ if TYPE_CHECKING:  # what mypy and editors see; `_HOMES` says the same to a runn
     from mlpf_hpo.space import Uniform as Uniform
     from mlpf_hpo.target_metric import TargetMetric as TargetMetric
     from mlpf_hpo.tuning.campaign import run_campaign as run_campaign
-    from mlpf_hpo.tuning.messages import EpochReport as EpochReport
-    from mlpf_hpo.tuning.messages import TrialEnd as TrialEnd
     from mlpf_hpo.tuning.search import run_search as run_search
     from mlpf_hpo.tuning.settings import CampaignParams as CampaignParams
     from mlpf_hpo.tuning.settings import ResourceParams as ResourceParams
@@ -57,6 +55,8 @@ if TYPE_CHECKING:  # what mypy and editors see; `_HOMES` says the same to a runn
     from mlpf_hpo.tuning.task import Task as Task
     from mlpf_hpo.tuning.task import TaskResources as TaskResources
     from mlpf_hpo.tuning.task import TrialSpec as TrialSpec
+    from mlpf_hpo.tuning.trial_reports import EpochReport as EpochReport
+    from mlpf_hpo.tuning.trial_reports import TrialEnd as TrialEnd
 
 _HOMES = {
     "curves.dataset": ("read_curves", "write_curves"),

@@ -95,7 +95,7 @@ def login_of(uri: str) -> tuple[str, str]:
     return unquote(user), unquote(password)
 
 
-def remember(uri: str) -> None:
+def register_secrets(uri: str) -> None:
     """Record the secrets of an address, so that `redacted` removes them from any text."""
     passwords, users = _secrets_of(uri)
     _passwords.update(passwords)

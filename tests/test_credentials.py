@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpf_hpo import credentials
-from mlpf_hpo.credentials import login_of, public_uri, redacted, remember, without_login
+from mlpf_hpo.credentials import login_of, public_uri, redacted, register_secrets, without_login
 from mlpf_hpo.errors import one_line
 
 
@@ -68,7 +68,7 @@ def remembered(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     monkeypatch.setattr(credentials, "_passwords", set())
     monkeypatch.setattr(credentials, "_users", set())
     user, password = "annette", 'Pa55/w"ö rd'
-    remember(f"http://{user}:{quote(password, safe='')}@host:5000")
+    register_secrets(f"http://{user}:{quote(password, safe='')}@host:5000")
     return user, password
 
 

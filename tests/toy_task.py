@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.space import stable_hash
-from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
 from mlpf_hpo.tuning.task import TaskResources
+from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
 
 
 class ToyRegression:

@@ -39,8 +39,8 @@ def train(
     from mlpf_hpo.errors import ConfigurationError
     from mlpf_hpo.files import write_json
     from mlpf_hpo.mlpf.task import MLPFTask
-    from mlpf_hpo.tuning.messages import EpochReport
     from mlpf_hpo.tuning.task import TrialSpec
+    from mlpf_hpo.tuning.trial_reports import EpochReport
 
     constants = load_params(params)
     if constants.task != MLPFTask.name:

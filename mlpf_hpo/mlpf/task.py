@@ -15,8 +15,8 @@ from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.metric_modes import Direction, logged_direction
 from mlpf_hpo.space import SearchSpace
-from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
 from mlpf_hpo.tuning.task import Task, TaskResources, TrialSpec, load_task
+from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
 
 
 @dataclass(frozen=True)

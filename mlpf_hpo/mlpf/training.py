@@ -27,8 +27,8 @@ from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.mlpf.throughput import ThroughputCallback
 from mlpf_hpo.tuning.checkpoints import Checkpoint, PlainFiles, newest_checkpoint, save_checkpoint
-from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
 from mlpf_hpo.tuning.task import TrialSpec
+from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
 
 LOSSES = ("train/loss", "val/loss")
 """A training has diverged when one of these is no longer finite."""

@@ -18,7 +18,7 @@ from mlflow.tracking.request_auth.registry import _request_auth_provider_registr
 from requests import PreparedRequest, RequestException
 from requests.auth import AuthBase
 
-from mlpf_hpo.credentials import LOGIN, login_of, public_uri, remember
+from mlpf_hpo.credentials import LOGIN, login_of, public_uri, register_secrets
 
 URI, AUTH = "MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_AUTH"
 
@@ -34,7 +34,7 @@ def known_as(uri: str) -> str:
     public = public_uri(uri)
     if public == uri:
         return uri
-    remember(uri)
+    register_secrets(uri)
     if not uri.startswith("http"):
         _full[public] = uri
     else:

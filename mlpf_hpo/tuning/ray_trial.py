@@ -8,8 +8,8 @@ from typing import Any
 
 from ray import tune
 
-from mlpf_hpo.tuning.messages import EpochReport
 from mlpf_hpo.tuning.task import Task, TrialSpec
+from mlpf_hpo.tuning.trial_reports import EpochReport
 
 TRIAL = "trial"
 """Key of Tune's configuration that names one of our trials."""

@@ -20,7 +20,7 @@ from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import Choice, Configuration, Domain, Integer, SearchSpace, stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.records import TRIAL_SCHEMA, trial_key
-from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
+from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
 
 REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """How params.yaml names a task that is not built in."""

@@ -59,7 +59,7 @@ class MLPFTraining:
     def train(self, job: Mapping[str, Any], on_epoch: Callable[[int, Mapping[str, float]], None]) -> str:
         """Train as a trial of a campaign is trained."""
         from mlpf_hpo.mlpf.training import train_trial
-        from mlpf_hpo.tuning.messages import EpochReport
+        from mlpf_hpo.tuning.trial_reports import EpochReport
 
         def after(report: EpochReport) -> None:
             on_epoch(report.epoch, report.metrics)

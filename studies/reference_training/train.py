@@ -12,7 +12,7 @@ def main() -> None:
     from mlpf_hpo.files import write_record
     from mlpf_hpo.project import state_folder
     from mlpf_hpo.settings.parameter_file import read_parameters
-    from mlpf_hpo.tuning.messages import EpochReport
+    from mlpf_hpo.tuning.trial_reports import EpochReport
     from studies.reference_training.params import ReferenceParams
     from studies.reference_training.training import train_reference
 

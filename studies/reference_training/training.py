@@ -19,9 +19,9 @@ from mlpf_hpo.tuning.best_trial import trial_folder
 from mlpf_hpo.tuning.checkpoint_lookup import find_checkpoint, keep_with_run
 from mlpf_hpo.tuning.checkpoints import read_checkpoint
 from mlpf_hpo.tuning.driver_lock import sole_driver
-from mlpf_hpo.tuning.messages import EpochReport
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.task import TrialSpec
+from mlpf_hpo.tuning.trial_reports import EpochReport
 from studies.reference_training.params import TRAIN, TTBAR, ReferenceParams
 
 log = logging.getLogger(__name__)

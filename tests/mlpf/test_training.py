@@ -15,8 +15,8 @@ from mlpf_hpo.config import TrainingParams
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.mlpf.training import train_trial
 from mlpf_hpo.tracking.records import TRIAL_SCHEMA
-from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
 from mlpf_hpo.tuning.task import TrialSpec
+from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
 
 EPOCHS = 4
 

@@ -14,7 +14,7 @@ from mlpf_hpo.networks.trained_network import load_network
 from mlpf_hpo.settings.parameter_file import read_parameters
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.store_writes import experiment_name
-from mlpf_hpo.tuning.messages import EpochReport
+from mlpf_hpo.tuning.trial_reports import EpochReport
 from studies.reference_training.params import ReferenceParams
 from studies.reference_training.training import train_reference
 

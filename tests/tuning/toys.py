@@ -28,7 +28,7 @@ def toy(curve, faults=(), pace=0.0, metric="val/loss"):
     def train(spec, max_epochs, folder, on_epoch):
         import time
 
-        from mlpf_hpo.tuning.messages import EpochReport, TrialEnd
+        from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
 
         folder.mkdir(parents=True, exist_ok=True)
         number, kept = int(spec.trial_id[1:]), folder / "trained"
