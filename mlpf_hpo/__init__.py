@@ -84,7 +84,7 @@ _HOMES = {
     "space": ("Choice", "Integer", "LogUniform", "SearchSpace", "Uniform"),
     "target_metric": ("TargetMetric",),
     "tuning.campaign": ("run_campaign",),
-    "tuning.messages": ("EpochReport", "TrialEnd"),
+    "tuning.trial_reports": ("EpochReport", "TrialEnd"),
     "tuning.search": ("run_search",),
     "tuning.settings": ("CampaignParams", "ResourceParams", "SearchParams"),
     "tuning.task": ("Task", "TaskResources", "TrialSpec"),
