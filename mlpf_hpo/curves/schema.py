@@ -47,6 +47,27 @@ def regressor_columns(configs: pd.DataFrame) -> pd.DataFrame:
     return configs.astype({name: object if name in texts else float for name in configs.columns})
 
 
+def pad_curves(curves: Sequence[Sequence[float]], n_epochs: int) -> FloatArray:
+    """Return curves of any lengths as one array [n, n_epochs], cut, or filled with NaN.
+
+    Examples
+    --------
+    >>> pad_curves([[3.0], [4.0, 3.5, 3.0]], 2).tolist()
+    [[3.0, nan], [4.0, 3.5]]
+    """
+    padded = np.full((len(curves), n_epochs), np.nan)
+    for row, curve in zip(padded, curves, strict=True):
+        kept = curve[:n_epochs]
+        row[: len(kept)] = kept
+    return padded
+
+
+def predictor_frame(configs: pd.DataFrame, values: FloatArray) -> pd.DataFrame:
+    """Return the input of a `CurvePredictor`: hyperparameters, then ``loss_0 ... loss_{T-1}``."""
+    losses = pd.DataFrame(values, columns=[f"loss_{epoch}" for epoch in range(values.shape[1])])
+    return pd.concat([regressor_columns(configs), losses], axis=1)
+
+
 @dataclass(frozen=True)
 class LearningCurves:
     """Curves of many trials, aligned by epoch.
@@ -231,6 +252,5 @@ class LearningCurves:
         values = self.values.copy()
         if known_epochs is not None:
             values[:, known_epochs:] = np.nan
-        columns = [f"loss_{epoch}" for epoch in range(self.n_epochs)]
-        hyperparameters = regressor_columns(self.configs[list(self.hyperparameters)]).reset_index(drop=True)
-        return pd.concat([hyperparameters, pd.DataFrame(values, columns=columns)], axis=1)
+        configs = self.configs[list(self.hyperparameters)].reset_index(drop=True)
+        return predictor_frame(configs, values)

@@ -24,6 +24,7 @@ from mlpf_hpo.tracking.versions import (
     describe_version,
     get_version_by_alias,
     get_version_by_number,
+    get_version_by_reference,
     retire_hint,
 )
 
@@ -132,11 +133,7 @@ def named_version(client: MlflowClient, reference: str) -> ModelVersion:
     named = _REFERENCE.fullmatch(reference)
     if named is None:
         raise MissingInputError(f"{reference}: neither {MODEL}-...@ALIAS nor {MODEL}-.../VERSION")
-    model = named["model"]
-    if named["alias"]:
-        version = get_version_by_alias(client, named["alias"], model)
-    else:
-        version = get_version_by_number(client, named["version"], model)
+    version = get_version_by_reference(client, named, named["model"])
     if version is None:
         raise MissingInputError(
             f"{reference}: not in the registry at {public_uri(client.tracking_uri)}{_others(client)}"

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.space import Configuration, Mode
@@ -194,15 +192,11 @@ class Bounds:
         """Return partial curves as `LearningCurves.frame` does."""
         import pandas as pd
 
-        from mlpf_hpo.curves.schema import regressor_columns
+        from mlpf_hpo.curves.schema import pad_curves, predictor_frame
 
-        losses = np.full((len(trial_ids), self.max_epochs), np.nan)
-        for row, trial_id in zip(losses, trial_ids, strict=True):
-            curve = self._curves[trial_id]
-            row[: len(curve)] = curve
         configurations = pd.DataFrame([dict(self._configurations[trial_id]) for trial_id in trial_ids])
-        columns = [f"loss_{epoch}" for epoch in range(self.max_epochs)]
-        return pd.concat([regressor_columns(configurations), pd.DataFrame(losses, columns=columns)], axis=1)
+        curves = [self._curves[trial_id] for trial_id in trial_ids]
+        return predictor_frame(configurations, pad_curves(curves, self.max_epochs))
 
 
 def _row(prediction: Prediction, i: int) -> Prediction:

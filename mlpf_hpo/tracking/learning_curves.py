@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlpf_hpo.curves.restarts import first_restarts
-from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.curves.schema import LearningCurves, pad_curves
 from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import config_id
@@ -36,7 +36,9 @@ def curves_from_trials(
     names = sorted({name for trial in trials for name in trial.metrics})
     if target.metric not in names:
         raise DataError(f"{source}: no trial logged {target.metric}{did_you_mean(target.metric, names)}")
-    metrics = {name: _padded([trial.metrics.get(name, ()) for trial in trials], n_epochs) for name in names}
+    metrics = {
+        name: pad_curves([trial.metrics.get(name, ()) for trial in trials], n_epochs) for name in names
+    }
     configs = pd.DataFrame([dict(trial.configuration) for trial in trials])
     configs.insert(0, "config_id", [config_id(trial.configuration) for trial in trials])
     configs.insert(1, "seed", [trial.seed for trial in trials])
@@ -50,11 +52,3 @@ def curves_from_trials(
         run_ids=np.array([trial.run_id for trial in trials]),
         hardware=np.array([trial.hardware_label for trial in trials]),
     )
-
-
-def _padded(curves: Sequence[Sequence[float]], n_epochs: int) -> FloatArray:
-    out = np.full((len(curves), n_epochs), np.nan)
-    for row, curve in zip(out, curves, strict=True):
-        kept = curve[:n_epochs]
-        row[: len(kept)] = kept
-    return out

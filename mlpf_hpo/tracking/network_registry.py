@@ -25,8 +25,7 @@ from mlpf_hpo.tracking.versions import (
     check_model,
     describe_version,
     download,
-    get_version_by_alias,
-    get_version_by_number,
+    get_version_by_reference,
     get_version_by_tag,
 )
 
@@ -92,10 +91,7 @@ def find_network(client: MlflowClient, reference: str) -> ModelVersion:
     named = _REFERENCE.fullmatch(reference)
     if named is None:
         raise MissingInputError(f"{reference}: neither {NETWORK}@ALIAS nor {NETWORK}/VERSION")
-    if named["alias"]:
-        version = get_version_by_alias(client, named["alias"], NETWORK)
-    else:
-        version = get_version_by_number(client, named["version"], NETWORK)
+    version = get_version_by_reference(client, named, NETWORK)
     if version is None:
         raise MissingInputError(
             f"{reference}: the registry at {public_uri(client.tracking_uri)} has no such network; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import mlflow
@@ -43,6 +44,15 @@ def get_version_by_number(client: MlflowClient, number: str | int, model: str) -
         if not client.search_model_versions(f"name = '{model}' and version_number = {int(number)}"):
             return None
         return client.get_model_version(model, str(number))  # a search leaves out its aliases
+
+
+def get_version_by_reference(
+    client: MlflowClient, reference: re.Match[str], model: str
+) -> ModelVersion | None:
+    """Return the version of a model that a matched reference names, by its group `alias` or `version`."""
+    if reference["alias"]:
+        return get_version_by_alias(client, reference["alias"], model)
+    return get_version_by_number(client, reference["version"], model)
 
 
 def describe_version(version: ModelVersion) -> str:

@@ -198,17 +198,7 @@ class RunWriter:
         self._send(LogMetrics(run, self._label(run), 0, named, _now_ms()))
 
     def log_series(self, run_id: str, metric: str, points: Iterable[tuple[int, float, int]]) -> None:
-        """Log one metric of a run at many steps; steps up to the last one on record are left as they are.
-
-        Parameters
-        ----------
-        run_id : str
-            The run.
-        metric : str
-            Its name.
-        points : iterable of (step, value, moment in ms since 1970)
-            By step; values are finite.
-        """
+        """Log one metric of a run at many steps, see `store_writes.log_series`."""
         log_series(self.client, run_id, metric, points)
 
     def add_to_summary(self, run_id: str, name: str, value: float) -> float:

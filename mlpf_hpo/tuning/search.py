@@ -109,25 +109,13 @@ def run_search(
 
     Examples
     --------
-    >>> from mlpf_hpo import EpochReport, LogUniform, ResourceParams, SearchParams, SearchSpace
-    >>> from mlpf_hpo import TargetMetric, TaskResources, TrialEnd, run_search
-    >>> class Toy:  # a task; see `Task` for what each is
-    ...     name, keeps_checkpoints, dataset_path = "toy", False, None
-    ...     data_digest, constants, resources = "none", {"task": "toy"}, TaskResources()
-    ...
-    ...     def direction(self, metric):
-    ...         return {"accuracy": "max"}.get(metric)
-    ...
-    ...     def check(self, space): ...
-    ...
-    ...     def train(self, trial, max_epochs, checkpoint_dir, report):
-    ...         for epoch in range(1, max_epochs + 1):
-    ...             accuracy = 1 - trial.configuration["lr"] / epoch
-    ...             report(EpochReport(epoch, {"accuracy": accuracy}, timestamp_ms=1000 * epoch))
-    ...         return TrialEnd("finished", max_epochs)
+    >>> from types import SimpleNamespace
+    >>> from mlpf_hpo import LogUniform, ResourceParams, SearchParams, SearchSpace
+    >>> from mlpf_hpo import TargetMetric, run_search
+    >>> toy = SimpleNamespace(direction=lambda metric: "max")  # of a task; `Task` has a whole one
     >>> space = SearchSpace({"lr": LogUniform(0.001, 0.1)})
     >>> target = TargetMetric("accuracy", "min")  # a slip, which the task refuses before anything is trained
-    >>> run_search(Toy(), space, target, SearchParams(), seed=0, resources=ResourceParams())
+    >>> run_search(toy, space, target, SearchParams(), seed=0, resources=ResourceParams())
     Traceback (most recent call last):
     mlpf_hpo.errors.ConfigurationError: ...
     """

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mlpf_hpo.search.scheduler import BaseScheduler, Decision, rungs
-from mlpf_hpo.search.schedulers.stopping_asha import check_halving
-from mlpf_hpo.space import Mode
+from mlpf_hpo.search.scheduler import Decision
+from mlpf_hpo.search.schedulers.halving import HalvingScheduler
 
 
-class PromotionASHA(BaseScheduler):
+class PromotionASHA(HalvingScheduler):
     """Pause every trial at its next rung; a free worker resumes one of the best, or starts a new trial.
 
     At a rung where n trials have arrived, the best floor(n / eta) may go on, of equal ones those with the
@@ -39,21 +38,8 @@ class PromotionASHA(BaseScheduler):
     'good'
     """
 
-    def __init__(
-        self,
-        max_epochs: int,
-        grace_epochs: int = 1,
-        reduction_factor: float = 3.0,
-        mode: Mode = "min",
-    ) -> None:
-        super().__init__(max_epochs, mode)
-        check_halving(max_epochs, grace_epochs, reduction_factor)
-        self.reduction_factor = reduction_factor
-        self._levels = rungs(max_epochs, grace_epochs, reduction_factor)
-        self._costs: list[dict[str, float]] = [{} for _ in self._levels]
-
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
-        for level, costs in zip(self._levels, self._costs, strict=True):
+        for level, costs in self._rungs.items():
             if epoch >= level and trial_id not in costs:
                 costs[trial_id] = self._cost(value)
                 return Decision.PAUSE
@@ -62,12 +48,12 @@ class PromotionASHA(BaseScheduler):
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the best trial that may be promoted from the highest rung, else the first pending one."""
         waiting = set(paused)
-        for rung in reversed(range(len(self._costs))):
-            costs = self._costs[rung]
-            passed = self._costs[rung + 1] if rung + 1 < len(self._costs) else {}
+        passed: dict[str, float] = {}
+        for costs in reversed(self._rungs.values()):
             ranked = sorted(costs, key=lambda trial_id: (costs[trial_id], trial_id))
             best = ranked[: int(len(costs) / self.reduction_factor)]
             for trial_id in best:
                 if trial_id in waiting and trial_id not in passed:
                     return trial_id
+            passed = costs
         return pending[0] if pending else None

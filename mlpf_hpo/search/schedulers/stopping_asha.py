@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.search.scheduler import BaseScheduler, Decision, Stop, rungs
-from mlpf_hpo.settings.types import LEAST_REDUCTION
-from mlpf_hpo.space import Mode
+from mlpf_hpo.search.scheduler import Decision, Stop
+from mlpf_hpo.search.schedulers.halving import HalvingScheduler
 
 
-class StoppingASHA(BaseScheduler):
+class StoppingASHA(HalvingScheduler):
     """The stopping rule of Ray Tune's `AsyncHyperBandScheduler` with one bracket.
 
     At the first epoch that reaches a rung grace * eta^k, a trial is compared with the values that *earlier*
@@ -45,21 +43,6 @@ class StoppingASHA(BaseScheduler):
     rank after epoch 1: 2, limit 1
     """
 
-    def __init__(
-        self,
-        max_epochs: int,
-        grace_epochs: int = 1,
-        reduction_factor: float = 3.0,
-        mode: Mode = "min",
-    ) -> None:
-        super().__init__(max_epochs, mode)
-        check_halving(max_epochs, grace_epochs, reduction_factor)
-        self.grace_epochs = grace_epochs
-        self.reduction_factor = reduction_factor
-        self._rungs: dict[float, dict[str, float]] = {
-            level: {} for level in reversed(rungs(max_epochs, grace_epochs, reduction_factor))
-        }
-
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
         threshold = self._pass_rung(trial_id, epoch, value)
         if threshold is None:
@@ -68,7 +51,7 @@ class StoppingASHA(BaseScheduler):
 
     def _pass_rung(self, trial_id: str, epoch: int, value: float) -> float | None:
         """Record a value where the trial reaches a rung; return the limit if it fails to reach it."""
-        for level, recorded in self._rungs.items():
+        for level, recorded in reversed(self._rungs.items()):
             if epoch < level or trial_id in recorded:
                 continue
             # Rewards, and the quantile of rewards, as Ray computes them: the last digit decides ties.
@@ -82,15 +65,3 @@ class StoppingASHA(BaseScheduler):
         if not recorded:
             return None
         return float(np.percentile(list(recorded.values()), (1 - 1 / self.reduction_factor) * 100))
-
-
-def check_halving(max_epochs: int, grace_epochs: int, reduction_factor: float) -> None:
-    """Raise ConfigurationError for rungs that are not possible."""
-    if not reduction_factor >= LEAST_REDUCTION:
-        raise ConfigurationError(
-            f"reduction_factor must be at least {LEAST_REDUCTION}, found {reduction_factor}"
-        )
-    if not 1 <= grace_epochs <= max_epochs:
-        raise ConfigurationError(
-            f"grace_epochs must be between 1 and max_epochs ({max_epochs}), found {grace_epochs}"
-        )

@@ -24,13 +24,13 @@ class Watched(PromotionASHA):
     def on_trial_result(self, trial_id, epoch, value):
         decision = super().on_trial_result(trial_id, epoch, value)
         if decision is Decision.PAUSE:
-            level = [level for level in self._levels if epoch >= level][-1]
+            level = [level for level in self._rungs if epoch >= level][-1]
             self.arrived.append((level, trial_id, -value if self.mode == "max" else value))
         return decision
 
     def choose(self, pending, paused):
         expected = pending[0] if pending else None
-        for level in self._levels:  # a higher level overwrites
+        for level in self._rungs:  # a higher level overwrites
             here = sorted((cost, trial_id) for at, trial_id, cost in self.arrived if at == level)
             best = [trial_id for _, trial_id in here[: int(len(here) / self.reduction_factor)]]
             able = [trial_id for trial_id in best if (level, trial_id) not in self.promoted]
