@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.driver_lock import sole_driver
 from mlpf_hpo.tuning.failures import check_failures
 from mlpf_hpo.tuning.recorder import closed_truthfully
-from mlpf_hpo.tuning.run import Progress, TrialOutcome, run_trials
+from mlpf_hpo.tuning.run import Progress, TrialOutcome, finished_trials, run_trials
 from mlpf_hpo.tuning.settings import CampaignParams, ResourceParams
 from mlpf_hpo.tuning.task import Task, TrialSpec, campaign_id, check_target, plan_trials
 
@@ -158,7 +159,9 @@ def run_campaign(
         ui_links.update_links(writer.client, "campaign")
         started = time.monotonic()
         with closed_truthfully(writer, parent):
-            finished = _finished(writer, identity, specs, target, settings.epochs)
+            finished = finished_trials(
+                writer, "campaign", identity, specs, target, partial(is_done, epochs=settings.epochs)
+            )
             outcomes = run_trials(
                 kind="campaign",
                 campaign_id=identity,
@@ -181,19 +184,6 @@ def run_campaign(
             planned=_planned(writer, identity, specs, outcomes, target, settings.epochs),
             runs=_runs(writer, parent, outcomes, wall_seconds, len(finished)),
         )
-
-
-def _finished(
-    writer: RunWriter,
-    identity: str,
-    specs: Sequence[TrialSpec[Task]],
-    target: TargetMetric,
-    epochs: int,
-) -> dict[str, TrialSummary]:
-    """Return the trials on record that need no more training."""
-    trials = reader.trials(writer.client, "campaign", identity, metrics=[target.metric])
-    done = {trial.trial_key: trial for trial in trials if is_done(trial, epochs)}
-    return {spec.trial_id: done[spec.key] for spec in specs if spec.key in done}
 
 
 def _planned(

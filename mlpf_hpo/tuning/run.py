@@ -19,6 +19,7 @@ from mlpf_hpo.search.scheduler import Scheduler, Stop
 from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import TargetMetric
+from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.interruption import interruptible
 from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
@@ -140,6 +141,20 @@ def run_trials(
         train_left(trainable, ledger, recorder, resources, specs[0].task.resources, state_dir, on_progress)
         writer.settle()
     return [_outcome(trial, ledger, recorder, finished.get(trial.trial_id)) for trial in trials]
+
+
+def finished_trials(
+    writer: RunWriter,
+    kind: str,
+    campaign_id: str,
+    specs: Sequence[TrialSpec[Task]],
+    target: TargetMetric,
+    is_done: Callable[[TrialSummary], bool],
+) -> dict[str, TrialSummary]:
+    """Return the trials on record that need no more training by `is_done`, by trial id."""
+    recorded = reader.trials(writer.client, kind, campaign_id, metrics=[target.metric])
+    done = {trial.trial_key: trial for trial in recorded if is_done(trial)}
+    return {spec.trial_id: done[spec.key] for spec in specs if spec.key in done}
 
 
 def make_trainable(specs: Sequence[TrialSpec[Task]], max_epochs: int, checkpoints: Path) -> Any:

@@ -25,7 +25,7 @@ from mlpf_hpo.tuning.failures import check_failures
 from mlpf_hpo.tuning.named_scheduler import NamedScheduler, name_scheduler
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.retraining import ensure_network
-from mlpf_hpo.tuning.run import Progress, run_trials
+from mlpf_hpo.tuning.run import Progress, finished_trials, run_trials
 from mlpf_hpo.tuning.search_result import SearchRecord, search_result
 from mlpf_hpo.tuning.settings import ResourceParams, SearchParams
 from mlpf_hpo.tuning.task import Task, TrialSpec, campaign_id, check_target, plan_trials
@@ -171,7 +171,7 @@ def run_scheduler(named: NamedScheduler, plan: SearchPlan, writer: RunWriter) ->
     identity, target = search_id(named, plan), plan.target
     writer.close_orphans(identity)
     parent = _open_parent(named, plan, identity, writer)
-    finished = _finished(plan, identity, writer)
+    finished = finished_trials(writer, "search", identity, plan.specs, target, has_ended)
     started = time.monotonic()
     with closed_truthfully(writer, parent):
         outcomes = run_trials(
@@ -225,13 +225,9 @@ def _open_parent(named: NamedScheduler, plan: SearchPlan, identity: str, writer:
     )
 
 
-def _finished(plan: SearchPlan, identity: str, writer: RunWriter) -> dict[str, TrialSummary]:
-    """Return the trials on record that need no more training."""
-    recorded = reader.trials(writer.client, "search", identity, metrics=[plan.target.metric])
-    by_key = {
-        trial.trial_key: trial for trial in recorded if trial.status in ("finished", "stopped", "diverged")
-    }
-    return {spec.trial_id: by_key[spec.key] for spec in plan.specs if spec.key in by_key}
+def has_ended(trial: TrialSummary) -> bool:
+    """Tell whether a trial on record needs no more training under the scheduler that it ran under."""
+    return trial.status in ("finished", "stopped", "diverged")
 
 
 def _keep_network(found: Mapping[str, Any], plan: SearchPlan, writer: RunWriter) -> None:
