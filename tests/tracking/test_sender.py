@@ -25,6 +25,7 @@ from mlpf_hpo.search.scheduler import Decision, Stop
 from mlpf_hpo.tracking import catch_up
 from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.journal_entries import CloseRun, LogMetrics, OpenRun, from_json, to_json
+from mlpf_hpo.tracking.journal_replay import JournalReplay
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError, translate_errors
 from mlpf_hpo.tracking.sender import Sender
 from mlpf_hpo.tracking.store_writes import BREAKS, StoreWrites
@@ -179,6 +180,18 @@ def test_while_mlflow_hangs_no_writer_waits_and_all_arrives_in_order(sender, tmp
         box.settle(60)
         assert waiting(tmp_path) == []
     check_record(box.store.client)
+
+
+def test_what_was_sent_is_confirmed_and_not_sent_again(tmp_path) -> None:
+    journal, client, sent = Journal(tmp_path / "c.jsonl"), FakeMlflow(), []
+    for entry in actions("a"):
+        journal.append(entry)
+    journal.close()
+    for _ in range(2):
+        replay = JournalReplay(Journal(journal.path), StoreWrites(client))
+        sent.append(replay.catch_up())
+        replay.close()
+    assert sent == [len(actions("a")), 0]
 
 
 @pytest.mark.parametrize("delay", [2, 3])
