@@ -15,9 +15,8 @@ import numpy as np
 
 from mlpf_hpo.events.detector import simulate
 from mlpf_hpo.events.jets import generator_jets, generator_met, load_fastjet, visible
-from mlpf_hpo.events.minimum_bias import make_pool
 from mlpf_hpo.events.particles import Particles, merge
-from mlpf_hpo.events.pileup import PileUpPool
+from mlpf_hpo.events.pileup import PileUpPool, make_pool
 from mlpf_hpo.events.schema import CLASSES, TRACK, Event
 from mlpf_hpo.events.sources.pythia import generate_particles
 from mlpf_hpo.events.workers import Workers

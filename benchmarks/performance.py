@@ -18,7 +18,7 @@ from benchmarks.roofline_figure import roofline_figure
 from benchmarks.shares import operations_of
 from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.files import write_bytes, write_text
-from mlpf_hpo.reporting.style import png
+from mlpf_hpo.plotting import png
 
 FIGURE = Path("images", "roofline.png")
 

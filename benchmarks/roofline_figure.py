@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator
 
 from benchmarks.results import Results
 from benchmarks.shares import Operation, operations_of
-from mlpf_hpo.reporting.style import BLUE, GREY, INK, ORANGE, canvas, plain_log
+from mlpf_hpo.plotting import BLUE, GREY, INK, ORANGE, canvas, plain_log
 
 
 def roofline_figure(results: Results) -> Figure:

@@ -88,8 +88,8 @@ def show(
     from mlpf_hpo.errors import ConfigurationError
     from mlpf_hpo.events.store import EventStore
     from mlpf_hpo.files import written_whole
+    from mlpf_hpo.plotting import png
     from mlpf_hpo.reporting.event_display import event_display
-    from mlpf_hpo.reporting.style import png
 
     opened = EventStore.open(store)
     if not -len(opened) <= event < len(opened):
@@ -131,12 +131,12 @@ def import_zenodo(
     Nothing that a pickle asks for is run: arrays are read, all else is refused. An import that was stopped
     goes on where it was.
     """
-    from mlpf_hpo.events.blocks import check_process
     from mlpf_hpo.events.importing import ReadOptions, import_zenodo, process_of, zenodo_files
+    from mlpf_hpo.events.sources import SOURCES
     from mlpf_hpo.hardware.host import usable_cpus
 
     if process:
-        check_process(process)
+        SOURCES.check(process)
     files = zenodo_files(sources)
     process = process or process_of(files, keep_going)
     options = ReadOptions(process, pileup, correct_charge, max_megabytes * 2**20)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.evaluation.intervals import EventBootstrap
 from mlpf_hpo.evaluation.sample import ETA, PID, PT, Sample
 from mlpf_hpo.evaluation.table import (
@@ -25,14 +25,13 @@ from mlpf_hpo.evaluation.table import (
 )
 from mlpf_hpo.events.schema import CLASSES, N_CLASSES
 
-FloatArray = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-
 
 def classification_rows(sample: Sample, bootstrap: EventBootstrap) -> Iterator[Row]:
     """Yield efficiency and fake rate of every class, at all elements, at tracks and at towers."""
 
-    def fraction(quantity: str, of: str, cell: Cell, kind: str, counted: dict[str, tuple[Mask, Mask]]) -> Row:
+    def fraction(
+        quantity: str, of: str, cell: Cell, kind: str, counted: dict[str, tuple[BoolArray, BoolArray]]
+    ) -> Row:
         both = {
             name: measured_fraction(bootstrap, sample.per_event(passed), sample.per_event(total))
             for name, (passed, total) in counted.items()
@@ -40,17 +39,18 @@ def classification_rows(sample: Sample, bootstrap: EventBootstrap) -> Iterator[R
         return compare(quantity, of, cell, both, elements=kind)
 
     said = sample.reconstructions
-    for number, name in enumerate(CLASSES):
-        if number == 0:
-            continue
+    for number, name in enumerate(CLASSES[1:], start=1):
         true = sample.truth[:, PID] == number
         claims = {algorithm: rows[:, PID] == number for algorithm, rows in said.items()}
         for kind, chosen in sample.kinds().items():
             for cell in cells(PARTICLE_EDGES):
-                wanted = true & chosen & inside(cell, sample.truth)
+                wanted = true & chosen & cell.holds_momenta(*sample.truth[:, [PT, ETA]].T)
                 found = {a: (wanted & claim, wanted) for a, claim in claims.items()}
                 yield fraction("efficiency", name, cell, kind, found)
-                claimed = {a: claim & chosen & inside(cell, said[a]) for a, claim in claims.items()}
+                claimed = {
+                    a: claim & chosen & cell.holds_momenta(*said[a][:, [PT, ETA]].T)
+                    for a, claim in claims.items()
+                }
                 wrong = {a: (claim & ~true, claim) for a, claim in claimed.items()}
                 yield fraction("fake_rate", name, cell, kind, wrong)
     everywhere = np.ones(len(sample.event), dtype=bool)
@@ -58,14 +58,7 @@ def classification_rows(sample: Sample, bootstrap: EventBootstrap) -> Iterator[R
     yield fraction("accuracy", "element", EVERYTHING, "all", right)
 
 
-def confusion(truth: FloatArray, said: FloatArray) -> NDArray[np.int64]:
+def confusion(truth: FloatArray, said: FloatArray) -> IntArray:
     """Return counts [6, 6] of elements [n, 7] by true class (row) and class said (column)."""
     pairs = truth[:, PID].astype(np.int64) * N_CLASSES + said[:, PID].astype(np.int64)
     return np.bincount(pairs, minlength=N_CLASSES**2).reshape(N_CLASSES, N_CLASSES)
-
-
-def inside(cell: Cell, rows: FloatArray) -> Mask:
-    """Tell which particles [n, 7] a range of pt or |eta| holds."""
-    if cell.variable == "all":
-        return np.ones(len(rows), dtype=bool)
-    return cell.holds(rows[:, PT] if cell.variable == "pt" else np.abs(rows[:, ETA]))

@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.evaluation.jets import reconstructed_jets
 from mlpf_hpo.evaluation.met import missing_momentum
 from mlpf_hpo.evaluation.sample import Sample
 from mlpf_hpo.events.schema import TRACK
 from mlpf_hpo.events.store import EventStore
-
-FloatArray = NDArray[np.float64]
 
 
 def collect(store: EventStore, predicted: FloatArray) -> Sample:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.evaluation.sample import Sample
 from mlpf_hpo.events.particle_flow import track_particles
 from mlpf_hpo.events.schema import CLASSES, N_TARGETS, TOWER_FEATURES
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.events.summary import KINDS, element_kinds
-
-FloatArray = NDArray[np.float64]
 
 TAKEN_FOR = {"ECAL tower": "photon", "HCAL tower": "neutral hadron"}
 

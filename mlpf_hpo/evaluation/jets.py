@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.evaluation.intervals import EventBootstrap
 from mlpf_hpo.evaluation.sample import ACCEPTANCE, Sample, visible_momenta
 from mlpf_hpo.evaluation.table import (
@@ -28,9 +28,6 @@ from mlpf_hpo.evaluation.table import (
     side_by_side,
 )
 from mlpf_hpo.events.jets import anti_kt
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 MATCH = 0.1
 """Largest distance in (eta, phi) of a reconstructed jet from its generator jet."""
@@ -134,19 +131,13 @@ def _count(sample: Sample, event: IntArray) -> IntArray:
     return np.bincount(event, minlength=sample.n_events)
 
 
-def _inside(cell: Cell, jets: FloatArray) -> NDArray[np.bool_]:
-    if cell.variable == "all":
-        return np.ones(len(jets), dtype=bool)
-    return cell.holds(jets[:, 0] if cell.variable == "pt" else np.abs(jets[:, 1]))
-
-
 def _measured(sample: Sample, bootstrap: EventBootstrap, jets: Jets, cell: Cell) -> dict[str, Measured]:
     """Return efficiency, fake rate and response of one reconstruction's jets in one range."""
 
     def fraction(passed: IntArray, total: IntArray) -> Measured:
         return measured_fraction(bootstrap, _count(sample, passed), _count(sample, total))
 
-    wanted, claimed = _inside(cell, jets.true), _inside(cell, jets.said)
+    wanted, claimed = (cell.holds_momenta(*rows.T[:2]) for rows in (jets.true, jets.said))
     wrong = claimed.copy()
     wrong[jets.matched_said] = False
     pairs = wanted[jets.matched_true]

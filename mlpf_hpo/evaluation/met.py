@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import BoolArray, FloatArray
 from mlpf_hpo.evaluation.intervals import EventBootstrap
 from mlpf_hpo.evaluation.sample import Sample, visible_momenta
 from mlpf_hpo.evaluation.table import (
@@ -20,8 +20,6 @@ from mlpf_hpo.evaluation.table import (
     measured_spread,
     side_by_side,
 )
-
-FloatArray = NDArray[np.float64]
 
 LEAST = 20.0
 """The response is that of events with at least so much true missing momentum, GeV."""
@@ -71,7 +69,7 @@ def met_rows(sample: Sample, bootstrap: EventBootstrap) -> Iterator[Row]:
 
 
 def _errors(
-    sample: Sample, bootstrap: EventBootstrap, said: FloatArray, inside: NDArray[np.bool_]
+    sample: Sample, bootstrap: EventBootstrap, said: FloatArray, inside: BoolArray
 ) -> dict[str, Measured]:
     true, said, event = sample.met[inside], said[inside], np.flatnonzero(inside)
     along, across = along_and_across(true, said)

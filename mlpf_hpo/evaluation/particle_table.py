@@ -11,14 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.evaluation.sample import COS_PHI, ENERGY, ETA, PID, PT, SIN_PHI
 from mlpf_hpo.events.schema import CLASSES, TARGETS
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.files import write_bytes
-
-FloatArray = NDArray[np.float64]
 
 METADATA = "mlpf_hpo.reconstruction"
 """Key of the file's metadata; its value is JSON: network, checkpoint and events."""

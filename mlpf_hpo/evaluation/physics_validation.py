@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.evaluation.classification import classification_rows, confusion
 from mlpf_hpo.evaluation.intervals import REPLICAS, EventBootstrap
 from mlpf_hpo.evaluation.jets import Jets, find_jets, jet_rows
@@ -77,9 +77,7 @@ BINS = 40
 
 def _distributions(sample: Sample, jets: dict[str, Jets]) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for number, name in enumerate(CLASSES):
-        if number == 0:
-            continue
+    for number, name in enumerate(CLASSES[1:], start=1):
         for quantity in ("pt", "energy"):
             out[f"{quantity} {name}"] = {"edges": _edges(quantity).tolist()}
         for algorithm, rows in sample.reconstructions.items():
@@ -95,9 +93,9 @@ def _distributions(sample: Sample, jets: dict[str, Jets]) -> dict[str, Any]:
     return out
 
 
-def _edges(quantity: str) -> NDArray[np.float64]:
+def _edges(quantity: str) -> FloatArray:
     return np.linspace(*RANGES[quantity], BINS + 1)
 
 
-def _counts(values: NDArray[np.float64], quantity: str) -> list[int]:
+def _counts(values: FloatArray, quantity: str) -> list[int]:
     return np.histogram(np.clip(values, *RANGES[quantity]), _edges(quantity))[0].tolist()

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch_geometric.loader import DataLoader
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.events.datamodule import EventDataset
 from mlpf_hpo.events.schema import TARGETS
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.mlpf.network import MLPF, Predictions
-
-FloatArray = NDArray[np.float64]
 
 
 @torch.no_grad()

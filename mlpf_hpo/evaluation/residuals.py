@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mlpf_hpo.evaluation.classification import inside
+from mlpf_hpo.array_types import BoolArray, FloatArray
 from mlpf_hpo.evaluation.intervals import EventBootstrap
 from mlpf_hpo.evaluation.sample import COS_PHI, ENERGY, ETA, PID, PT, SIN_PHI, Sample
 from mlpf_hpo.evaluation.table import (
@@ -21,8 +20,6 @@ from mlpf_hpo.evaluation.table import (
 )
 from mlpf_hpo.events.schema import CLASSES
 from mlpf_hpo.mlpf.physics import RESIDUALS
-
-FloatArray = NDArray[np.float64]
 
 
 def residuals(truth: FloatArray, said: FloatArray) -> dict[str, FloatArray]:
@@ -42,13 +39,11 @@ def residual_rows(sample: Sample, bootstrap: EventBootstrap) -> Iterator[Row]:
 
     Each reconstruction counts the elements whose class it has right, which are not the same for both.
     """
-    for number, name in enumerate(CLASSES):
-        if number == 0:
-            continue
+    for number, name in enumerate(CLASSES[1:], start=1):
         for kind, chosen in sample.kinds().items():
             true = chosen & (sample.truth[:, PID] == number)
             for cell in cells(PARTICLE_EDGES):
-                wanted = true & inside(cell, sample.truth)
+                wanted = true & cell.holds_momenta(*sample.truth[:, [PT, ETA]].T)
                 spreads = {
                     algorithm: _spreads(sample, bootstrap, wanted & (said[:, PID] == number), said)
                     for algorithm, said in sample.reconstructions.items()
@@ -58,7 +53,7 @@ def residual_rows(sample: Sample, bootstrap: EventBootstrap) -> Iterator[Row]:
 
 
 def _spreads(
-    sample: Sample, bootstrap: EventBootstrap, right: NDArray[np.bool_], said: FloatArray
+    sample: Sample, bootstrap: EventBootstrap, right: BoolArray, said: FloatArray
 ) -> dict[str, Measured]:
     event = sample.event[right]
     return {

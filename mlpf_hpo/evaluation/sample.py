@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.events.schema import TARGETS
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 PID, PT, ETA, SIN_PHI, COS_PHI, ENERGY = (
     TARGETS.index(name) for name in ("pid", "pt", "eta", "sin_phi", "cos_phi", "energy")
@@ -49,7 +46,7 @@ class Sample:
 
     n_events: int
     event: IntArray
-    is_track: NDArray[np.bool_]
+    is_track: BoolArray
     truth: FloatArray
     reconstructions: Mapping[str, FloatArray]
     jets: FloatArray
@@ -57,16 +54,16 @@ class Sample:
     met: FloatArray
     reference: str = "generator"
 
-    def per_event(self, mask: NDArray[np.bool_]) -> IntArray:
+    def per_event(self, mask: BoolArray) -> IntArray:
         """Return how many of the chosen elements each event has, [n_events]."""
         return np.bincount(self.event[mask], minlength=self.n_events)
 
-    def kinds(self) -> dict[str, NDArray[np.bool_]]:
+    def kinds(self) -> dict[str, BoolArray]:
         """Return which elements are meant by "all", "track" and "tower"."""
         return {"all": np.ones_like(self.is_track), "track": self.is_track, "tower": ~self.is_track}
 
 
-def unique(rows: FloatArray, event: IntArray) -> NDArray[np.bool_]:
+def unique(rows: FloatArray, event: IntArray) -> BoolArray:
     """Tell which rows [N, 7] are particles, each counted once where it stands at several elements."""
     keys = np.column_stack([event, rows])
     order = np.lexsort(keys.T)

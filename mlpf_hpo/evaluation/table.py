@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.evaluation.intervals import Estimate, EventBootstrap, clopper_pearson, percentile_interval
-
-FloatArray = NDArray[np.float64]
 
 FEWEST = 10
 """With fewer values, a median and a width are not given."""
@@ -33,9 +31,15 @@ class Cell:
     low: float
     high: float
 
-    def holds(self, values: FloatArray) -> NDArray[np.bool_]:
+    def holds(self, values: FloatArray) -> BoolArray:
         """Tell which values lie inside."""
         return np.asarray((values >= self.low) & (values < self.high))
+
+    def holds_momenta(self, pt: FloatArray, eta: FloatArray) -> BoolArray:
+        """Tell which particles or jets of `pt` [n] and `eta` [n] lie in a range of pt or |eta|."""
+        if self.variable == "all":
+            return np.ones(len(pt), dtype=bool)
+        return self.holds(pt if self.variable == "pt" else np.abs(eta))
 
 
 EVERYTHING = Cell("all", -np.inf, np.inf)
@@ -144,9 +148,7 @@ def compare(
     )
 
 
-def measured_fraction(
-    bootstrap: EventBootstrap, passed: NDArray[np.int64], total: NDArray[np.int64]
-) -> Measured:
+def measured_fraction(bootstrap: EventBootstrap, passed: IntArray, total: IntArray) -> Measured:
     """Return the fraction of counts per event [n_events], with its exact binomial interval."""
     interval = clopper_pearson(int(passed.sum()), int(total.sum()))
     return Measured(bootstrap.fraction(passed, total), int(total.sum()), interval)
@@ -158,9 +160,7 @@ def side_by_side(measured: Mapping[str, Mapping[str, Measured]]) -> Iterator[tup
         yield quantity, {name: given[quantity] for name, given in measured.items()}
 
 
-def measured_spread(
-    bootstrap: EventBootstrap, values: FloatArray, event: NDArray[np.int64]
-) -> dict[str, Measured]:
+def measured_spread(bootstrap: EventBootstrap, values: FloatArray, event: IntArray) -> dict[str, Measured]:
     """Return median, width and tails of values [n] that belong to events [n]; NaN below `FEWEST` values."""
     if len(values) < FEWEST:
         spread = np.full((len(bootstrap.weights), 3), np.nan)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.evaluation.intervals import Estimate
 from mlpf_hpo.evaluation.table import Cell, Row
-from mlpf_hpo.files import read_json, write_json, written_whole
+from mlpf_hpo.files import read_json, write_json, write_text
 from mlpf_hpo.remedies import make_again
 
 VERSION = 1
@@ -59,14 +60,7 @@ class ValidationResult:
             "distributions": self.distributions,
         }
         write_json(folder / "validation_result.json", content)
-        flat = [_flat(row) for row in self.rows]
-        with (
-            written_whole(folder / "table.csv") as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as stream,
-        ):
-            writer = csv.DictWriter(stream, fieldnames=list(flat[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(flat)
+        write_text(folder / "table.csv", pd.DataFrame(map(_flat, self.rows)).to_csv(index=False))
 
     @staticmethod
     def read(folder: Path) -> ValidationResult:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 from torch_geometric.data import Batch
 
+from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.events.schema import N_FEATURES, N_TARGETS, Event
 from mlpf_hpo.seeds import derive_seed
@@ -75,7 +76,7 @@ class EventBatches(Sampler[list[int]]):
     """
 
     def __init__(
-        self, sampler: Sampler[int], counts: NDArray[np.int64], n_events: int, rank: int = 0, n_ranks: int = 1
+        self, sampler: Sampler[int], counts: IntArray, n_events: int, rank: int = 0, n_ranks: int = 1
     ) -> None:
         self.sampler = sampler
         self.n_events, self.rank, self.n_ranks = n_events, rank, n_ranks
@@ -121,7 +122,7 @@ class ElementBatches(Sampler[list[int]]):
     """
 
     def __init__(
-        self, sampler: Sampler[int], counts: NDArray[np.int64], budget: int, rank: int = 0, n_ranks: int = 1
+        self, sampler: Sampler[int], counts: IntArray, budget: int, rank: int = 0, n_ranks: int = 1
     ) -> None:
         self.sampler = sampler
         self.rank, self.n_ranks = rank, n_ranks
@@ -145,6 +146,40 @@ class ElementBatches(Sampler[list[int]]):
         levelling = order[-self._n_batches :]
         levelling.sort(key=lambda event: -self._counts[event])
         return dealt([*order[: -self._n_batches], *levelling], self._counts, self._n_batches)
+
+
+class AccumulatedBatches:
+    """A loader that reads the batches of an optimiser step together, and hands them out one by one.
+
+    The gradient of a step is that of its sums over its counts. Its first batch is differentiated before the
+    last one is read, so each batch has the classes of its whole step, `batch.step_pid` [sum N], and the
+    number of its batches, `batch.accumulated`. An epoch must not be cut short within a step.
+
+    Parameters
+    ----------
+    loader : DataLoader
+        The batches, in the order of the steps; its number of batches is that of an epoch.
+    accumulated : int
+        Batches per step. The last step of an epoch has what is left.
+    """
+
+    def __init__(self, loader: DataLoader[Batch], accumulated: int) -> None:
+        self.loader = loader
+        self.accumulated = accumulated
+        self.batch_sampler = loader.batch_sampler  # a Lightning trainer sets the epoch of its sampler
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the batches."""
+        batches = iter(self.loader)
+        while step := list(islice(batches, self.accumulated)):
+            pid = torch.cat([batch.y[:, 0] for batch in step])
+            for batch in step:
+                batch.step_pid, batch.accumulated = pid, self.accumulated
+                yield batch
 
 
 def dealt(events: Iterable[int], counts: Sequence[int], n_shares: int) -> list[list[int]]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.events.detector import SETTINGS, simulate
 from mlpf_hpo.events.particles import Particles, merge
 from mlpf_hpo.events.pileup import PileUpPool
@@ -19,21 +18,6 @@ from mlpf_hpo.events.sources import SOURCES
 from mlpf_hpo.events.sources.pythia import COMMON, PROCESSES, PythiaSource, pythia_version
 from mlpf_hpo.events.store import write_store
 from mlpf_hpo.seeds import derive_seed
-
-
-def check_process(process: str) -> None:
-    """Refuse a name that is no process.
-
-    Raises
-    ------
-    ConfigurationError
-        The message lists the names.
-    """
-    if process not in SOURCES:
-        raise ConfigurationError(
-            f"no process {process!r}; there are {', '.join(SOURCES)}{did_you_mean(process, SOURCES)}"
-        )
-
 
 TOGETHER = 50_000
 """Particles above which no further event is simulated together with others; changes no event."""

@@ -9,9 +9,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.events.schema import TOWER_FEATURES
-
-FloatArray = NDArray[np.float64]
 
 SIGNIFICANCE = 2.0
 """A tower below this many standard deviations is not read out."""
@@ -72,7 +71,7 @@ class Calorimeter:
         """All tower numbers are below this."""
         return 2 * COLUMNS * (len(self.edges) - 1)
 
-    def tower(self, eta: FloatArray, phi: FloatArray) -> NDArray[np.int64]:
+    def tower(self, eta: FloatArray, phi: FloatArray) -> IntArray:
         """Return the number of the tower at (eta, phi), -1 outside the acceptance."""
         ring = np.searchsorted(self.edges, np.abs(eta), side="right") - 1
         seen = (ring >= 0) & (ring < len(self.edges) - 1) & np.isfinite(phi)
@@ -82,7 +81,7 @@ class Calorimeter:
         side = (eta < 0).astype(np.int64)
         return np.where(seen, (ring * 2 + side) * COLUMNS + column, -1)
 
-    def bounds(self, tower: NDArray[np.int64]) -> FloatArray:
+    def bounds(self, tower: IntArray) -> FloatArray:
         """Return eta and phi edges of towers, [n, 4]: eta low, eta high, phi low, phi high."""
         ring, side, column = tower // COLUMNS // 2, tower // COLUMNS % 2, tower % COLUMNS
         inner, outer = self.edges[ring], self.edges[ring + 1]
@@ -90,11 +89,11 @@ class Calorimeter:
         low, high = np.where(side == 1, -outer, inner), np.where(side == 1, -inner, outer)
         return np.stack([low, high, column * step, (column + 1) * step], axis=1)
 
-    def centre_eta(self, tower: NDArray[np.int64]) -> FloatArray:
+    def centre_eta(self, tower: IntArray) -> FloatArray:
         """Return the eta of the centres of towers, [n]."""
         return self.bounds(tower)[:, :2].mean(axis=1)
 
-    def is_read_out(self, energy: FloatArray, sigma: FloatArray) -> NDArray[np.bool_]:
+    def is_read_out(self, energy: FloatArray, sigma: FloatArray) -> BoolArray:
         """Tell which measured energies, with resolutions `sigma` there, pass threshold and significance."""
         return (energy >= self.threshold) & (energy >= SIGNIFICANCE * sigma)
 
@@ -151,7 +150,7 @@ SHARES = {
 """Shares of ECAL and HCAL by absolute PDG code; (0, 1) for all others."""
 
 
-def energy_shares(pid: NDArray[np.int64]) -> FloatArray:
+def energy_shares(pid: IntArray) -> FloatArray:
     """Return the shares of a particle's energy that ECAL and HCAL see, [2, n]."""
     absolute = np.abs(pid)
     electromagnetic, hadronic = np.zeros(len(pid)), np.ones(len(pid))

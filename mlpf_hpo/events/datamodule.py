@@ -10,8 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, SequentialSampler
 from torch_geometric.data import Data
 
-from mlpf_hpo.events.accumulation import AccumulatedBatches
-from mlpf_hpo.events.batches import ElementBatches, EpochSampler, EventBatches, joined
+from mlpf_hpo.events.batches import AccumulatedBatches, ElementBatches, EpochSampler, EventBatches, joined
 from mlpf_hpo.events.store import EventStore
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.events.calorimeter import ECAL, HCAL, energy_shares
 from mlpf_hpo.events.jets import generator_jets, generator_met, visible
 from mlpf_hpo.events.particle_flow import energy_flow, track_candidates, track_energies
@@ -23,8 +23,6 @@ from mlpf_hpo.events.streams import Streams
 from mlpf_hpo.events.targets import NEUTRAL_HADRON, PHOTON, tower_targets, track_targets
 from mlpf_hpo.events.towers import deposit, read_out
 from mlpf_hpo.events.tracker import measure_tracks
-
-FloatArray = NDArray[np.float64]
 
 SETTINGS = {
     "card": "Delphes CMS with pile-up, parametrised",
@@ -81,13 +79,13 @@ def simulate(
 class _Elements:
     """Tracks, or towers of one calorimeter, of all events: the event of each, and the rows of `Event`."""
 
-    event: NDArray[np.int64]
+    event: IntArray
     features: FloatArray
     targets: FloatArray
     candidates: FloatArray
 
 
-def _elements(particles: Particles, event: NDArray[np.int64], streams: Streams) -> list[_Elements]:
+def _elements(particles: Particles, event: IntArray, streams: Streams) -> list[_Elements]:
     position = propagate(particles.charge, particles.momentum, particles.vertex)
     eta, phi = pseudorapidity(*position.T), np.arctan2(position[:, 1], position[:, 0])
     tracks = measure_tracks(particles, event, eta, phi, streams)

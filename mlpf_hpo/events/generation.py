@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.events.blocks import SampleSpec, check_process, make_block
+from mlpf_hpo.events.blocks import SampleSpec, make_block
 from mlpf_hpo.events.jets import load_fastjet
-from mlpf_hpo.events.minimum_bias import make_pool
-from mlpf_hpo.events.pileup import check_pool_size
+from mlpf_hpo.events.pileup import check_pool_size, make_pool
 from mlpf_hpo.events.schema import Event
+from mlpf_hpo.events.sources import SOURCES
 from mlpf_hpo.events.store import EventStore, whole_store, write_store
 from mlpf_hpo.events.work_folder import work_folder
 from mlpf_hpo.events.workers import Workers
@@ -97,7 +97,7 @@ def generate_store(
 
 
 def _check(process: str, n_events: int, pileup: float, pool_size: int) -> None:
-    check_process(process)
+    SOURCES.check(process)
     if n_events < 1:
         raise ConfigurationError(f"{n_events} {process} events: a sample has at least one")
     if not 0 <= pileup < np.inf:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.events.particles import Particles
 from mlpf_hpo.events.propagation import pseudorapidity
@@ -24,7 +25,7 @@ NEUTRINOS = (12, 14, 16)
 FOUR_MOMENTUM = ("px", "py", "pz", "E")
 
 
-def visible(particles: Particles) -> NDArray[np.bool_]:
+def visible(particles: Particles) -> BoolArray:
     """Tell which particles a perfect detector up to |eta| = 5 would see."""
     seen = np.abs(particles.momentum[:, 2]) < np.sinh(ACCEPTANCE) * particles.pt
     absolute = np.abs(particles.pid)
@@ -33,15 +34,13 @@ def visible(particles: Particles) -> NDArray[np.bool_]:
     return seen
 
 
-def anti_kt(momenta: NDArray[np.float64]) -> NDArray[np.float32]:
+def anti_kt(momenta: FloatArray) -> NDArray[np.float32]:
     """Return the anti-kt jets of the particles of one event, as `generator_jets` does."""
     (jets,) = generator_jets(momenta, np.zeros(len(momenta), dtype=np.int64), 1)
     return jets
 
 
-def generator_jets(
-    momentum: NDArray[np.float64], event: NDArray[np.int64], n_events: int
-) -> list[NDArray[np.float32]]:
+def generator_jets(momentum: FloatArray, event: IntArray, n_events: int) -> list[NDArray[np.float32]]:
     """Return the anti-kt jets of each event, [J, 4]: pt, eta, phi, mass; hardest first.
 
     All events go to FastJet in one call: for a small event, a call costs more than the clustering.
@@ -75,9 +74,7 @@ def generator_jets(
     return [table[np.argsort(-table[:, 0], kind="stable")] for table in of_events]
 
 
-def generator_met(
-    momentum: NDArray[np.float64], event: NDArray[np.int64], n_events: int
-) -> NDArray[np.float32]:
+def generator_met(momentum: FloatArray, event: IntArray, n_events: int) -> NDArray[np.float32]:
     """Return the missing transverse momentum (px, py) of each event, [n_events, 2]: minus the visible sum.
 
     Parameters are those of `generator_jets`.

@@ -13,15 +13,13 @@ pion.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.events.calorimeter import SIGNIFICANCE, Calorimeter
 from mlpf_hpo.events.schema import N_TARGETS
 from mlpf_hpo.events.targets import CHARGED_HADRON, ELECTRON, MUON
 from mlpf_hpo.events.towers import Deposits, Towers
 from mlpf_hpo.events.tracker import Tracks
-
-FloatArray = NDArray[np.float64]
 
 MASSES = {CHARGED_HADRON: 0.13957, ELECTRON: 0.000511, MUON: 0.10566}
 """What a track is taken for, GeV."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.events.propagation import pseudorapidity
 
 
@@ -27,27 +27,27 @@ class Particles:
         Where the particle was made, in m.
     """
 
-    pid: NDArray[np.int64]
-    charge: NDArray[np.float64]
-    momentum: NDArray[np.float64]
-    vertex: NDArray[np.float64]
+    pid: IntArray
+    charge: FloatArray
+    momentum: FloatArray
+    vertex: FloatArray
 
     def __len__(self) -> int:
         """Return the number of particles."""
         return len(self.pid)
 
     @property
-    def pt(self) -> NDArray[np.float64]:
+    def pt(self) -> FloatArray:
         """Transverse momentum in GeV, [n]."""
         return np.hypot(self.momentum[:, 0], self.momentum[:, 1])
 
     @property
-    def eta(self) -> NDArray[np.float64]:
+    def eta(self) -> FloatArray:
         """Pseudorapidity of the momentum, [n]; infinite along the beam."""
         return pseudorapidity(*self.momentum[:, :3].T)
 
     @property
-    def phi(self) -> NDArray[np.float64]:
+    def phi(self) -> FloatArray:
         """Azimuth of the momentum in (-pi, pi], [n]."""
         return np.arctan2(self.momentum[:, 1], self.momentum[:, 0])
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from mlpf_hpo.array_types import FloatArray
 
 FIELD, RADIUS, HALF_LENGTH = 3.8, 1.29, 3.00
 """The solenoid: tesla along z, and the calorimeters' cylinder in m."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from mlpf_hpo.array_types import FloatArray, IntArray
 
 
 class Streams:
@@ -22,15 +21,15 @@ class Streams:
     def __init__(self, generators: Sequence[np.random.Generator]) -> None:
         self._generators = generators
 
-    def uniform(self, event: NDArray[np.int64]) -> FloatArray:
+    def uniform(self, event: IntArray) -> FloatArray:
         """Return a number from [0, 1) for each entry of `event` [n], which are event numbers, ascending."""
         return np.concatenate([g.random(n) for g, n in self._shares(event)])
 
-    def normal(self, event: NDArray[np.int64]) -> FloatArray:
+    def normal(self, event: IntArray) -> FloatArray:
         """Return a standard normal number for each entry of `event`, as in `uniform`."""
         return np.concatenate([g.standard_normal(n) for g, n in self._shares(event)])
 
-    def _shares(self, event: NDArray[np.int64]) -> list[tuple[np.random.Generator, int]]:
+    def _shares(self, event: IntArray) -> list[tuple[np.random.Generator, int]]:
         counts = np.bincount(event, minlength=len(self._generators))
         return list(zip(self._generators, counts.tolist(), strict=True))
 

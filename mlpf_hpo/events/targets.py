@@ -7,13 +7,11 @@ which for leptons is the opposite: there an electron has +1, a positron -1.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.events.particles import Particles
 from mlpf_hpo.events.propagation import pseudorapidity
 from mlpf_hpo.events.schema import N_CLASSES
-
-FloatArray = NDArray[np.float64]
 
 NONE, CHARGED_HADRON, NEUTRAL_HADRON, PHOTON, ELECTRON, MUON = range(N_CLASSES)
 """Particle classes as in `CLASSES`."""
@@ -25,7 +23,7 @@ TRACKER_EDGE, NEUTRAL_HADRON_FLOOR = 2.5, 9.0
 """Beyond |eta| 2.5 no hadron is known to be charged; a neutral hadron below 9 GeV is not asked for."""
 
 
-def classes(pid: NDArray[np.int64], charge: FloatArray) -> NDArray[np.int64]:
+def classes(pid: IntArray, charge: FloatArray) -> IntArray:
     """Return the particle class of PDG codes."""
     absolute = np.abs(pid)
     return np.select(
@@ -35,7 +33,7 @@ def classes(pid: NDArray[np.int64], charge: FloatArray) -> NDArray[np.int64]:
     )
 
 
-def rows(pid: NDArray[np.int64], charge: FloatArray, momentum: FloatArray) -> FloatArray:
+def rows(pid: IntArray, charge: FloatArray, momentum: FloatArray) -> FloatArray:
     """Return target rows [n, 7] of classes, charges and four-momenta; zeros where the class is none."""
     px, py, pz, energy = momentum.T
     phi = np.arctan2(py, px)
@@ -46,15 +44,13 @@ def rows(pid: NDArray[np.int64], charge: FloatArray, momentum: FloatArray) -> Fl
     return table
 
 
-def track_targets(particles: Particles, tracked: NDArray[np.int64]) -> FloatArray:
+def track_targets(particles: Particles, tracked: IntArray) -> FloatArray:
     """Return targets [n_tracks, 7]: the particle that made each track, with its PDG charge."""
     charge = particles.charge[tracked]
     return rows(classes(particles.pid[tracked], charge), charge, particles.momentum[tracked])
 
 
-def tower_targets(
-    particles: Particles, linked: NDArray[np.int64], tower: NDArray[np.int64], n_towers: int
-) -> FloatArray:
+def tower_targets(particles: Particles, linked: IntArray, tower: IntArray, n_towers: int) -> FloatArray:
     """Return targets [n_towers, 7].
 
     A tower's target is the sum of the four-momenta of its particles without a track. Its class is that with
@@ -86,5 +82,5 @@ def tower_targets(
     return rows(pid, charge, momentum)
 
 
-def _sums(values: FloatArray, tower: NDArray[np.int64], n_towers: int) -> FloatArray:
+def _sums(values: FloatArray, tower: IntArray, n_towers: int) -> FloatArray:
     return np.asarray(np.bincount(tower, weights=values, minlength=n_towers), dtype=np.float64)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.events.calorimeter import Calorimeter
 from mlpf_hpo.events.particles import Particles
 from mlpf_hpo.events.schema import N_FEATURES, TOWER
 from mlpf_hpo.events.streams import Streams, log_normal
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,10 +29,10 @@ class Deposits:
         Share of each particle's energy that this calorimeter sees.
     """
 
-    event: NDArray[np.int64]
-    number: NDArray[np.int64]
-    particle: NDArray[np.int64]
-    tower: NDArray[np.int64]
+    event: IntArray
+    number: IntArray
+    particle: IntArray
+    tower: IntArray
     share: FloatArray
 
     def sum(self, values: FloatArray) -> FloatArray:
@@ -42,7 +40,7 @@ class Deposits:
         sums = np.bincount(self.tower, weights=values[self.particle], minlength=len(self.number))
         return np.asarray(sums, dtype=np.float64)
 
-    def tower_of(self, particle: NDArray[np.int64]) -> NDArray[np.int64]:
+    def tower_of(self, particle: IntArray) -> IntArray:
         """Return the hit tower of each of these particles, -1 for those without a deposit."""
         tower = np.full(len(self.share), -1)
         tower[self.particle] = self.tower
@@ -67,13 +65,13 @@ class Towers:
 
     energy: FloatArray
     sigma: FloatArray
-    tower: NDArray[np.int64]
+    tower: IntArray
     features: FloatArray
 
 
 def deposit(
     calorimeter: Calorimeter,
-    event: NDArray[np.int64],
+    event: IntArray,
     eta: FloatArray,
     phi: FloatArray,
     share: FloatArray,

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.events.particles import Particles
 from mlpf_hpo.events.schema import TRACK
 from mlpf_hpo.events.streams import Streams, log_normal
-
-FloatArray = NDArray[np.float64]
 
 ACCEPTANCE, MIN_PT, BARREL = 2.5, 0.1, 1.5
 """No tracks beyond |eta| 2.5 or up to 0.1 GeV; barrel and end cap meet at 1.5."""
@@ -60,14 +58,14 @@ class Tracks:
         Relative resolution of each track's pt.
     """
 
-    particle: NDArray[np.int64]
+    particle: IntArray
     features: FloatArray
     resolution: FloatArray
 
 
 def measure_tracks(
     particles: Particles,
-    event: NDArray[np.int64],
+    event: IntArray,
     outer_eta: FloatArray,
     outer_phi: FloatArray,
     streams: Streams,
@@ -117,13 +115,13 @@ def measure_tracks(
     return Tracks(particle, np.stack(columns, axis=1, dtype=np.float64), resolution)
 
 
-def kinds(pid: NDArray[np.int64]) -> NDArray[np.int64]:
+def kinds(pid: IntArray) -> IntArray:
     """Return the index in `KINDS` of each PDG code of a charged particle."""
     absolute = np.abs(pid)
     return np.select([absolute == 11, absolute == 13], [ELECTRON, MUON], HADRON)
 
 
-def efficiency(pid: NDArray[np.int64], pt: FloatArray, eta: FloatArray) -> FloatArray:
+def efficiency(pid: IntArray, pt: FloatArray, eta: FloatArray) -> FloatArray:
     """Return the probability of a track, [n]; `eta` is that of the position on the calorimeter's face."""
     out = np.zeros(len(pid))
     barrel, kind = np.abs(eta) <= BARREL, kinds(pid)
@@ -135,7 +133,7 @@ def efficiency(pid: NDArray[np.int64], pt: FloatArray, eta: FloatArray) -> Float
     return np.where((np.abs(eta) <= ACCEPTANCE) & (pt > MIN_PT), out, 0.0)
 
 
-def pt_resolution(pid: NDArray[np.int64], pt: FloatArray, eta: FloatArray) -> FloatArray:
+def pt_resolution(pid: IntArray, pt: FloatArray, eta: FloatArray) -> FloatArray:
     """Return the relative resolution of pt, [n]; `eta` as in `efficiency`."""
     region = np.digitize(np.abs(eta), RESOLUTION_EDGES, right=True)
     a, b = np.array([RESOLUTION[kind] for kind in KINDS])[kinds(pid), region].T

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.nn import functional
 
 from mlpf_hpo.mlpf.activation import elu
 from mlpf_hpo.mlpf.binning import EventSizes, assign_bins
 from mlpf_hpo.mlpf.dropout import Dropout
-from mlpf_hpo.mlpf.gate import gated
 from mlpf_hpo.mlpf.precision import at_least_single, exact_products
 
 HYPERPLANE_WIDTH = 0.05
@@ -92,3 +94,27 @@ def neighbourhood(embedding: Tensor, mask: Tensor) -> Tensor:
     distance = squared.clamp(min=SQUARED_DISTANCE_FLOOR).sqrt()
     real = mask.unsqueeze(2) & mask.unsqueeze(1)
     return torch.exp(-DISTANCE_SCALE * distance) * real
+
+
+def gated(heterogeneous: Tensor, homogeneous: Tensor, gate: Tensor) -> Tensor:
+    """Return g homogeneous + (1 - g) heterogeneous with g = sigmoid(gate); all [N, D].
+
+    Written with PyTorch's functions it would keep all three for the gradient, and `heterogeneous` and `gate`
+    as columns of a wider matrix, which would stay with them.
+    """
+    out: Tensor = _Gated.apply(heterogeneous, homogeneous, gate)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _Gated(Function):
+    @staticmethod
+    def forward(ctx: Any, heterogeneous: Tensor, homogeneous: Tensor, gate: Tensor) -> Tensor:
+        g = torch.sigmoid(gate)
+        ctx.save_for_backward(g, homogeneous - heterogeneous)
+        return torch.lerp(heterogeneous, homogeneous, g)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        g, difference = ctx.saved_tensors
+        of_gate = torch.ops.aten.sigmoid_backward(gradient * difference, g)
+        return gradient * (1 - g), gradient * g, of_gate

@@ -47,9 +47,7 @@ class PhysicsCounts:
         deviation of the residuals.
         """
         out: dict[str, float] = {}
-        for i, name in enumerate(CLASSES):
-            if i == 0:
-                continue
+        for i, name in enumerate(CLASSES[1:], start=1):
             right, true, predicted = (
                 float(self.confusion[i, i]),
                 float(self.confusion[i].sum()),

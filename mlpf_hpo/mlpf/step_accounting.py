@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.mlpf.distributed import largest, summed
 from mlpf_hpo.mlpf.flop import training_flop
 from mlpf_hpo.mlpf.network import MLPF
@@ -59,7 +58,7 @@ class StepAccounting:
     rss: float = 0.0
     peak_rss: float = 0.0
 
-    def count(self, network: MLPF, element_counts: NDArray[np.int64]) -> None:
+    def count(self, network: MLPF, element_counts: IntArray) -> None:
         """Add the arithmetic of events with so many elements each."""
         self.slots += slots(element_counts, network.bin_size)
         self.flop += training_flop(network, element_counts)
@@ -99,12 +98,12 @@ class StepAccounting:
         return found
 
 
-def slots(element_counts: NDArray[np.int64], bin_size: int) -> float:
+def slots(element_counts: IntArray, bin_size: int) -> float:
     """Return the slots of events: each is padded to a multiple of the bin size."""
     return float((-(-element_counts // bin_size)).sum() * bin_size)
 
 
-def padding_ratio(element_counts: NDArray[np.int64], bin_size: int) -> float:
+def padding_ratio(element_counts: IntArray, bin_size: int) -> float:
     """Return slots over elements.
 
     Examples

@@ -11,10 +11,9 @@ from typing import Any, ClassVar
 from mlpf_hpo.config import MLPF, NetworkParams, Params, TrainingParams
 from mlpf_hpo.config.mlpf_space import smallest_bin, space_problems
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.metric_modes import Direction, logged_direction
-from mlpf_hpo.space import SearchSpace
+from mlpf_hpo.space import SearchSpace, stable_hash
 from mlpf_hpo.tuning.task import Task, TaskResources, TrialSpec, load_task
 from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
 
@@ -111,6 +110,22 @@ class MLPFTask:
         from mlpf_hpo.mlpf.training import train_trial
 
         return train_trial(trial, max_epochs, checkpoint_dir, report)
+
+
+def sample_digest(train: Path, validation: Path) -> str:
+    """Compare both stores with their checksums; return one digest of them: the data of a training.
+
+    The process that starts trainings calls this once: trainings open the stores without reading all of them.
+
+    Raises
+    ------
+    MissingInputError, DataError
+        If a store is not there, or damaged; the message names the file.
+    """
+    stores = [EventStore.open(train), EventStore.open(validation)]
+    for store in stores:
+        store.verify()
+    return stable_hash([store.digest for store in stores], length=16)
 
 
 def task_of(params: Params, events: Path) -> Task:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.config import NetworkParams, TrainingParams
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.evaluation.reconstruction import reconstruct
@@ -88,7 +87,7 @@ def load_network(path: Path) -> TrainedNetwork:
         ) from None
 
 
-def reconstructed(trained: TrainedNetwork, store: EventStore) -> NDArray[np.float64]:
+def reconstructed(trained: TrainedNetwork, store: EventStore) -> FloatArray:
     """Return a trained network's particles at all elements of a store, [N, 7], columns as in `TARGETS`.
 
     Sets the process's number of PyTorch threads to that of the training: more would only be in each other's

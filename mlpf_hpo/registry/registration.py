@@ -22,8 +22,13 @@ from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_version
 from mlpf_hpo.registry.predictor_runs import open_run
-from mlpf_hpo.registry.promotion import Challenger, PromotionDecision, decide_promotion
-from mlpf_hpo.registry.promotion_record import decision_basis, recorded_decision
+from mlpf_hpo.registry.promotion import (
+    Challenger,
+    PromotionDecision,
+    decide_promotion,
+    decision_basis,
+    recorded_decision,
+)
 from mlpf_hpo.remedies import make, make_again
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import SearchSpace, stable_hash

@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import BoolArray
 from mlpf_hpo.events.jets import RADIUS
 from mlpf_hpo.events.schema import CLASSES, TRACK_FEATURES, Event, FloatArray, format_pileup
 from mlpf_hpo.events.summary import KINDS, element_kinds
-from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas
+from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas
 
 KIND_LOOKS = ((INK, "+"), (ORANGE, "o"), (BLUE, "s"))
 """Colour and marker of `KINDS`."""
@@ -107,7 +107,7 @@ def _scatter(
     eta: FloatArray,
     phi: FloatArray,
     area: FloatArray,
-    chosen: NDArray[np.bool_],
+    chosen: BoolArray,
     look: tuple[str, str],
     label: str,
 ) -> None:

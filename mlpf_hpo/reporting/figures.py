@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from mlpf_hpo.number_format import fixed
+from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas, plain_log, scale_of
 from mlpf_hpo.predictors.samplers import describe_sampler
 from mlpf_hpo.reporting.inputs import ReportInput
-from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log, scale_of
+from mlpf_hpo.reporting.style import Panel
 from mlpf_hpo.reporting.throughput import figure_7
 from mlpf_hpo.tuning.best_trial import best_trial
 

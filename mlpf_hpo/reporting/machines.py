@@ -10,12 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.schema import LearningCurves, text_columns
 from mlpf_hpo.tracking.host_records import JOINT
-
-FloatArray = NDArray[np.float64]
 
 EVENTS, ELEMENTS = "throughput/events_per_second", "throughput/elements_per_second"
 
@@ -105,7 +103,7 @@ def _relative(curves: LearningCurves, rates: FloatArray, labels: list[str], seed
     if len(compared) < 2 or sum(len(rows[label]) for label in compared) < size.shape[1] + len(compared) + 2:
         return {}
 
-    def speeds(chosen: dict[str, NDArray[np.int64]]) -> FloatArray:
+    def speeds(chosen: dict[str, IntArray]) -> FloatArray:
         at = np.concatenate([chosen[label] for label in compared])
         which = np.repeat(np.arange(len(compared)), [len(chosen[label]) for label in compared])
         design = np.column_stack([np.eye(len(compared))[which], size[at]])
@@ -114,7 +112,7 @@ def _relative(curves: LearningCurves, rates: FloatArray, labels: list[str], seed
 
     generator = np.random.default_rng(seed)
 
-    def resampled() -> dict[str, NDArray[np.int64]]:
+    def resampled() -> dict[str, IntArray]:
         return {label: generator.choice(found, len(found)) for label, found in rows.items()}
 
     drawn = np.array([speeds(resampled()) for _ in range(RESAMPLES)])

@@ -12,9 +12,9 @@ from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.files import write_text, written_whole
 from mlpf_hpo.networks.trained_network import TrainedNetwork, reconstructed
+from mlpf_hpo.plotting import png
 from mlpf_hpo.reporting.physics_figures import FIGURES
 from mlpf_hpo.reporting.physics_table import summary_metrics
-from mlpf_hpo.reporting.style import png
 from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.records import TrialRun

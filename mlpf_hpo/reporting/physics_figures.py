@@ -11,6 +11,7 @@ from mlpf_hpo.evaluation.intervals import Estimate
 from mlpf_hpo.evaluation.multiplicity import GROUPS
 from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.events.schema import CLASSES
+from mlpf_hpo.plotting import INK, canvas
 from mlpf_hpo.reporting.physics_panels import (
     NAMES,
     as_fraction,
@@ -22,7 +23,7 @@ from mlpf_hpo.reporting.physics_panels import (
     points,
 )
 from mlpf_hpo.reporting.physics_table import describe_about
-from mlpf_hpo.reporting.style import INK, Panel, canvas, ratio_canvas
+from mlpf_hpo.reporting.style import Panel, ratio_canvas
 
 KINDS = (
     ("charged hadron", "track", "charged hadrons, tracks"),

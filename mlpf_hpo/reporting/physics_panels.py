@@ -15,15 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FormatStrFormatter, NullLocator
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.evaluation.intervals import Estimate
 from mlpf_hpo.evaluation.table import Row
 from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.events.schema import CLASSES, format_pileup
-from mlpf_hpo.reporting.style import BLUE, GREY, INK, ORANGE
-
-FloatArray = NDArray[np.float64]
+from mlpf_hpo.plotting import BLUE, GREY, INK, ORANGE
 
 NAMES = {"mlpf": "MLPF", "ycand": "rule-based (ycand)"}
 
@@ -144,7 +142,7 @@ def histograms(above: Axes, below: Axes, distribution: Mapping[str, Any], xlabel
     below.set(xlabel=xlabel, ylabel="ratio", xlim=(edges[0], edges[-1]))
 
 
-def matrix(axis: Axes, counts: NDArray[np.int64]) -> None:
+def matrix(axis: Axes, counts: IntArray) -> None:
     """Draw a confusion matrix: colour and per cent by row, with the counts."""
     total = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mlpf_hpo.files import write_json, write_text, written_whole
+from mlpf_hpo.plotting import png
 from mlpf_hpo.reporting.figures import FIGURES
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
 from mlpf_hpo.reporting.page import render_page
 from mlpf_hpo.reporting.physics_figures import SHOWN
 from mlpf_hpo.reporting.physics_table import summary_metrics
-from mlpf_hpo.reporting.style import png
 from mlpf_hpo.reporting.tables import (
     Table,
     table_1,
@@ -200,18 +198,10 @@ def _incumbent_csv(inputs: ReportInput) -> str:
         for name, found in inputs.search["schedulers"].items()
         for epochs, loss in found["incumbent"]
     ]
-    return _csv(("scheduler", "epochs", "best_loss"), rows)
+    return pd.DataFrame(rows, columns=["scheduler", "epochs", "best_loss"]).to_csv(index=False)
 
 
 def _predictors_csv(inputs: ReportInput) -> str:
     scored = inputs.predictors["predictors"].items()
     rows = [(name, *(scores[key]["mean"] for key in ("spearman", "r2_quantile"))) for name, scores in scored]
-    return _csv(("predictor", "spearman", "r2_quantile"), rows)
-
-
-def _csv(header: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return stream.getvalue()
+    return pd.DataFrame(rows, columns=["predictor", "spearman", "r2_quantile"]).to_csv(index=False)

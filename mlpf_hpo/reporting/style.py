@@ -14,22 +14,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, SETTINGS, canvas, plain_log, png, scale_of
-
-__all__ = [
-    "BLUE",
-    "GREEN",
-    "GREY",
-    "INK",
-    "ORANGE",
-    "RED",
-    "Panel",
-    "canvas",
-    "plain_log",
-    "png",
-    "ratio_canvas",
-    "scale_of",
-]
+from mlpf_hpo.plotting import INK, SETTINGS
 
 
 @dataclass(frozen=True)
@@ -51,11 +36,6 @@ class Panel:
 
     @cached_property
     def svg(self) -> Markup:
-        """The figure as inline SVG, drawn once."""
-        return Markup(_svg(self.figure, self.name, self.title))  # noqa: S704
-
-    @cached_property
-    def _svg(self) -> Markup:
         """The figure as inline SVG, drawn once."""
         return Markup(_svg(self.figure, self.name, self.title))  # noqa: S704
 

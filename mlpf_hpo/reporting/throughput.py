@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from mlpf_hpo.plotting import draw_rates, wrapped_label
+from mlpf_hpo.plotting import BLUE, INK, canvas, draw_rates, wrapped_label
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import EVENTS, Machine, compare_machines, is_mixed
-from mlpf_hpo.reporting.style import BLUE, INK, Panel, canvas
+from mlpf_hpo.reporting.style import Panel
 
 
 def figure_7(inputs: ReportInput) -> Panel:

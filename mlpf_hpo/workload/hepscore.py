@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
+from scipy.stats import gmean
 
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.files import write_json
@@ -143,15 +144,10 @@ def geometric_mean(values: Sequence[float], weights: Sequence[float] | None = No
 
     Examples
     --------
-    >>> round(geometric_mean([2.0, 16.0], weights=[2.0, 1.0]), 12)
+    >>> geometric_mean([2.0, 16.0], weights=[2.0, 1.0])
     4.0
     """
-    shares = [1.0] * len(values) if weights is None else list(weights)
-    if min(values) <= 0:
-        return 0.0
-    # `math.pow` of a product would overflow; sums of logarithms lose no digit that rounding keeps.
-    total = math.fsum(share * math.log(value) for share, value in zip(shares, values, strict=True))
-    return round(math.exp(total / math.fsum(shares)), 12)
+    return round(float(gmean(values, weights=weights)), 12)
 
 
 def compute_hepscore(config: Hepscore, reports: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

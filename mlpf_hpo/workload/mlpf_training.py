@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+from mlpf_hpo.array_types import IntArray
 
 if TYPE_CHECKING:
     from mlpf_hpo.mlpf.task import MLPFTask
@@ -50,7 +49,7 @@ class MLPFTraining:
         store = EventStore.open(spec.task.train_store)
         return training_flop(network, store.element_counts) / len(store)
 
-    def padding_ratio(self, element_counts: NDArray[np.int64]) -> float:
+    def padding_ratio(self, element_counts: IntArray) -> float:
         """Return what bins that are not full add."""
         from mlpf_hpo.mlpf.step_accounting import padding_ratio
 

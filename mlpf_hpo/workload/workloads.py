@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.extensions import Registry
 from mlpf_hpo.workload.mlpf_training import MLPFTraining
 
@@ -40,7 +38,7 @@ class Workload(Protocol):
         """Return the operations per event, None where they are not counted."""
         ...
 
-    def padding_ratio(self, element_counts: NDArray[np.int64]) -> float:
+    def padding_ratio(self, element_counts: IntArray) -> float:
         """Return the elements that are computed over those that events of these sizes have, 1 or more."""
         ...
 

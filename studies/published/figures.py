@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas, plain_log
 from mlpf_hpo.predictors.criteria import PERSISTENCE
-from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas, plain_log
+from mlpf_hpo.reporting.style import Panel
 from studies.published.data import SEEN, PublishedCurves
 from studies.published.methods import QPU
 from studies.published.paper import spread

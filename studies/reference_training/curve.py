@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from mlpf_hpo.plotting import BLUE, ORANGE, canvas, plain_log
 from mlpf_hpo.reporting.figures import LOSS_NOTE
-from mlpf_hpo.reporting.style import BLUE, ORANGE, Panel, canvas, plain_log
+from mlpf_hpo.reporting.style import Panel
 
 LITTLE = 0.01
 """A relative change of the loss below which it is said to be little."""

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.files import write_json, write_text, written_whole
+from mlpf_hpo.plotting import png
 from mlpf_hpo.reporting.page import render_page
 from mlpf_hpo.reporting.physics_figures import SHOWN, efficiency, jets
-from mlpf_hpo.reporting.style import png
 from studies.reference_training.curve import describe_curve, figure_curve, minutes
 from studies.reference_training.differences import describe_difference, numbers, table_of_sample, verdicts
 

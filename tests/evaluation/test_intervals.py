@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from mlpf_hpo.evaluation.intervals import (
     LEVEL,
     EventBootstrap,
+    Resampled,
     clopper_pearson,
     percentile_interval,
 )
-from mlpf_hpo.evaluation.resampled import Resampled
 
 
 def binomial(k: int, n: int, p: float) -> float:

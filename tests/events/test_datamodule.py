@@ -14,8 +14,8 @@ import torch
 from mlpf_hpo.errors import MissingInputError
 from mlpf_hpo.events.batches import EpochSampler
 from mlpf_hpo.events.datamodule import EventDataModule, EventDataset
-from mlpf_hpo.events.digest import sample_digest
 from mlpf_hpo.events.store import write_store
+from mlpf_hpo.mlpf.task import sample_digest
 
 SIZES = (5, 1, 7, 3, 2, 6, 4, 8, 1, 9)
 

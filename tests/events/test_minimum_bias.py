@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlpf_hpo.events import minimum_bias
-from mlpf_hpo.events.minimum_bias import make_pool
-from mlpf_hpo.events.pileup import PileUpPool
+from mlpf_hpo.events import pileup
+from mlpf_hpo.events.pileup import PileUpPool, make_pool
 from mlpf_hpo.events.sources.pythia import PROCESSES
 from mlpf_hpo.events.workers import Workers
 
@@ -20,7 +19,7 @@ def quick():
     """Leave out diffraction, whose tables take fifteen seconds; let a few collisions be several blocks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PROCESSES, "minimum_bias", ("SoftQCD:nonDiffractive = on",))
-        patch.setattr(minimum_bias, "BLOCK", 4)
+        patch.setattr(pileup, "BLOCK", 4)
         yield
 
 

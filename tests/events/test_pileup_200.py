@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpf_hpo.events import generation, minimum_bias
+from mlpf_hpo.events import generation, pileup
 from mlpf_hpo.events.generation import generate_store
 
 pytest.importorskip("pythia8mc")
@@ -17,7 +17,7 @@ pytest.importorskip("fastjet")
 @pytest.mark.pipeline
 def test_ttbar_at_pileup_200_has_about_5000_elements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generation, "BLOCK", 8)  # something to do for both processes
-    monkeypatch.setattr(minimum_bias, "BLOCK", 200)
+    monkeypatch.setattr(pileup, "BLOCK", 200)
     store = generate_store(tmp_path / "busy", "ttbar", 16, 200.0, seed=1, pool_size=400, workers=2)
     counts = store.element_counts
     assert 4500 < counts.mean() < 5800

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from mlpf_hpo.mlpf.gate import gated
+from mlpf_hpo.mlpf.layers import gated
 
 
 def test_values_and_gradients_are_those_of_the_formula() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.events.schema import TOWER, TRACK, Event
+from mlpf_hpo.plotting import png
 from mlpf_hpo.reporting.event_display import event_display
-from mlpf_hpo.reporting.style import png
 
 
 @pytest.fixture
