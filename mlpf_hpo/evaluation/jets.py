@@ -76,12 +76,9 @@ def reconstructed_jets(sample: Sample, rows: FloatArray) -> tuple[FloatArray, In
 
 
 def match(true: FloatArray, said: FloatArray) -> tuple[IntArray, IntArray]:
-    """Pair the jets [n, 4] of one event: the closest pair first, no jet twice, none further than 0.1 apart.
+    """Return the rows [M] of `true`, and of `said`, of the pairs of jets [n, 4] of one event.
 
-    Returns
-    -------
-    arrays [M], int64
-        Rows of `true`, and of `said`.
+    The closest pair comes first, no jet twice, none further than 0.1 apart.
     """
     eta = true[:, None, 1] - said[None, :, 1]
     phi = np.remainder(true[:, None, 2] - said[None, :, 2] + np.pi, 2 * np.pi) - np.pi

@@ -25,14 +25,8 @@ def validate_reconstruction(
 ) -> ValidationResult:
     """Judge the network's reconstruction of a sample beside the rule-based one.
 
-    Parameters
-    ----------
-    sample : Sample
-        The events.
-    about : mapping
-        Network and events, for captions; JSON values. What stands for the truth of jets is added.
-    seed, replicas : int
-        Of the resampling of events, which gives the intervals.
+    The result is `about` network and events, JSON values for captions, and what stands for the truth of jets.
+    `seed` and `replicas` are of the resampling of events, which gives the intervals.
 
     Raises
     ------

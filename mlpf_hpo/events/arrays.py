@@ -16,17 +16,7 @@ from mlpf_hpo.remedies import make_again
 
 
 class GrowingArray:
-    """An array on disk that rows are appended to; a context manager.
-
-    Parameters
-    ----------
-    file : path
-        The .npy file, new.
-    dtype : dtype
-        Type of the values.
-    columns : tuple of int
-        Shape of one row; () for plain numbers.
-    """
+    """An array in a new .npy file that rows of shape `columns` are appended to; a context manager."""
 
     def __init__(self, file: Path, dtype: DTypeLike, columns: tuple[int, ...]) -> None:
         self.dtype = np.dtype(dtype)

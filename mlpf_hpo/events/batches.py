@@ -63,16 +63,7 @@ class EventBatches(Sampler[list[int]]):
     A batch is the same whatever the number of ranks. Where it has fewer events than there are ranks, some
     ranks get none of them, but a step all the same: all ranks have as many.
 
-    Parameters
-    ----------
-    sampler : Sampler of int
-        The order of the events; a Lightning trainer sets its epoch.
-    counts : array [n], int
-        Number of elements of each event.
-    n_events : int
-        Events of a batch, over all ranks.
-    rank, n_ranks : int
-        As for `ElementBatches`.
+    `n_events` is that of a batch over all ranks; the other parameters are those of `ElementBatches`.
     """
 
     def __init__(
@@ -153,14 +144,8 @@ class AccumulatedBatches:
 
     The gradient of a step is that of its sums over its counts. Its first batch is differentiated before the
     last one is read, so each batch has the classes of its whole step, `batch.step_pid` [sum N], and the
-    number of its batches, `batch.accumulated`. An epoch must not be cut short within a step.
-
-    Parameters
-    ----------
-    loader : DataLoader
-        The batches, in the order of the steps; its number of batches is that of an epoch.
-    accumulated : int
-        Batches per step. The last step of an epoch has what is left.
+    number of its batches, `batch.accumulated`. An epoch must not be cut short within a step; its last step
+    has what is left.
     """
 
     def __init__(self, loader: DataLoader[Batch], accumulated: int) -> None:

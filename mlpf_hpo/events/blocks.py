@@ -56,19 +56,7 @@ class SampleSpec:
 
 
 def make_block(path: Path, numbers: range, spec: SampleSpec, pool_files: tuple[Path, ...]) -> None:
-    """Write a store of the events with these numbers.
-
-    Parameters
-    ----------
-    path : path
-        Folder of the store.
-    numbers : range
-        Numbers of events.
-    spec : SampleSpec
-        Settings of the sample.
-    pool_files : tuple of path
-        Of the minimum-bias pool; none without pile-up.
-    """
+    """Write a store of the events with these numbers; with pile-up, `pool_files` are those of `make_pool`."""
     pool = _load_pool(pool_files) if pool_files else None
     generators = [np.random.default_rng([derive_seed(spec.seed, "detector"), number]) for number in numbers]
     source = SOURCES[spec.process]

@@ -14,15 +14,17 @@ import numpy as np
 from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.events.calorimeter import ECAL, HCAL, energy_shares
 from mlpf_hpo.events.jets import generator_jets, generator_met, visible
-from mlpf_hpo.events.particle_flow import energy_flow, track_candidates, track_energies
+from mlpf_hpo.events.particle_flow import energy_flow, track_particles
 from mlpf_hpo.events.particles import Particles, merge
 from mlpf_hpo.events.pileup import VERTEX_SPREAD
 from mlpf_hpo.events.propagation import FIELD, HALF_LENGTH, RADIUS, propagate, pseudorapidity
-from mlpf_hpo.events.schema import Event
+from mlpf_hpo.events.schema import TARGETS, Event
 from mlpf_hpo.events.streams import Streams
 from mlpf_hpo.events.targets import NEUTRAL_HADRON, PHOTON, tower_targets, track_targets
 from mlpf_hpo.events.towers import deposit, read_out
 from mlpf_hpo.events.tracker import measure_tracks
+
+ENERGY = TARGETS.index("energy")
 
 SETTINGS = {
     "card": "Delphes CMS with pile-up, parametrised",
@@ -45,16 +47,8 @@ def simulate(
     """Return the events that the detector sees.
 
     They are simulated together: where events are small, one at a time would cost several times as much. Each
-    depends on its own particles and generator alone.
-
-    Parameters
-    ----------
-    collisions : sequence of Particles
-        Final state of each event, pile-up included.
-    generators : sequence of numpy Generator
-        One for each event.
-    numbers, process, pileup
-        Recorded with the events.
+    depends on its own particles, pile-up included, and generator alone; the other arguments are recorded with
+    the events.
     """
     particles, streams = merge(collisions), Streams(generators)
     event = np.repeat(np.arange(len(collisions)), [len(collision) for collision in collisions])
@@ -91,7 +85,8 @@ def _elements(particles: Particles, event: IntArray, streams: Streams) -> list[_
     tracks = measure_tracks(particles, event, eta, phi, streams)
     untracked = np.ones(len(particles), dtype=bool)
     untracked[tracks.particle] = False
-    measured, factor, towers_of = track_energies(tracks), np.ones(len(tracks.particle)), []
+    measured = track_particles(tracks.features)[:, ENERGY]
+    factor, towers_of = np.ones(len(tracks.particle)), []
     shares = energy_shares(particles.pid)
     for calorimeter, share, pid in ((ECAL, shares[0], PHOTON), (HCAL, shares[1], NEUTRAL_HADRON)):
         deposits = deposit(calorimeter, event, eta, phi, share)
@@ -108,6 +103,6 @@ def _elements(particles: Particles, event: IntArray, streams: Streams) -> list[_
         event[tracks.particle],
         tracks.features,
         track_targets(particles, tracks.particle),
-        track_candidates(tracks, factor),
+        track_particles(tracks.features, factor),
     )
     return [of_tracks, *towers_of]

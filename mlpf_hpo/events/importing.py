@@ -49,29 +49,13 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class _Part:
-    """What became of a file.
-
-    Attributes
-    ----------
-    file : path
-        The file.
-    sha256 : str
-        Its digest, if it could be read.
-    store : path
-        Its events.
-    n_events : int
-        Their number.
-    is_new : bool
-        Whether it was read just now.
-    problem : str
-        Why it could not be read, or empty.
-    """
+    """What became of a file: a store of its events, or the problem that kept it from being read."""
 
     file: Path
     sha256: str = ""
     store: Path = Path()
     n_events: int = 0
-    is_new: bool = True
+    is_new: bool = True  # read just now, not by an earlier call
     problem: str = ""
 
 
@@ -99,17 +83,12 @@ def zenodo_files(paths: Sequence[Path]) -> list[Path]:
 def process_of(files: Sequence[Path], keep_going: bool = False) -> str:
     """Return the process of all files: by their names, else as the files themselves say.
 
-    Parameters
-    ----------
-    files : sequence of path
-        What is to be imported.
-    keep_going : bool
-        Pass over files that cannot be read; else the first one is an error, and it says what the file is.
+    With `keep_going`, files that cannot be read are passed over.
 
     Raises
     ------
     DataError
-        If a file without a process in its name cannot be read.
+        If a file without a process in its name cannot be read; the message says what the file is.
     ConfigurationError
         If the files do not say one process.
     """

@@ -25,23 +25,11 @@ MASSES = {CHARGED_HADRON: 0.13957, ELECTRON: 0.000511, MUON: 0.10566}
 """What a track is taken for, GeV."""
 
 
-def track_energies(tracks: Tracks) -> FloatArray:
-    """Return the energy [n_tracks] of each track as measured, GeV."""
-    return track_particles(tracks.features)[:, 6]
-
-
-def track_candidates(tracks: Tracks, factor: FloatArray) -> FloatArray:
-    """Return candidates [n_tracks, 7]: charged hadrons, muons and electrons known as such.
-
-    `factor` [n_tracks], from `energy_flow`, multiplies their momenta.
-    """
-    return track_particles(tracks.features, factor)
-
-
 def track_particles(features: FloatArray, factor: FloatArray | float = 1.0) -> FloatArray:
     """Return particles [n, 7], columns as in `TARGETS`, of tracks' features [n, 12].
 
-    `factor`, one for all or [n], multiplies their momenta.
+    They are charged hadrons, muons and electrons known as such. `factor`, one for all or [n] of
+    `energy_flow`, multiplies their momenta.
     """
     is_muon, is_electron = features[:, 10] > 0, features[:, 11] > 0
     pid = np.select([is_electron, is_muon], [ELECTRON, MUON], CHARGED_HADRON)

@@ -23,15 +23,7 @@ class PickleRefusal(Exception):  # noqa: N818 - says what is wrong; a `DataError
 
 @dataclass
 class PickledDtype:
-    """The description of a NumPy dtype.
-
-    Attributes
-    ----------
-    code : object
-        Such as ``"f4"``.
-    state : object
-        What `numpy.dtype.__setstate__` would be given, or None.
-    """
+    """The description of a NumPy dtype: a code such as ``"f4"``, and what `__setstate__` would be given."""
 
     code: Any
     state: Any = None
@@ -55,13 +47,7 @@ class PickledDtype:
 
 @dataclass
 class PickledArray:
-    """The description of a NumPy array, and its bytes.
-
-    Attributes
-    ----------
-    shape, dtype, fortran, data : object
-        As the file has them; nothing is checked before `to_numpy`.
-    """
+    """The description of a NumPy array, and its bytes, as the file has them; `to_numpy` checks them."""
 
     shape: Any = None
     dtype: Any = None

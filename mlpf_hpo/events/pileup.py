@@ -33,15 +33,7 @@ BLOCK = 500
 
 @dataclass(frozen=True)
 class PileUpPool:
-    """Minimum-bias collisions to draw from.
-
-    Attributes
-    ----------
-    particles : Particles
-        Of all collisions, one after the other.
-    offsets : array [n + 1], int64
-        Where each collision begins and ends.
-    """
+    """Minimum-bias collisions to draw from: all particles, and `offsets` [n + 1] where each of n begins."""
 
     particles: Particles
     offsets: IntArray
@@ -123,20 +115,11 @@ def check_pool_size(size: int, mean: float, drawn: int = 0) -> None:
 def make_pool(
     crew: Workers, size: int, seed: int, folder: Path, progress: Callable[[int, int], Any]
 ) -> tuple[Path, ...]:
-    """Return the files of a pool, for `PileUpPool.load`; those not at hand are made.
+    """Return the files of a pool of `size` collisions, for `PileUpPool.load`; those not in `folder` are made.
 
-    Parameters
-    ----------
-    crew : Workers
-        Who makes them.
-    size : int
-        Collisions in the pool. A larger pool of the same seed shares whole blocks with a smaller one.
-    seed : int
-        Every collision follows from it and from its number.
-    folder : path
-        Where pools are kept.
-    progress : callable
-        Called with (collisions at hand, size) before and after each block.
+    Every collision follows from the seed and from its number: a larger pool of the same seed shares whole
+    blocks with a smaller one. `progress` is called with (collisions at hand, size) before and after each
+    block.
     """
     made_by = stable_hash([pythia_version(), *COMMON, *PROCESSES["minimum_bias"]])
     tables = folder / made_by / "tables"

@@ -257,18 +257,12 @@ class _Machine:
 
 
 STEPS: dict[str, Callable[[_Machine, Any], None]] = {
-    "PROTO": _Machine._pass,
-    "FRAME": _Machine._pass,
+    **dict.fromkeys(("PROTO", "FRAME"), _Machine._pass),
     "MARK": _Machine._mark,
     "POP": _Machine._pop,
     "POP_MARK": _Machine._pop_mark,
-    "PUT": _Machine._memoize,
-    "BINPUT": _Machine._memoize,
-    "LONG_BINPUT": _Machine._memoize,
-    "MEMOIZE": _Machine._memoize,
-    "GET": _Machine._recall,
-    "BINGET": _Machine._recall,
-    "LONG_BINGET": _Machine._recall,
+    **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"), _Machine._memoize),
+    **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), _Machine._recall),
     "EMPTY_TUPLE": lambda machine, _: machine._push(()),
     "TUPLE": lambda machine, _: machine._push(tuple(machine._since_mark())),
     "TUPLE1": lambda machine, _: machine._push(machine._last(1)),

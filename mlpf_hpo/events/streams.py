@@ -10,13 +10,7 @@ from mlpf_hpo.array_types import FloatArray, IntArray
 
 
 class Streams:
-    """One generator an event: what an event draws does not depend on the events beside it.
-
-    Parameters
-    ----------
-    generators : sequence of numpy Generator
-        Of event 0, 1, ...
-    """
+    """One generator for each event: what an event draws does not depend on the events beside it."""
 
     def __init__(self, generators: Sequence[np.random.Generator]) -> None:
         self._generators = generators

@@ -31,15 +31,7 @@ PARTS = (0.05, 0.5, 0.95)
 
 @dataclass(frozen=True)
 class Particles:
-    """Particles of one class.
-
-    Attributes
-    ----------
-    per_event : float
-        Their mean number.
-    pt : tuple of float
-        The `PARTS` of their transverse momenta, GeV; NaN if there are none.
-    """
+    """Particles of one class: mean number per event, and the `PARTS` of pt in GeV, NaN if there are none."""
 
     per_event: float
     pt: tuple[float, ...]

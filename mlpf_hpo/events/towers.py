@@ -78,16 +78,8 @@ def deposit(
 ) -> Deposits:
     """Return which particles leave something in which towers.
 
-    Parameters
-    ----------
-    calorimeter : Calorimeter
-        Its grid decides.
-    event : array [n_particles], int64
-        The event of each particle.
-    eta, phi : arrays [n_particles]
-        Where particles meet the calorimeters; NaN for those that never arrive.
-    share : array [n_particles]
-        Share of each particle's energy that this calorimeter sees.
+    All arrays are [n_particles]; `eta` and `phi` are where particles meet the calorimeters, NaN for those
+    that never arrive, and `share` is that of each particle's energy which this calorimeter sees.
     """
     linked = np.flatnonzero(share > 0)
     number = calorimeter.tower(eta[linked], phi[linked])

@@ -75,16 +75,8 @@ def measure_tracks(
     Efficiency and resolution look at `outer_eta`, as in Delphes. The measured eta and phi are those of the
     momentum.
 
-    Parameters
-    ----------
-    particles : Particles
-        Of all events.
-    event : array [n_particles], int64
-        The event of each particle, ascending.
-    outer_eta, outer_phi : arrays [n_particles]
-        Where particles meet the calorimeters; NaN for those that never arrive.
-    streams : Streams
-        Of the events.
+    All arrays are [n_particles]: the event of each, ascending, and where it meets the calorimeters, NaN for
+    those that never arrive.
     """
     charged = np.flatnonzero((particles.charge != 0) & (np.abs(outer_eta) <= ACCEPTANCE))
     momentum = particles.momentum[charged]

@@ -14,16 +14,9 @@ from mlpf_hpo.errors import BusyError, StorageError
 
 @contextmanager
 def work_folder(path: Path, suffix: str) -> Iterator[Path]:
-    """Yield the folder of the work on a store; it goes when the block ends well, and stays otherwise.
+    """Yield `.NAME.SUFFIX` beside the store NAME; it goes when the block ends well, and stays otherwise.
 
     One process at a time has it. The kernel gives it back when the process ends, however it ends.
-
-    Parameters
-    ----------
-    path : path
-        Folder of the store.
-    suffix : str
-        Of the kind of work: the folder is `.NAME.SUFFIX` beside the store.
 
     Raises
     ------

@@ -158,14 +158,7 @@ def hash_codes(embedding: Tensor, hyperplanes: Tensor, sizes: EventSizes) -> Ten
 def assign_bins(embedding: Tensor, hyperplanes: Tensor, sizes: EventSizes) -> Bins:
     """Sort each event by hash code (stably) and cut it into consecutive bins, the last one padded.
 
-    Parameters
-    ----------
-    embedding : tensor [N, d]
-        Where elements lie.
-    hyperplanes : tensor [d, h]
-        Random directions, shared by all events.
-    sizes : EventSizes
-        Of this batch.
+    Elements lie at `embedding` [N, d]; all events share the random directions `hyperplanes` [d, h].
     """
     codes = hash_codes(embedding, hyperplanes, sizes)
     order = torch.argsort(sizes.event * (2 * hyperplanes.shape[1]) + codes, stable=True)

@@ -24,14 +24,8 @@ BLOCK = {"cpu": 2048, "cuda": 32768}
 def training_loss(network: MLPF, x: Tensor, ptr: Tensor, y: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """Return a batch's loss, to be differentiated once, and the sums of its terms, [7], without history.
 
-    Parameters
-    ----------
-    network : MLPF
-        In training.
-    x, ptr, y : tensor
-        Elements, events and targets, as `MLPF` and `mlpf_loss` take them.
-    counts : tensor [7]
-        What the sums are divided by: what counts in all parts of the optimiser's step.
+    `x`, `ptr` and `y` are as `MLPF` and `mlpf_loss` take them. The sums are divided by `counts` [7]: what
+    counts in all parts of the optimiser's step.
     """
     if torch.is_autocast_enabled(x.device.type) and torch.get_autocast_dtype(x.device.type) == torch.float16:
         # The factor that keeps gradients within this type comes from behind the loss.

@@ -18,11 +18,6 @@ class Dropout(nn.Module):
 
     PyTorch's layer, but for p, which is rounded to a multiple of 1 / 65,536. On a CPU, where PyTorch draws a
     Bernoulli number for every element, it takes a third of the time; on other devices PyTorch's is used.
-
-    Parameters
-    ----------
-    p : float
-        In [0, 1).
     """
 
     def __init__(self, p: float) -> None:
@@ -38,10 +33,6 @@ class Dropout(nn.Module):
         if x.device.type != "cpu":
             return functional.dropout(x, self.p)
         return x * dropout_mask(x.shape, self.p, x.dtype)
-
-    def extra_repr(self) -> str:
-        """Return what stands between the brackets of the layer's name."""
-        return f"p={self.p}"
 
 
 def dropout_mask(shape: torch.Size, p: float, dtype: torch.dtype) -> Tensor:

@@ -75,18 +75,9 @@ class GraphLayer(nn.Module):
 
 
 def neighbourhood(embedding: Tensor, mask: Tensor) -> Tensor:
-    """Return the kernel within each bin, zero where either element is padding.
+    """Return the kernel [n_bins, bin_size, bin_size] within each bin, zero where either element is padding.
 
-    Parameters
-    ----------
-    embedding : tensor [n_bins, bin_size, d]
-        Embeddings by bin.
-    mask : tensor [n_bins, bin_size], bool
-        Which slots hold an element.
-
-    Returns
-    -------
-    tensor [n_bins, bin_size, bin_size]
+    `embedding` is [n_bins, bin_size, d]; `mask` [n_bins, bin_size] says which slots hold an element.
     """
     squares = embedding.square().sum(dim=2)
     product = torch.bmm(embedding, embedding.transpose(1, 2))

@@ -67,15 +67,7 @@ class LossTerms:
 
 
 def mlpf_loss(predictions: Predictions, y: Tensor) -> LossTerms:
-    """Return the loss of a batch.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        For N elements.
-    y : tensor [N, 7]
-        Targets, columns as in `events.schema.TARGETS`.
-    """
+    """Return the loss of a batch of N elements; `y` [N, 7] are the targets, columns as in `TARGETS`."""
     pid = y[:, 0].long()
     has_target = (pid > 0).to(y.dtype)
     sums = [functional.cross_entropy(predictions.logits, pid, reduction="sum")]

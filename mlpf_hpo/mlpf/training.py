@@ -46,17 +46,6 @@ def train_trial(
     A resumed training first reports the epochs of its checkpoint again, with their metrics and times.
     Sets the process's number of PyTorch threads, and keeps the memory that it frees.
 
-    Parameters
-    ----------
-    spec : TrialSpec
-        What to train.
-    max_epochs : int
-        Number of epochs of the full training.
-    checkpoint_dir : path
-        Folder of this trial's checkpoints.
-    on_epoch : callable
-        Called with an `EpochReport`.
-
     Raises
     ------
     ConfigurationError

@@ -17,17 +17,7 @@ from mlpf_hpo.tracking.versions import CHECKSUM, ModelVersion, describe_version,
 
 @dataclass(frozen=True)
 class Training:
-    """Training of a registered network, by its version's tags.
-
-    Attributes
-    ----------
-    events : str
-        Digest of the training events.
-    n_events, epochs : int
-        How many there were, and how often they were seen.
-    validation_loss : float
-        After the last epoch.
-    """
+    """Training of a registered network, by its version's tags: events, epochs, last validation loss."""
 
     events: str
     n_events: int
@@ -58,16 +48,7 @@ def register_network_version(trained: TrainedNetwork, run: TrialRun, alias: str 
 
     The alias moves to it where it points at nothing, or at a network that it is better than: one of the same
     events with a higher validation loss, or one of other events that are no more, seen no more often. Else it
-    is the challenger. The version's description says why.
-
-    Parameters
-    ----------
-    trained : TrainedNetwork
-        The network; its checkpoint is what is stored.
-    run : TrialRun
-        Run of its training.
-    alias : str
-        The champion's alias.
+    is the challenger. The version's description says why. What is stored is the checkpoint.
     """
     tags = {
         "trial_key": trained.trial_key,

@@ -62,12 +62,7 @@ class TrainedNetwork:
 
 
 def load_network(path: Path) -> TrainedNetwork:
-    """Rebuild the network of a checkpoint file, or of the newest one in a folder.
-
-    Parameters
-    ----------
-    path : path
-        A file, or a folder with the checkpoints of one trial in it or below it.
+    """Rebuild the network of a checkpoint file, or of the newest one of a single trial in or below a folder.
 
     Raises
     ------

@@ -58,17 +58,7 @@ class PromotionDecision:
 class Challenger:
     """A new predictor, its spec, and the curves on which it is compared with the champion.
 
-    Attributes
-    ----------
-    predictor : CurvePredictor
-        Fitted on `curves`.
-    spec : PredictorSpec
-    curves : LearningCurves
-        The complete curves of the data set.
-    known_epochs : int
-        The decision point.
-    digest : str
-        Of the data set.
+    `curves` are the complete ones of the data set with this digest; `known_epochs` is the decision point.
     """
 
     predictor: CurvePredictor
@@ -96,17 +86,8 @@ def decide_promotion(
     difference above zero. Equal specs have equal scores: the newer fit replaces the older one, unless it has
     fewer curves.
 
-    Parameters
-    ----------
-    challenger : Challenger
-    champion : ModelVersion or None
-        The version that the alias points at.
-    params : PredictorsParams
-        Folds and criterion.
-    seed : int
-        Of folds, regressors and bootstrap.
-    uri : str, optional
-        Where the champion is registered, see `tracking_uri`.
+    `champion` is the version that the alias points at, registered at `uri` (see `tracking_uri`). Folds,
+    regressors and bootstrap follow from the seed.
 
     Raises
     ------

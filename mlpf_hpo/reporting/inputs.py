@@ -17,20 +17,10 @@ from mlpf_hpo.target_metric import VALIDATION_LOSS
 
 @dataclass(frozen=True)
 class ReportInput:
-    """Everything that a report shows.
+    """Everything that a report shows: what the stages of these names left.
 
-    Attributes
-    ----------
-    params : Params
-        params.yaml.
-    train, validation : mapping
-        Manifests of the event stores.
-    campaign, campaign_runs, predictors, search, benchmark : mapping
-        What the stages of those names left.
-    physics : ValidationResult or None
-        Of the search's best trial; None of another task than MLPF.
-    curves : LearningCurves
-        The data set.
+    `train` and `validation` are manifests of the event stores; `physics` is of the search's best trial; None
+    of another task than MLPF.
     """
 
     params: Params

@@ -11,16 +11,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_page(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
-    """Return a page as HTML; all values but `Markup` are escaped.
+    """Return the page of a template as HTML; all values but `Markup` are escaped.
 
-    Parameters
-    ----------
-    template : str
-        Name of a template that extends ``page.html``, which needs a `title`.
-    folder : path
-        Where it lies; ``page.html`` and ``parts.html`` are always those of this package.
-    **values
-        What it shows.
+    The template lies in `folder` and extends ``page.html``, which needs a `title`; ``page.html`` and
+    ``parts.html`` are always those of this package.
 
     Raises
     ------

@@ -29,16 +29,7 @@ def validate_network(
 ) -> ValidationResult:
     """Judge a trained network on a store's events beside their rule-based candidates.
 
-    Sets the process's number of PyTorch threads to that of the training.
-
-    Parameters
-    ----------
-    trained : TrainedNetwork
-        The network.
-    store : EventStore
-        The events; they need candidates.
-    run : TrialRun, optional
-        Names the trial in captions.
+    Sets the process's number of PyTorch threads to that of the training. The run names the trial in captions.
 
     Raises
     ------
@@ -97,10 +88,7 @@ def record_no_validation(out: Path, task: str) -> str:
 def record_validation(result: ValidationResult, run: TrialRun | None, out: Path | None) -> str:
     """Write the files to `out`, and log them to the run, as far as there are an `out` and a run.
 
-    Returns
-    -------
-    str
-        Where to look, or why there is nowhere.
+    Returns where to look, or why there is nowhere.
     """
     lines = []
     with tempfile.TemporaryDirectory() as temporary:

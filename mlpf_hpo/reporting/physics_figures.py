@@ -36,77 +36,65 @@ KINDS = (
 
 FRACTIONS = ("efficiency", "fake_rate")
 
-
-def by_class(result: ValidationResult, quantity: str, variable: str, label: str, of_range: str) -> Figure:
-    """Draw a quantity against pt or |eta| of the particle, in a panel for each of `KINDS`."""
-    with ratio_canvas(2, 2) as (figure, pairs):
-        for (above, below), (name, elements, title) in zip(pairs, KINDS, strict=True):
-            rows = result.find(quantity, name, variable, elements)
-            compared(above, below, rows, variable, of_range)
-            above.set(title=title, ylabel=label)
-            if quantity in FRACTIONS:
-                as_fraction(above, rows)
-        legend(figure, result)
-    return figure
+LABELS = {"efficiency": "efficiency", "fake_rate": "fake rate", "pt_width": r"$\sigma(p_T)/p_T$"}
 
 
-def efficiency(result: ValidationResult) -> Panel:
-    """Return the efficiency against true pt."""
-    return _panel(
-        result,
-        "physics-efficiency",
-        "Efficiency by class",
-        "Share of the elements of a true class that are given this class, against the true transverse "
-        "momentum. Charged hadrons without a track show as towers, which the rules never take for charged.",
-        by_class(result, "efficiency", "pt", "efficiency", "true "),
-    )
+def _by_class(
+    quantity: str, variable: str, name: str, title: str, caption: str
+) -> Callable[[ValidationResult], Panel]:
+    """Return what draws a quantity against pt or |eta| of the particle, in a panel for each of `KINDS`."""
+    of_range = "reconstructed " if quantity == "fake_rate" else "true "
+
+    def draw(result: ValidationResult) -> Panel:
+        with ratio_canvas(2, 2) as (figure, pairs):
+            for (above, below), (particle, elements, kind) in zip(pairs, KINDS, strict=True):
+                rows = result.find(quantity, particle, variable, elements)
+                compared(above, below, rows, variable, of_range)
+                above.set(title=kind, ylabel=LABELS[quantity])
+                if quantity in FRACTIONS:
+                    as_fraction(above, rows)
+            legend(figure, result)
+        return _panel(result, name, title, caption, figure)
+
+    return draw
 
 
-def efficiency_eta(result: ValidationResult) -> Panel:
-    """Return the efficiency against true |eta|."""
-    return _panel(
-        result,
-        "physics-efficiency-eta",
-        "Efficiency by class and pseudorapidity",
-        "Share of the elements of a true class that are given this class, against the true pseudorapidity.",
-        by_class(result, "efficiency", "eta", "efficiency", "true "),
-    )
+RIGHT = "Share of the elements of a true class that are given this class, against the true"
+WRONG = "Share of the elements given a class that are of another or of none, against the reconstructed"
 
-
-def fake_rate(result: ValidationResult) -> Panel:
-    """Return the fake rate against reconstructed pt."""
-    return _panel(
-        result,
-        "physics-fakes",
-        "Fake rate by class",
-        "Share of the elements given a class that are of another or of none, against the reconstructed "
-        "transverse momentum.",
-        by_class(result, "fake_rate", "pt", "fake rate", "reconstructed "),
-    )
-
-
-def fake_rate_eta(result: ValidationResult) -> Panel:
-    """Return the fake rate against reconstructed |eta|."""
-    return _panel(
-        result,
-        "physics-fakes-eta",
-        "Fake rate by class and pseudorapidity",
-        "Share of the elements given a class that are of another or of none, against the reconstructed "
-        "pseudorapidity.",
-        by_class(result, "fake_rate", "eta", "fake rate", "reconstructed "),
-    )
-
-
-def resolution(result: ValidationResult) -> Panel:
-    """Return the resolution of pt against true pt."""
-    return _panel(
-        result,
-        "physics-resolution",
-        "Resolution of the transverse momentum",
-        "Interquartile range over 1.349 of (reconstructed - true) / true, over the elements whose class is "
-        "right, against the true transverse momentum; ranges with fewer than ten elements are left out.",
-        by_class(result, "pt_width", "pt", r"$\sigma(p_T)/p_T$", "true "),
-    )
+efficiency = _by_class(
+    "efficiency",
+    "pt",
+    "physics-efficiency",
+    "Efficiency by class",
+    f"{RIGHT} transverse momentum. Charged hadrons without a track show as towers, which the rules never "
+    "take for charged.",
+)
+efficiency_eta = _by_class(
+    "efficiency",
+    "eta",
+    "physics-efficiency-eta",
+    "Efficiency by class and pseudorapidity",
+    f"{RIGHT} pseudorapidity.",
+)
+fake_rate = _by_class(
+    "fake_rate", "pt", "physics-fakes", "Fake rate by class", f"{WRONG} transverse momentum."
+)
+fake_rate_eta = _by_class(
+    "fake_rate",
+    "eta",
+    "physics-fakes-eta",
+    "Fake rate by class and pseudorapidity",
+    f"{WRONG} pseudorapidity.",
+)
+resolution = _by_class(
+    "pt_width",
+    "pt",
+    "physics-resolution",
+    "Resolution of the transverse momentum",
+    "Interquartile range over 1.349 of (reconstructed - true) / true, over the elements whose class is "
+    "right, against the true transverse momentum; ranges with fewer than ten elements are left out.",
+)
 
 
 def momentum(result: ValidationResult) -> Panel:

@@ -34,19 +34,9 @@ from mlpf_hpo.tracking.view_plan import TrialMark, search_key, trial_views
 
 
 def build_report(inputs: ReportInput, out: Path) -> Path:
-    """Write the page, its figures, metrics and series.
+    """Write index.html, figures/*.svg and *.png, metrics.json, incumbent.csv and predictors.csv to a folder.
 
-    Parameters
-    ----------
-    inputs : ReportInput
-        What the stages left.
-    out : path
-        Folder: index.html, figures/*.svg and *.png, metrics.json, incumbent.csv, predictors.csv.
-
-    Returns
-    -------
-    path
-        The page.
+    Returns the page.
     """
     panels = [make(inputs) for make in FIGURES]
     panels += [make(inputs.physics) for make in SHOWN] if inputs.physics is not None else []

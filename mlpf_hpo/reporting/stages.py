@@ -52,12 +52,7 @@ def stage_states(root: Path) -> dict[str, str]:
 def champion_state(record: Path, champions: Sequence[Champion]) -> str:
     """Return the state of the stage `champion`, which DVC cannot track: whether its record is still valid.
 
-    Parameters
-    ----------
-    record : path
-        Record that it wrote.
-    champions : sequence of Champion
-        Versions that aliases point at now.
+    It is if `champions`, what aliases point at now, has the version that the stage wrote to `record`.
     """
     try:
         wrote = read_record(record, "champion")

@@ -54,7 +54,19 @@ class Status:
 
     def text(self) -> str:
         """Return everything for people."""
-        return "\n".join(line for section in SECTIONS for line in section(self))
+        lines = [
+            *_stages(self),
+            *_runs(self),
+            *(f"waits for MLflow: {entry}" for entry in self.waiting),
+            *(
+                f"{one.model}@{one.alias}: version {one.version}, {one.predictor}, fitted on {one.source}"
+                for one in self.on_record.champions
+            ),
+            *([f"report: {self.report}"] if self.report else []),
+            "MLflow: `make ui` serves it and prints links; best trials: `mlpf-hpo runs best`",
+            *(f"not known: {problem}" for problem in self.problems),
+        ]
+        return "\n".join(lines)
 
 
 def gather(root: Path) -> Status:
@@ -105,34 +117,3 @@ def _runs(status: Status) -> list[str]:
     if not status.reached:
         return [*lines, "  not known, see below"]
     return lines if len(lines) > 1 else [*lines, f"  none{nothing_yet()}"]
-
-
-def _waiting(status: Status) -> list[str]:
-    return [f"waits for MLflow: {entry}" for entry in status.waiting]
-
-
-def _champions(status: Status) -> list[str]:
-    return [
-        f"{one.model}@{one.alias}: version {one.version}, {one.predictor}, fitted on {one.source}"
-        for one in status.on_record.champions
-    ]
-
-
-def _links(status: Status) -> list[str]:
-    report = [f"report: {status.report}"] if status.report else []
-    return [*report, "MLflow: `make ui` serves it and prints links; best trials: `mlpf-hpo runs best`"]
-
-
-def _problems(status: Status) -> list[str]:
-    return [f"not known: {problem}" for problem in status.problems]
-
-
-SECTIONS: tuple[Callable[[Status], list[str]], ...] = (
-    _stages,
-    _runs,
-    _waiting,
-    _champions,
-    _links,
-    _problems,
-)
-"""Sections of the text, in order."""

@@ -19,15 +19,7 @@ from mlpf_hpo.plotting import INK, SETTINGS
 
 @dataclass(frozen=True)
 class Panel:
-    """A figure of the report.
-
-    Attributes
-    ----------
-    name, title, caption : str
-        Id, heading, and what it was measured on.
-    figure : Figure
-        Drawn.
-    """
+    """A figure of the report with its id, its heading, and what it was measured on."""
 
     name: str
     title: str
@@ -76,17 +68,7 @@ LEGEND_HEIGHT = 0.5
 
 
 def _svg(figure: Figure, name: str, title: str) -> str:
-    """Return a figure as inline SVG that takes the page's text colour.
-
-    Parameters
-    ----------
-    figure : Figure
-        Drawn within `canvas`.
-    name : str
-        Prefix of all ids, so that figures of one page don't share them.
-    title : str
-        Alternative text.
-    """
+    """Return a figure as inline SVG that takes the page's text colour; all ids begin with `name`."""
     stream = io.StringIO()
     with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})

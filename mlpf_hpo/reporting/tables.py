@@ -189,14 +189,10 @@ def table_benchmark(inputs: ReportInput) -> Table:
         ("per copy", f"{stats['min']:.1f} to {stats['max']:.1f} events/s"),
         ("log", str(inputs.benchmark["report"]["log"])),
     ]
-    rows += [(str(name), text) for name, value in _facts(inputs.benchmark) if (text := _format_fact(value))]
+    measured = inputs.benchmark.get("measurements", {})
+    facts = ((name.replace("_", " "), _format_fact(value)) for name, value in measured.items())
+    rows += [(name, text) for name, text in facts if text]
     return Table("Training throughput, HEP-Workloads format.", ("quantity", "value"), rows)
-
-
-def _facts(benchmark: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Return the scalar measurements beside the score, by name."""
-    measured = benchmark.get("measurements", {})
-    return [(name.replace("_", " "), value) for name, value in measured.items()]
 
 
 def _format_fact(value: Any) -> str:

@@ -35,15 +35,7 @@ _DRIVER_GONE = 75
 
 @dataclass(frozen=True)
 class CopyEnd:
-    """How one copy ended.
-
-    Attributes
-    ----------
-    copy : int
-        Its number, from 0.
-    failure : str or None
-        Why it counts as failed; None if it left with status 0.
-    """
+    """How a copy, by its number from 0, ended: why it counts as failed, None if it left with status 0."""
 
     copy: int
     failure: str | None
@@ -51,15 +43,7 @@ class CopyEnd:
 
 @dataclass(frozen=True)
 class CopyMessage:
-    """A message that a copy sent while it ran.
-
-    Attributes
-    ----------
-    copy, pid : int
-        Its number and process.
-    content : mapping
-        What it passed to `CopyChannel.report`.
-    """
+    """A message of a copy, by its number and process: what it passed to `CopyChannel.report`."""
 
     copy: int
     pid: int

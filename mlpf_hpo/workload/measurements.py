@@ -64,10 +64,7 @@ class CopyRecord:
 class EnergyMeter:
     """Energy of the machine from the first copy's first training step to the end of the last reported epoch.
 
-    Parameters
-    ----------
-    gpus : sequence of int
-        NVML indices of the GPUs in use; none for a benchmark on the CPU.
+    `gpus` are NVML indices of the GPUs in use; none for a benchmark on the CPU.
     """
 
     def __init__(self, gpus: Sequence[int]) -> None:
@@ -144,16 +141,8 @@ def measurements(
 ) -> dict[str, Any]:
     """Return the numbers beside the score, over the copies that ended well; empty if there are none.
 
-    Parameters
-    ----------
-    copies : sequence of CopyRecord
-        The copies that ended well.
-    threads : int
-        CPU threads of each.
-    flop_per_event : float or None
-        Counted by copy 0; None if it died before.
-    on_gpu : bool
-        A copy that waits for its GPU is not contended.
+    Each has `threads` CPU threads; copy 0 counts `flop_per_event`, unless it died before. A copy that waits
+    for its GPU is not contended.
     """
     if not copies:
         return {}

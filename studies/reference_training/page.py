@@ -44,14 +44,7 @@ def read_validated(folder: Path) -> list[ValidatedSample]:
 def build_reference_report(training: Mapping[str, Any], samples: list[ValidatedSample], out: Path) -> Path:
     """Write index.html, metrics.json and figures/ into a folder; return the page.
 
-    Parameters
-    ----------
-    training : mapping
-        Of `studies.reference_training.training.train_reference`.
-    samples : list of ValidatedSample
-        Of `read_validated`.
-    out : path
-        The folder.
+    `training` is the record of `train_reference`, `samples` are those of `read_validated`.
     """
     write_json(out / "metrics.json", _metrics(training, samples))
     _write_figures(training, samples, out / "figures")

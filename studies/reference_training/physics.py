@@ -10,13 +10,13 @@ HERE = Path("studies/reference_training")
 def main() -> None:
     """Write results/physics: a folder `rules` and a folder `copy` for each sample."""
     from mlpf_hpo.evaluation.collection import collect
-    from mlpf_hpo.evaluation.identity_baseline import with_identity_baseline
     from mlpf_hpo.evaluation.physics_validation import validate_reconstruction
     from mlpf_hpo.events.store import EventStore
     from mlpf_hpo.files import written_whole
     from mlpf_hpo.networks.find_network import run_of
     from mlpf_hpo.networks.trained_network import load_network, reconstructed
     from mlpf_hpo.reporting.physics import validated_inputs
+    from studies.reference_training.identity_baseline import with_identity_baseline
     from studies.reference_training.params import QCD, TTBAR
 
     trained = load_network(HERE / "network")

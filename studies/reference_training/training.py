@@ -39,20 +39,10 @@ def train_reference(
 ) -> dict[str, Any]:
     """Train the reference configuration, or go on from its newest checkpoint, and keep the network.
 
-    It is kept with its run as well; what `state` has lost, or never had, is taken from there.
-
-    Parameters
-    ----------
-    params : ReferenceParams
-        What to train, and for how long.
-    data : path
-        Folder with the stores `train` and `ttbar`.
-    state : path
-        Folder of what outlives an interruption: checkpoints, and what MLflow has not taken yet.
-    out : path
-        Folder for the last checkpoint; what was there is replaced.
-    on_epoch : callable
-        Called after every epoch, also for those that were trained before.
+    It trains on the stores `train` and `ttbar` in `data`. The last checkpoint replaces what was in `out`, and
+    is kept with its run as well. `state` has what outlives an interruption, checkpoints and what MLflow has
+    not taken yet; what it has lost, or never had, is taken from the run. `on_epoch` is called after every
+    epoch, also for those that were trained before.
 
     Returns
     -------

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.events.calorimeter import ECAL, HCAL
-from mlpf_hpo.events.particle_flow import energy_flow, track_candidates, track_energies
+from mlpf_hpo.events.particle_flow import energy_flow, track_particles
 from mlpf_hpo.events.schema import N_FEATURES
 from mlpf_hpo.events.towers import Towers, read_out
 from mlpf_hpo.events.tracker import Tracks
@@ -18,19 +18,19 @@ ETA, PHI = 0.9, 0.8
 def test_tracks_become_charged_candidates(make_particles) -> None:
     particles = make_particles([211, 11, -13] * 20, 30.0, 0.3, np.linspace(-3, 3, 60))
     tracks = tracks_of(particles, seed=0)
-    table = track_candidates(tracks, np.ones(len(tracks.particle)))
+    table = track_particles(tracks.features, np.ones(len(tracks.particle)))
     pid = np.abs(particles.pid[tracks.particle])
     assert (table[:, 0] == np.select([pid == 211, pid == 11, pid == 13], [1, 4, 5])).all()
     assert table[:, 1:6] == pytest.approx(tracks.features[:, [9, 1, 2, 3, 4]])
     mass = np.select([pid == 211, pid == 11, pid == 13], [0.13957, 0.000511, 0.10566])
     assert table[:, 6] == pytest.approx(np.sqrt(tracks.features[:, 5] ** 2 + mass**2))
-    assert table[:, 6] == pytest.approx(track_energies(tracks))
+    assert table[:, 6] == pytest.approx(track_particles(tracks.features)[:, 6])
 
 
 def test_a_factor_changes_momenta_alone(make_particles) -> None:
     tracks = tracks_of(make_particles([211] * 20, 30.0, 0.3, np.linspace(-3, 3, 20)), seed=0)
     ones = np.ones(len(tracks.particle))
-    before, after = track_candidates(tracks, ones), track_candidates(tracks, 0.5 * ones)
+    before, after = track_particles(tracks.features, ones), track_particles(tracks.features, 0.5 * ones)
     assert (after[:, [0, 1, 3, 4, 5]] == before[:, [0, 1, 3, 4, 5]]).all()
     assert after[:, 2] == pytest.approx(before[:, 2] / 2)
     assert after[:, 6] == pytest.approx(np.hypot(tracks.features[:, 5] / 2, 0.13957))
@@ -52,7 +52,7 @@ def one_tower(
     seen = np.flatnonzero(energies)
     sigma = HCAL.sigma(np.maximum(energies, 5.0), np.array([ETA]))  # below threshold, 5 GeV were measured
     towers = Towers(energies, sigma, seen, of_tower[seen])
-    return energy_flow(HCAL, deposits, towers, tracks, track_energies(tracks), pid=2)
+    return energy_flow(HCAL, deposits, towers, tracks, track_particles(tracks.features)[:, 6], pid=2)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,9 @@ def test_each_calorimeter_corrects_its_own_tracks(make_particles) -> None:
     for calorimeter, pid in ((ECAL, 11), (HCAL, 211)):
         deposits = deposits_of(particles, calorimeter)
         towers = read_out(calorimeter, deposits, particles, streams(3))
-        _, factor = energy_flow(calorimeter, deposits, towers, tracks, track_energies(tracks), pid=3)
+        _, factor = energy_flow(
+            calorimeter, deposits, towers, tracks, track_particles(tracks.features)[:, 6], pid=3
+        )
         assert (factor[kind != pid] == 1.0).all()
         assert (factor[kind == pid] != 1.0).mean() > 0.5
 
@@ -118,9 +120,12 @@ def test_the_flow_improves_on_the_tracks(make_particles) -> None:
     tracks = tracks_of(particles, seed=4)
     deposits = deposits_of(particles, ECAL)
     towers = read_out(ECAL, deposits, particles, streams(5))
-    _, factor = energy_flow(ECAL, deposits, towers, tracks, track_energies(tracks), pid=3)
+    _, factor = energy_flow(ECAL, deposits, towers, tracks, track_particles(tracks.features)[:, 6], pid=3)
     true = particles.momentum[tracks.particle, 3]
-    before, after = track_energies(tracks) / true, track_candidates(tracks, factor)[:, 6] / true
+    before, after = (
+        track_particles(tracks.features)[:, 6] / true,
+        track_particles(tracks.features, factor)[:, 6] / true,
+    )
     shared = factor != 1.0
     assert shared.mean() > 0.6
     assert np.std(after[shared]) < 0.4 * np.std(before[shared])

@@ -16,7 +16,7 @@ from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.mlpf.network import MLPF
 from mlpf_hpo.networks.trained_network import TrainedNetwork
 from mlpf_hpo.reporting.physics import record_validation, validate_network
-from mlpf_hpo.reporting.physics_figures import FIGURES, SHOWN
+from mlpf_hpo.reporting.physics_figures import FIGURES, SHOWN, efficiency
 from mlpf_hpo.reporting.physics_table import HEADER, describe_about, summary_metrics, table_rows
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.run_lookup import runs_of_trial
@@ -151,7 +151,7 @@ def drawn(axis, colour: str) -> list[tuple[float, float, float]]:
 
 
 def test_points_are_those_of_the_table(validation_result: ValidationResult) -> None:
-    figure = next(make(validation_result) for make in FIGURES if make.__name__ == "efficiency").figure
+    figure = efficiency(validation_result).figure
     above, below = figure.axes[4:6]
     assert above.get_title() == "neutral hadrons"
     rows = validation_result.find("efficiency", "neutral hadron", "pt")

@@ -49,17 +49,7 @@ class GunSource:
 
 
 def shoot(gun: str, seed: int, numbers: Iterable[int]) -> Iterator[Particles]:
-    """Yield the particle of the events with these numbers; each follows from the seed and its number.
-
-    Parameters
-    ----------
-    gun : str
-        A key of `GUNS`.
-    seed : int
-        Seed of the sample.
-    numbers : iterable of int
-        Numbers of events.
-    """
+    """Yield the particle of the events with these numbers; each follows from the seed and its number."""
     codes = GUNS[gun]
     for number in numbers:
         generator = np.random.default_rng([derive_seed(seed, gun), number])

@@ -102,17 +102,8 @@ def generate_particles(
 ) -> Iterator[Particles]:
     """Yield the final state of the events with these numbers, made by a fresh Pythia in this order.
 
-    Parameters
-    ----------
-    process : str
-        A key of `PROCESSES`.
-    seed : int
-        Seed of the sample.
-    numbers : iterable of int
-        Numbers of events.
-    tables : path, optional
-        File of `save_tables` for this process: a start with diffraction then takes less than a second
-        instead of some fifteen. The file rounds the tables, so that events with and without it differ.
+    With `tables`, a file of `save_tables` for this process, a start with diffraction takes less than a second
+    instead of some fifteen. The file rounds the tables, so that events with and without it differ.
 
     Raises
     ------

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.evaluation.collection import collect
-from mlpf_hpo.evaluation.identity_baseline import copy_input, with_identity_baseline
 from mlpf_hpo.evaluation.physics_validation import validate_reconstruction
 from mlpf_hpo.evaluation.sample import momenta
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
+from studies.reference_training.identity_baseline import copy_input, with_identity_baseline
 
 TRACK = [2, 3.0, 1.2, 0.6, 0.8, 3.0 * np.cosh(1.2), 1.3, 0.5, 0.7, -1, 0, 0]
 TOWER = [1, 5.0, -0.4, -1.0, 0.0, 5.0 * np.cosh(0.4), 0, 0, 0, 0, 0, 0]
