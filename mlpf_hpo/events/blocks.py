@@ -27,16 +27,8 @@ TOGETHER = 50_000
 class SampleSpec:
     """The settings that determine an event, together with its number.
 
-    Attributes
-    ----------
-    process : str
-        A name in `SOURCES`.
-    pileup : float
-        Mean number of overlaid minimum-bias collisions.
-    seed : int
-        Of the sample.
-    pool_size : int
-        Minimum-bias collisions to draw from; 0 without pile-up.
+    `pileup` is the mean number of overlaid minimum-bias collisions, `pool_size` that of collisions to draw
+    from.
     """
 
     process: str

@@ -20,15 +20,7 @@ FORWARD = (3.125, 3.3, 3.475, 3.65, 3.825, 4.0, 4.175, 4.35, 4.525)
 
 @dataclass(frozen=True)
 class Region:
-    """A range of |eta| with towers of one width in phi.
-
-    Attributes
-    ----------
-    edges : array [k + 1], float64
-        Edges in |eta|, ascending.
-    phi_step : float
-        Width in degrees.
-    """
+    """A range of |eta|, with ascending edges [k + 1], of towers of one width in phi, in degrees."""
 
     edges: NDArray[np.floating]
     phi_step: float

@@ -6,7 +6,6 @@ generation that was interrupted, or killed, goes on from the blocks that are who
 
 from __future__ import annotations
 
-import functools
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -86,7 +85,13 @@ def generate_store(
     settings = spec.settings()
     with Workers(workers) as crew, work_folder(path, "work") as folder:
         work = _begin_work(folder, settings)
-        pool = _make_pool(crew, spec, pools or work / "pools", functools.partial(report, 0, n_events))
+        pool: tuple[Path, ...] = ()
+        if pileup:
+
+            def collided(done: int, size: int) -> None:
+                report(0, n_events, f"pile-up: {done} of {size} collisions")
+
+            pool = make_pool(crew, pool_size, seed, pools or work / "pools", collided)
         starts = range(0, n_events, BLOCK)
         blocks = [range(start, min(start + BLOCK, n_events)) for start in starts]
         _make_blocks(crew, work, blocks, spec, pool, report)
@@ -114,20 +119,6 @@ def _begin_work(folder: Path, settings: dict[str, Any]) -> Path:
             shutil.rmtree(other)
     work.mkdir(exist_ok=True)
     return work
-
-
-def _make_pool(
-    crew: Workers, spec: SampleSpec, folder: Path, report: Callable[[str], Any]
-) -> tuple[Path, ...]:
-    if not spec.pileup:
-        return ()
-    return make_pool(
-        crew,
-        spec.pool_size,
-        spec.seed,
-        folder,
-        lambda done, size: report(f"pile-up: {done} of {size} collisions"),
-    )
 
 
 def _make_blocks(

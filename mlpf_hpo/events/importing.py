@@ -115,25 +115,12 @@ def import_zenodo(
     keep_going: bool = False,
     progress: Callable[[int, int, str], Any] | None = None,
 ) -> EventStore:
-    """Import files into a new store, whole or not at all.
+    """Import files, in the order of the events, into a new store, whole or not at all.
 
-    A worker holds one file at a time. What was read stays in a folder beside the store until the store is
-    whole: a later call takes it up where the files are still the same. The disk needs room for two stores.
-
-    Parameters
-    ----------
-    files : sequence of path
-        In the order of the events.
-    path : path
-        Folder of the store; what was there is replaced.
-    options : ReadOptions
-        How to read them.
-    workers : int
-        Processes; changes no event.
-    keep_going : bool
-        Leave out files that cannot be read, and say so in the manifest; else the first one is an error.
-    progress : callable, optional
-        Called with (files done, files in all, a note).
+    A worker holds one file at a time; their number changes no event. What was read stays in a folder beside
+    the store until the store is whole: a later call takes it up where the files are still the same. The disk
+    needs room for two stores. With `keep_going`, files that cannot be read are left out, as the manifest
+    says. `progress` is called with (files done, files in all, a note).
 
     Raises
     ------

@@ -167,14 +167,8 @@ def whole_store(path: Path) -> EventStore | None:
 def write_store(path: Path | str, events: Iterable[Event], settings: Mapping[str, Any]) -> EventStore:
     """Write events to a new store as they come, whole or not at all, and open it.
 
-    Parameters
-    ----------
-    path : path
-        Folder of the store; what was there is replaced.
-    events : iterable of Event
-        All of one process and pile-up; all with candidates or all without, and the same for generator jets.
-    settings : mapping
-        How they were made, for the manifest; JSON values.
+    All events are of one process and pile-up; all have candidates or none, and the same for generator jets.
+    The manifest says by `settings`, JSON values, how they were made. What was at `path` is replaced.
 
     Raises
     ------

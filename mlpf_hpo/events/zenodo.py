@@ -49,21 +49,10 @@ def read_zenodo(
 ) -> Iterator[Event]:
     """Yield the events of a file, numbered from 0, without running anything that its pickle asks for.
 
-    Elements keep their order. Rows of type 0, which pad events to one length, are dropped.
-
-    Parameters
-    ----------
-    file : path
-        The file, compressed or plain.
-    process : str
-        What was collided; published files say it by their name only.
-    pileup : float or None
-        Mean number of overlaid collisions; None takes what the file says, which may be nothing.
-    correct_charge : bool
-        The published targets carry the sign of the PDG code as their charge: an electron's is +1. True makes
-        it the electric charge.
-    max_bytes : int
-        How much the file may hold when decompressed.
+    Elements keep their order. Rows of type 0, which pad events to one length, are dropped. A pile-up of None
+    is what the file says, which may be nothing. The published targets carry the sign of the PDG code as their
+    charge, so that an electron's is +1: `correct_charge` makes it the electric charge. The file may hold
+    `max_bytes` when decompressed.
 
     Raises
     ------
@@ -110,15 +99,8 @@ def write_zenodo(
 ) -> list[Path]:
     """Write the events of a store in the published format, 100 a file, and return the files.
 
-    Parameters
-    ----------
-    store : EventStore
-        Events with candidates. Their generator jets and missing momentum have no place in the format; their
-        charges stay those of the PDG.
-    folder : path
-        New, or empty.
-    progress : callable, optional
-        Called with (files written, files in all).
+    Generator jets and missing momentum have no place in the format; charges stay those of the PDG. `progress`
+    is called with (files written, files in all).
 
     Raises
     ------

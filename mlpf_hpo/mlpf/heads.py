@@ -48,15 +48,7 @@ class Heads(nn.Module):
 
     Class and charge see `id_input`; eta and phi see it and the logits; energy and pt see these two and
     `reg_input`. The momentum depends on the class, but cannot change it: no gradient goes through the logits.
-
-    Parameters
-    ----------
-    id_dim, reg_dim : int
-        Widths of `id_input` and `reg_input`.
-    class_head, charge_head, regression_head : sequence of int
-        Hidden widths.
-    dropout : float
-        After every hidden layer.
+    Dropout comes after every hidden layer.
     """
 
     def __init__(

@@ -20,24 +20,10 @@ REPORT = Path("report/index.html")
 
 @dataclass(frozen=True)
 class Status:
-    """How things stand.
+    """How things stand: what MLflow holds, the state of each stage, the page of the report if there is one.
 
-    Attributes
-    ----------
-    tracking_uri : str
-        Where runs are tracked.
-    on_record : Overview
-        What MLflow holds.
-    stages : mapping of str to str
-        State of each stage, see `stage_states`.
-    problems : tuple of str
-        What could not be found out, and why.
-    report : str
-        The report page; empty if there is none.
-    waiting : tuple of str
-        What waits for an MLflow that was away, a line for each file.
-    reached : bool
-        Whether MLflow answered: if not, that no runs are named here does not mean that there are none.
+    `problems` says what could not be found out, and why; `waiting` what waits for an MLflow that was away.
+    Where `reached` is false, MLflow did not answer: that no runs are named does not mean that there are none.
     """
 
     tracking_uri: str

@@ -48,17 +48,10 @@ Mop = Literal["none", "custom", "all"]
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """The outcome.
+    """Content and path of mlpf_summary.json, and the exit status.
 
-    Attributes
-    ----------
-    report : mapping
-        Content of mlpf_summary.json.
-    path : path
-        That file.
-    exit_status : int
-        0, or the number of failed copies (at most 63). Too little overlap fails all of them: none was
-        measured under full load.
+    The status is 0, or the number of failed copies (at most 63). Too little overlap fails all of them: none
+    was measured under full load.
     """
 
     report: dict[str, Any]
@@ -276,11 +269,9 @@ def summary(result: BenchmarkResult) -> str:
     """Return score, numbers of copies and threads, and path of the report as text."""
     report, run = result.report["report"], result.report["run_info"]
     ((key, score),) = report["wl-scores"].items()
-    contended = (
-        " (contended: the copies did not get their processors)"
-        if (result.report["measurements"].get("contended"))
-        else ""
-    )
+    contended = ""
+    if result.report["measurements"].get("contended"):
+        contended = " (contended: the copies did not get their processors)"
     return (
         f"benchmark: {key} {score:.1f} events/s with {run['copies']} copies x {run['threads_per_copy']} "
         f"thread(s): {report['log']}{contended}\n  {result.path}"

@@ -153,18 +153,9 @@ def geometric_mean(values: Sequence[float], weights: Sequence[float] | None = No
 def compute_hepscore(config: Hepscore, reports: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Return the summary of a run: score, status, and what they are made of.
 
-    Parameters
-    ----------
-    config : Hepscore
-        What was run.
-    reports : mapping of str to sequence
-        Workload -> content of the report of each repetition; whatever could not be read is None.
-
-    Returns
-    -------
-    dict
-        `score` is None and `status` "failed", with the reasons in `error`, unless every repetition of every
-        workload is valid.
+    `reports` has the content of the report of each repetition by workload, None for one that could not be
+    read. `score` is None and `status` "failed", with the reasons in `error`, unless every repetition of every
+    workload is valid.
     """
     problems, details, per_workload = [], {}, {}
     for name, workload in config.benchmarks.items():
@@ -200,14 +191,8 @@ def compute_hepscore(config: Hepscore, reports: Mapping[str, Sequence[Any]]) -> 
 def run_hepscore(config: Hepscore, folder: Path, execute: Execute | None = None) -> dict[str, Any]:
     """Run every workload as often as asked for, and write and return ``<name>.json``.
 
-    Parameters
-    ----------
-    config : Hepscore
-        What to run.
-    folder : path
-        Every repetition has its own folder in it, ``<workload>/run<i>``, which must not be there yet.
-    execute : callable, optional
-        Runs a command; by default a subprocess. A workload whose command fails is not valid.
+    Every repetition has its own folder ``<workload>/run<i>``, which must not be there yet. A workload whose
+    command fails, run by `execute` or else as a subprocess, is not valid.
 
     Raises
     ------
