@@ -14,7 +14,6 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 Value: TypeAlias = float | int | str | bool
 """Value of a hyperparameter."""
@@ -55,7 +54,7 @@ class Uniform:
 
 
 @dataclass(frozen=True)
-class LogUniform:
+class LogUniform(Uniform):
     """A positive real number whose logarithm is uniform in [log low, log high].
 
     Examples
@@ -65,17 +64,11 @@ class LogUniform:
     (True, '0.0001 to 0.1 (log)')
     """
 
-    low: float
-    high: float
     scale: str = "log"
 
     def sample(self, generator: np.random.Generator) -> float:
         """Draw one value."""
         return float(math.exp(generator.uniform(math.log(self.low), math.log(self.high))))
-
-    def contains(self, value: Any) -> bool:
-        """Return whether a value can be drawn."""
-        return is_number(value) and _between(self.low, value, self.high)
 
     def describe(self) -> str:
         """Return the whole domain as text."""
@@ -263,21 +256,6 @@ def short_text(value: Value) -> str:
     ['8', '0.00123', 'True', 'relu']
     """
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def one_hot(values: Sequence[str], categories: Sequence[str]) -> NDArray[np.float64]:
-    """Return texts as numbers for a regressor, [n, len(categories)]: 1 in the column of their category.
-
-    Names have no order, and kernels and nearest neighbours take differences for distances: a column each
-    keeps all categories equally far apart, where numbers 0, 1, 2 would not. A text that is none of the
-    categories is 0 in all columns, equally far from each.
-
-    Examples
-    --------
-    >>> one_hot(["relu", "tanh"], ["gelu", "relu"]).tolist()
-    [[0.0, 1.0], [0.0, 0.0]]
-    """
-    return (np.array(values, dtype=object)[:, None] == np.array(categories, dtype=object)).astype(np.float64)
 
 
 def config_id(configuration: Configuration, names: Sequence[str] | None = None) -> str:

@@ -27,8 +27,8 @@ class TargetMetric:
     Examples
     --------
     >>> accuracy = TargetMetric("accuracy", "max")
-    >>> accuracy.best([0.5, float("nan"), 0.7]), accuracy.is_better(0.7, 0.5)
-    (0.7, True)
+    >>> accuracy.best([0.5, float("nan"), 0.7])
+    0.7
     """
 
     metric: str
@@ -43,11 +43,6 @@ class TargetMetric:
         return f"{self.metric} ({self.mode})"
 
     @property
-    def worst(self) -> float:
-        """What every finite value is better than: an infinity."""
-        return self.cost(math.inf)
-
-    @property
     def of_training(self) -> str:
         """Name of the same metric of the training events: ``train/loss`` beside ``val/loss``."""
         return f"train/{self.metric.removeprefix('val/')}"
@@ -55,10 +50,6 @@ class TargetMetric:
     def cost(self, value: float) -> float:
         """Return the value with the sign that makes small good; also turns a cost back."""
         return value if self.mode == "min" else -value
-
-    def is_better(self, value: float, than: float) -> bool:
-        """Tell whether one value is better than another; NaN is never."""
-        return self.cost(value) < self.cost(than)
 
     def best(self, values: Iterable[float]) -> float:
         """Return the best finite value; NaN where there is none."""

@@ -16,7 +16,6 @@ from mlpf_hpo.curves.column_names import LOSS
 from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.curves.shapes import SHAPES, shape_features
 from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
-from mlpf_hpo.space import one_hot
 
 FloatArray = NDArray[np.float64]
 
@@ -137,3 +136,18 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         if not self.losses_:
             return [], np.zeros((len(curves), 0))
         return shape_features(curves, self.curve, self.log_curve_)
+
+
+def one_hot(values: Sequence[str], categories: Sequence[str]) -> NDArray[np.float64]:
+    """Return texts as numbers for a regressor, [n, len(categories)]: 1 in the column of their category.
+
+    Names have no order, and kernels and nearest neighbours take differences for distances: a column each
+    keeps all categories equally far apart, where numbers 0, 1, 2 would not. A text that is none of the
+    categories is 0 in all columns, equally far from each.
+
+    Examples
+    --------
+    >>> one_hot(["relu", "tanh"], ["gelu", "relu"]).tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    """
+    return (np.array(values, dtype=object)[:, None] == np.array(categories, dtype=object)).astype(np.float64)

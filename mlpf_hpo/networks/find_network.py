@@ -15,9 +15,8 @@ from mlpf_hpo.tracking.client import connect_to_read, is_there
 from mlpf_hpo.tracking.network_artifact import Client
 from mlpf_hpo.tracking.network_registry import is_reference
 from mlpf_hpo.tracking.records import TrialRun
-from mlpf_hpo.tuning.best_trial import trial_folder
-from mlpf_hpo.tuning.checkpoint_lookup import find_checkpoint, kept_epoch
-from mlpf_hpo.tuning.checkpoints import newest_checkpoint
+from mlpf_hpo.tuning.checkpoints import newest_checkpoint, trial_folder
+from mlpf_hpo.tuning.trial_network import find_checkpoint, kept_epoch
 
 
 def find_network(wanted: str, state: Path | None = None) -> tuple[TrainedNetwork, TrialRun | None]:

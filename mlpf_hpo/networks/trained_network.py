@@ -23,8 +23,8 @@ from mlpf_hpo.mlpf.training import STATE_KEY
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.remedies import make_again
 from mlpf_hpo.space import Configuration
-from mlpf_hpo.tuning.best_trial import best_trial, trial_folder
-from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint, read_checkpoint
+from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint, read_checkpoint, trial_folder
+from mlpf_hpo.tuning.search_result import best_trial
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def load_registered(reference: str, uri: str | None = None) -> tuple[CurvePredic
 
 @collector_paused()
 def load_champion(
-    scope: ChampionScope, record: Path = RECORD, uri: str | None = None
+    scope: ChampionScope, champion: Path = RECORD, uri: str | None = None
 ) -> tuple[CurvePredictor, ModelVersion]:
     """Return the predictor of exactly the version that the stage `champion` recorded, and that version.
 
@@ -77,5 +77,5 @@ def load_champion(
     Traceback (most recent call last):
     mlpf_hpo.errors.MissingInputError: ... not there; the stage `champion` makes it (dvc repro champion)
     """
-    version = recorded_version(connect_to_read(uri), record, scope)
+    version = recorded_version(connect_to_read(uri), champion, scope)
     return load_version(version, uri), version

@@ -34,7 +34,7 @@ class Ledger:
         Number of epochs of a full training.
     target : TargetMetric
         The metric whose values are reported, and whether small or large ones are good.
-    restarts : int
+    worker_restarts : int
         How many times a trial may continue after the process that trained it died.
 
     Raises
@@ -49,7 +49,7 @@ class Ledger:
         scheduler: Scheduler,
         max_epochs: int,
         target: TargetMetric,
-        restarts: int = 0,
+        worker_restarts: int = 0,
     ) -> None:
         mode = getattr(scheduler, "mode", target.mode)
         if mode != target.mode:
@@ -58,7 +58,7 @@ class Ledger:
         self.scheduler = scheduler
         self.max_epochs = max_epochs
         self.target = target
-        self.restarts = restarts
+        self.worker_restarts = worker_restarts
         self._uncommitted: dict[str, Result] = {}
         self._again: deque[str] = deque()
         self._paused: list[str] = []
@@ -172,11 +172,11 @@ class Ledger:
     def report_worker_death(self, trial_id: str, reason: str) -> bool:
         """Record that the process that trained a trial died, and return whether the trial continues.
 
-        The trial runs next, from its checkpoint. It has failed after more than `restarts` deaths.
+        The trial runs next, from its checkpoint. It has failed after more than `worker_restarts` deaths.
         """
         trial = self.trials[trial_id]
         trial.deaths += 1
-        if trial.deaths > self.restarts:
+        if trial.deaths > self.worker_restarts:
             times = "once" if trial.deaths == 1 else f"{trial.deaths} times"
             self.report_failure(trial_id, f"its worker died {times}: {reason}")
             return False

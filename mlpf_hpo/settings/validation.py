@@ -26,16 +26,7 @@ Model = TypeVar("Model", bound=Section)
 def validated(model: type[Model], content: Mapping[Any, Any], source: str, under: str = "") -> Model:
     """Return the model that `content` describes.
 
-    Parameters
-    ----------
-    model : type
-        The model class.
-    content : mapping
-        Keys and values.
-    source : str
-        Where they come from, for the message.
-    under : str
-        Path of the key that holds them.
+    Messages begin with `source`, where it comes from, and with `under`, the path of the key that holds it.
 
     Raises
     ------

@@ -60,18 +60,7 @@ def make_model(client: MlflowClient, name: str, description: str, tags: Mapping[
 def promote(
     client: MlflowClient, version: ModelVersion, alias: str, before: ModelVersion | None = None
 ) -> None:
-    """Make a version the champion, and a challenger no longer.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        From `connect`.
-    version : ModelVersion
-        The new champion.
-    alias : str
-        The champion's alias.
-    before : ModelVersion, optional
-        The champion that it was compared with.
+    """Make a version the champion, no challenger any more; `before` is what it was compared with.
 
     Raises
     ------

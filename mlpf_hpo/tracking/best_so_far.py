@@ -40,13 +40,6 @@ def improvements(trials: Iterable[TrialSummary], target: TargetMetric) -> list[P
     network is not there at the end are spent as well, but its values are never the best: the last point is
     the value of the best trial.
 
-    Parameters
-    ----------
-    trials : iterable of TrialSummary
-        With their timestamps.
-    target : TargetMetric
-        Metric and direction.
-
     Returns
     -------
     list of Point

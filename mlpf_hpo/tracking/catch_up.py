@@ -123,13 +123,6 @@ def send_all(folder: Path) -> Iterator[str]:
 def rebuild(folder: Path, uri: str | None = None) -> Iterator[str]:
     """Make all runs of a folder's journals in a store, which may hold some of them; yield a line for each.
 
-    Parameters
-    ----------
-    folder : path
-        Folder of journals.
-    uri : str, optional
-        The store, see `tracking_uri`.
-
     Raises
     ------
     MissingInputError

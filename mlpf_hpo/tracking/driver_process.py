@@ -30,18 +30,12 @@ of two machines should differ by less; where they differ by more, `orphaned_runs
 
 @dataclass(frozen=True)
 class DriverState:
-    """What is known of a driver.
+    """What is known of a driver: process and machine, since when, whether it lives, and by what.
 
     Attributes
     ----------
-    name : str
-        Its process and machine.
-    process, since : str
-        Number of the process, and when it began.
     alive : bool or None
-        Whether it lives; None where that can't be known from here.
-    evidence : str
-        How that is known, in words.
+        None where it can't be known from here.
     by_heartbeat : bool
         Whether the heartbeat decided, and not the process table.
     limit_seconds : float
@@ -112,11 +106,6 @@ def driver_state(tags: Mapping[str, str]) -> DriverState:
     return DriverState(
         name, process, since, abs(age) <= limit, evidence, by_heartbeat=True, limit_seconds=limit
     )
-
-
-def is_alive(tags: Mapping[str, str]) -> bool | None:
-    """Tell whether the driver that a run's tags name is alive; None where that can't be known from here."""
-    return driver_state(tags).alive
 
 
 def _in_process_table(tags: Mapping[str, str]) -> bool | None:

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from mlpf_hpo.errors import BusyError, StorageError, TrackingError
-from mlpf_hpo.tracking.driver_process import HEARTBEAT, driver_state, heartbeat, is_alive, is_this_process
+from mlpf_hpo.tracking.driver_process import HEARTBEAT, driver_state, heartbeat, is_this_process
 from mlpf_hpo.tracking.duplicate_runs import by_preference
 from mlpf_hpo.tracking.links import condition_on
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
@@ -31,19 +31,7 @@ JOIN_SECONDS = 2.0
 
 
 class Heartbeat:
-    """Renews the heartbeat of a parent run until it is stopped.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        From `connect`.
-    experiment_id, run_id : str
-        The parent run.
-    kind, campaign_id : str
-        What it is the parent of.
-    seconds : float
-        Between two beats.
-    """
+    """Renews the heartbeat of a campaign's parent run every so many seconds, until it is stopped."""
 
     def __init__(
         self,
@@ -118,15 +106,7 @@ class Heartbeat:
 
 
 class Heartbeats:
-    """The heartbeats of all parents that this process drives, for as long as the `with` block lasts.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        From `connect`.
-    seconds : float
-        Between two beats of a parent.
-    """
+    """The heartbeats of all parents that this process drives, for as long as the `with` block lasts."""
 
     def __init__(self, client: MlflowClient, seconds: float = SECONDS) -> None:
         self.seconds = seconds
@@ -163,6 +143,8 @@ def _rival(mine: Run, parents: list[Run]) -> str:
     if not is_this_process(mine.data.tags):
         return driver_state(mine.data.tags).name
     others = [run for run in parents if run.info.status == "RUNNING" and run is not mine]
-    alive = [run for run in others if not is_this_process(run.data.tags) and is_alive(run.data.tags)]
+    alive = [
+        run for run in others if not is_this_process(run.data.tags) and driver_state(run.data.tags).alive
+    ]
     first = by_preference([mine, *alive])[0]
     return "" if first is mine else driver_state(first.data.tags).name

@@ -28,17 +28,7 @@ JOURNALS = "journals"
 
 @dataclass
 class RunState:
-    """State of a run by its journal.
-
-    Attributes
-    ----------
-    opening : OpenRun or None
-        Its last opening.
-    epochs : int
-        The last epoch on record.
-    open : bool
-        Whether its end is not on record.
-    """
+    """State of a run by its journal: last opening, last epoch, and whether its end is missing."""
 
     opening: OpenRun | None = None
     epochs: int = 0
@@ -55,13 +45,7 @@ class RunState:
 
 
 class Journal:
-    """A file of entries; a line torn by a kill is dropped.
-
-    Parameters
-    ----------
-    path : path
-        The file; it is made by the first `append`.
-    """
+    """A file of entries, made by the first `append`; a line torn by a kill is dropped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -191,13 +175,6 @@ class Confirmed:
 
     No login is written, and the project's own database is written by its place beside the journals: it is
     still found when both were moved or copied.
-
-    Parameters
-    ----------
-    journal : Journal
-        The journal.
-    uri : str
-        Address of the store.
     """
 
     def __init__(self, journal: Journal, uri: str) -> None:

@@ -35,10 +35,8 @@ class OpenRun:
         The experiment: "campaign", "search", "reference", "predictors" or "benchmark".
     identity : mapping
         Tags that no other run of the experiment has together: by them it is found.
-    name : str
-        Its name in the UI.
-    tags, params : mapping
-        What is logged; params that are on record are left as they are.
+    params : mapping
+        Those that are on record are left as they are.
     digest, source : str or None
         The data set, as an input of the run.
     moment_ms : int
@@ -103,14 +101,10 @@ class LogMetrics:
 
     Attributes
     ----------
-    run, label : str
-        The run's name, see `OpenRun`, and what people call it.
     epoch : int
         Number of the epoch, from 1; 0 for numbers of the whole run.
-    metrics : mapping
-        Metric name -> value.
     moment_ms : int
-        When it was measured, ms since 1970.
+        When they were measured, ms since 1970.
     result : Result or None
         What the scheduler saw and decided, where one did.
     """
@@ -133,8 +127,6 @@ class CloseRun:
 
     Attributes
     ----------
-    run, label : str
-        The run's name, see `OpenRun`, and what people call it.
     status : str
         One of ours, see `store_writes.MLFLOW_STATUS`.
     tags : mapping

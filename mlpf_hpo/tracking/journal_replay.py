@@ -15,14 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class JournalReplay:
-    """A journal that is replayed into a store.
-
-    Parameters
-    ----------
-    journal : Journal
-        The journal; it is held by this process until `close`.
-    store : StoreWrites
-        Where to.
+    """A journal that is replayed into a store, and held by this process until `close`.
 
     Raises
     ------

@@ -37,15 +37,7 @@ Histories: TypeAlias = dict[str, dict[str, list[Point]]]
 
 
 def metric_histories(client: MlflowClient, run_ids: Sequence[str], names: Collection[str]) -> Histories:
-    """Return the points of some metrics of some runs.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        From `connect`.
-    run_ids, names : sequence of str
-        Runs, and metrics; what a run has not logged is left out.
-    """
+    """Return the points of some metrics of some runs; what a run has not logged is left out."""
     store = client._tracking_client.store
     found: Histories = defaultdict(lambda: defaultdict(list))
     if isinstance(store, SqlAlchemyStore):

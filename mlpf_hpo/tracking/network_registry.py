@@ -41,20 +41,10 @@ _REFERENCE = re.compile(rf"(?:models:/)?{NETWORK}(?:@(?P<alias>[A-Za-z0-9_-]+)|/
 def register_network(
     client: MlflowClient, checkpoint: Path, run_id: str, tags: Mapping[str, str]
 ) -> ModelVersion:
-    """Store a checkpoint as a version of `mlpf`.
+    """Store a checkpoint as a version of `mlpf`, kept with the run of its training.
 
-    A checkpoint that is registered already, and whole, is not registered again.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        From `connect`.
-    checkpoint : path
-        The file.
-    run_id : str
-        Run of its training, which keeps the file.
-    tags : mapping
-        Tags of the version; the file's checksum is added.
+    A checkpoint that is registered already, and whole, is not registered again. The file's checksum is added
+    to the tags.
 
     Raises
     ------

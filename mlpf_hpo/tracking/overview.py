@@ -28,10 +28,8 @@ class Work:
 
     Attributes
     ----------
-    kind, campaign_id, name : str
-        "campaign" or "search", identity, name of its parent run.
-    experiment_id, run_id : str
-        Where its parent run is.
+    name, experiment_id, run_id : str
+        Of its parent run.
     trials : mapping of str to int
         Number of trials by status.
     running : bool
@@ -40,8 +38,6 @@ class Work:
         Whether the process that drives it lives; None where that can't be known from here, or it has ended.
     driver, evidence : str
         Process and machine that drive it, or drove it last; how it is known whether they do.
-    target : TargetMetric
-        The metric that it compares trials by.
     finished : bool
         Whether all its trials have ended.
     """
@@ -80,8 +76,6 @@ class Champion:
 
     Attributes
     ----------
-    model, alias, version, predictor : str
-        Registered model, alias, version, and which predictor it is.
     digest, source : str
         The data set it was fitted on: digest, and the campaign of its curves.
     link, run_link : str

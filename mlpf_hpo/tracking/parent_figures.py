@@ -48,14 +48,10 @@ def log_figures(
 
     Parameters
     ----------
-    client : MlflowClient
-        From `connect`.
-    parent_run_id, name : str
-        The run, and what the figures are titled.
+    name : str
+        Title of the figures.
     trials : sequence of TrialSummary
         All trials, with the metrics `target` and `THROUGHPUT`.
-    target : TargetMetric
-        Whose curves are drawn.
     """
     digest = _digest(trials, target)
     if client.get_run(parent_run_id).data.tags.get(DRAWN) == digest:

@@ -24,23 +24,7 @@ from mlpf_hpo.tracking.store_writes import experiment_name
 
 @dataclass(frozen=True)
 class RankedTrial:
-    """A trial and its best value.
-
-    Attributes
-    ----------
-    run_id, name, link : str
-        Its run.
-    configuration : mapping
-        Hyperparameter name -> value as MLflow shows it.
-    metric : str
-        By which it is ranked.
-    best, best_epoch
-        Best finite value of the metric, and the epoch after which it was reached.
-    epochs : int
-        Epochs on record.
-    status, hardware_label : str
-        What became of it, and where it was trained.
-    """
+    """A trial with the best finite value of the metric that it is ranked by, and its epoch."""
 
     run_id: str
     name: str
@@ -66,12 +50,10 @@ def best_trials(
     """Return the trials of a kind by their best value of a metric, best first.
 
     Trials that never logged a finite value of it are left out, and those that leave no network, having
-    diverged or failed (`records.has_network`).
+    diverged or failed (`has_network`).
 
     Parameters
     ----------
-    client : MlflowClient
-        From `connect`.
     kind : str
         "campaign" or "search".
     metric : str, optional

@@ -47,18 +47,8 @@ def trial_key(
     """Return the identity of a training: equal keys promise equal curves on equal hardware.
 
     The number of epochs stands outside, so that a longer training extends a shorter one, and so does the
-    scheduler that asked for it.
-
-    Parameters
-    ----------
-    configuration : mapping
-        Hyperparameter name -> value.
-    seed : int
-        The trial's seed.
-    events_digest : str
-        Digest of the training and validation events.
-    constants : mapping
-        Everything else that changes a curve: network widths, batch size, threads, precision.
+    scheduler that asked for it. `constants` is everything else that changes a curve: network widths, batch
+    size, threads, precision.
     """
     return stable_hash(
         {

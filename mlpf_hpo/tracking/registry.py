@@ -53,18 +53,12 @@ def register_predictor(
 
     Parameters
     ----------
-    client : MlflowClient
-        From `connect`.
-    predictor : estimator
-        Fitted, with `predict`.
     example : DataFrame
         Input example; the signature is taken from it.
     model : str
         Name of the registered model, see `make_model`.
     trusted : sequence of str
         Types beyond scikit-learn's and numpy's that the file may hold.
-    run_id : str
-        Run that the model belongs to.
     digest, dataset_path
         The learning-curve data set it was fitted on.
     metrics, tags

@@ -46,16 +46,9 @@ class _Ticket:
 
 @dataclass
 class Sender:
-    """Sends entries in order, by a thread of its own, for as long as the `with` block lasts.
+    """Sends entries to a store in order, by a thread of its own, for as long as the `with` block lasts.
 
-    Parameters
-    ----------
-    store : StoreWrites
-        Where to.
-    folder : Path
-        Folder of journals.
-    patience_seconds, retry_seconds : float
-        See `PATIENCE_SECONDS` and `RETRY_SECONDS`.
+    The journals are in `folder`; for the seconds see `PATIENCE_SECONDS` and `RETRY_SECONDS`.
     """
 
     store: StoreWrites

@@ -35,9 +35,6 @@ MLFLOW_STATUS = {
 ENDING = ("reason", "stop", "worker_deaths")
 """Tags with the reason of a run's end; they are emptied when it goes on."""
 
-POINTS_PER_BATCH = 1000
-"""So many points MLflow takes at once."""
-
 BREAKS = 5
 """An entry over which a server that answers other requests breaks so often is taken for refused."""
 
@@ -48,13 +45,7 @@ def experiment_name(kind: str) -> str:
 
 
 class StoreWrites:
-    """Writes entries; each may have been written before, in full or in part.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        From `connect`.
-    """
+    """Writes entries through a client; each may have been written before, in full or in part."""
 
     def __init__(self, client: MlflowClient) -> None:
         self.client = client
@@ -277,28 +268,6 @@ def _tags_again(tags: Mapping[str, str], found: Run) -> dict[str, str]:
     if LABEL in tags and has_epochs(found):
         tags[LABEL] = joined_labels(found.data.tags.get(LABEL, ""), tags[LABEL])
     return tags
-
-
-def log_series(
-    client: MlflowClient, run_id: str, metric: str, points: Iterable[tuple[int, float, int]]
-) -> None:
-    """Log one metric of a run at many steps; steps up to the last one on record are left as they are.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        From `connect`.
-    run_id : str
-        The run.
-    metric : str
-        Its name.
-    points : iterable of (step, value, moment in ms since 1970)
-        By step; values are finite.
-    """
-    last = max((point.step for point in client.get_metric_history(run_id, metric)), default=-1)
-    left = [Metric(metric, float(value), moment, step) for step, value, moment in points if step > last]
-    for start in range(0, len(left), POINTS_PER_BATCH):
-        client.log_batch(run_id, metrics=left[start : start + POINTS_PER_BATCH])
 
 
 def dataset_input(

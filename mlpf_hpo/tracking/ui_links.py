@@ -1,10 +1,13 @@
 """Links into the MLflow UI, kept up to date: saved views, figures, and the note of each experiment.
 
-A note's first line stands above the table of runs, where the UI shows nothing else of use.
+A note's first line stands above the table of runs, where the UI shows nothing else of use. An address can
+filter and sort; only a saved view groups runs by a tag, or draws more than ten of them. See
+docs/decisions/0010 for what can break, and how that shows.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -21,9 +24,9 @@ from mlpf_hpo.tracking.mlflow_errors import with_read_errors
 from mlpf_hpo.tracking.overview import KINDS, Work, champions, work_on_record
 from mlpf_hpo.tracking.parent_figures import THROUGHPUT, figure_links, figures_of, log_figures
 from mlpf_hpo.tracking.ranking import best_summaries
-from mlpf_hpo.tracking.saved_views import save_view
-from mlpf_hpo.tracking.view_plan import TrialMark, search_key, search_view, trial_views
-from mlpf_hpo.tracking.writer import NOTE, RunWriter
+from mlpf_hpo.tracking.store_writes import NOTE
+from mlpf_hpo.tracking.view_plan import TrialMark, View, search_key, search_view, trial_views
+from mlpf_hpo.tracking.writer import RunWriter
 
 log = logging.getLogger(__name__)
 
@@ -33,18 +36,13 @@ NEWEST = 5
 BEST = 10
 """Trials in a link to parallel coordinates."""
 
+VIEW_TAG = "mlflow.sharedViewState."
+"""Begins the tag of an experiment in which the UI's own "Share" button keeps a view."""
+
 
 @dataclass(frozen=True)
 class UiLink:
-    """The links of one parent run, comparison or model.
-
-    Attributes
-    ----------
-    name : str
-        Name of a parent run, or of what else it is.
-    links : tuple of (what, link)
-        In the order of interest.
-    """
+    """The links of one parent run, comparison or model, each with what it shows, by interest."""
 
     name: str
     links: tuple[tuple[str, str], ...]
@@ -63,16 +61,8 @@ class _Found:
 def update_links(client: MlflowClient, kind: str, first: Collection[str] = ()) -> list[UiLink]:
     """Update the links of the newest campaigns (or searches).
 
-    That is their views, the figures and the series of their parent runs, and the experiment's note.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        From `connect`.
-    kind : str
-        "campaign" or "search".
-    first : collection of str
-        Parent runs of most interest: the note begins with them, and only they are returned.
+    That is their views, the figures and the series of their parent runs, and the experiment's note. The note
+    begins with the parent runs `first`, and only their links are returned.
 
     Returns
     -------
@@ -129,7 +119,7 @@ def _compared(client: MlflowClient, found: Iterable[_Found]) -> list[UiLink]:
     entries = []
     for (key, target), searches in groups.items():
         view = search_view([one.work.run_id for one in searches], key, target)
-        link = save_view(client, searches[0].work.experiment_id, view)
+        link = _save_view(client, searches[0].work.experiment_id, view)
         name = f"newest searches of the same {len(searches[0].trials)} configurations"
         entries.append(UiLink(name, ((view.label, link),)))
     return entries
@@ -141,13 +131,19 @@ def _links_of(client: MlflowClient, found: _Found) -> UiLink:
     labelled = _figures(client, found) if trials else []
     marks = [TrialMark.of(trial) for trial in trials]
     views = trial_views(work.campaign_id, marks, work.target, found.planned)
-    labelled += [(view.label, save_view(client, experiment, view)) for view in views]
+    labelled += [(view.label, _save_view(client, experiment, view)) for view in views]
     best = best_summaries(trials, work.target)[:BEST]
     if len(best) > 1:
         labelled.append(
             (f"best {len(best)}", links.compare_link(experiment, [trial.run_id for trial in best]))
         )
     return UiLink(work.name, (*labelled, ("parent run", links.run_link(experiment, work.run_id))))
+
+
+def _save_view(client: MlflowClient, experiment_id: str, view: View) -> str:
+    """Save a view with an experiment and return the link that opens it."""
+    client.set_experiment_tag(experiment_id, VIEW_TAG + view.key, json.dumps(view.state))
+    return links.saved_view_link(experiment_id, view.key)
 
 
 def _figures(client: MlflowClient, found: _Found) -> list[tuple[str, str]]:

@@ -48,17 +48,7 @@ class TrialMark:
 
 @dataclass(frozen=True)
 class View:
-    """A view saved with an experiment.
-
-    Attributes
-    ----------
-    label : str
-        What its link is called: says how many of how many runs it shows where that is not all.
-    key : str
-        By which the UI finds it.
-    state : mapping
-        What the UI restores.
-    """
+    """A view saved with an experiment: its label, its key, and the state that the UI restores."""
 
     label: str
     key: str
@@ -72,8 +62,6 @@ def trial_views(
 
     Parameters
     ----------
-    campaign_id : str
-        Identity of the campaign or search.
     trials : sequence of TrialMark
         All that are on record.
     target : TargetMetric
@@ -95,14 +83,7 @@ def trial_views(
 def search_view(runs: Sequence[str], key: str, target: TargetMetric) -> View:
     """Return the view that compares searches: the best value so far against the epochs spent.
 
-    Parameters
-    ----------
-    runs : sequence of str
-        Parent runs of searches of the same configurations, newest first.
-    key : str
-        See `search_key`.
-    target : TargetMetric
-        What they searched by.
+    `runs` are their parent runs, newest first; `key` is that of their configurations, see `search_key`.
     """
     compared, metric = runs[:LIMIT], series(target)
     return View(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities import Metric
 
 from mlpf_hpo.search.result import Result
 from mlpf_hpo.space import Configuration, to_text
@@ -26,9 +27,10 @@ from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.orphaned_runs import abandoned_runs
 from mlpf_hpo.tracking.records import trial_name
 from mlpf_hpo.tracking.sender import Sender
-from mlpf_hpo.tracking.store_writes import NOTE, PARENT, StoreWrites, log_series
+from mlpf_hpo.tracking.store_writes import NOTE, PARENT, StoreWrites
 
-__all__ = ["NOTE", "RunWriter", "durable_writer", "trial_name"]
+POINTS_PER_BATCH = 1000
+"""So many points MLflow takes at once."""
 
 
 class RunWriter:
@@ -36,8 +38,6 @@ class RunWriter:
 
     Parameters
     ----------
-    client : MlflowClient
-        From `connect`.
     sender : Sender, optional
         By which runs of campaigns and searches are put on record in journals: they then need MLflow only now
         and then. Without it, an MLflow that does not answer is an error.
@@ -79,7 +79,7 @@ class RunWriter:
         dataset_path: Path | None = None,
         host: Mapping[str, Any] | None = None,
     ) -> str:
-        """Return the parent run of a campaign, search, benchmark or comparison, made or opened again.
+        """Return the id of the parent run of a campaign, search or the like, made or opened again.
 
         Parameters
         ----------
@@ -92,12 +92,7 @@ class RunWriter:
         digest, dataset_path : optional
             The data set, as an input of the run.
         host : mapping, optional
-            Record of the machine, kept beside those of others that work on the run (see `hosts`).
-
-        Returns
-        -------
-        str
-            Run id.
+            Record of the machine, kept beside those of others that work on the run.
         """
         self.settle()
         identity = {"campaign_id": campaign_id, "kind": kind}
@@ -162,18 +157,8 @@ class RunWriter:
     ) -> None:
         """Log all metrics of an epoch at once; epochs on record are left as they are.
 
-        Parameters
-        ----------
-        run_id : str
-            The trial's run.
-        epoch : int
-            Number of the epoch, from 1; MLflow's step.
-        metrics : mapping
-            Metric name -> value; NaN and infinities are kept.
-        timestamp_ms : int, optional
-            When the epoch ended, ms since 1970; now by default.
-        result : Result, optional
-            What the scheduler saw and decided, where one did.
+        The epoch, from 1, is MLflow's step; it ended at `timestamp_ms`, ms since 1970, by default now. NaN
+        and infinities are kept. `result` is what the scheduler saw and decided, where one did.
         """
         run = self._names.get(run_id, run_id)
         if self._sender and result is None and epoch <= self._sender.epochs_of(run):
@@ -198,8 +183,14 @@ class RunWriter:
         self._send(LogMetrics(run, self._label(run), 0, named, _now_ms()))
 
     def log_series(self, run_id: str, metric: str, points: Iterable[tuple[int, float, int]]) -> None:
-        """Log one metric of a run at many steps, see `store_writes.log_series`."""
-        log_series(self.client, run_id, metric, points)
+        """Log one metric of a run at many steps; steps up to the last one on record are left as they are.
+
+        Points are step, finite value and moment, in ms since 1970, by step.
+        """
+        last = max((point.step for point in self.client.get_metric_history(run_id, metric)), default=-1)
+        left = [Metric(metric, float(value), moment, step) for step, value, moment in points if step > last]
+        for start in range(0, len(left), POINTS_PER_BATCH):
+            self.client.log_batch(run_id, metrics=left[start : start + POINTS_PER_BATCH])
 
     def add_to_summary(self, run_id: str, name: str, value: float) -> float:
         """Add to a summary number, for work done in several sittings, and return the new total."""
@@ -271,18 +262,8 @@ def durable_writer(
 ) -> Iterator[RunWriter]:
     """Yield a writer whose trials get through an MLflow that is out of reach for a while.
 
-    What earlier stages left in journals is sent first; when the block ends well, MLflow has everything.
-
-    Parameters
-    ----------
-    folder : path
-        Folder of journals.
-    patience_seconds : float
-        How long the end of the block waits for an MLflow that is out of reach.
-    uri : str, optional
-        Address of the store, see `tracking_uri`.
-    heartbeat_seconds : float
-        How often the heartbeat of an open parent is renewed.
+    What earlier stages left in the folder of journals is sent first. The end of the block waits for
+    `patience_seconds` for an MLflow that is out of reach; when it ends well, MLflow has everything.
 
     Raises
     ------

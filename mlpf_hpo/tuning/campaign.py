@@ -23,16 +23,14 @@ from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader, ui_links
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.host_records import read_hosts
-from mlpf_hpo.tracking.journal import JOURNALS
 from mlpf_hpo.tracking.learning_curves import curves_from_trials
 from mlpf_hpo.tracking.records import curves_digest, digested
-from mlpf_hpo.tracking.writer import RunWriter, durable_writer
-from mlpf_hpo.tuning.driver_lock import sole_driver
-from mlpf_hpo.tuning.failures import check_failures
-from mlpf_hpo.tuning.recorder import closed_truthfully
-from mlpf_hpo.tuning.run import Progress, TrialOutcome, finished_trials, run_trials
+from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.ray_session import Progress
+from mlpf_hpo.tuning.recorder import Recorder, closed_truthfully
+from mlpf_hpo.tuning.run import TrialOutcome, check_failures, run_trials
 from mlpf_hpo.tuning.settings import CampaignParams, ResourceParams
-from mlpf_hpo.tuning.task import Task, TrialSpec, campaign_id, check_target, plan_trials
+from mlpf_hpo.tuning.task import Task, check_target, plan_trials, trials_identity
 
 
 @dataclass(frozen=True)
@@ -141,14 +139,14 @@ def run_campaign(
     """
     check_target(task, target)
     specs = plan_trials(task, space, seed, settings.trials, purpose="campaign")
-    identity, state = campaign_id(task, space, seed), state or state_folder()
+    campaign_id, state = trials_identity(task, space, seed), state or state_folder()
     host = describe_host()
-    with sole_driver(state), durable_writer(state / JOURNALS, patience_seconds) as writer:
-        writer.close_orphans(identity)
-        parent = writer.open_parent(
+    with sole_driver(state, patience_seconds) as writer:
+        writer.close_orphans(campaign_id)
+        parent_run_id = writer.open_parent(
             "campaign",
-            identity,
-            name=f"campaign-{host.hardware_label}-{identity}",
+            campaign_id,
+            name=f"campaign-{host.hardware_label}-{campaign_id}",
             tags={**host.tags(), **target.tags()},
             params={"trials": settings.trials, "epochs": settings.epochs, "seed": seed},
             note=f"{settings.trials} random configurations of {task.name}, {settings.epochs} epochs each.",
@@ -157,49 +155,37 @@ def run_campaign(
             host=host.record(),
         )
         ui_links.update_links(writer.client, "campaign")
+        recorder = Recorder(writer, "campaign", campaign_id, parent_run_id, specs)
         started = time.monotonic()
-        with closed_truthfully(writer, parent):
-            finished = finished_trials(
-                writer, "campaign", identity, specs, target, partial(is_done, epochs=settings.epochs)
-            )
+        with closed_truthfully(writer, parent_run_id):
             outcomes = run_trials(
-                kind="campaign",
-                campaign_id=identity,
-                parent_run_id=parent,
-                specs=specs,
-                scheduler=FullTraining(),
-                max_epochs=settings.epochs,
-                resources=resources,
-                writer=writer,
-                state_dir=state,
-                finished=finished,
+                recorder,
+                FullTraining(),
+                settings.epochs,
+                target,
+                resources,
+                state,
+                is_done=partial(is_done, epochs=settings.epochs),
                 on_progress=on_progress,
-                target=target,
             )
             wall_seconds = time.monotonic() - started
             check_failures(outcomes, settings.failures_allowed, "campaign")
-        writer.summary(parent, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
-        writer.close(parent, "finished")
+        writer.summary(parent_run_id, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
+        writer.close(parent_run_id, "finished")
         return CampaignRecord(
-            planned=_planned(writer, identity, specs, outcomes, target, settings.epochs),
-            runs=_runs(writer, parent, outcomes, wall_seconds, len(finished)),
+            planned=_planned(recorder, outcomes, target, settings.epochs),
+            runs=_runs(recorder, outcomes, wall_seconds),
         )
 
 
 def _planned(
-    writer: RunWriter,
-    identity: str,
-    specs: Sequence[TrialSpec[Task]],
-    outcomes: Sequence[TrialOutcome],
-    target: TargetMetric,
-    epochs: int,
+    recorder: Recorder, outcomes: Sequence[TrialOutcome], target: TargetMetric, epochs: int
 ) -> dict[str, Any]:
     """Return the content of campaign.json."""
-    run_ids = [outcome.run_id for outcome in outcomes]
-    trials = reader.trials(writer.client, "campaign", run_ids=run_ids, metrics=digested(target.metric))
+    trials = recorder.trials(digested(target.metric), run_ids=[outcome.run_id for outcome in outcomes])
     return {
-        "campaign_id": identity,
-        "events_digest": specs[0].task.data_digest,
+        "campaign_id": recorder.campaign_id,
+        "events_digest": recorder.specs[0].task.data_digest,
         "epochs": epochs,
         "trials": [
             {"trial_id": outcome.trial_id, "trial_key": outcome.key, "status": outcome.status}
@@ -210,21 +196,20 @@ def _planned(
     }
 
 
-def _runs(
-    writer: RunWriter, parent: str, outcomes: Sequence[TrialOutcome], wall_seconds: float, reused: int
-) -> dict[str, Any]:
+def _runs(recorder: Recorder, outcomes: Sequence[TrialOutcome], wall_seconds: float) -> dict[str, Any]:
     """Return the content of campaign_runs.json."""
-    seen = ui_links.update_links(writer.client, "campaign", first=[parent])
+    writer, parent_run_id = recorder.writer, recorder.parent_run_id
+    links = ui_links.update_links(writer.client, "campaign", first=[parent_run_id])
     return {
         "tracking_uri": tracking_uri(),
         "experiment_id": writer.experiment_id("campaign"),
-        "parent_run_id": parent,
+        "parent_run_id": parent_run_id,
         "run_ids": [outcome.run_id for outcome in outcomes],
         "hardware_label": describe_host().hardware_label,
         "wall_seconds": wall_seconds,
-        "reused": reused,
-        "hosts": read_hosts(writer.client, parent),
-        "links": ui_links.format_links(seen),
+        "reused": sum(outcome.on_record for outcome in outcomes),
+        "hosts": read_hosts(writer.client, parent_run_id),
+        "links": ui_links.format_links(links),
     }
 
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import ray
 from ray import tune
@@ -26,82 +28,86 @@ from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.trial_state import TrialState
 from mlpf_hpo.tuning.interruption import Interruption
 from mlpf_hpo.tuning.ray_errors import WorkerDied, trial_error
-from mlpf_hpo.tuning.ray_trial import TRIAL
-from mlpf_hpo.tuning.recorder import TrialObserver
+from mlpf_hpo.tuning.task import Task, TrialSpec
+from mlpf_hpo.tuning.trial_reports import EpochReport
+
+if TYPE_CHECKING:  # workers, which import this file, need no MLflow
+    from mlpf_hpo.tuning.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
+TRIAL = "trial"
+"""Key of Tune's configuration that names one of our trials."""
+
 METRIC = "metrics/"
 """Before the name of each metric in what Tune passes on."""
 
 
+def ray_trial(
+    config: Mapping[str, Any],
+    specs: Sequence[TrialSpec[Task]],
+    max_epochs: int,
+    checkpoints: Path,
+) -> None:
+    """Train one trial and report its epochs; Tune's function trainable.
+
+    A report blocks until the driver has decided. When the trial is stopped or paused, Tune ends this thread
+    in there; the checkpoint was written before.
+    """
+    spec = next(spec for spec in specs if spec.trial_id == config[TRIAL])
+
+    def report(done: EpochReport) -> None:
+        tune.report(
+            {
+                "epoch": done.epoch,
+                "metrics": dict(done.metrics),
+                "timestamp_ms": done.timestamp_ms,
+                "diverged": done.diverged,
+            }
+        )
+
+    spec.task.train(spec, max_epochs, checkpoints / spec.key, report)
+
+
+@dataclass
 class Bridge:
     """State that the searcher, the scheduler and the callback share.
 
-    Parameters
-    ----------
-    ledger : Ledger
-        State of the trials.
-    recorder : TrialObserver
-        Writes runs and metrics.
-    concurrency : int
-        Trials at once.
-    epoch_timeout_seconds : float
-        A trial that reports no epoch for so long is ended as failed.
-    interruption : Interruption
-        Whether the run was asked to end.
-    on_change : callable
-        Called after every change that a progress display shows.
+    Without a recorder, runs stay as they are on record. A trial that reports no epoch within
+    `epoch_timeout_seconds` is ended as failed. `on_change` is called after all that a progress display shows.
     """
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        recorder: TrialObserver,
-        concurrency: int,
-        epoch_timeout_seconds: float,
-        interruption: Interruption,
-        on_change: Callable[[], None],
-    ) -> None:
-        self.ledger = ledger
-        self.recorder = recorder
-        self.concurrency = concurrency
-        self.epoch_timeout_seconds = epoch_timeout_seconds
-        self.on_change = on_change
-        self.error: Exception | None = None
-        self.interruption = interruption
-        self.tune_trials: dict[str, Any] = {}
-        self.last_report: dict[str, float] = {}
-        self._chosen: str | None = None
+    ledger: Ledger
+    recorder: Recorder | None
+    concurrency: int
+    epoch_timeout_seconds: float
+    interruption: Interruption
+    on_change: Callable[[], None]
+    error: Exception | None = None  # ends the run at its next step
+    tune_trials: dict[str, Any] = field(default_factory=dict)
+    last_report: dict[str, float] = field(default_factory=dict)  # of running trials, by a monotonic clock
+    waiting: str | None = None  # chosen by the scheduler, and not taken by Tune yet
 
-    def chosen(self, *, known: bool) -> str | None:
+    def take_chosen(self, *, known: bool) -> str | None:
         """Return the trial that a free worker should run now, if Tune has it already (or if not)."""
         running = len(self.ledger.in_state(TrialState.RUNNING))
-        if self._chosen is None and self.error is None and running < self.concurrency:
-            self._chosen = self.ledger.next_trial()
-        if self._chosen is None or (self._chosen in self.tune_trials) is not known:
+        if self.waiting is None and self.error is None and running < self.concurrency:
+            self.waiting = self.ledger.next_trial()
+        if self.waiting is None or (self.waiting in self.tune_trials) is not known:
             return None
-        chosen, self._chosen = self._chosen, None
+        chosen, self.waiting = self.waiting, None
         return chosen
-
-    @property
-    def has_chosen(self) -> bool:
-        """Whether a trial was chosen that Tune has not taken yet."""
-        return self._chosen is not None
 
     def end_silent_trials(self) -> None:
         """Kill the worker of a trial that has reported nothing for too long."""
-        now = time.monotonic()
+        now, allowed = time.monotonic(), self.epoch_timeout_seconds
         for trial_id, moment in list(self.last_report.items()):
             actor = self.tune_trials[trial_id].temporary_state.ray_actor
-            if now - moment > self.epoch_timeout_seconds and actor is not None:
-                self.ledger.trials[
-                    trial_id
-                ].reason = (
-                    f"no epoch within {self.epoch_timeout_seconds:g} s (resources.epoch_timeout_seconds)"
-                )
+            if now - moment > allowed and actor is not None:
+                reason = f"no epoch within {allowed:g} s (resources.epoch_timeout_seconds)"
+                self.ledger.trials[trial_id].reason = reason
                 del self.last_report[trial_id]
                 ray.kill(actor)
 
@@ -141,7 +147,7 @@ class BridgeSearcher(Searcher):
         """Return the configuration of the next trial, None to wait, or that all have ended."""
         if self.bridge.ledger.all_ended:
             return str(Searcher.FINISHED)
-        chosen = self.bridge.chosen(known=False)
+        chosen = self.bridge.take_chosen(known=False)
         return None if chosen is None else {TRIAL: chosen}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
@@ -182,10 +188,8 @@ class BridgeScheduler(TrialScheduler):
         if "epoch" not in result:
             return Decision.CONTINUE
         bridge.last_report[trial_id] = time.monotonic()
-        reported = {
-            name.removeprefix(METRIC): value for name, value in result.items() if name.startswith(METRIC)
-        }
-        value = bridge.ledger.target.value_in(reported, f"{trial_id}, epoch {result['epoch']}")
+        metrics = {key.removeprefix(METRIC): value for key, value in result.items() if key.startswith(METRIC)}
+        value = bridge.ledger.target.value_in(metrics, f"{trial_id}, epoch {result['epoch']}")
         decision = bridge.ledger.report(trial_id, result["epoch"], value, result["diverged"])
         if decision is not Decision.CONTINUE:
             bridge.last_report.pop(trial_id, None)
@@ -224,10 +228,10 @@ class BridgeScheduler(TrialScheduler):
     @_kept
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """Return the paused trial that the scheduler promotes, if any; end those that it never will."""
-        chosen = self.bridge.chosen(known=True)
+        chosen = self.bridge.take_chosen(known=True)
         if chosen is not None:
             return self.bridge.tune_trials[chosen]
-        if not self.bridge.has_chosen:
+        if self.bridge.waiting is None:
             for trial_id in self.bridge.ledger.end_unpromoted():
                 tune_controller.stop_trial(self.bridge.tune_trials[trial_id])
         return None
@@ -255,24 +259,21 @@ class BridgeCallback(tune.Callback):
         """Open the trial's run, or take it up again."""
         trial_id = trial.config[TRIAL]
         self.bridge.last_report[trial_id] = time.monotonic()
-        self.bridge.recorder.open(trial_id)
+        if self.bridge.recorder is not None:
+            self.bridge.recorder.open(trial_id)
         self.bridge.on_change()
 
     @_kept
     def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[Any],
-        trial: Any,
-        result: dict[str, Any],
-        **info: Any,
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Log the epoch with what was decided: never a decision without its epoch."""
         trial_id = trial.config[TRIAL]
         decided = self.bridge.ledger.commit(trial_id)
-        self.bridge.recorder.epoch(
-            trial_id, result["epoch"], result["metrics"], result["timestamp_ms"], decided
-        )
+        if self.bridge.recorder is not None:
+            self.bridge.recorder.epoch(
+                trial_id, result["epoch"], result["metrics"], result["timestamp_ms"], decided
+            )
         self.bridge.on_change()
 
     @_kept
@@ -293,5 +294,6 @@ class BridgeCallback(tune.Callback):
             log.warning("trial %s: its worker died; it goes on after epoch %d", ours.trial_id, ours.epochs)
 
     def _close(self, trial: Any) -> None:
-        self.bridge.recorder.close(self.bridge.ledger.trials[trial.config[TRIAL]])
+        if self.bridge.recorder is not None:
+            self.bridge.recorder.close(self.bridge.ledger.trials[trial.config[TRIAL]])
         self.bridge.on_change()

@@ -1,4 +1,4 @@
-"""Temporary folder of a Ray session: below the state folder, or at a shorter path that is linked there."""
+"""Temporary folder of a Ray session: in a folder of the state, or at a shorter path that is linked there."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ RANDOM = 8
 
 
 @contextmanager
-def session_folder(state_dir: Path) -> Iterator[Path]:
-    """Yield a fresh folder for a Ray session and remove it afterwards.
+def session_folder(parent: Path) -> Iterator[Path]:
+    """Yield a fresh folder for a Ray session, made or linked in `parent`, and remove it afterwards.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def session_folder(state_dir: Path) -> Iterator[Path]:
     ConfigurationError
         If no path is short enough.
     """
-    parent = (state_dir / "ray").resolve()
+    parent = parent.resolve()
     link = None
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -54,9 +54,9 @@ def session_folder(state_dir: Path) -> Iterator[Path]:
             link.unlink(missing_ok=True)
 
 
-def remove_sessions(state_dir: Path) -> None:
+def remove_sessions(parent: Path) -> None:
     """Remove the folders of sessions with a driver that was killed; to be called while none runs."""
-    for left in (state_dir / "ray").glob("*"):
+    for left in parent.glob("*"):
         folder = left.resolve()
         if left.is_symlink():
             left.unlink()

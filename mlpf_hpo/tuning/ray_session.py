@@ -1,4 +1,4 @@
-"""A Ray session for one run: started on this machine or attached to, and taken down without traces."""
+"""Train trials under Ray Tune, in a session that is started here or attached to, and leaves no traces."""
 
 from __future__ import annotations
 
@@ -7,23 +7,40 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import ray
+from ray import tune
 
 import mlpf_hpo.tracking.client  # noqa: F401  (sets what keeps Ray from phoning)
-from mlpf_hpo.errors import ConfigurationError, StorageError
+from mlpf_hpo.errors import ConfigurationError, InterruptedStageError, StorageError, one_line
 from mlpf_hpo.hardware.host import usable_cpus
 from mlpf_hpo.own_package import PATH_VARIABLE, import_path, refuse_another
+from mlpf_hpo.search.ledger import Ledger
+from mlpf_hpo.search.trial_state import TrialState
 from mlpf_hpo.tracking.login import logged_out
+from mlpf_hpo.tuning.interruption import interruptible
+from mlpf_hpo.tuning.ray_adapter import (
+    TRIAL,
+    Bridge,
+    BridgeCallback,
+    BridgeScheduler,
+    BridgeSearcher,
+    ray_trial,
+)
 from mlpf_hpo.tuning.ray_cluster import cluster_address, refused
-from mlpf_hpo.tuning.ray_errors import refusal
+from mlpf_hpo.tuning.ray_environment import ENVIRONMENT, ray_environment
+from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal
 from mlpf_hpo.tuning.ray_folder import session_folder
+from mlpf_hpo.tuning.recorder import Recorder, log_only
 from mlpf_hpo.tuning.settings import ResourceParams
-from mlpf_hpo.tuning.task import TaskResources
+from mlpf_hpo.tuning.task import Task, TaskResources, TrialSpec
+
+Progress = Callable[[float, float, str], None]
+"""Called with trials done (a running one counts by its share of epochs), trials in all, and a note."""
 
 ONE = TaskResources()
 """A trial of one process with one thread."""
@@ -31,29 +48,8 @@ ONE = TaskResources()
 LEAST_FREE = 64 * 2**20
 """Bytes that a session writes in any case: logs, and a store of objects where shared memory is short."""
 
-ENVIRONMENT = {
-    # Tune trains each trial in a new thread, for which glibc would open a new arena: 10 MB a trial were lost.
-    "MALLOC_ARENA_MAX": "1",
-    "RAY_worker_niceness": "0",  # Ray's default of 15 starves trials on a machine that others use
-    "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a frame whatever the verbosity
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune's lets fit() return as if all were done; ours does not
-    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "60",  # a stopped training may need a moment to leave its thread
-    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's own state is never restored
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-}
-"""What Ray and Tune read from the environment."""
-
 GPU_DEVICES = ("nvidiactl", "kfd", "dxg")
 """Below /dev: through which a program reaches GPUs of NVIDIA, of AMD, and of either within Windows."""
-
-LEVELS = {
-    "ray": logging.ERROR,
-    "ray.tune": logging.CRITICAL,
-    "ray.tune.execution.insufficient_resources_manager": logging.WARNING,
-}
-"""What Ray and Tune may log: that nothing can start for lack of resources, as a run would wait for ever."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Share:
     gpus_per_trial: float
 
 
-def share(resources: ResourceParams, of_a_trial: TaskResources, cpus: int, gpus: float) -> Share:
+def share(resources: ResourceParams, task_resources: TaskResources, cpus: int, gpus: float) -> Share:
     """Divide a machine, or a cluster, among trials.
 
     Examples
@@ -83,8 +79,8 @@ def share(resources: ResourceParams, of_a_trial: TaskResources, cpus: int, gpus:
         If a trial is to get more GPUs than there are.
     """
     wanted = resources.gpus_per_trial
-    gpus_per_trial = float(of_a_trial.processes if gpus else 0) if wanted == "auto" else float(wanted)
-    per_trial = of_a_trial.cpus
+    gpus_per_trial = float(task_resources.processes if gpus else 0) if wanted == "auto" else float(wanted)
+    per_trial = task_resources.cpus
     if gpus_per_trial > gpus:
         raise ConfigurationError(
             f"resources.gpus_per_trial: {gpus_per_trial:g} of {gpus:g} GPUs; use auto or 0"
@@ -97,42 +93,125 @@ def share(resources: ResourceParams, of_a_trial: TaskResources, cpus: int, gpus:
     return Share(max(1, room), per_trial, gpus_per_trial)
 
 
+def train_left(
+    specs: Sequence[TrialSpec[Task]],
+    ledger: Ledger,
+    recorder: Recorder | None,
+    resources: ResourceParams,
+    state: Path,
+    checkpoints: Path,
+    on_progress: Progress | None,
+) -> None:
+    """Train under Tune what the ledger has left; afterwards every run is closed, and Ray is down.
+
+    Each trial has a folder in `checkpoints`. Without a recorder, runs stay as they are on record.
+    """
+
+    def report_progress() -> None:
+        if on_progress is not None:
+            on_progress(*_progress(ledger))
+
+    def kill_open(reason: str) -> None:
+        if recorder is not None:
+            recorder.kill_open(ledger.trials, reason)
+
+    with interruptible() as interruption:
+        try:
+            report_progress()
+            with ray_session(state, resources, specs[0].task.resources) as share:
+                interruption.listen()  # again: Ray has put its own handler of SIGTERM in place
+                bridge = Bridge(
+                    ledger,
+                    recorder,
+                    share.concurrency,
+                    resources.epoch_timeout_seconds,
+                    interruption,
+                    report_progress,
+                )
+                _tune(specs, bridge, share, state / "ray" / f"tune-{os.getpid()}", checkpoints)
+        except (KeyboardInterrupt, SystemExit):  # the latter by Ray's handler of SIGTERM, while Ray starts
+            interruption.requested = True
+        except Exception as error:
+            with log_only("the trials' runs stay open in MLflow until the next start"):
+                kill_open(one_line(error))
+            raise
+        kill_open("interrupted")
+    left = [trial for trial in ledger.trials.values() if trial.state is not TrialState.ENDED]
+    progress = f"{len(ledger.trials) - len(left)} of {len(ledger.trials)} trials are done"
+    if interruption.requested:
+        raise InterruptedStageError(f"interrupted: {progress}; run it again to go on from there")
+    if left:
+        raise RuntimeError(f"Ray Tune ended although only {progress}")
+
+
+def _tune(
+    specs: Sequence[TrialSpec[Task]], bridge: Bridge, share: Share, storage: Path, checkpoints: Path
+) -> None:
+    """Run Tune until all trials have ended; raise what the scheduler or MLflow raised."""
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(share.concurrency)
+    max_epochs = bridge.ledger.max_epochs
+    trainable = tune.with_parameters(ray_trial, specs=specs, max_epochs=max_epochs, checkpoints=checkpoints)
+    try:
+        storage.mkdir(parents=True, exist_ok=True)
+        with memory_kills_as_deaths():
+            tune.run(
+                trainable,
+                name="run",
+                num_samples=-1,
+                search_alg=BridgeSearcher(bridge),
+                scheduler=BridgeScheduler(bridge),
+                callbacks=[BridgeCallback(bridge)],
+                resources_per_trial={"cpu": share.cpus_per_trial, "gpu": share.gpus_per_trial},
+                storage_path=str(storage),
+                trial_dirname_creator=lambda trial: str(trial.config[TRIAL]),
+                reuse_actors=True,
+                raise_on_failed_trial=False,
+                verbose=0,
+            )
+    except InterruptedStageError:
+        return
+    except Exception as error:
+        refused = refusal(error, storage)
+        if bridge.error is None and refused is not None:
+            raise refused from error
+        if bridge.error is None:
+            raise
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)
+        del os.environ["TUNE_MAX_PENDING_TRIALS_PG"]
+    if bridge.error is not None:
+        raise bridge.error
+
+
+def _progress(ledger: Ledger) -> tuple[float, float, str]:
+    running, paused = ledger.in_state(TrialState.RUNNING), ledger.in_state(TrialState.PAUSED)
+    ended = ledger.in_state(TrialState.ENDED)
+    done = len(ended) + sum(trial.epochs / ledger.max_epochs for trial in running + paused)
+    failed = sum(trial.status == "failed" for trial in ended)
+    notes = [f"{len(ended)} of {len(ledger.trials)} done", f"{len(running)} running"]
+    if paused:
+        notes.append(f"{len(paused)} paused")
+    if failed:
+        notes.append(f"{failed} failed")
+    if not math.isnan(ledger.best()):
+        notes.append(f"best {ledger.best():.4g}")
+    return done, float(len(ledger.trials)), ", ".join(notes)
+
+
 @contextmanager
 def ray_session(
-    state_dir: Path, resources: ResourceParams, of_a_trial: TaskResources = ONE
+    state: Path, resources: ResourceParams, task_resources: TaskResources = ONE
 ) -> Iterator[Share]:
     """Start Ray here, or attach to the cluster that RAY_ADDRESS names; yield what each trial gets.
 
     A session that the caller has begun already is used and left running.
     """
     with ExitStack() as stack:
-        stack.enter_context(_settings())
+        stack.enter_context(ray_environment())
         if not ray.is_initialized():
-            _begin(stack, state_dir, resources, of_a_trial)
+            _begin(stack, state, resources, task_resources)
         total = ray.cluster_resources()
-        yield share(resources, of_a_trial, int(total.get("CPU", 1)), total.get("GPU", 0.0))
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Set what Ray reads from the environment, and quieten it; afterwards all is as before."""
-    own = {name: value for name, value in ENVIRONMENT.items() if name not in os.environ}
-    own[PATH_VARIABLE] = import_path()
-    before = {name: os.environ.get(name) for name in own}
-    levels = {name: logging.getLogger(name).level for name in LEVELS}
-    os.environ.update(own)
-    for name, level in LEVELS.items():
-        logging.getLogger(name).setLevel(level)
-    try:
-        yield
-    finally:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        yield share(resources, task_resources, int(total.get("CPU", 1)), total.get("GPU", 0.0))
 
 
 def _own_token() -> None:
@@ -141,7 +220,7 @@ def _own_token() -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # stays: Ray reads it once per process
 
 
-def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, of_a_trial: TaskResources) -> None:
+def _begin(stack: ExitStack, state: Path, resources: ResourceParams, task_resources: TaskResources) -> None:
     """Attach to a cluster or start Ray here; the stack ends it."""
     refuse_another(Path.cwd())
     cluster = cluster_address()
@@ -150,8 +229,8 @@ def _begin(stack: ExitStack, state_dir: Path, resources: ResourceParams, of_a_tr
         _attach(cluster)
         return
     gpus = _n_gpus()
-    yours = share(resources, of_a_trial, usable_cpus(), gpus)
-    folder = stack.enter_context(session_folder(state_dir))
+    yours = share(resources, task_resources, usable_cpus(), gpus)
+    folder = stack.enter_context(session_folder(state / "ray"))
     stack.callback(ray.shutdown)
     try:
         with logged_out():

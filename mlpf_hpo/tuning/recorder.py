@@ -5,80 +5,32 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 from mlpf_hpo.errors import InterruptedStageError, one_line
+from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.search.result import Result
 from mlpf_hpo.search.trial_state import Trial, TrialState
+from mlpf_hpo.search.trial_summary import TrialSummary
+from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.task import Task, TrialSpec
 
 log = logging.getLogger(__name__)
 
 
-class TrialObserver(Protocol):
-    """Receives the events of trials: one begins, an epoch ends, one ends, the session ends."""
-
-    def open(self, trial_id: str) -> None:
-        """Record that a trial begins, or goes on."""
-
-    def epoch(
-        self,
-        trial_id: str,
-        epoch: int,
-        metrics: Mapping[str, float],
-        timestamp_ms: int,
-        result: Result | None = None,
-    ) -> None:
-        """Record an epoch of a trial."""
-
-    def close(self, trial: Trial) -> None:
-        """Record that a trial has ended."""
-
-    def kill_open(self, trials: Mapping[str, Trial], reason: str) -> None:
-        """Record that the session has ended, and why."""
-
-
-class NoRecorder:
-    """Writes nothing: for trials with runs that stay as they are on record."""
-
-    def open(self, trial_id: str) -> None:
-        """Nothing."""
-
-    def epoch(
-        self,
-        trial_id: str,
-        epoch: int,
-        metrics: Mapping[str, float],
-        timestamp_ms: int,
-        result: Result | None = None,
-    ) -> None:
-        """Nothing."""
-
-    def close(self, trial: Trial) -> None:
-        """Nothing."""
-
-    def kill_open(self, trials: Mapping[str, Trial], reason: str) -> None:
-        """Nothing."""
-
-
 class Recorder:
-    """Writes the runs of a campaign's or search's trials.
+    """Writes the runs of a campaign's or search's trials, below its parent run.
 
     Parameters
     ----------
-    writer : RunWriter
-        Talks to MLflow.
     kind : str
         "campaign" or "search".
     campaign_id : str
         Identity that parent and trials share.
-    parent_run_id : str
-        The parent run.
     specs : sequence of TrialSpec
-        The trials.
-    tags : mapping
-        Tags of every trial's run.
+        The trials, in order.
+    tags : mapping, optional
+        Tags of every trial's run, beside those of this machine.
     """
 
     def __init__(
@@ -88,26 +40,32 @@ class Recorder:
         campaign_id: str,
         parent_run_id: str,
         specs: Sequence[TrialSpec[Task]],
-        tags: Mapping[str, str],
+        tags: Mapping[str, str] | None = None,
     ) -> None:
-        self._writer = writer
-        self._kind = kind
-        self._campaign_id = campaign_id
-        self._parent_run_id = parent_run_id
-        self._specs = {spec.trial_id: spec for spec in specs}
-        self._tags = dict(tags)
+        self.writer = writer
+        self.kind = kind
+        self.campaign_id = campaign_id
+        self.parent_run_id = parent_run_id
+        self.specs = specs
+        self._tags = {**describe_host().tags(), **(tags or {})}
+        self._by_id = {spec.trial_id: spec for spec in specs}
         self._runs: dict[str, str] = {}
         self._open: set[str] = set()
+
+    def trials(self, metrics: Sequence[str], run_ids: Sequence[str] | None = None) -> list[TrialSummary]:
+        """Return the trials that MLflow has on record, or those with these runs."""
+        campaign_id = self.campaign_id if run_ids is None else None
+        return reader.trials(self.writer.client, self.kind, campaign_id, run_ids=run_ids, metrics=metrics)
 
     def open(self, trial_id: str) -> None:
         """Open the run of a trial, unless it is open."""
         if trial_id in self._open:
             return
-        spec = self._specs[trial_id]
-        self._runs[trial_id] = self._writer.open_trial(
-            self._parent_run_id,
-            self._kind,
-            self._campaign_id,
+        spec = self._by_id[trial_id]
+        self._runs[trial_id] = self.writer.open_trial(
+            self.parent_run_id,
+            self.kind,
+            self.campaign_id,
             trial_id,
             spec.key,
             spec.configuration,
@@ -127,7 +85,7 @@ class Recorder:
         result: Result | None = None,
     ) -> None:
         """Log the metrics of an epoch (counted from 1), with what was decided if that is new."""
-        self._writer.log_epoch(self._runs[trial_id], epoch, metrics, timestamp_ms, result)
+        self.writer.log_epoch(self._runs[trial_id], epoch, metrics, timestamp_ms, result)
 
     def close(self, trial: Trial) -> None:
         """Close the run of a trial that has ended, with its status and the reason."""
@@ -137,18 +95,18 @@ class Recorder:
             tags["stop"] = str(trial.stop)
         if trial.deaths:
             tags["worker_deaths"] = str(trial.deaths)
-        self._writer.close(self._runs[trial.trial_id], trial.status, tags=tags)
+        self.writer.close(self._runs[trial.trial_id], trial.status, tags=tags)
         self._open.discard(trial.trial_id)
 
     def run_id(self, trial_id: str) -> str:
         """Return the id of a trial's run, once MLflow has everything (`RunWriter.settle`)."""
-        return self._writer.run_id(self._runs[trial_id])
+        return self.writer.run_id(self._runs[trial_id])
 
     def kill_open(self, trials: Mapping[str, Trial], reason: str) -> None:
         """Close as killed every run that is open: `reason` ended the session."""
         for trial_id in sorted(self._open):
             status_reason = "paused" if trials[trial_id].state is TrialState.PAUSED else reason
-            self._writer.close(self._runs[trial_id], "killed", tags={"reason": status_reason})
+            self.writer.close(self._runs[trial_id], "killed", tags={"reason": status_reason})
         self._open.clear()
 
 

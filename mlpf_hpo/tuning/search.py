@@ -14,55 +14,22 @@ from mlpf_hpo.project import state_folder
 from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_champion
+from mlpf_hpo.search.scheduler import Scheduler
+from mlpf_hpo.search.schedulers import LABELS, PREDICTION, accepted, check_settings, make_scheduler
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import SearchSpace, stable_hash
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking import reader, ui_links
-from mlpf_hpo.tracking.journal import JOURNALS
-from mlpf_hpo.tracking.writer import RunWriter, durable_writer
-from mlpf_hpo.tuning.driver_lock import sole_driver
-from mlpf_hpo.tuning.failures import check_failures
-from mlpf_hpo.tuning.named_scheduler import NamedScheduler, name_scheduler
-from mlpf_hpo.tuning.recorder import closed_truthfully
-from mlpf_hpo.tuning.retraining import ensure_network
-from mlpf_hpo.tuning.run import Progress, finished_trials, run_trials
+from mlpf_hpo.tracking import ui_links
+from mlpf_hpo.tracking.versions import CHECKSUM
+from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.ray_session import Progress
+from mlpf_hpo.tuning.recorder import Recorder, closed_truthfully
+from mlpf_hpo.tuning.run import check_failures, run_trials
 from mlpf_hpo.tuning.search_result import SearchRecord, search_result
-from mlpf_hpo.tuning.settings import ResourceParams, SearchParams
-from mlpf_hpo.tuning.task import Task, TrialSpec, campaign_id, check_target, plan_trials
-
-
-@dataclass(frozen=True)
-class SearchPlan:
-    """What all schedulers of a search have in common.
-
-    Attributes
-    ----------
-    specs : sequence of TrialSpec
-        The stream of trials.
-    trials_id : str
-        Identity of what the trials share, see `campaign_id`.
-    target : TargetMetric
-        What trials are compared by.
-    settings : SearchParams
-        Sizes, the schedulers and the settings that they share.
-    seed : int
-        Of the stream.
-    resources : ResourceParams
-        What a trial gets.
-    state : path
-        Folder of checkpoints and journals.
-    on_progress : callable, optional
-        Called after every change.
-    """
-
-    specs: Sequence[TrialSpec[Task]]
-    trials_id: str
-    target: TargetMetric
-    settings: SearchParams
-    seed: int
-    resources: ResourceParams
-    state: Path
-    on_progress: Progress | None = None
+from mlpf_hpo.tuning.settings import ResourceParams, SchedulerParams, SearchParams
+from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials, trials_identity
+from mlpf_hpo.tuning.trial_network import ensure_network
 
 
 def run_search(
@@ -121,19 +88,23 @@ def run_search(
     """
     check_target(task, target)
     predictor, version = None, None
-    if any(scheduler.prediction is not None for scheduler in settings.schedulers):
+    if any(params.prediction is not None for params in settings.schedulers):
         scope = ChampionScope.of_search(target, settings.max_epochs, space)
         predictor, version = load_champion(scope, champion)
         _check_epochs(predictor, version, settings)
-    named = [
+    schedulers = [
         name_scheduler(params, i, settings, target, predictor, version)
         for i, params in enumerate(settings.schedulers)
     ]
     specs = plan_trials(task, space, seed, settings.configurations, purpose="search")
-    shared, state = campaign_id(task, space, seed), state or state_folder()
-    plan = SearchPlan(specs, shared, target, settings, seed, resources, state, on_progress)
-    with sole_driver(state), durable_writer(state / JOURNALS, patience_seconds) as writer:
-        found = {one.key: run_scheduler(one, plan, writer) for one in named}
+    trials_id, state = trials_identity(task, space, seed), state or state_folder()
+    with sole_driver(state, patience_seconds) as writer:
+        found = {}
+        for scheduler in schedulers:
+            recorder = open_search(scheduler, specs, trials_id, settings.max_epochs, seed, writer)
+            found[scheduler.key] = run_scheduler(
+                scheduler, recorder, target, settings, resources, state, on_progress
+            )
         experiment = writer.experiment_id("search")
     parents = [result["parent_run_id"] for result in found.values()]
     used = version and {"name": version.name, "version": str(version.version), "alias": settings.champion}
@@ -160,69 +131,135 @@ def _check_epochs(predictor: Any, version: Any, settings: SearchParams) -> None:
         )
 
 
-def search_id(named: NamedScheduler, plan: SearchPlan) -> str:
-    """Return the identity of the search of one scheduler."""
-    content = {"trials": plan.trials_id, "n": len(plan.specs), "policy": named.key, **named.identity}
+@dataclass(frozen=True)
+class NamedScheduler:
+    """A scheduler as one of a search's.
+
+    Attributes
+    ----------
+    key, label : str
+        Key in the results, and how it is called in captions.
+    scheduler : Scheduler
+        A fresh one.
+    identity : mapping
+        Settings that distinguish its runs, beside the key; part of the search's identity.
+    """
+
+    key: str
+    label: str
+    scheduler: Scheduler
+    identity: Mapping[str, Any]
+
+
+def name_scheduler(
+    params: SchedulerParams,
+    position: int,
+    settings: SearchParams,
+    target: TargetMetric,
+    predictor: Any = None,
+    version: Any = None,
+) -> NamedScheduler:
+    """Return one of `search.schedulers`, made with its own settings and those that it shares.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has no such setting, or refuses its value.
+    """
+    where, name = f"search.schedulers.{position}", params.name
+    check_settings(name, params.settings, where)
+    rungs = ("max_epochs", "grace_epochs", "reduction_factor")
+    shared = {key: getattr(settings, key) for key in rungs} | {"mode": target.mode}
+    own = {**accepted(name, shared), **params.settings}
+    label = params.label or LABELS.get(name, name)
+    identity = {**target.tags(), **{key: value for key, value in own.items() if key != "mode"}}
+    if params.prediction is None:
+        return NamedScheduler(params.key, label, make_scheduler(name, **own), identity)
+    asked = params.prediction.model_dump(exclude_none=True)
+    prediction = {key: asked.get(key, getattr(settings, key)) for key in PREDICTION}
+    own |= {"max_epochs": settings.max_epochs, "mode": target.mode}
+    scheduler = make_scheduler(name, predictor, **own, **prediction)
+    identity = {"champion": version.tags[CHECKSUM][:16], **identity, **prediction}
+    if params.label is None:
+        label += f" + prediction (champion version {version.version})"
+    return NamedScheduler(params.key, label, scheduler, identity)
+
+
+def search_id(named: NamedScheduler, trials_id: str, n: int) -> str:
+    """Return the identity of the search of one scheduler over `n` trials."""
+    content = {"trials": trials_id, "n": n, "policy": named.key, **named.identity}
     return stable_hash(content, length=8)
 
 
-def run_scheduler(named: NamedScheduler, plan: SearchPlan, writer: RunWriter) -> dict[str, Any]:
-    """Run the trials under one scheduler, and return what it found, for search.json."""
-    identity, target = search_id(named, plan), plan.target
-    writer.close_orphans(identity)
-    parent = _open_parent(named, plan, identity, writer)
-    finished = finished_trials(writer, "search", identity, plan.specs, target, has_ended)
-    started = time.monotonic()
-    with closed_truthfully(writer, parent):
-        outcomes = run_trials(
-            kind="search",
-            campaign_id=identity,
-            parent_run_id=parent,
-            specs=plan.specs,
-            scheduler=named.scheduler,
-            max_epochs=plan.settings.max_epochs,
-            resources=plan.resources,
-            writer=writer,
-            state_dir=plan.state,
-            finished=finished,
-            on_progress=plan.on_progress,
-            target=target,
-            tags={"scheduler": named.key},
-        )
-        check_failures(outcomes, plan.settings.failures_allowed, "search")
-        spent = writer.add_to_summary(parent, "wall_seconds", time.monotonic() - started)
-        run_ids = [outcome.run_id for outcome in outcomes]
-        metrics, where = [target.metric, target.of_training], f"search under {named.label}"
-        trials = reader.trials(writer.client, "search", run_ids=run_ids, metrics=metrics)
-        found = {
-            "label": named.label,
-            "campaign_id": identity,
-            "parent_run_id": parent,
-            "wall_seconds": spent,
-            **search_result(outcomes, {trial.run_id: trial for trial in trials}, target, where),
-            "reused": len(finished),
-        }
-        _keep_network(found, plan, writer)
-    writer.summary(parent, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
-    writer.close(parent, "finished")
-    return found
-
-
-def _open_parent(named: NamedScheduler, plan: SearchPlan, identity: str, writer: RunWriter) -> str:
-    host, task = describe_host(), plan.specs[0].task
-    settings = {"scheduler": named.key, **named.identity}
-    epochs = plan.settings.max_epochs
-    return writer.open_parent(
+def open_search(
+    named: NamedScheduler,
+    specs: Sequence[TrialSpec[Task]],
+    trials_id: str,
+    max_epochs: int,
+    seed: int,
+    writer: RunWriter,
+) -> Recorder:
+    """Open the parent run of one scheduler's search, and return the recorder of its trials."""
+    campaign_id = search_id(named, trials_id, len(specs))
+    writer.close_orphans(campaign_id)
+    host, task = describe_host(), specs[0].task
+    identity = {"scheduler": named.key, **named.identity}
+    parent_run_id = writer.open_parent(
         "search",
-        identity,
-        name=f"search-{named.key}-{host.hardware_label}-{identity}",
-        tags={**host.tags(), **{name: str(value) for name, value in settings.items()}},
-        params={"configurations": len(plan.specs), "seed": plan.seed, **settings},
-        note=f"{named.label}: {len(plan.specs)} configurations, at most {epochs} epochs each.",
+        campaign_id,
+        name=f"search-{named.key}-{host.hardware_label}-{campaign_id}",
+        tags={**host.tags(), **{name: str(value) for name, value in identity.items()}},
+        params={"configurations": len(specs), "seed": seed, **identity},
+        note=f"{named.label}: {len(specs)} configurations, at most {max_epochs} epochs each.",
         digest=task.data_digest,
         dataset_path=task.dataset_path,
         host=host.record(),
     )
+    return Recorder(writer, "search", campaign_id, parent_run_id, specs, {"scheduler": named.key})
+
+
+def run_scheduler(
+    named: NamedScheduler,
+    recorder: Recorder,
+    target: TargetMetric,
+    settings: SearchParams,
+    resources: ResourceParams,
+    state: Path,
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run the recorder's trials under one scheduler, and return what it found, for search.json."""
+    writer, parent_run_id = recorder.writer, recorder.parent_run_id
+    started = time.monotonic()
+    with closed_truthfully(writer, parent_run_id):
+        outcomes = run_trials(
+            recorder,
+            named.scheduler,
+            settings.max_epochs,
+            target,
+            resources,
+            state,
+            is_done=has_ended,
+            on_progress=on_progress,
+        )
+        check_failures(outcomes, settings.failures_allowed, "search")
+        spent = writer.add_to_summary(parent_run_id, "wall_seconds", time.monotonic() - started)
+        trials = recorder.trials(
+            [target.metric, target.of_training], run_ids=[outcome.run_id for outcome in outcomes]
+        )
+        found = {
+            "label": named.label,
+            "campaign_id": recorder.campaign_id,
+            "parent_run_id": parent_run_id,
+            "wall_seconds": spent,
+            **search_result(
+                outcomes, {trial.run_id: trial for trial in trials}, target, f"search under {named.label}"
+            ),
+            "reused": sum(outcome.on_record for outcome in outcomes),
+        }
+        _keep_network(found, recorder, target, resources, state)
+    writer.summary(parent_run_id, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
+    writer.close(parent_run_id, "finished")
+    return found
 
 
 def has_ended(trial: TrialSummary) -> bool:
@@ -230,10 +267,12 @@ def has_ended(trial: TrialSummary) -> bool:
     return trial.status in ("finished", "stopped", "diverged")
 
 
-def _keep_network(found: Mapping[str, Any], plan: SearchPlan, writer: RunWriter) -> None:
+def _keep_network(
+    found: Mapping[str, Any], recorder: Recorder, target: TargetMetric, resources: ResourceParams, state: Path
+) -> None:
     """Keep the best trial's network with its run, if the task leaves any."""
-    if not plan.specs[0].task.keeps_checkpoints:
+    if not recorder.specs[0].task.keeps_checkpoints:
         return
     best = next(row for row in found["trials"] if row["run_id"] == found["best_run_id"])
-    spec = next(spec for spec in plan.specs if spec.key == best["trial_key"])
-    ensure_network(writer.client, spec, best, found["campaign_id"], plan.target, plan.resources, plan.state)
+    spec = next(spec for spec in recorder.specs if spec.key == best["trial_key"])
+    ensure_network(recorder.writer.client, spec, best, recorder.campaign_id, target, resources, state)

@@ -1,20 +1,23 @@
-"""Results of a search: search.json, from the outcomes of its trials and their curves in MLflow."""
+"""Results of a search: search.json, from the outcomes of its trials and their curves; the best trial."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mlpf_hpo.errors import DataError
 from mlpf_hpo.files import write_record
-from mlpf_hpo.search.trial_summary import TrialSummary
+from mlpf_hpo.search.trial_summary import TrialSummary, has_network
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tuning.best_trial import incumbent, pick_best
-from mlpf_hpo.tuning.run import TrialOutcome
+from mlpf_hpo.tracking.best_so_far import improvements
+
+if TYPE_CHECKING:  # reports, which show results, need no Ray
+    from mlpf_hpo.tuning.run import TrialOutcome
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,8 @@ def search_result(
 
     Parameters
     ----------
-    outcomes : sequence of TrialOutcome
-        What became of the trials.
     trials : mapping of str to TrialSummary
         Run id -> the trial as MLflow holds it, with the target metric and `TargetMetric.of_training`.
-    target : TargetMetric
-        What trials are compared by.
     where : str
         What found them, for a message.
 
@@ -89,6 +88,50 @@ def describe_result(found: Mapping[str, Any], metric: str) -> str:
         f"{found['diverged']} diverged, {found['failed']} failed; "
         f"{found['wall_seconds']:.0f} s{already}"
     )
+
+
+def pick_best(trials: Iterable[Mapping[str, Any]], target: TargetMetric, where: str) -> dict[str, Any]:
+    """Return the trial with the best value at any epoch, among those whose network is there at the end.
+
+    A trial that diverged, or failed, has none, however good its loss was before: see `has_network`. `trials`
+    are rows of search.json; of equals the first counts. `where` says for the message whose trials they are.
+
+    Raises
+    ------
+    DataError
+        If every trial diverged or failed.
+    """
+    kept = [dict(trial) for trial in trials if trial["curve"] and has_network(trial["status"])]
+    if not kept:
+        raise DataError(f"{where}: no trial has a network to show: all diverged or failed")
+    return min(kept, key=lambda trial: target.cost(target.best(trial["curve"])))
+
+
+def best_trial(search: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the best trial in search.json (see `pick_best`), with its scheduler's label and id.
+
+    Raises
+    ------
+    DataError
+        If every trial diverged or failed.
+    """
+    trials = [
+        {**trial, "scheduler": found["label"], "campaign_id": found["campaign_id"]}
+        for found in search["schedulers"].values()
+        for trial in found["trials"]
+    ]
+    return pick_best(trials, TargetMetric.of_dict(search.get("target")), "search")
+
+
+def incumbent(trials: Sequence[TrialSummary], target: TargetMetric) -> list[list[float]]:
+    """Return the best value so far against the epochs spent by all trials together (see `improvements`).
+
+    Returns
+    -------
+    list of [epochs spent, best value so far]
+        One entry per improvement, and one at the end.
+    """
+    return [[float(point.step), point.value] for point in improvements(trials, target)]
 
 
 def _trial_row(outcome: TrialOutcome, trial: TrialSummary, target: TargetMetric) -> dict[str, Any]:

@@ -115,12 +115,13 @@ class Task(Protocol):
 
     def train(
         self,
-        trial: TrialSpec[Any],
+        spec: TrialSpec[Any],
+        /,
         max_epochs: int,
         checkpoint_dir: Path,
         report: Callable[[EpochReport], None],
     ) -> TrialEnd:
-        """Train `trial.configuration` with `trial.seed` up to `max_epochs`, and report after every epoch.
+        """Train `spec.configuration` with `spec.seed` up to `max_epochs`, and report after every epoch.
 
         The report may end the training by raising. A training that was interrupted goes on from what it left
         in `checkpoint_dir`, and first reports the epochs of its checkpoint again.
@@ -183,8 +184,8 @@ def plan_trials(task: Task, space: SearchSpace, seed: int, n: int, purpose: str)
     ]
 
 
-def campaign_id(task: Task, space: SearchSpace, seed: int) -> str:
-    """Return the identity of a campaign, or of a search's trials: everything that they share.
+def trials_identity(task: Task, space: SearchSpace, seed: int) -> str:
+    """Return the identity of what the trials of a campaign, or of a search, share.
 
     The number of trials and of epochs stand outside: more of either extends the campaign.
     """

@@ -13,14 +13,12 @@ from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.networks.trained_network import copy_checkpoint
 from mlpf_hpo.seeds import derive_seed
-from mlpf_hpo.tracking.journal import JOURNALS
-from mlpf_hpo.tracking.writer import RunWriter, durable_writer
-from mlpf_hpo.tuning.best_trial import trial_folder
-from mlpf_hpo.tuning.checkpoint_lookup import find_checkpoint, keep_with_run
-from mlpf_hpo.tuning.checkpoints import read_checkpoint
-from mlpf_hpo.tuning.driver_lock import sole_driver
+from mlpf_hpo.tracking.writer import RunWriter
+from mlpf_hpo.tuning.checkpoints import read_checkpoint, trial_folder
+from mlpf_hpo.tuning.driver import sole_driver
 from mlpf_hpo.tuning.recorder import closed_truthfully
 from mlpf_hpo.tuning.task import TrialSpec
+from mlpf_hpo.tuning.trial_network import find_checkpoint, keep_with_run
 from mlpf_hpo.tuning.trial_reports import EpochReport
 from studies.reference_training.params import TRAIN, TTBAR, ReferenceParams
 
@@ -61,7 +59,7 @@ def train_reference(
     spec = reference_spec(params, data)
     folder = trial_folder(state, spec.key, spec.key)  # a campaign of one
     reports: list[EpochReport] = []
-    with sole_driver(state), durable_writer(state / JOURNALS, PATIENCE_SECONDS) as writer:
+    with sole_driver(state, PATIENCE_SECONDS) as writer:
         writer.close_orphans(spec.key)
         parent, run = _open_runs(writer, params, spec)
         _take_up(writer, run, folder, params.epochs)

@@ -17,7 +17,7 @@ from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.registry.load import load_champion
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tuning.best_trial import best_trial
+from mlpf_hpo.tuning.search_result import best_trial
 
 pytestmark = pytest.mark.pipeline
 

@@ -175,7 +175,7 @@ def test_a_training_that_breaks_off_has_failed() -> None:
 def test_a_trial_whose_worker_died_runs_next_and_goes_on(curves, simulate) -> None:
     table = curves(4, 8, seed=0)
     ledger = make_ledger(table, FullTraining())
-    ledger.restarts = 1
+    ledger.worker_restarts = 1
     assert [ledger.next_trial(), ledger.next_trial()] == ["t000", "t001"]
     ledger.report("t000", 1, table["t000"][0])
     assert ledger.report_worker_death("t000", "killed")

@@ -12,7 +12,7 @@ from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import driver_process, overview, ui_links
 from mlpf_hpo.tracking.ranking import best_trials
-from mlpf_hpo.tracking.writer import NOTE
+from mlpf_hpo.tracking.store_writes import NOTE
 
 
 def logged(writer, open_trial, losses: dict[str, list[float]], status: str = "finished") -> dict[str, str]:
@@ -85,10 +85,10 @@ def test_work_and_its_driver(writer, open_trial) -> None:
 
 def test_a_number_given_again_is_not_the_same_driver() -> None:
     tags = driver_process.driver_tags()
-    assert driver_process.is_alive(tags)
+    assert driver_process.driver_state(tags).alive
     earlier = float(tags[driver_process.STARTED]) - 3600
-    assert driver_process.is_alive({**tags, driver_process.STARTED: str(earlier)}) is False
-    assert driver_process.is_alive({}) is None
+    assert driver_process.driver_state({**tags, driver_process.STARTED: str(earlier)}).alive is False
+    assert driver_process.driver_state({}).alive is None
 
 
 def test_links_lead_to_the_newest_campaign(writer, open_trial) -> None:

@@ -12,8 +12,8 @@ import pytest
 from mlpf_hpo.errors import TrackingError
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tracking.records import curves_digest
-from mlpf_hpo.tracking.writer import RunWriter, trial_name
+from mlpf_hpo.tracking.records import curves_digest, trial_name
+from mlpf_hpo.tracking.writer import RunWriter
 
 
 def test_a_trial_comes_back_whole(writer, open_trial) -> None:

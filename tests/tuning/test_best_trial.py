@@ -13,9 +13,8 @@ from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
-from mlpf_hpo.tuning.best_trial import best_trial, incumbent
 from mlpf_hpo.tuning.run import TrialOutcome
-from mlpf_hpo.tuning.search_result import search_result
+from mlpf_hpo.tuning.search_result import best_trial, incumbent, search_result
 
 NAN = math.nan
 

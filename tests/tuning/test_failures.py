@@ -14,8 +14,7 @@ from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning import search
-from mlpf_hpo.tuning.failures import check_failures
-from mlpf_hpo.tuning.run import TrialOutcome
+from mlpf_hpo.tuning.run import TrialOutcome, check_failures
 from mlpf_hpo.tuning.search_result import describe_result
 from tests.tuning.replaced import ReplacedTask
 from tests.tuning.toys import toy
@@ -63,10 +62,10 @@ def under_asha(make_spec, tmp_path, empty_database):
         task = ReplacedTask(toy(lambda n, e: n + 1 / e, dict(faults).items()), specs[0].task)
         specs = [dataclasses.replace(spec, task=task) for spec in specs]
         asha = search.name_scheduler(params.search.schedulers[0], 0, params.search, VALIDATION_LOSS)
-        plan = search.SearchPlan(
-            specs, "trials", VALIDATION_LOSS, params.search, 1, params.resources, tmp_path / "state"
+        recorder = search.open_search(asha, specs, "trials", 3, 1, writer)
+        return search.run_scheduler(
+            asha, recorder, VALIDATION_LOSS, params.search, params.resources, tmp_path / "state"
         )
-        return search.run_scheduler(asha, plan, writer)
 
     run.client = writer.client
     return run

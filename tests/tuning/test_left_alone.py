@@ -14,9 +14,8 @@ from mlpf_hpo.tracking import driver_process
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.campaign import run_campaign
-from mlpf_hpo.tuning.named_scheduler import name_scheduler
-from mlpf_hpo.tuning.search import SearchPlan, run_scheduler, search_id
-from mlpf_hpo.tuning.task import campaign_id, plan_trials
+from mlpf_hpo.tuning.search import name_scheduler, open_search, search_id
+from mlpf_hpo.tuning.task import plan_trials, trials_identity
 from studies.reference_training.params import ReferenceParams
 from studies.reference_training.training import reference_spec, train_reference
 
@@ -33,18 +32,16 @@ def campaign(events: Path, state: Path, writer: RunWriter) -> str:
     raise AssertionError
 
 
-def plan(events: Path, state: Path) -> SearchPlan:
-    task, seed = task_of(PARAMS, events), PARAMS.seed
-    specs = plan_trials(task, SPACE, seed, 2, purpose="search")
-    shared = campaign_id(task, SPACE, seed)
-    return SearchPlan(specs, shared, TARGET, PARAMS.search, seed, PARAMS.resources, state)
+def trials_id(events: Path) -> str:
+    return trials_identity(task_of(PARAMS, events), SPACE, PARAMS.seed)
 
 
 ASHA = name_scheduler(PARAMS.search.schedulers[0], 0, PARAMS.search, TARGET)
 
 
 def search(events: Path, state: Path, writer: RunWriter) -> None:
-    run_scheduler(ASHA, plan(events, state), writer)
+    specs = plan_trials(task_of(PARAMS, events), SPACE, PARAMS.seed, 2, purpose="search")
+    open_search(ASHA, specs, trials_id(events), PARAMS.search.max_epochs, PARAMS.seed, writer)
 
 
 def reference(events: Path, state: Path, writer: RunWriter) -> None:
@@ -60,10 +57,9 @@ def test_what_another_process_trains_is_left_alone(
     events = tmp_path / "events"
     for name, store in (("train", stores[0]), ("validation", stores[1]), ("ttbar", stores[1])):
         shutil.copytree(store, events / name)
-    planned = plan(events, tmp_path / "state")
     identity = {
-        "campaign": planned.trials_id,
-        "search": search_id(ASHA, planned),
+        "campaign": trials_id(events),
+        "search": search_id(ASHA, trials_id(events), 2),
         "reference": reference_spec(ReferenceParams(), events).key,
     }[train.__name__]
     writer = RunWriter(connect())

@@ -22,10 +22,10 @@ from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.ranking import best_trials
 from mlpf_hpo.tracking.registry import register_predictor
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning.best_trial import best_trial
 from mlpf_hpo.tuning.campaign import collect_curves, run_campaign
 from mlpf_hpo.tuning.ray_session import ray_session
 from mlpf_hpo.tuning.search import run_search
+from mlpf_hpo.tuning.search_result import best_trial
 from tests.registry.registered import record_champion
 from tests.tuning.replaced import ReplacedTask
 from tests.tuning.toys import TWO, toy

@@ -312,25 +312,26 @@ def test_shares() -> None:
 
 
 def test_sockets_have_room(tmp_path) -> None:
-    deep = tmp_path / ("x" * 100)
+    deep = tmp_path / ("x" * 100) / "ray"
     with session_folder(deep) as short:
         assert len(str(short)) <= LONGEST
         (short / "session").write_text("")
-        assert [link.resolve() for link in (deep / "ray").iterdir()] == [short]
+        assert [link.resolve() for link in deep.iterdir()] == [short]
     assert not short.exists()
-    assert list((deep / "ray").iterdir()) == []
+    assert list(deep.iterdir()) == []
 
 
 def test_what_killed_sessions_left_is_removed(tmp_path) -> None:
     """Also where the link that led to it was bent: nothing but a folder of ours goes."""
     precious = tmp_path / "precious"
     precious.mkdir()
-    left = session_folder(tmp_path / ("x" * 100))
+    deep = tmp_path / ("x" * 100) / "ray"
+    left = session_folder(deep)
     short = left.__enter__()
-    inside = tmp_path / ("x" * 100) / "ray" / "tune-1"
+    inside = deep / "tune-1"
     inside.mkdir()
-    (inside.parent / "bent").symlink_to(precious)
-    remove_sessions(tmp_path / ("x" * 100))
+    (deep / "bent").symlink_to(precious)
+    remove_sessions(deep)
     assert not short.exists()
-    assert list(inside.parent.iterdir()) == []
+    assert list(deep.iterdir()) == []
     assert precious.exists()

@@ -14,9 +14,8 @@ from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.search.schedulers import PREDICTION
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking.versions import CHECKSUM
-from mlpf_hpo.tuning.named_scheduler import name_scheduler
-from mlpf_hpo.tuning.search import SearchPlan, search_id
-from mlpf_hpo.tuning.task import TrialSpec, campaign_id, check_target, load_task
+from mlpf_hpo.tuning.search import name_scheduler, search_id
+from mlpf_hpo.tuning.task import TrialSpec, check_target, load_task, trials_identity
 from tests.extension import install
 
 CONFIGURATION = {
@@ -42,19 +41,18 @@ def test_identities_are_those_of_the_stores_that_people_have() -> None:
     assert TrialSpec("t000", CONFIGURATION, 7, mlpf()).key == "5d905f92e83e9096"
     params = Params()
     space, target = params.space.search_space(), params.target.with_mode()
-    shared = campaign_id(mlpf(), space, params.seed)
+    shared = trials_identity(mlpf(), space, params.seed)
     assert shared == "51d55e57"
-    plan = SearchPlan([None] * 24, shared, target, params.search, 42, params.resources, Path())
     named = [
         name_scheduler(one, i, params.search, target, object(), VERSION)
         for i, one in enumerate(params.search.schedulers)
     ]
-    assert [(one.key, one.label, search_id(one, plan)) for one in named] == [
+    assert [(one.key, one.label, search_id(one, shared, 24)) for one in named] == [
         ("asha", "ASHA", "93c6c634"),
         ("asha+prediction", "ASHA + prediction (champion version 3)", "30d90f9c"),
     ]
     other = parse_params({"space": {"lr": {"low": 1, "high": 2}, "bin_size": {"values": [8]}}, "seed": 3})
-    assert campaign_id(mlpf("x"), other.space.search_space(), 3) == "6425fedc"
+    assert trials_identity(mlpf("x"), other.space.search_space(), 3) == "6425fedc"
 
 
 def schedulers(*entries, **shared):

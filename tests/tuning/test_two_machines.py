@@ -15,7 +15,7 @@ from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.learning_curves import curves_from_trials
-from mlpf_hpo.tracking.writer import NOTE
+from mlpf_hpo.tracking.store_writes import NOTE
 from mlpf_hpo.tuning.campaign import run_campaign
 
 HEADS = {"class_head": [8], "charge_head": [8], "regression_head": [8]}

@@ -15,7 +15,9 @@ import ray
 
 from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
+from mlpf_hpo.tuning.recorder import Recorder
 from mlpf_hpo.tuning.run import run_trials
+from mlpf_hpo.tuning.search import has_ended
 from mlpf_hpo.tuning.settings import ResourceParams
 from tests.tuning.replaced import ReplacedTask
 
@@ -82,14 +84,8 @@ def run_search(
     if train is not None:
         specs = [dataclasses.replace(spec, task=ReplacedTask(train, spec.task)) for spec in specs]
     parent = writer.open_parent("search", "s", "search", {}, {}, "")
-    ended = ("finished", "stopped", "diverged")
-    known = {t.trial_key: t for t in reader.trials(writer.client, "search", "s") if t.status in ended}
-    outcomes = run_trials(
-        kind="search", campaign_id="s", parent_run_id=parent, specs=specs, scheduler=scheduler,
-        max_epochs=epochs, resources=resources, writer=writer, state_dir=state,
-        finished={spec.trial_id: known[spec.key] for spec in specs if spec.key in known},
-        target=target, **more,
-    )  # fmt: skip
+    recorder = Recorder(writer, "search", "s", parent, specs)
+    outcomes = run_trials(recorder, scheduler, epochs, target, resources, state, has_ended, **more)
     return outcomes, reader.trials(writer.client, "search", "s")
 
 

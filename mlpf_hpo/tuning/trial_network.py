@@ -1,4 +1,4 @@
-"""Make sure that a trial's network exists: find its checkpoint, or train it again; keep it with its run."""
+"""The network of a trial on record: find its checkpoint, keep it with its run, or train it again."""
 
 from __future__ import annotations
 
@@ -12,16 +12,56 @@ from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking.network_artifact import Client
-from mlpf_hpo.tuning.best_trial import trial_folder
-from mlpf_hpo.tuning.checkpoint_lookup import find_checkpoint, keep_with_run
-from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint
-from mlpf_hpo.tuning.recorder import NoRecorder
-from mlpf_hpo.tuning.run import make_trainable, train_left
+from mlpf_hpo.tracking.network_artifact import Client, fetch_network, keep_network, kept_name
+from mlpf_hpo.tuning.checkpoints import (
+    Checkpoint,
+    epoch_of,
+    newest_checkpoint,
+    read_checkpoint,
+    trial_folder,
+)
 from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.tuning.task import Task, TrialSpec
 
 log = logging.getLogger(__name__)
+
+
+def find_checkpoint(client: Client, run_id: str, folder: Path, epochs: int) -> Checkpoint | None:
+    """Return the newest checkpoint of a trial, of those in its folder and the one kept with its run.
+
+    After `epochs` epochs a network is as good as any: that of the folder is taken without asking MLflow. What
+    is fetched from the run is put into the folder.
+
+    Returns
+    -------
+    Checkpoint or None
+        None if there is none at all; it may be one after fewer epochs.
+
+    Raises
+    ------
+    TrackingError
+        If the run's is newer and is gone, damaged, or cannot be had.
+    """
+    newest = newest_checkpoint(folder)
+    here = newest.epoch if newest else 0
+    if here < epochs and kept_epoch(client, run_id) > here:
+        return read_checkpoint(fetch_network(client, run_id, folder))
+    return newest
+
+
+def keep_with_run(client: Client, run_id: str, checkpoint: Checkpoint, trial: str) -> None:
+    """Keep a trial's network with its run; where files are not taken, warn that the folder alone has it."""
+    try:
+        keep_network(client, run_id, checkpoint.path)
+    except TrackingError as error:
+        where = checkpoint.path.parent
+        log.warning("the network of %s is in %s only, not with its run: %s", trial, where, error)
+
+
+def kept_epoch(client: Client, run_id: str) -> int:
+    """Return the epochs after which the network that is kept with a run was written; 0 if none is kept."""
+    name = kept_name(client, run_id)
+    return max(epoch_of(name), 0) if name else 0
 
 
 def ensure_network(
@@ -36,24 +76,7 @@ def ensure_network(
     """Return the checkpoint after a trial's last epoch on record, and keep it with the trial's run.
 
     It is taken from the folder of state, else from the run. What is in neither is trained again up to that
-    epoch; the run keeps what it has on record.
-
-    Parameters
-    ----------
-    client : MlflowClient
-        From `connect`.
-    spec : TrialSpec
-        The trial.
-    trial : mapping
-        Its row of search.json.
-    campaign_id : str
-        Identity of its search.
-    target : TargetMetric
-        What the search compares by.
-    resources : ResourceParams
-        With what it is trained again.
-    state : path
-        Folder of state.
+    epoch; the run keeps what it has on record. `trial` is the trial's row of search.json.
 
     Raises
     ------
@@ -84,10 +107,11 @@ def _train_again(
     resources: ResourceParams,
     state: Path,
 ) -> Checkpoint:
+    from mlpf_hpo.tuning import ray_session  # takes seconds
+
     trial = Trial(spec.trial_id, spec.key, spec.configuration)
-    ledger = Ledger([trial], FullTraining(), epochs, target, restarts=resources.worker_restarts)
-    trainable = make_trainable([spec], epochs, folder.parent.resolve())
-    train_left(trainable, ledger, NoRecorder(), resources, spec.task.resources, state.resolve(), None)
+    ledger = Ledger([trial], FullTraining(), epochs, target, resources.worker_restarts)
+    ray_session.train_left([spec], ledger, None, resources, state.resolve(), folder.parent.resolve(), None)
     checkpoint = newest_checkpoint(folder)
     if trial.status != "finished" or checkpoint is None:
         raise DataError(

@@ -18,11 +18,10 @@ from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning import retraining
-from mlpf_hpo.tuning.ray_session import ray_session
-from mlpf_hpo.tuning.retraining import ensure_network
+from mlpf_hpo.tuning import ray_session
 from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.tuning.task import TrialSpec
+from mlpf_hpo.tuning.trial_network import ensure_network
 from tests.tracking.servers import MlflowServer
 
 TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
@@ -33,7 +32,7 @@ EPOCHS = 2
 @pytest.fixture(scope="module")
 def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Start Ray once; what trains again uses a session that it finds."""
-    with ray_session(tmp_path_factory.mktemp("ray"), TWO):
+    with ray_session.ray_session(tmp_path_factory.mktemp("ray"), TWO):
         yield
 
 
@@ -99,7 +98,7 @@ def test_the_network_is_kept_with_its_run_and_taken_from_there(
     spec: TrialSpec, trial: dict[str, Any], state: Path, tmp_path: Path, monkeypatch
 ) -> None:
     """As in a second checkout on the same tracking store; it has a state of its own, with nothing in it."""
-    monkeypatch.setattr(retraining, "train_left", no_training)
+    monkeypatch.setattr(ray_session, "train_left", no_training)
     first = secure(spec, trial, state)
     assert first == max(folder_of(state, spec).iterdir())
     second = secure(spec, trial, tmp_path / "second")
@@ -153,7 +152,7 @@ def test_what_cannot_be_trained_again_can_be_given_back(
     spec: TrialSpec, trial: dict[str, Any], state: Path, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.setattr(
-        retraining, "train_left", lambda trainable, ledger, *more: ledger.report_failure("t000", "no memory")
+        ray_session, "train_left", lambda specs, ledger, *more: ledger.report_failure("t000", "no memory")
     )
     before = reader.trials(connect(), "search")
     folder = folder_of(tmp_path / "other", spec)
