@@ -55,13 +55,7 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 class ProgressBar:
-    """One task of a progress display.
-
-    Parameters
-    ----------
-    progress, task
-        The display and the task within it.
-    """
+    """One task of a progress display."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress

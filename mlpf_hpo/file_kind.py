@@ -66,17 +66,7 @@ EVENT_FORMATS = PICKLES | {
 
 
 def file_kind(path: Path) -> str:
-    """Return what a file is, to stand in a message after its path.
-
-    Parameters
-    ----------
-    path : path
-        A file that can be read, a folder, or nothing.
-
-    Returns
-    -------
-    str
-        Such as "a ROOT file"; "a binary file of an unknown kind" where nothing is known of it.
+    """Return what a path is, such as "a ROOT file" or "a folder", to stand in a message after the path.
 
     Examples
     --------

@@ -9,14 +9,7 @@ LARGEST_FIXED = 1e4
 def fixed(value: float, decimals: int = 3, sign: bool = False) -> str:
     """Return a number with so many decimals, or as a power of ten where that would be long.
 
-    Parameters
-    ----------
-    value : float
-        Any number; NaN and infinities are written as such.
-    decimals : int
-        Digits after the point.
-    sign : bool
-        Whether positive numbers have a sign as well.
+    With `sign`, positive numbers have one as well.
 
     Examples
     --------

@@ -24,12 +24,7 @@ def package_root() -> Path:
 def import_path(root: Path | None = None, others: str | None = None) -> str:
     """Return a PYTHONPATH with which a new Python finds this package before any other.
 
-    Parameters
-    ----------
-    root : path, optional
-        Folder of the package; by default that of this process.
-    others : str, optional
-        What comes after it; by default the PYTHONPATH of this process.
+    By default, `root` is the folder of this process's package, and `others` this process's PYTHONPATH.
     """
     root = root or package_root()
     own = "" if root == INSTALLED else str(root)

@@ -17,12 +17,7 @@ EVERYTHING_AGAIN = "dvc repro -f"
 def make(stage: str, path: Path | None = None) -> str:
     """Return the command that makes what a stage makes, and what it needs for that, if they are missing.
 
-    Parameters
-    ----------
-    stage : str
-        Its name in the file dvc.yaml of the project, or of the study that `path` lies in.
-    path : path, optional
-        Something that it makes.
+    The stage is of the project's dvc.yaml, or of that of the study which `path`, something it makes, lies in.
 
     Examples
     --------

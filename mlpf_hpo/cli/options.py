@@ -64,13 +64,7 @@ def examples(*commands: str, also: str = "") -> str:
 
 @contextmanager
 def flags_named(flags: Mapping[str, str]) -> Iterator[None]:
-    """Replace keys of params.yaml in error messages by the options that set them.
-
-    Parameters
-    ----------
-    flags : mapping of str to str
-        Key, as the library's messages name it -> option.
-    """
+    """Replace keys of params.yaml in error messages by the options that set them, by key."""
     try:
         yield
     except ConfigurationError as error:

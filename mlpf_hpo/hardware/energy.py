@@ -56,11 +56,6 @@ class RaplMeter:
 
     A counter wraps after its range (262 kJ on many machines: twenty minutes at 200 W), so `sample` must be
     called more often than that between start and `read`.
-
-    Parameters
-    ----------
-    root : path
-        The powercap folder.
     """
 
     source = "RAPL package domains"
@@ -99,13 +94,7 @@ class RaplMeter:
 
 
 class NvmlMeter:
-    """NVIDIA GPUs by the driver's total-energy counters.
-
-    Parameters
-    ----------
-    indices : sequence of int
-        NVML indices of the GPUs.
-    """
+    """NVIDIA GPUs, by their NVML indices: the driver's total-energy counters."""
 
     source = "NVML total energy"
 
@@ -138,13 +127,7 @@ class NvmlMeter:
 
 
 class TrainingEnergy:
-    """Energy of the machine's CPU packages, and of the GPU that this process trains on, from now on.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where the process trains.
-    """
+    """Energy of the machine's CPU packages, and of the GPU that this process trains on, from now on."""
 
     def __init__(self, device: torch.device) -> None:
         self._meters: list[RaplMeter | NvmlMeter] = [RaplMeter()]
@@ -177,14 +160,9 @@ def energy_sources(n_gpus: int) -> str:
 
 
 def nvml_index(index: int, visible: str | None) -> int | None:
-    """Return the driver's number of PyTorch's GPU `index`, None if `visible` does not give numbers.
+    """Return the driver's number of PyTorch's visible GPU `index`, None if `visible` does not give numbers.
 
-    Parameters
-    ----------
-    index : int
-        Number among the visible GPUs.
-    visible : str or None
-        Value of ``CUDA_VISIBLE_DEVICES``.
+    `visible` is the value of ``CUDA_VISIBLE_DEVICES``.
 
     Examples
     --------

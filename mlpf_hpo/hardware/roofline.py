@@ -129,12 +129,7 @@ def gemm_peak(
 def process_gemm_peak(device: str, precision: str) -> float:
     """Return the best rate of a square matrix product in FLOP/s, measured once in this process, and shortly.
 
-    Parameters
-    ----------
-    device : str
-        ``"cpu"`` or ``"cuda"``.
-    precision : str
-        Key of `GEMM_DTYPES`.
+    The device is ``"cpu"`` or ``"cuda"``, the precision a key of `GEMM_DTYPES`.
     """
     case = (device, precision, torch.get_num_threads())
     if case not in _measured_peaks:

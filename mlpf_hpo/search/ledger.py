@@ -12,8 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.search.result import Result
-from mlpf_hpo.search.scheduler import Decision, Scheduler, Stop
+from mlpf_hpo.search.scheduler import Decision, Result, Scheduler, Stop
 from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.search.trial_summary import TrialSummary, has_network
 from mlpf_hpo.target_metric import TargetMetric

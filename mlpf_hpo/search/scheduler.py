@@ -67,6 +67,30 @@ class Stop:
         return text if self.threshold is None else f"{text}, limit {self.threshold:.5g}"
 
 
+@dataclass(frozen=True)
+class Result:
+    """One epoch of one trial: a value, and the scheduler's decision.
+
+    Attributes
+    ----------
+    key : str
+        The trial's key.
+    epoch : int
+        Number of epochs completed.
+    metric, value : str, float
+        The target metric, and its value; NaN where the trial diverged.
+    decision, stop : Decision, Stop or None
+        What the scheduler decided, and why, if it stopped the trial.
+    """
+
+    key: str
+    epoch: int
+    metric: str
+    value: float
+    decision: Decision
+    stop: Stop | None = None
+
+
 class Scheduler(Protocol):
     """A scheduler. Epochs are counted from 1: `epoch` is the number of epochs completed.
 

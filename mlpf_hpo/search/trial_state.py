@@ -26,10 +26,6 @@ class Trial:
     ----------
     trial_id, key : str
         Position in the stream, and identity.
-    configuration : mapping
-        Hyperparameter name -> value.
-    state : TrialState
-        Pending, running, paused or ended.
     values : list of float
         The target metric after each epoch that was reported to the scheduler.
     status : str

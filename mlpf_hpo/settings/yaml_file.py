@@ -38,12 +38,7 @@ def _problem(message: str, node: yaml.Node) -> yaml.constructor.ConstructorError
 def read_mapping(path: Path, what: str) -> dict[Any, Any]:
     """Return the mapping that a YAML file holds; an empty file holds an empty one.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-    what : str
-        Description of the file, and how to get it, for the message if it is missing.
+    `what` says what the file is, and how to get it, for the message if it is missing.
 
     Raises
     ------

@@ -18,7 +18,7 @@ from pathlib import Path
 from mlpf_hpo.credentials import public_uri
 from mlpf_hpo.errors import BusyError, DataError
 from mlpf_hpo.files import storage_error
-from mlpf_hpo.search.result import Result
+from mlpf_hpo.search.scheduler import Result
 from mlpf_hpo.tracking.journal_entries import CloseRun, Entry, LogMetrics, OpenRun, from_json, to_json
 from mlpf_hpo.tracking.storage_errors import SQLITE, database_file, database_uri
 

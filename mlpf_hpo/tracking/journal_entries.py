@@ -13,8 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from mlpf_hpo.predictors.intervals import Prediction
-from mlpf_hpo.search.result import Result
-from mlpf_hpo.search.scheduler import Decision, Stop
+from mlpf_hpo.search.scheduler import Decision, Result, Stop
 from mlpf_hpo.target_metric import VALIDATION_LOSS
 
 STATUS = "trial_status"

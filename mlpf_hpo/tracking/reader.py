@@ -37,8 +37,6 @@ def trials(
 
     Parameters
     ----------
-    client : MlflowClient
-        From `connect`.
     kind : str
         "campaign" or "search": the experiment.
     campaign_id : str, optional

@@ -15,7 +15,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from mlpf_hpo.search.result import Result
+from mlpf_hpo.search.scheduler import Result
 from mlpf_hpo.space import Configuration, to_text
 from mlpf_hpo.tracking.catch_up import send_left
 from mlpf_hpo.tracking.client import connect

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from mlpf_hpo.errors import InterruptedStageError, one_line
 from mlpf_hpo.hardware.host import describe_host
-from mlpf_hpo.search.result import Result
+from mlpf_hpo.search.scheduler import Result
 from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.tracking import reader

@@ -9,8 +9,7 @@ from dataclasses import replace
 import pytest
 
 from mlpf_hpo.search.ledger import Ledger
-from mlpf_hpo.search.result import Result
-from mlpf_hpo.search.scheduler import Decision
+from mlpf_hpo.search.scheduler import Decision, Result
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA

@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 
 from mlpf_hpo.errors import BusyError, DataError, StorageError, TrackingError
 from mlpf_hpo.predictors.intervals import Prediction
-from mlpf_hpo.search.result import Result
-from mlpf_hpo.search.scheduler import Decision, Stop
+from mlpf_hpo.search.scheduler import Decision, Result, Stop
 from mlpf_hpo.tracking import catch_up
 from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.journal_entries import CloseRun, LogMetrics, OpenRun, from_json, to_json
