@@ -29,6 +29,11 @@ def state_folder(within: Path = Path()) -> Path:
     return project_folder() / within / STATE
 
 
+def trial_folder(state: Path, campaign_id: str, trial_key: str) -> Path:
+    """Return the folder of a trial's checkpoints within a folder of state."""
+    return state / "checkpoints" / campaign_id / trial_key
+
+
 def _within_copy(here: Path, dvc: Path) -> Path:
     """Return where in its copy of the project a folder lies: the copy is the innermost one with a `.dvc`."""
     for copy in (here, *here.parents):

@@ -8,14 +8,14 @@ from pathlib import Path
 from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
 from mlpf_hpo.networks.registration import find_registered_network
 from mlpf_hpo.networks.trained_network import TrainedNetwork, load_network
-from mlpf_hpo.project import state_folder
+from mlpf_hpo.project import state_folder, trial_folder
 from mlpf_hpo.remedies import make_again
 from mlpf_hpo.tracking import run_lookup
 from mlpf_hpo.tracking.client import connect_to_read, is_there
 from mlpf_hpo.tracking.network_artifact import Client
 from mlpf_hpo.tracking.network_registry import is_reference
 from mlpf_hpo.tracking.records import TrialRun
-from mlpf_hpo.tuning.checkpoints import newest_checkpoint, trial_folder
+from mlpf_hpo.tuning.checkpoints import newest_checkpoint
 from mlpf_hpo.tuning.trial_network import find_checkpoint, kept_epoch
 
 

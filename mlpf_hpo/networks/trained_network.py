@@ -20,11 +20,11 @@ from mlpf_hpo.files import written_whole
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.mlpf.network import MLPF
 from mlpf_hpo.mlpf.training import STATE_KEY
-from mlpf_hpo.project import state_folder
+from mlpf_hpo.project import state_folder, trial_folder
 from mlpf_hpo.remedies import make_again
+from mlpf_hpo.search.search_result import best_trial
 from mlpf_hpo.space import Configuration
-from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint, read_checkpoint, trial_folder
-from mlpf_hpo.tuning.search_result import best_trial
+from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint, read_checkpoint
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from mlpf_hpo.predictors.samplers import describe_sampler
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import Panel
 from mlpf_hpo.reporting.throughput import figure_7
-from mlpf_hpo.tuning.search_result import best_trial
+from mlpf_hpo.search.search_result import best_trial
 
 COLOURS = {"persistence": GREY, "svr": BLUE, "qsvr": ORANGE, "random_bits": RED, "qsvr_ensemble": GREEN}
 OTHERS = ("#7b5ea7", "#8c6d31", "#17889c")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mlflow.entities import Run
 
+from mlpf_hpo.target_metric import TargetMetric
+
 SUMMARY = "summary/"
 """Section of the numbers of a whole run."""
 
@@ -28,3 +30,14 @@ def last_epoch(run: Run) -> int:
     """
     points = run.data.to_proto().metrics  # `run.data.metrics` has no steps
     return max((int(point.step) for point in points if is_per_epoch(point.key)), default=0)
+
+
+def series(target: TargetMetric) -> str:
+    """Return the metric of a search's parent run that holds the best value so far; its step: epochs spent.
+
+    Examples
+    --------
+    >>> series(TargetMetric("val/loss", "min"))
+    'search/best_loss'
+    """
+    return f"{SEARCH}best_{target.metric.rpartition('/')[2]}"

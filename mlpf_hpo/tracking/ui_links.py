@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from mlflow import MlflowClient
 
 from mlpf_hpo.errors import StorageError, one_line
+from mlpf_hpo.search.search_result import improvements, staircase
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import links, reader
-from mlpf_hpo.tracking.best_so_far import improvements, series, staircase
 from mlpf_hpo.tracking.client import nothing_yet
+from mlpf_hpo.tracking.epoch_metrics import series
 from mlpf_hpo.tracking.mlflow_errors import with_read_errors
 from mlpf_hpo.tracking.overview import KINDS, Work, champions, work_on_record
 from mlpf_hpo.tracking.parent_figures import THROUGHPUT, figure_links, figures_of, log_figures

@@ -17,7 +17,7 @@ from mlpf_hpo.search.trial_summary import TrialSummary, has_network
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import links
-from mlpf_hpo.tracking.best_so_far import series
+from mlpf_hpo.tracking.epoch_metrics import series
 
 LIMIT = 100
 """Runs that the UI's page of runs loads, as its code says; more only by a click at the list's end."""

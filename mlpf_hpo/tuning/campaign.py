@@ -17,6 +17,7 @@ from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.remedies import make_again
 from mlpf_hpo.search.schedulers.full_training import FullTraining
+from mlpf_hpo.search.search_result import TrialOutcome
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import SearchSpace
 from mlpf_hpo.target_metric import TargetMetric
@@ -25,10 +26,9 @@ from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.host_records import read_hosts
 from mlpf_hpo.tracking.learning_curves import curves_from_trials
 from mlpf_hpo.tracking.records import curves_digest, digested
-from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.driver import Recorder, closed_truthfully, sole_driver
 from mlpf_hpo.tuning.ray_session import Progress
-from mlpf_hpo.tuning.recorder import Recorder, closed_truthfully
-from mlpf_hpo.tuning.run import TrialOutcome, check_failures, run_trials
+from mlpf_hpo.tuning.run import check_failures, run_trials
 from mlpf_hpo.tuning.settings import CampaignParams, ResourceParams
 from mlpf_hpo.tuning.task import Task, check_target, plan_trials, trials_identity
 

@@ -60,11 +60,6 @@ class PlainFiles(TorchCheckpointIO):
         Path(path).write_bytes(stream.getvalue())
 
 
-def trial_folder(state: Path, campaign_id: str, trial_key: str) -> Path:
-    """Return the folder of a trial's checkpoints."""
-    return state / "checkpoints" / campaign_id / trial_key
-
-
 def save_checkpoint(folder: Path, epoch: int, write: Callable[[Path], None]) -> Path:
     """Let `write` write a file, and give it its name once it is complete; remove all but the newest two.
 

@@ -1,18 +1,27 @@
-"""The driver of trainings: one at a time in a state folder, with the writer of its runs."""
+"""The driver of trainings: the one process that trains in a state folder, and records runs in MLflow."""
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mlpf_hpo.errors import BusyError, StorageError
+from mlpf_hpo.errors import BusyError, InterruptedStageError, StorageError, one_line
+from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.search.scheduler import Result
+from mlpf_hpo.search.trial_state import Trial, TrialState
+from mlpf_hpo.search.trial_summary import TrialSummary
+from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.journal import JOURNALS
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.ray_folder import remove_sessions
+from mlpf_hpo.tuning.task import Task, TrialSpec
+
+log = logging.getLogger(__name__)
 
 LOCK = "driver.lock"
 
@@ -67,3 +76,118 @@ def _locked(state: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+class Recorder:
+    """Writes the runs of a campaign's or search's trials, below its parent run.
+
+    Parameters
+    ----------
+    kind : str
+        "campaign" or "search".
+    campaign_id : str
+        Identity that parent and trials share.
+    specs : sequence of TrialSpec
+        The trials, in order.
+    tags : mapping, optional
+        Tags of every trial's run, beside those of this machine.
+    """
+
+    def __init__(
+        self,
+        writer: RunWriter,
+        kind: str,
+        campaign_id: str,
+        parent_run_id: str,
+        specs: Sequence[TrialSpec[Task]],
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self.writer = writer
+        self.kind = kind
+        self.campaign_id = campaign_id
+        self.parent_run_id = parent_run_id
+        self.specs = specs
+        self._tags = {**describe_host().tags(), **(tags or {})}
+        self._by_id = {spec.trial_id: spec for spec in specs}
+        self._runs: dict[str, str] = {}
+        self._open: set[str] = set()
+
+    def trials(self, metrics: Sequence[str], run_ids: Sequence[str] | None = None) -> list[TrialSummary]:
+        """Return the trials that MLflow has on record, or those with these runs."""
+        campaign_id = self.campaign_id if run_ids is None else None
+        return reader.trials(self.writer.client, self.kind, campaign_id, run_ids=run_ids, metrics=metrics)
+
+    def open(self, trial_id: str) -> None:
+        """Open the run of a trial, unless it is open."""
+        if trial_id in self._open:
+            return
+        spec = self._by_id[trial_id]
+        self._runs[trial_id] = self.writer.open_trial(
+            self.parent_run_id,
+            self.kind,
+            self.campaign_id,
+            trial_id,
+            spec.key,
+            spec.configuration,
+            spec.seed,
+            tags=self._tags,
+            digest=spec.task.data_digest,
+            dataset_path=spec.task.dataset_path,
+        )
+        self._open.add(trial_id)
+
+    def epoch(
+        self,
+        trial_id: str,
+        epoch: int,
+        metrics: Mapping[str, float],
+        timestamp_ms: int,
+        result: Result | None = None,
+    ) -> None:
+        """Log the metrics of an epoch (counted from 1), with what was decided if that is new."""
+        self.writer.log_epoch(self._runs[trial_id], epoch, metrics, timestamp_ms, result)
+
+    def close(self, trial: Trial) -> None:
+        """Close the run of a trial that has ended, with its status and the reason."""
+        self.open(trial.trial_id)
+        tags = {"reason": trial.reason}
+        if trial.stop is not None:
+            tags["stop"] = str(trial.stop)
+        if trial.deaths:
+            tags["worker_deaths"] = str(trial.deaths)
+        self.writer.close(self._runs[trial.trial_id], trial.status, tags=tags)
+        self._open.discard(trial.trial_id)
+
+    def run_id(self, trial_id: str) -> str:
+        """Return the id of a trial's run, once MLflow has everything (`RunWriter.settle`)."""
+        return self.writer.run_id(self._runs[trial_id])
+
+    def kill_open(self, trials: Mapping[str, Trial], reason: str) -> None:
+        """Close as killed every run that is open: `reason` ended the session."""
+        for trial_id in sorted(self._open):
+            status_reason = "paused" if trials[trial_id].state is TrialState.PAUSED else reason
+            self.writer.close(self._runs[trial_id], "killed", tags={"reason": status_reason})
+        self._open.clear()
+
+
+@contextmanager
+def closed_truthfully(writer: RunWriter, run_id: str) -> Iterator[None]:
+    """Close a parent run as killed or failed if the block ends by an interruption or an error."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, InterruptedStageError):
+        writer.close(run_id, "killed", tags={"reason": "interrupted"})
+        raise
+    except Exception as error:
+        with log_only(f"run {run_id}: stays open in MLflow until the next start"):
+            writer.close(run_id, "failed", tags={"reason": one_line(error)})
+        raise
+
+
+@contextmanager
+def log_only(consequence: str) -> Iterator[None]:
+    """Log an exception instead of raising it, where it would hide the one that is being raised."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("%s (%s)", consequence, one_line(error))

@@ -32,7 +32,7 @@ from mlpf_hpo.tuning.task import Task, TrialSpec
 from mlpf_hpo.tuning.trial_reports import EpochReport
 
 if TYPE_CHECKING:  # workers, which import this file, need no MLflow
-    from mlpf_hpo.tuning.recorder import Recorder
+    from mlpf_hpo.tuning.driver import Recorder
 
 log = logging.getLogger(__name__)
 

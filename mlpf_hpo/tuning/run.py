@@ -4,54 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.search.ledger import Ledger
-from mlpf_hpo.search.scheduler import Scheduler, Stop
+from mlpf_hpo.search.scheduler import Scheduler
+from mlpf_hpo.search.search_result import TrialOutcome
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import TargetMetric
+from mlpf_hpo.tuning.driver import Recorder
 from mlpf_hpo.tuning.ray_session import Progress, train_left
-from mlpf_hpo.tuning.recorder import Recorder
 from mlpf_hpo.tuning.settings import ResourceParams
 
 TRAINED = ("finished", "stopped")
 """Statuses of trials that were trained as far as their scheduler wanted them to be."""
-
-
-@dataclass(frozen=True)
-class TrialOutcome:
-    """What became of a trial.
-
-    Attributes
-    ----------
-    trial_id, key, run_id : str
-        Position in the stream, identity, MLflow run.
-    status : str
-        "finished", "stopped", "diverged" or "failed".
-    epochs : int
-        Number of epochs that the scheduler saw.
-    best : float
-        Best finite value of the target metric; NaN where there is none.
-    reason : str
-        Which rule stopped it ("rank", "prediction", "not promoted"), or the error that it failed with.
-    stop : Stop or None
-        The particulars of a stop: limit, and prediction at that time.
-    on_record : bool
-        Whether it needed no more training.
-    """
-
-    trial_id: str
-    key: str
-    run_id: str
-    status: str
-    epochs: int
-    best: float
-    reason: str
-    stop: Stop | None = None
-    on_record: bool = False
 
 
 def run_trials(

@@ -16,17 +16,16 @@ from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_champion
 from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.schedulers import LABELS, PREDICTION, accepted, check_settings, make_scheduler
+from mlpf_hpo.search.search_result import SearchRecord, search_result
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import SearchSpace, stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import ui_links
 from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning.driver import sole_driver
+from mlpf_hpo.tuning.driver import Recorder, closed_truthfully, sole_driver
 from mlpf_hpo.tuning.ray_session import Progress
-from mlpf_hpo.tuning.recorder import Recorder, closed_truthfully
 from mlpf_hpo.tuning.run import check_failures, run_trials
-from mlpf_hpo.tuning.search_result import SearchRecord, search_result
 from mlpf_hpo.tuning.settings import ResourceParams, SchedulerParams, SearchParams
 from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials, trials_identity
 from mlpf_hpo.tuning.trial_network import ensure_network

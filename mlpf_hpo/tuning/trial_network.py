@@ -8,18 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.errors import DataError, TrackingError
+from mlpf_hpo.project import trial_folder
 from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.network_artifact import Client, fetch_network, keep_network, kept_name
-from mlpf_hpo.tuning.checkpoints import (
-    Checkpoint,
-    epoch_of,
-    newest_checkpoint,
-    read_checkpoint,
-    trial_folder,
-)
+from mlpf_hpo.tuning.checkpoints import Checkpoint, epoch_of, newest_checkpoint, read_checkpoint
 from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.tuning.task import Task, TrialSpec
 

@@ -12,11 +12,11 @@ from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.networks.trained_network import copy_checkpoint
+from mlpf_hpo.project import trial_folder
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.tracking.writer import RunWriter
-from mlpf_hpo.tuning.checkpoints import read_checkpoint, trial_folder
-from mlpf_hpo.tuning.driver import sole_driver
-from mlpf_hpo.tuning.recorder import closed_truthfully
+from mlpf_hpo.tuning.checkpoints import read_checkpoint
+from mlpf_hpo.tuning.driver import closed_truthfully, sole_driver
 from mlpf_hpo.tuning.task import TrialSpec
 from mlpf_hpo.tuning.trial_network import find_checkpoint, keep_with_run
 from mlpf_hpo.tuning.trial_reports import EpochReport

@@ -16,10 +16,10 @@ from mlpf_hpo.mlpf.loss import mlpf_loss
 from mlpf_hpo.mlpf.training import train_trial
 from mlpf_hpo.networks.find_network import find_network
 from mlpf_hpo.networks.trained_network import copy_best_network, load_network
+from mlpf_hpo.search.search_result import best_trial
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.checkpoints import save_checkpoint
-from mlpf_hpo.tuning.search_result import best_trial
 from mlpf_hpo.tuning.task import TrialSpec
 
 

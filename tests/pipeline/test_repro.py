@@ -15,9 +15,9 @@ from mlpf_hpo.config.champion import search_scope
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.registry.load import load_champion
+from mlpf_hpo.search.search_result import best_trial
 from mlpf_hpo.space import TABLE_1
 from mlpf_hpo.tracking.client import connect
-from mlpf_hpo.tuning.search_result import best_trial
 
 pytestmark = pytest.mark.pipeline
 

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
+from mlpf_hpo.search.search_result import Point, improvements, staircase
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking import ui_links
-from mlpf_hpo.tracking.best_so_far import Point, improvements, series, staircase
+from mlpf_hpo.tracking.epoch_metrics import series
 from tests.tracking.conftest import CONFIGURATION
 
 NAN, INF = float("nan"), float("inf")

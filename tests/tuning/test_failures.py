@@ -9,13 +9,13 @@ import pytest
 
 from mlpf_hpo.config import Params
 from mlpf_hpo.errors import DataError
+from mlpf_hpo.search.search_result import TrialOutcome, describe_result
 from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning import search
-from mlpf_hpo.tuning.run import TrialOutcome, check_failures
-from mlpf_hpo.tuning.search_result import describe_result
+from mlpf_hpo.tuning.run import check_failures
 from tests.tuning.replaced import ReplacedTask
 from tests.tuning.toys import toy
 

@@ -15,6 +15,7 @@ from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
+from mlpf_hpo.search.search_result import best_trial
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import overview, reader
 from mlpf_hpo.tracking.aliases import make_model, promote
@@ -25,7 +26,6 @@ from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.campaign import collect_curves, run_campaign
 from mlpf_hpo.tuning.ray_session import ray_session
 from mlpf_hpo.tuning.search import run_search
-from mlpf_hpo.tuning.search_result import best_trial
 from tests.registry.registered import record_champion
 from tests.tuning.replaced import ReplacedTask
 from tests.tuning.toys import TWO, toy

@@ -15,7 +15,7 @@ import ray
 
 from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
-from mlpf_hpo.tuning.recorder import Recorder
+from mlpf_hpo.tuning.driver import Recorder
 from mlpf_hpo.tuning.run import run_trials
 from mlpf_hpo.tuning.search import has_ended
 from mlpf_hpo.tuning.settings import ResourceParams

@@ -8,16 +8,54 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.files import write_record
+from mlpf_hpo.search.scheduler import Stop
 from mlpf_hpo.search.trial_summary import TrialSummary, has_network
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking.best_so_far import improvements
 
-if TYPE_CHECKING:  # reports, which show results, need no Ray
-    from mlpf_hpo.tuning.run import TrialOutcome
+
+@dataclass(frozen=True)
+class TrialOutcome:
+    """What became of a trial.
+
+    Attributes
+    ----------
+    trial_id, key, run_id : str
+        Position in the stream, identity, MLflow run.
+    status : str
+        "finished", "stopped", "diverged" or "failed".
+    epochs : int
+        Number of epochs that the scheduler saw.
+    best : float
+        Best finite value of the target metric; NaN where there is none.
+    reason : str
+        Which rule stopped it ("rank", "prediction", "not promoted"), or the error that it failed with.
+    stop : Stop or None
+        The particulars of a stop: limit, and prediction at that time.
+    on_record : bool
+        Whether it needed no more training.
+    """
+
+    trial_id: str
+    key: str
+    run_id: str
+    status: str
+    epochs: int
+    best: float
+    reason: str
+    stop: Stop | None = None
+    on_record: bool = False
+
+
+class Point(NamedTuple):
+    """A value of a series; the moment in ms since 1970."""
+
+    step: int
+    value: float
+    moment_ms: int
 
 
 @dataclass(frozen=True)
@@ -72,7 +110,7 @@ def search_result(
         "diverged": statuses["diverged"],
         "failed": statuses["failed"],
         "trials": rows,
-        "incumbent": incumbent(list(trials.values()), target),
+        "incumbent": [[float(point.step), point.value] for point in improvements(trials.values(), target)],
     }
 
 
@@ -123,15 +161,47 @@ def best_trial(search: Mapping[str, Any]) -> dict[str, Any]:
     return pick_best(trials, TargetMetric.of_dict(search.get("target")), "search")
 
 
-def incumbent(trials: Sequence[TrialSummary], target: TargetMetric) -> list[list[float]]:
-    """Return the best value so far against the epochs spent by all trials together (see `improvements`).
+def improvements(trials: Iterable[TrialSummary], target: TargetMetric) -> list[Point]:
+    """Return where the best value of all trials together improved, and the last epoch.
+
+    Epochs are put in the order in which they ended, by the timestamps on record. Those of a trial whose
+    network is not there at the end are spent as well, but its values are never the best: the last point is
+    the value of the best trial.
 
     Returns
     -------
-    list of [epochs spent, best value so far]
-        One entry per improvement, and one at the end.
+    list of Point
+        The step is the number of epochs spent by then; empty where no value is finite.
     """
-    return [[float(point.step), point.value] for point in improvements(trials, target)]
+    ended = sorted(
+        (moment, target.cost(value) if has_network(trial.status) else math.inf)
+        for trial in trials
+        for moment, value in zip(trial.timestamps, trial.metrics.get(target.metric, ()), strict=False)
+    )
+    best = math.inf
+    points: list[Point] = []
+    for spent, (moment, cost) in enumerate(ended, start=1):
+        improved = math.isfinite(cost) and cost < best
+        best = cost if improved else best
+        if improved or (points and spent == len(ended)):
+            points.append(Point(spent, target.cost(best), round(1000 * moment)))
+    return points
+
+
+def staircase(points: Iterable[Point]) -> list[Point]:
+    """Add the epoch before each improvement: what draws straight lines between points then draws steps.
+
+    Examples
+    --------
+    >>> [(p.step, p.value) for p in staircase([Point(1, 9.0, 0), Point(5, 7.0, 40), Point(6, 7.0, 50)])]
+    [(1, 9.0), (4, 9.0), (5, 7.0), (6, 7.0)]
+    """
+    out: list[Point] = []
+    for point in points:
+        if out and point.step - 1 > out[-1].step and point.value != out[-1].value:
+            out.append(Point(point.step - 1, out[-1].value, point.moment_ms - 1))
+        out.append(point)
+    return out
 
 
 def _trial_row(outcome: TrialOutcome, trial: TrialSummary, target: TargetMetric) -> dict[str, Any]:

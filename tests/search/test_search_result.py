@@ -10,11 +10,10 @@ import pytest
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.schedulers.full_training import FullTraining
+from mlpf_hpo.search.search_result import TrialOutcome, best_trial, improvements, search_result
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
-from mlpf_hpo.tuning.run import TrialOutcome
-from mlpf_hpo.tuning.search_result import best_trial, incumbent, search_result
 
 NAN = math.nan
 
@@ -64,10 +63,9 @@ def test_neither_what_diverged_nor_what_failed_is_the_best() -> None:
 
 def test_the_best_loss_against_epochs_ends_at_that_of_the_best_trial() -> None:
     """By time: 5, (.5), 4.5, (1); 4, (NaN), 2, (1.5); 3. What diverged or failed is spent, nobody's best."""
-    trials = list(summaries(ENDS).values())
-    assert incumbent(trials, VALIDATION_LOSS) == [[1, 5.0], [3, 4.5], [5, 4.0], [7, 2.0], [9, 2.0]]
+    assert found(ENDS)["incumbent"] == [[1, 5.0], [3, 4.5], [5, 4.0], [7, 2.0], [9, 2.0]]
     assert found(ENDS)["incumbent"][-1] == [9, found(ENDS)["best_loss"]]
-    assert incumbent(list(summaries({"t001": ENDS["t001"]}).values()), VALIDATION_LOSS) == []
+    assert improvements(summaries({"t001": ENDS["t001"]}).values(), VALIDATION_LOSS) == []
 
 
 def test_the_progress_shows_the_same_best() -> None:
