@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import Choice, Integer, SearchSpace, Uniform, config_id, from_text, kind_of, to_text
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.learning_curves import curves_from_trials
-from mlpf_hpo.tracking.records import trial_key, trial_name
+from mlpf_hpo.tracking.records import trial_name
+from mlpf_hpo.tuning.task import TrialSpec
 
 TARGET = TargetMetric("val/loss", "min")
 
@@ -114,7 +116,8 @@ def test_old_runs_come_back_as_before() -> None:
 
 def test_a_text_is_another_configuration_than_the_number_that_it_looks_like() -> None:
     assert config_id({"a": "8"}) != config_id({"a": 8}) == config_id({"a": 8.0})
-    keys = {trial_key({"a": value}, 1, "events", {}) for value in ("8", 8, "relu", True, 2.5)}
+    task = SimpleNamespace(data_digest="events", constants={})
+    keys = {TrialSpec("t000", {"a": value}, 1, task).key for value in ("8", 8, "relu", True, 2.5)}
     assert len(keys) == 5
 
 

@@ -20,7 +20,7 @@ class TrialSummary:
     trial_id : str
         Position in the stream of configurations, like ``t003``.
     trial_key : str
-        Identity across stages and reruns, see `trial_key`.
+        Identity across stages and reruns, see `TrialSpec.key`.
     run_id : str
         MLflow run.
     configuration : mapping

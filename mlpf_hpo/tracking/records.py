@@ -1,22 +1,18 @@
-"""Identity of a trial on record: its key, its name, its run, and the digest of its curves."""
+"""A trial on record: its name, its run, and the digest of its curves."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from mlpf_hpo.search.trial_summary import TrialSummary
-from mlpf_hpo.space import Configuration, hashed_values, short_text, stable_hash
+from mlpf_hpo.space import Configuration, short_text, stable_hash
 
 MODEL = "curve-predictor"
 """How the names of registered models that predict curves begin: there is one for each `ChampionScope`."""
 
 NETWORK = "mlpf"
 """Name of the registered model that reconstructs particles."""
-
-TRIAL_SCHEMA = 2
-"""Raised whenever the same configuration and seed would no longer give the same curve."""
-
 
 LONGEST_NAME = 100
 """Letters of a trial's name."""
@@ -39,27 +35,6 @@ class TrialRun(NamedTuple):
     trial_id: str
     trial_key: str
     campaign_id: str
-
-
-def trial_key(
-    configuration: Configuration, seed: int, events_digest: str, constants: Mapping[str, Any]
-) -> str:
-    """Return the identity of a training: equal keys promise equal curves on equal hardware.
-
-    The number of epochs stands outside, so that a longer training extends a shorter one, and so does the
-    scheduler that asked for it. `constants` is everything else that changes a curve: network widths, batch
-    size, threads, precision.
-    """
-    return stable_hash(
-        {
-            "schema": TRIAL_SCHEMA,
-            "configuration": hashed_values(configuration),
-            "seed": seed,
-            "events": events_digest,
-            "constants": dict(constants),
-        },
-        length=16,
-    )
 
 
 def trial_name(trial_id: str, configuration: Configuration) -> str:

@@ -17,13 +17,16 @@ from typing import Any, Generic, Protocol, TypeVar
 from mlpf_hpo.errors import ConfigurationError, did_you_mean, one_line
 from mlpf_hpo.metric_modes import Direction, resolve_mode
 from mlpf_hpo.seeds import derive_seed
-from mlpf_hpo.space import Choice, Configuration, Domain, Integer, SearchSpace, stable_hash
+from mlpf_hpo.space import Choice, Configuration, Domain, Integer, SearchSpace, hashed_values, stable_hash
 from mlpf_hpo.target_metric import TargetMetric
-from mlpf_hpo.tracking.records import TRIAL_SCHEMA, trial_key
 from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
 
 REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """How params.yaml names a task that is not built in."""
+
+
+TRIAL_SCHEMA = 2
+"""Raised whenever the same configuration and seed would no longer give the same curve."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +164,19 @@ class TrialSpec(Generic[T]):
 
     @property
     def key(self) -> str:
-        """Identity across stages and reruns; neither paths nor the number of epochs are in it."""
-        return trial_key(self.configuration, self.seed, self.task.data_digest, self.task.constants)
+        """Identity across stages and reruns: equal keys promise equal curves on equal hardware.
+
+        Neither paths nor the number of epochs are in it, so that a longer training extends a shorter one, nor
+        the scheduler that asked for it.
+        """
+        content = {
+            "schema": TRIAL_SCHEMA,
+            "configuration": hashed_values(self.configuration),
+            "seed": self.seed,
+            "events": self.task.data_digest,
+            "constants": dict(self.task.constants),
+        }
+        return stable_hash(content, length=16)
 
 
 def plan_trials(task: Task, space: SearchSpace, seed: int, n: int, purpose: str) -> list[TrialSpec[Task]]:

@@ -14,8 +14,7 @@ import torch
 from mlpf_hpo.config import TrainingParams
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.mlpf.training import train_trial
-from mlpf_hpo.tracking.records import TRIAL_SCHEMA
-from mlpf_hpo.tuning.task import TrialSpec
+from mlpf_hpo.tuning.task import TRIAL_SCHEMA, TrialSpec
 from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
 
 EPOCHS = 4
