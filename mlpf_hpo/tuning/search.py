@@ -99,11 +99,9 @@ def run_search(
     trials_id, state = trials_identity(task, space, seed), state or state_folder()
     with sole_driver(state, patience_seconds) as writer:
         found = {}
-        for scheduler in schedulers:
-            recorder = open_search(scheduler, specs, trials_id, settings.max_epochs, seed, writer)
-            found[scheduler.key] = run_scheduler(
-                scheduler, recorder, target, settings, resources, state, on_progress
-            )
+        for named in schedulers:
+            recorder = open_search(named, specs, trials_id, settings.max_epochs, seed, writer)
+            found[named.key] = run_scheduler(named, recorder, target, settings, resources, state, on_progress)
         experiment = writer.experiment_id("search")
     parents = [result["parent_run_id"] for result in found.values()]
     used = version and {"name": version.name, "version": str(version.version), "alias": settings.champion}
