@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from mlflow import MlflowClient
 from mlflow.store.tracking.dbmodels.models import SqlMetric
@@ -13,6 +13,8 @@ from mlflow.store.tracking.rest_store import RestStore
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.utils.rest_utils import http_request_safe
 from sqlalchemy import select
+
+from mlpf_hpo.search.search_result import Point
 
 RUNS_PER_QUERY, POINTS_PER_REQUEST = 100, 25_000
 """What a server gives at once, for one metric; it cuts off what is beyond, without a word."""
@@ -22,14 +24,6 @@ BULK = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 
 REQUESTS_AT_ONCE = 4
 """As many as an MLflow server has workers."""
-
-
-class Point(NamedTuple):
-    """One value of a metric; the moment in ms since 1970."""
-
-    moment_ms: int
-    step: int
-    value: float
 
 
 Histories: TypeAlias = dict[str, dict[str, list[Point]]]
@@ -67,7 +61,7 @@ def _from_database(
             wanted = select(*columns).where(metric.run_uuid.in_(runs), metric.key.in_(names))
             rows = session.connection().execute(wanted)
             for run_id, name, moment, step, value, is_nan in rows:
-                yield run_id, name, Point(moment, step, float("nan") if is_nan else value)
+                yield run_id, name, Point(step, float("nan") if is_nan else value, moment)
 
 
 def _from_server(
@@ -85,7 +79,7 @@ def _ask(client: MlflowClient, store: RestStore, run_ids: list[str], name: str) 
     question = {"run_id": run_ids, "metric_key": name, "max_results": POINTS_PER_REQUEST}
     answer = http_request_safe(store.get_host_creds(), BULK, "GET", params=question).json()["metrics"]
     if len(answer) < POINTS_PER_REQUEST:
-        return [(p["run_id"], Point(p["timestamp"], p["step"], p["value"])) for p in answer]
+        return [(p["run_id"], Point(p["step"], p["value"], p["timestamp"])) for p in answer]
     if len(run_ids) == 1:
         return [(run_ids[0], point) for point in _of_one_run(client, run_ids[0], name)]
     middle = len(run_ids) // 2
@@ -96,7 +90,7 @@ def _ask(client: MlflowClient, store: RestStore, run_ids: list[str], name: str) 
 
 
 def _of_one_run(client: MlflowClient, run_id: str, name: str) -> list[Point]:
-    return [Point(p.timestamp, p.step, p.value) for p in client.get_metric_history(run_id, name)]
+    return [Point(p.step, p.value, p.timestamp) for p in client.get_metric_history(run_id, name)]
 
 
 def _chunks(run_ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from mlpf_hpo.search.search_result import Point
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import from_text
 from mlpf_hpo.tracking.duplicate_runs import counted_once
 from mlpf_hpo.tracking.epoch_metrics import is_per_epoch
-from mlpf_hpo.tracking.metric_history import Point, metric_histories
+from mlpf_hpo.tracking.metric_history import metric_histories
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.store_writes import experiment_name
 
