@@ -28,7 +28,7 @@ from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.events.zenodo import write_zenodo
 from mlpf_hpo.files import write_json
 from mlpf_hpo.mlpf.module import MLPFModule
-from mlpf_hpo.workload.benchmark import CONFIGURATION
+from mlpf_hpo.workload.mlpf_training import CONFIGURATION
 
 READERS = 8
 BUSY, CALM = 5000, 120

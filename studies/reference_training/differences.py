@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 from mlpf_hpo.evaluation.intervals import Estimate
 from mlpf_hpo.evaluation.validation_result import ValidationResult
-from mlpf_hpo.reporting.physics_table import Line, describe_about, describe_truth, format_estimate, headlines
+from mlpf_hpo.reporting.physics_table import describe_about, describe_truth, format_estimate, headlines
 from mlpf_hpo.reporting.tables import Table
 
 BETTER = {
@@ -34,7 +33,7 @@ def numbers(
             "ycand": _finite(line.row.ycand),
             "copy": _finite(copy.row.ycand),
         }
-        for line, copy in _both(beside_rules, with_identity_baseline)
+        for line, copy in zip(headlines(beside_rules), headlines(with_identity_baseline), strict=True)
     }
 
 
@@ -67,7 +66,7 @@ def describe_difference(sample: str, validation_result: ValidationResult, other:
 def table_of_sample(beside_rules: ValidationResult, with_identity_baseline: ValidationResult) -> Table:
     """Return the headline numbers of a sample, columns as in `HEADER`."""
     rows = []
-    for line, copy in _both(beside_rules, with_identity_baseline):
+    for line, copy in zip(headlines(beside_rules), headlines(with_identity_baseline), strict=True):
         values = (line.row.mlpf, line.row.ycand, copy.row.ycand)
         differences = (line.row.difference, copy.row.difference)
         rows.append((line.label, describe_truth(line.row), *map(format_estimate, (*values, *differences))))
@@ -77,13 +76,6 @@ def table_of_sample(beside_rules: ValidationResult, with_identity_baseline: Vali
         "which are other elements for each; differences are on the same events."
     )
     return Table(caption, HEADER, rows)
-
-
-def _both(
-    beside_rules: ValidationResult, with_identity_baseline: ValidationResult
-) -> Iterator[tuple[Line, Line]]:
-    """Yield the headline numbers of both validation results of the same events in pairs."""
-    yield from zip(headlines(beside_rules), headlines(with_identity_baseline), strict=True)
 
 
 def _finite(estimate: Estimate) -> float | None:
