@@ -108,6 +108,7 @@ def padding_ratio(element_counts: IntArray, bin_size: int) -> float:
 
     Examples
     --------
+    >>> import numpy as np
     >>> padding_ratio(np.array([32, 33]), 32)  # 32 and 64 slots
     1.476923076923077
     """
