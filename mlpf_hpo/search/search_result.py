@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ class TrialOutcome:
     stop : Stop or None
         The particulars of a stop: limit, and prediction at that time.
     on_record : bool
-        Whether it needed no more training.
+        Whether it needed no more training in this call; no part of what became of it.
     """
 
     trial_id: str
@@ -47,7 +47,7 @@ class TrialOutcome:
     best: float
     reason: str
     stop: Stop | None = None
-    on_record: bool = False
+    on_record: bool = field(default=False, compare=False)
 
 
 class Point(NamedTuple):
