@@ -1,8 +1,11 @@
-"""Combine the kept samples of a QUBO into one solution: seven weightings by name.
+"""Choose samples of a QUBO, and combine them into one solution: two orders and seven weightings by name.
 
-The solution is the weighted mean of the samples' multipliers. Five weightings depend on a sample's error on
-the training rows: the mean squared error, or the sum of log₂ cosh. Both
-are computed from residuals y − f(x), each sample with a bias of its own.
+Of all reads those of least training error are kept. The paper kept those of lowest energy, which says little
+of how well a solution predicts (`studies/published`).
+
+The solution is the weighted mean of the kept samples' multipliers. Five weightings depend on a sample's error
+on the training rows: the mean squared error, or the sum of log₂ cosh. Both are computed from residuals
+y − f(x), each sample with a bias of its own.
 
 The published solutions follow from the same formulas, but their residuals are exp(y) − exp(f(x)), although no
 logarithm had been taken of y; tests/predictors/test_combination.py shows it for all that are on record.
@@ -73,6 +76,32 @@ COMBINATIONS: dict[str, Weighting] = {
 In the paper's order: scores norm, scores softmax, scores lc norm, scores lc softmax, best set of alphas,
 simple mean, min energy.
 """
+
+
+KEPT_BY: dict[str, Weighting] = {
+    "training_error": lambda residuals, _: mean_squared_error(residuals),
+    "energy": lambda _, energies: energies,
+}
+"""From residuals [n_samples, n_points] and energies [n_samples] to what kept samples have the least of.
+
+"energy" is the paper's.
+"""
+
+
+def kept_samples(name: str, kept: int, residuals: FloatArray, energies: FloatArray) -> NDArray[np.intp]:
+    """Return the positions of the first `kept` samples in the order called `name`, a key of `KEPT_BY`.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such order.
+    """
+    if name not in KEPT_BY:
+        known = ", ".join(KEPT_BY)
+        raise ConfigurationError(
+            f"kept_by = {name!r}: no such order{did_you_mean(name, KEPT_BY)}; known: {known}"
+        )
+    return np.argsort(KEPT_BY[name](residuals, energies), kind="stable")[:kept]
 
 
 def combination_weights(name: str, residuals: FloatArray, energies: FloatArray) -> FloatArray:

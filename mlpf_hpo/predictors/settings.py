@@ -69,6 +69,7 @@ CandidateName = Annotated[
 SamplerName = Annotated[
     str, registered(Registry("mlpf_hpo.samplers", "sampler", dict.fromkeys(SAMPLER_NAMES)))
 ]
+KeptBy = Literal["training_error", "energy"]
 CombinationName = Literal["mse", "mse_softmax", "log_cosh", "log_cosh_softmax", "best", "mean", "min_energy"]
 
 
@@ -94,11 +95,14 @@ class QsvrParams(Section):
     sweeps: Annotated[int, Field(ge=1, le=10**7)] = 100
     solver: Annotated[str, NumberTextOrNothing] = ""
     annealing_time: PositiveFloat = 20.0
-    chain_strength: PositiveFloat = 10.0
+    chain_strength: PositiveFloat | Literal["auto"] = "auto"
+    control_bits: Annotated[int, Field(ge=1, le=52)] | None = None
+    control_noise: Annotated[float, Field(ge=0.0)] = 0.0
     device_seconds: Annotated[float, Field(ge=0.0)] = 60.0
     kept: Positive = 4
+    kept_by: KeptBy = "training_error"
     combination: CombinationName = "best"
-    points: Annotated[int, Field(ge=2, le=10**6)] = 20
+    points: Annotated[int, Field(ge=2, le=10**6)] | Literal["all"] = 20
 
     @model_validator(mode="after")
     def _weights_are_finite(self) -> QsvrParams:

@@ -169,10 +169,11 @@ def figure_6(inputs: ReportInput) -> Panel:
         right.set(xlabel="share of the curve seen", ylabel="Spearman rank correlation")
         right.legend()
     sampler = inputs.params.predictors.qsvr
+    held = "all training curves" if sampler.points == "all" else f"at most {sampler.points} curves"
     return Panel(
         "figure-6",
         "Figure 6: QSVR, and what seeing more of the curve brings",
-        f"Left: QSVR, trained as a QUBO of at most {sampler.points} curves by "
+        f"Left: QSVR, trained as a QUBO of {held} by "
         f"{describe_sampler(sampler.sampler, sampler.reads, sampler.sweeps)}. Right: "
         "rank correlation with the final loss against the share of the curve seen; at 0 from the "
         f"hyperparameters alone. {_out_of_fold_text(inputs)}",

@@ -7,7 +7,7 @@ from sklearn.svm import SVR
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from mlpf_hpo.errors import ConfigurationError, DataError
-from mlpf_hpo.predictors.qubo import Encoding, dual_objective
+from mlpf_hpo.predictors.qubo import Encoding, dual_objective, dual_qubo
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.samplers import SampleResult
 from mlpf_hpo.predictors.samplers.classical import SimulatedAnnealing, SteepestDescent
@@ -60,14 +60,15 @@ def test_published_simple_mean_and_min_energy_follow_from_the_kept_samples(publi
         stored = dict(zip(published.methods, np.array(member["combined_alphas"]), strict=True))
         parameters = {name: member[name] for name in PUBLISHED}
         for combination, method in {"mean": "simple mean", "min_energy": "min energy"}.items():
-            model = QSVR(sampler=Replay(member), combination=combination, **parameters)
+            model = QSVR(sampler=Replay(member), combination=combination, kept_by="energy", **parameters)
             model.fit(member["X_train"], member["y_train"])
             np.testing.assert_allclose(model.alphas_, stored[method], rtol=0, atol=1e-14)
 
 
-def test_fit_keeps_the_lowest_samples_and_combines_them(twenty_points):
+def test_fit_keeps_the_lowest_samples_in_the_papers_way_and_combines_them(twenty_points):
     X, y = twenty_points
-    model = QSVR(sampler="simulated_annealing", combination="mse", reads=30, sweeps=20).fit(X, y)
+    settings = {"sampler": "simulated_annealing", "combination": "mse", "reads": 30, "sweeps": 20}
+    model = QSVR(**settings, kept_by="energy").fit(X, y)
     assert model.kept_alphas_.shape == (4, 2, 20)
     assert (np.diff(model.kept_energies_) >= 0).all()
     kernel = rbf_kernel(X, gamma=0.1)
@@ -80,9 +81,28 @@ def test_fit_keeps_the_lowest_samples_and_combines_them(twenty_points):
     assert model.sampling_info_ == {"reads": 30, "sweeps": 20}
 
 
+@pytest.mark.parametrize("sampler", ["random", "simulated_annealing"])
+def test_samples_of_least_training_error_are_kept_from_all_reads(twenty_points, sampler):
+    X, y = twenty_points
+    model = QSVR(sampler=sampler, reads=40, sweeps=5, kept=3).fit(X, y)
+    every = model._sampler().sample(
+        dual_qubo(rbf_kernel(X, gamma=0.1), y, 0.02, 0.01, Encoding()),
+        int(np.random.RandomState(0).randint(2**31 - 1)),
+    )
+    errors = sorted(
+        (np.mean((QSVR.from_solution(X, y, alphas).predict(X) - y) ** 2), energy)
+        for alphas, energy in zip(Encoding().decode(every.samples), every.energies, strict=True)
+    )
+    np.testing.assert_allclose(model.kept_energies_, [energy for _, energy in errors[:3]])
+    assert np.mean((model.predict(X) - y) ** 2) == pytest.approx(errors[0][0])
+    assert model.lowest_energy_ == every.energies.min()
+    by_energy = QSVR(sampler=sampler, reads=40, sweeps=5, kept=3, kept_by="energy").fit(X, y)
+    assert by_energy.kept_energies_.max() < model.kept_energies_.max(), "the two orders differ here"
+
+
 def test_best_is_the_kept_sample_of_lowest_training_error(twenty_points):
     X, y = twenty_points
-    model = QSVR(sampler="steepest_descent", kept=10).fit(X, y)
+    model = QSVR(sampler="steepest_descent", kept=10, kept_by="energy").fit(X, y)
     errors = [
         np.mean((QSVR.from_solution(X, y, alphas).predict(X) - y) ** 2) for alphas in model.kept_alphas_
     ]
@@ -152,6 +172,9 @@ def test_a_fitted_model_is_stored_by_skops(twenty_points):
     [
         ({"combination": "beste"}, r"did you mean best\?"),
         ({"bias": "papers"}, r"did you mean paper\?"),
+        ({"kept_by": "energies"}, r"did you mean energy\?\); known: training_error, energy"),
+        ({"sampler": "mock_zephyr", "control_bits": 0}, "control_bits = 0"),
+        ({"sampler": "mock_zephyr", "control_noise": -0.1}, "control_noise = -0.1"),
         ({"sampler": "tabuu"}, r"did you mean tabu\?"),
         ({"kept": 0}, "kept = 0"),
         ({"epsilon": -0.1}, "epsilon = -0.1"),

@@ -17,6 +17,7 @@ from mlpf_hpo.predictors.regressors.gaussian_process import GaussianProcess
 from mlpf_hpo.predictors.regressors.half_shrinkage import HalfShrinkage
 from mlpf_hpo.predictors.regressors.parametric import FAMILIES, ParametricCurve
 from mlpf_hpo.predictors.regressors.persistence import Persistence
+from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.regressors.rank_transform import RankScale
 from mlpf_hpo.predictors.regressors.residual import Residual
 from mlpf_hpo.predictors.regressors.subsampled import Subsampled
@@ -239,6 +240,8 @@ def test_settings_reach_the_regressor() -> None:
     assert (svr.C, svr.gamma, svr.epsilon) == (3.0, 0.1, 0.02)
     qsvr = make_models("qsvr", params, 5)[0].named_steps["regressor"].regressor
     assert (qsvr.points, qsvr.random_state, qsvr.estimator.reads) == (7, 5, 11)
+    whole = PredictorsParams.model_validate({"qsvr": {"points": "all"}})
+    assert isinstance(make_models("qsvr", whole, 5)[0].named_steps["regressor"].regressor, QSVR)
     null = make_models("random_bits", params, 5)[0].named_steps["regressor"].regressor
     assert null.estimator.sampler == "random"
 

@@ -87,16 +87,15 @@ def test_a_problem_without_coefficients_has_no_range_of_temperatures():
     assert default_beta_range(Qubo(np.zeros((3, 3)))) is None
 
 
-def test_lowest_distinct_drops_repetitions_and_settles_ties_by_the_bits():
+def test_distinct_drops_repetitions_and_settles_ties_by_the_bits():
     samples = np.array([[1, 1], [0, 1], [1, 1], [0, 0], [1, 0]], dtype=np.uint8)
     energies = np.array([-1.0, -2.0, -1.0, 0.0, -1.0])
     result = SampleResult(samples, energies, 0.0)
-    kept = result.lowest_distinct(3)
-    np.testing.assert_array_equal(kept.samples, [[0, 1], [1, 0], [1, 1]])
-    np.testing.assert_array_equal(kept.energies, [-2.0, -1.0, -1.0])
-    assert len(result.lowest_distinct(10).samples) == 4
-    backwards = SampleResult(samples[::-1], energies[::-1], 0.0).lowest_distinct(3)
-    np.testing.assert_array_equal(backwards.samples, kept.samples)
+    found = result.distinct()
+    np.testing.assert_array_equal(found.samples, [[0, 1], [1, 0], [1, 1], [0, 0]])
+    np.testing.assert_array_equal(found.energies, [-2.0, -1.0, -1.0, 0.0])
+    backwards = SampleResult(samples[::-1], energies[::-1], 0.0).distinct()
+    np.testing.assert_array_equal(backwards.samples, found.samples)
 
 
 def test_columns_follow_the_labels_and_not_the_order_of_the_sample_set():

@@ -1,5 +1,7 @@
 """Samplers that leave the lattice of the bits, against convex optimisation as the oracle."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -10,15 +12,20 @@ from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.qubo import DualQubo, Encoding, Qubo, dual_objective, dual_qubo
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.samplers import make_sampler
+from mlpf_hpo.predictors.samplers.base import signs_apart
 from mlpf_hpo.predictors.samplers.exact import lowest_objective
-from mlpf_hpo.predictors.samplers.zoom import BITS, Zoom, _Lattice
+from mlpf_hpo.predictors.samplers.zoom import CODES, Lattice, Zoom
+
+
+def noisy_points(n_points: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(n_points)
+    X = generator.uniform(size=(n_points, 3))
+    return X, (np.sin(3 * X[:, 0]) + X[:, 1]) / 2 + 0.02 * generator.normal(size=n_points)
 
 
 def problem(n_points: int, encoding: Encoding | None = None) -> DualQubo:
     """Return a regression whose solution has values within the box, not only 0 and its ends."""
-    generator = np.random.default_rng(n_points)
-    X = generator.uniform(size=(n_points, 3))
-    y = (np.sin(3 * X[:, 0]) + X[:, 1]) / 2 + 0.02 * generator.normal(size=n_points)
+    X, y = noisy_points(n_points)
     return dual_qubo(rbf_kernel(X, gamma=0.5), y, 0.02, 0.01, encoding or Encoding())
 
 
@@ -69,18 +76,46 @@ def test_more_rounds_come_nearer():
 
 
 @pytest.mark.parametrize("centre", [0.0, 0.3, -1.5])
-def test_a_rounds_qubo_is_the_objective_where_no_value_changes_its_sign(centre):
+def test_a_rounds_best_descent_is_the_least_of_all_choices(centre):
+    """Brute force over all choices of three multipliers as the oracle."""
     qubo = problem(3)
-    lattice = _Lattice(qubo, np.full(3, centre), step=0.05)
-    states = (np.arange(2 ** (3 * BITS))[:, np.newaxis] >> np.arange(3 * BITS) & 1).astype(np.uint8)
-    d = lattice.decode(states)
-    truth = objective(qubo, np.stack([np.maximum(d, 0), np.maximum(-d, 0)], axis=1))
-    found = lattice.qubo().energies(states)
-    difference = found - truth
-    np.testing.assert_allclose(
-        difference, difference[0], atol=1e-12 if centre else 3 * 0.02 * 0.05, err_msg="up to a constant"
-    )
-    assert len(np.unique(d, axis=0)) == len(states)
+    lattice = Lattice(qubo, np.full(3, centre), step=0.05)
+    codes = np.array(list(itertools.product(range(-CODES // 2, CODES // 2), repeat=3)), dtype=float)
+    choices = lattice.values(codes)
+    found = lattice.descend(choices)
+    energies = objective(qubo, signs_apart(choices))
+    ends = objective(qubo, signs_apart(found))
+    assert ends.min() == pytest.approx(energies.min(), abs=1e-12)
+    assert (ends <= energies + 1e-12).all()
+    among = np.abs(found[:, np.newaxis] - choices).max(axis=-1).min(axis=1)
+    np.testing.assert_allclose(among, 0, atol=1e-12, err_msg="descents stay on the lattice")
+    for end, energy in zip(found[::50], ends[::50], strict=True):
+        moved = np.repeat(end[np.newaxis], 3 * CODES, axis=0)
+        for point in range(3):
+            moved[point * CODES : (point + 1) * CODES, point] = np.unique(choices[:, point])
+        assert objective(qubo, signs_apart(moved)).min() >= energy - 1e-11, "no move is left"
+
+
+def test_zoom_of_80_curves_is_the_minimum_and_predicts_like_the_exact_regression():
+    """480 bits; libsvm and convex optimisation as the oracles."""
+    X, y = noisy_points(200)
+    train, test = slice(0, 80), slice(80, None)
+    model = QSVR(gamma=0.5).fit(X[train], y[train])
+    kernel = rbf_kernel(X[train], gamma=0.5)
+    lowest = lowest_objective(dual_qubo(kernel, y[train], 0.02, 0.01, Encoding()))
+    assert 0 <= (model.lowest_energy_ - lowest) / abs(lowest) < 0.01
+    exact = SVR(C=Encoding().upper_bound, gamma=0.5, epsilon=0.02, tol=1e-6).fit(X[train], y[train])
+    assert model.score(X[test], y[test]) == pytest.approx(exact.score(X[test], y[test]), abs=0.005)
+
+
+def test_zoom_of_80_published_curves_predicts_like_the_exact_regression(published):
+    differences = []
+    for seed in range(8):
+        X, X_test, y, y_test = published.split(seed)
+        X, y = X[:80], y[:80]
+        exact = SVR(C=Encoding().upper_bound, gamma=0.1, epsilon=0.02).fit(X, y)
+        differences.append(QSVR().fit(X, y).score(X_test, y_test) - exact.score(X_test, y_test))
+    assert np.mean(differences) == pytest.approx(0, abs=0.005)
 
 
 def test_zoom_is_fixed_by_its_seed():

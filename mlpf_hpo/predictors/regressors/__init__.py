@@ -35,8 +35,10 @@ def paper_qsvr(params: PredictorsParams, seed: int, sampler: str | None = None) 
 
 
 def subsampled_qsvr(params: PredictorsParams, seed: int, sampler: str | None = None) -> BaseEstimator:
-    """Return QSVR on as many rows as the annealer's graph holds."""
+    """Return QSVR on as many rows as the annealer's graph holds, or on all."""
     qsvr = paper_qsvr(params, seed, sampler)
+    if params.qsvr.points == "all":
+        return qsvr
     return Subsampled(qsvr, points=params.qsvr.points, random_state=seed)
 
 

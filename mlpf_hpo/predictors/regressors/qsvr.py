@@ -13,11 +13,21 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
 from mlpf_hpo.predictors.bias import BIASES
-from mlpf_hpo.predictors.combination import combination_weights
+from mlpf_hpo.predictors.combination import combination_weights, kept_samples
 from mlpf_hpo.predictors.qubo import Encoding, dual_qubo
 from mlpf_hpo.predictors.samplers import Sampler, make_sampler
 
 FloatArray = NDArray[np.float64]
+
+DEVICE_SETTINGS = (
+    "solver",
+    "annealing_time",
+    "chain_strength",
+    "control_bits",
+    "control_noise",
+    "device_seconds",
+)
+"""Parameters that only devices, or their mocks, have a use for."""
 
 
 class QSVR(RegressorMixin, BaseEstimator):
@@ -40,10 +50,13 @@ class QSVR(RegressorMixin, BaseEstimator):
         A name in `mlpf_hpo.predictors.samplers.SAMPLERS`, or an object with its `sample` method.
     reads, sweeps : int, default=100
         Passed to a sampler given by name.
-    solver, annealing_time, chain_strength, device_seconds : str, float, float, float
-        Passed to a device of D-Wave given by name, see `mlpf_hpo.predictors.samplers.Settings`.
+    solver, annealing_time, chain_strength, control_bits, control_noise, device_seconds
+        Passed to a device of D-Wave, or its mock, given by name: see `mlpf_hpo.predictors.samplers.Settings`.
     kept : int, default=4
-        How many distinct samples of lowest energy are combined.
+        How many distinct samples are combined.
+    kept_by : {"training_error", "energy"}, default="training_error"
+        Which: those of least mean squared training error among all reads, or those of lowest energy, as the
+        paper did.
     combination : str, default="best"
         How: a name in `mlpf_hpo.predictors.combination.COMBINATIONS`. Scores are training errors.
     bias : {"loss", "paper"}, default="loss"
@@ -62,7 +75,9 @@ class QSVR(RegressorMixin, BaseEstimator):
     intercept_ : float
         The bias.
     kept_alphas_, kept_energies_, weights_ : arrays [n_kept, 2, n_points], [n_kept], [n_kept]
-        The samples that were combined, lowest energy first, and their weights.
+        The samples that were combined, in the order of `kept_by`, and their weights.
+    lowest_energy_ : float
+        Of all reads.
     sampling_seconds_ : float
         Wall time of the sampler.
     sampling_info_ : dict
@@ -82,9 +97,12 @@ class QSVR(RegressorMixin, BaseEstimator):
         sweeps: int = 100,
         solver: str = "",
         annealing_time: float = 20.0,
-        chain_strength: float = 10.0,
+        chain_strength: float | str = "auto",
+        control_bits: int | None = None,
+        control_noise: float = 0.0,
         device_seconds: float = 60.0,
         kept: int = 4,
+        kept_by: str = "training_error",
         combination: str = "best",
         bias: str = "loss",
         random_state: int | np.random.RandomState | None = 0,
@@ -101,14 +119,17 @@ class QSVR(RegressorMixin, BaseEstimator):
         self.solver = solver
         self.annealing_time = annealing_time
         self.chain_strength = chain_strength
+        self.control_bits = control_bits
+        self.control_noise = control_noise
         self.device_seconds = device_seconds
         self.kept = kept
+        self.kept_by = kept_by
         self.combination = combination
         self.bias = bias
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Sample the dual of (X [n_points, n_features], y [n_points]) and combine the best samples.
+        """Sample the dual of (X [n_points, n_features], y [n_points]) and combine the kept samples.
 
         Raises
         ------
@@ -124,13 +145,14 @@ class QSVR(RegressorMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         result = self._sampler().sample(qubo, seed)
 
-        lowest = result.lowest_distinct(self.kept)
-        self.kept_energies_ = lowest.energies
-        self.kept_alphas_ = lowest.multipliers(encoding)
-        residuals = targets - (self.kept_alphas_[:, 0] - self.kept_alphas_[:, 1]) @ kernel
-        biases = BIASES[self.bias](residuals, self.kept_alphas_, self.epsilon)
-        errors = residuals - biases[:, np.newaxis]
-        self.weights_ = combination_weights(self.combination, errors, self.kept_energies_)
+        found = result.distinct()
+        multipliers = found.multipliers(encoding)
+        residuals = targets - (multipliers[:, 0] - multipliers[:, 1]) @ kernel
+        errors = residuals - BIASES[self.bias](residuals, multipliers, self.epsilon)[:, np.newaxis]
+        kept = kept_samples(self.kept_by, self.kept, errors, found.energies)
+        self.kept_alphas_, self.kept_energies_ = multipliers[kept], found.energies[kept]
+        self.lowest_energy_ = float(found.energies[0])
+        self.weights_ = combination_weights(self.combination, errors[kept], self.kept_energies_)
         self.sampling_seconds_ = result.seconds
         self.sampling_info_ = dict(result.info)
         alphas = np.tensordot(self.weights_, self.kept_alphas_, axes=1)
@@ -180,8 +202,7 @@ class QSVR(RegressorMixin, BaseEstimator):
 
     def _sampler(self) -> Sampler:
         if isinstance(self.sampler, str):
-            device = ("solver", "annealing_time", "chain_strength", "device_seconds")
-            settings = {name: getattr(self, name) for name in device}
+            settings = {name: getattr(self, name) for name in DEVICE_SETTINGS}
             return make_sampler(self.sampler, self.reads, self.sweeps, **settings)
         return self.sampler
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from mlpf_hpo.extensions import Registry
 from mlpf_hpo.predictors.samplers.base import Sampler, SampleResult, require_at_least_one
@@ -26,8 +26,13 @@ class Settings:
         Of D-Wave's service: a name, or a topology; empty takes what Ocean's configuration names.
     annealing_time : float
         Duration of a QPU's anneal, µs.
-    chain_strength : float
-        Of embedded problems, in units of the largest coefficient, rounded up.
+    chain_strength : float or "auto"
+        Of embedded problems, in units of the largest coefficient, rounded up; "auto" is the device topology's
+        in `mlpf_hpo.predictors.samplers.qpu.CHAIN_STRENGTHS`.
+    control_bits : int or None
+        Precision of a mock device's coefficients; None for a perfect one.
+    control_noise : float
+        Errors of a mock device's coefficients, in units of their range.
     device_seconds : float
         Budget of a paid device's time, over all that is on record in `RECORDS`.
     """
@@ -36,7 +41,9 @@ class Settings:
     sweeps: int = 100
     solver: str = ""
     annealing_time: float = 20.0
-    chain_strength: float = 10.0
+    chain_strength: float | Literal["auto"] = "auto"
+    control_bits: int | None = None
+    control_noise: float = 0.0
     device_seconds: float = 60.0
 
 
@@ -69,9 +76,11 @@ def _leap_hybrid(asked: Settings) -> Sampler:
 
 
 def _mock(asked: Settings, topology: str) -> Sampler:
+    from mlpf_hpo.predictors.samplers.control_error import ControlError
     from mlpf_hpo.predictors.samplers.mock import MockAnnealer
 
-    return MockAnnealer(asked.reads, asked.sweeps, topology, asked.chain_strength)
+    control = ControlError(asked.control_bits, asked.control_noise)
+    return MockAnnealer(asked.reads, asked.sweeps, topology, asked.chain_strength, control)
 
 
 RECORDS = "qpu"

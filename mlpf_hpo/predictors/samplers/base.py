@@ -44,15 +44,15 @@ class SampleResult:
     info: Info = field(default_factory=dict)
     on_lattice: bool = True
 
-    def lowest_distinct(self, kept: int) -> SampleResult:
-        """Return the `kept` distinct samples of lowest energy, lowest first.
+    def distinct(self) -> SampleResult:
+        """Return the distinct samples, lowest energy first.
 
-        Fewer are returned when there are fewer. Samples of equal energy come in lexicographic order, so that
-        the choice does not depend on the order of the reads.
+        Samples of equal energy come in lexicographic order, so that the result does not depend on the order
+        of the reads.
         """
         _, first = np.unique(self.samples, axis=0, return_index=True)
-        lowest = first[np.argsort(self.energies[first], kind="stable")[:kept]]
-        return replace(self, samples=self.samples[lowest], energies=self.energies[lowest])
+        order = first[np.argsort(self.energies[first], kind="stable")]
+        return replace(self, samples=self.samples[order], energies=self.energies[order])
 
     def multipliers(self, encoding: Encoding) -> FloatArray:
         """Return α and α̂ of every sample, [n_reads, 2, n_points]."""

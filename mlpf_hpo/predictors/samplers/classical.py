@@ -9,7 +9,7 @@ from typing import Any
 import dwave.samplers
 import numpy as np
 
-from mlpf_hpo.predictors.qubo import Qubo
+from mlpf_hpo.predictors.qubo import FloatArray, Qubo
 from mlpf_hpo.predictors.samplers.base import Info, SampleResult, from_sample_set, require_at_least_one
 from mlpf_hpo.seeds import library_seed
 
@@ -150,27 +150,40 @@ class Tabu(_Sweeping):
 
 
 def default_beta_range(qubo: Qubo) -> tuple[float, float] | None:
+    """Return `beta_range` of a QUBO.
+
+    Ocean finds it by a loop over all couplings, which for a dense problem takes a good part of the time of
+    short anneals.
+    """
+    couplings = np.abs(qubo.matrix) / 2
+    np.fill_diagonal(couplings, 0.0)
+    fields = np.abs(qubo.matrix.sum(axis=1)) / 2
+    strengths = np.column_stack([fields, couplings])
+    smallest = np.where(strengths > 0, strengths, np.inf).min(axis=1)
+    return beta_range(strengths.sum(axis=1), smallest)
+
+
+def beta_range(totals: FloatArray, smallest: FloatArray) -> tuple[float, float] | None:
     """Return the first and last inverse temperature that Ocean's annealer chooses by default.
 
     At first, a spin against all of its fields flips with probability 1/2; at last, the spins with the
-    smallest nonzero field flip with probability 1/100 in all. Ocean finds this by a loop over all couplings,
-    which for a dense problem takes a good part of the time of short anneals.
+    smallest nonzero field flip with probability 1/100 in all.
+
+    Parameters
+    ----------
+    totals, smallest : array [n_spins]
+        Sum and minimum of the magnitudes of a spin's nonzero field and couplings; infinity where it has none.
 
     Returns
     -------
     (float, float) or None
         None where all coefficients are zero, which Ocean has a convention for.
     """
-    couplings = np.abs(qubo.matrix) / 2
-    np.fill_diagonal(couplings, 0.0)
-    fields = np.abs(qubo.matrix.sum(axis=1)) / 2
-    strengths = np.column_stack([fields, couplings])
-    if not strengths.any():
-        return None
-    smallest = np.where(strengths > 0, strengths, np.inf).min(axis=1)
     gap = smallest.min()
+    if not np.isfinite(gap):
+        return None
     n_gaps = int((smallest == gap).sum())
-    return float(np.log(2) / (2 * strengths.sum(axis=1).max())), float(np.log(n_gaps / 0.01) / (2 * gap))
+    return float(np.log(2) / (2 * totals.max())), float(np.log(n_gaps / 0.01) / (2 * gap))
 
 
 def _timed(sampler: Any, qubo: Qubo, info: Info, **settings: Any) -> SampleResult:

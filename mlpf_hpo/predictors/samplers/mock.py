@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import functools
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import dwave.samplers
 from dwave.system.testing import MockDWaveSampler
@@ -13,6 +13,7 @@ from dwave.system.testing import MockDWaveSampler
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.predictors.qubo import Qubo
 from mlpf_hpo.predictors.samplers.base import SampleResult, require_at_least_one
+from mlpf_hpo.predictors.samplers.control_error import ControlError, ProgrammedSampler
 from mlpf_hpo.predictors.samplers.qpu import QuantumAnnealer
 from mlpf_hpo.seeds import library_seed
 
@@ -32,14 +33,17 @@ class MockAnnealer:
         Of the simulated annealing of the embedded problem.
     topology : {"pegasus", "zephyr"}
         Of the device.
-    chain_strength_factor : float
+    chain_strength_factor : float or "auto"
         As for `QuantumAnnealer`.
+    control : ControlError
+        Precision and errors of the coefficients; none by default.
     """
 
     reads: int = 100
     sweeps: int = 100
     topology: str = "pegasus"
-    chain_strength_factor: float = 10.0
+    chain_strength_factor: float | Literal["auto"] = "auto"
+    control: ControlError = field(default_factory=ControlError)
 
     def __post_init__(self) -> None:
         require_at_least_one(reads=self.reads, sweeps=self.sweeps)
@@ -52,6 +56,10 @@ class MockAnnealer:
         device = copy.copy(_device(self.topology))
         given = library_seed("simulated annealing", seed)
         device.substitute_kwargs = {"num_sweeps": self.sweeps, "seed": given}
+        if self.control != ControlError():
+            device.substitute_sampler = ProgrammedSampler(
+                device.substitute_sampler, self.control, device.properties, seed
+            )
         annealer = QuantumAnnealer(
             self.reads, chain_strength_factor=self.chain_strength_factor, device=device
         )

@@ -10,7 +10,7 @@ import hashlib
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import dwave.system
 import numpy as np
@@ -31,6 +31,9 @@ Embedding = dict[int, tuple[int, ...]]
 
 TOPOLOGIES = ("pegasus", "zephyr")
 
+PAPER_CHAIN_STRENGTH = 10.0
+CHAIN_STRENGTHS = {"pegasus": 10.0, "zephyr": 10.0}
+
 REMEDY = "set DWAVE_API_TOKEN or run `dwave config create`, and see `dwave ping`; or choose another sampler"
 FAILURES = (ValueError, OSError, ConfigFileError, PollingTimeout, CanceledFutureError, ProblemUploadError)
 
@@ -47,8 +50,9 @@ class QuantumAnnealer:
         Number of anneals.
     annealing_time : float
         Duration of an anneal, µs.
-    chain_strength_factor : float
-        Chain strength in units of the largest coefficient, rounded up.
+    chain_strength_factor : float or "auto"
+        Chain strength in units of the largest coefficient, rounded up. "auto" is that of the device's
+        topology in `CHAIN_STRENGTHS`, the paper's on any other.
     solver : str
         Name of a solver, or a topology ("pegasus", "zephyr") of which the largest is taken. Empty takes what
         Ocean's configuration (environment, or file) names.
@@ -58,7 +62,7 @@ class QuantumAnnealer:
 
     reads: int = 1000
     annealing_time: float = 20.0
-    chain_strength_factor: float = 10.0
+    chain_strength_factor: float | Literal["auto"] = "auto"
     solver: str = ""
     device: Any = None
 
@@ -85,7 +89,7 @@ class QuantumAnnealer:
         device = self._connected()
         self._check_reads(device)
         embedding = clique_embedding(device, qubo.n_variables)
-        strength = self.chain_strength_factor * math.ceil(qubo.largest_coefficient)
+        strength = self._chain_strength_factor(device) * math.ceil(qubo.largest_coefficient)
         composite = dwave.system.FixedEmbeddingComposite(device, embedding)
         model = qubo.bqm()
         start = time.perf_counter()
@@ -133,6 +137,11 @@ class QuantumAnnealer:
                 "no budget can be kept; choose another solver"
             ) from error
         return float(microseconds) / 1e6
+
+    def _chain_strength_factor(self, device: Any) -> float:
+        if self.chain_strength_factor != "auto":
+            return self.chain_strength_factor
+        return CHAIN_STRENGTHS.get(device.properties["topology"]["type"], PAPER_CHAIN_STRENGTH)
 
     def _connected(self) -> Any:
         return _connect(self.solver) if self.device is None else self.device

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from mlpf_hpo.predictors.qubo import BitArray, DualQubo, FloatArray, Qubo
+from mlpf_hpo.predictors.qubo import DualQubo, FloatArray, Qubo
 from mlpf_hpo.predictors.samplers.base import (
     SampleResult,
     off_lattice,
@@ -16,21 +15,31 @@ from mlpf_hpo.predictors.samplers.base import (
     require_at_least_one,
     signs_apart,
 )
-from mlpf_hpo.predictors.samplers.classical import SteepestDescent
+from mlpf_hpo.seeds import derive_seed
 
-BITS = 3
-"""Of every signed variable and round."""
+CODES = 8
+"""Values of every d_n in a round: three signed bits."""
 
-SHRINK = 0.8
-"""Step of a round in units of that of the round before: 30 rounds end at a lattice 650 times finer."""
+SHRINK = 0.9
+"""Step of a round in units of that of the round before: 60 rounds end at a lattice 500 times finer."""
+
+LEAST_DESCENTS = 10
+"""Of a round."""
+
+LEAST_GAIN = 1e-12
+"""A move that lowers the objective by less is none."""
+
+MOVES_PER_POINT = 20
+"""Most moves of a descent, per training point."""
 
 
 @dataclass(frozen=True)
 class Zoom:
     """Steepest descent in the signed d = α − α̂, on a lattice that closes in on the incumbent round by round.
 
-    A round puts 8 values around the incumbent of every d_n and looks for the best choice among them, a
-    QUBO of half as many bits as the dual's. The first box is the encoding's, −C to C; no round leaves it.
+    A round puts 8 values around the incumbent of every d_n and descends from random choices among them, all
+    descents at once; a move gives one d_n any other of its values, as many bits as that flips. The first box
+    is the encoding's, −C to C; no round leaves it.
 
     What comes back leaves the lattice of the dual's bits: its energies are the dual objective, which may be
     below the lowest energy of any string of bits. It is no model of what an annealer does.
@@ -38,13 +47,13 @@ class Zoom:
     Attributes
     ----------
     reads : int
-        Descents per round, and solutions returned: the best of all rounds.
+        Most solutions returned: the best of all rounds. A round has a tenth as many descents, at least 10.
     rounds : int
         Number of lattices.
     """
 
     reads: int = 100
-    rounds: int = 30
+    rounds: int = 60
 
     def __post_init__(self) -> None:
         require_at_least_one(reads=self.reads, rounds=self.rounds)
@@ -59,13 +68,13 @@ class Zoom:
         """
         dual = regression_of(qubo, "zoom")
         start = time.perf_counter()
-        descent = SteepestDescent(self.reads)
+        descents = max(LEAST_DESCENTS, self.reads // 10)
+        generator = np.random.default_rng(derive_seed(seed, "zoom"))
         best = np.zeros((1, len(dual.y)))
-        step = dual.encoding.upper_bound / 2 ** (BITS - 1)
-        for number in range(self.rounds):
-            lattice = _Lattice(dual, best[0], step)
-            found = lattice.decode(descent.sample(lattice.qubo(), seed + number).samples)
-            pool = np.concatenate([best, found])
+        step = 2 * dual.encoding.upper_bound / CODES
+        for _ in range(self.rounds):
+            lattice = Lattice(dual, best[0], step)
+            pool = np.concatenate([best, lattice.descend(lattice.draw(descents, generator))])
             order = np.argsort(dual.objective(signs_apart(pool)), kind="stable")
             best = pool[order[: self.reads]]
             step *= SHRINK
@@ -73,50 +82,51 @@ class Zoom:
         return off_lattice(dual, best, seconds, {"reads": self.reads, "rounds": self.rounds})
 
 
-class _Lattice:
-    """The choices of one round: d_n = centre_n + step (code_n − 4), the code from 0 to 7 in binary."""
+class Lattice:
+    """The choices of one round: d_n = centre_n + step · code, the code from −4 to 3, kept within the box.
+
+    Parameters
+    ----------
+    dual : DualQubo
+        Its objective is ½ dᵀH d − yᵀd + ε Σ|d_n| with H = K + 2ξ.
+    centre : array [n_points]
+    step : float
+    """
 
     def __init__(self, dual: DualQubo, centre: FloatArray, step: float) -> None:
-        self._dual = dual
-        self._lowest = centre - step * 2 ** (BITS - 1)
-        self._weights = step * 2.0 ** np.arange(BITS)
+        self._hessian = dual.kernel + 2 * dual.xi
+        self._y, self._epsilon, self._bound = dual.y, dual.epsilon, dual.encoding.upper_bound
+        self._centre, self._step = centre, step
 
-    def decode(self, bits: BitArray | FloatArray) -> FloatArray:
-        """Return d [n_reads, n_points], kept within the box."""
-        bound = self._dual.encoding.upper_bound
-        steps = bits.reshape(len(bits), -1, BITS) @ self._weights
-        return np.asarray(np.clip(self._lowest + steps, -bound, bound))
+    def values(self, codes: FloatArray) -> FloatArray:
+        """Return d of codes [..., n_points]; a code beyond the ends counts as the end."""
+        inside = np.clip(codes, -CODES // 2, CODES // 2 - 1)
+        return np.clip(self._centre + self._step * inside, -self._bound, self._bound)
 
-    def qubo(self) -> Qubo:
-        """Return the objective on this lattice, up to a constant; exact but for |d_n| next to 0."""
-        dual = self._dual
-        quadratic = dual.kernel / 2 + dual.xi
-        matrix = np.kron(quadratic, np.outer(self._weights, self._weights))
-        linear = np.kron(2 * quadratic @ self._lowest - dual.y, self._weights)
-        matrix[np.diag_indices_from(matrix)] += linear
-        matrix += dual.epsilon * _block_diagonal(self._magnitudes())
-        return Qubo(np.asarray(matrix, dtype=np.float64))
+    def draw(self, reads: int, generator: np.random.Generator) -> FloatArray:
+        """Return random choices [reads, n_points]."""
+        codes = generator.integers(-CODES // 2, CODES // 2, size=(reads, len(self._y)))
+        return self.values(codes.astype(np.float64))
 
-    def _magnitudes(self) -> FloatArray:
-        """Return |d_n| as quadratic forms in the bits of d_n, [n_points, BITS, BITS].
+    def descend(self, d: FloatArray) -> FloatArray:
+        """Return what is left of choices [reads, n_points] after their best moves, one d_n a move.
 
-        On both sides of 0 |d_n| is no quadratic form of its bits; the nearest one by least squares is used
-        instead. Solutions are evaluated by the true objective.
+        Along one d_n the objective is convex. Its minimum off the lattice is known, and the nearest value to
+        it is the move; the slopes H d − y follow each move by a row of H.
         """
-        codes = np.arange(2**BITS)[:, np.newaxis] >> np.arange(BITS) & 1
-        pairs = list(itertools.combinations_with_replacement(range(BITS), 2))
-        terms = [np.ones(len(codes)), *(codes[:, i] * codes[:, j] for i, j in pairs)]
-        values = np.abs(self._lowest[:, np.newaxis] + codes @ self._weights)
-        coefficients = np.linalg.pinv(np.column_stack(terms)) @ values.T
-        forms = np.zeros((len(values), BITS, BITS))
-        for (i, j), coefficient in zip(pairs, coefficients[1:], strict=True):
-            forms[:, i, j] += coefficient / 2
-            forms[:, j, i] += coefficient / 2
-        return forms
-
-
-def _block_diagonal(blocks: FloatArray) -> FloatArray:
-    n, size, _ = blocks.shape
-    matrix = np.zeros((n, size, n, size))
-    matrix[np.arange(n), :, np.arange(n), :] = blocks
-    return matrix.reshape(n * size, -1)
+        d, slopes, reads = d.copy(), d @ self._hessian - self._y, np.arange(len(d))
+        curvature = np.diagonal(self._hessian)
+        for _ in range(MOVES_PER_POINT * len(self._y)):
+            pull = curvature * d - slopes
+            lowest = np.sign(pull) * np.maximum(np.abs(pull) - self._epsilon, 0.0) / curvature
+            moves = self.values(np.rint((lowest - self._centre) / self._step)) - d
+            change = moves * (slopes + curvature / 2 * moves)
+            change += self._epsilon * (np.abs(d + moves) - np.abs(d))
+            point = change.argmin(axis=1)
+            going = change[reads, point] < -LEAST_GAIN
+            if not going.any():
+                break
+            move = np.where(going, moves[reads, point], 0.0)
+            d[reads, point] += move
+            slopes += move[:, np.newaxis] * self._hessian[point]
+        return d
