@@ -17,7 +17,8 @@ RANGES = {"h_range": [-4.0, 4.0], "extended_j_range": [-2.0, 1.0], "per_qubit_co
 class Recording:
     """Returns one state; remembers the problem and the temperatures."""
 
-    parameters = properties = {}
+    def __init__(self):
+        self.parameters = self.properties = {}
 
     def sample(self, bqm, **settings):
         self.bqm, self.settings = bqm, settings
