@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,10 @@ IntArray = NDArray[np.int64]
 REFERENCE = "MLPF_HPO_REFERENCE_DIR"
 """Environment variable that names the folder of the published files."""
 
-CURVES_FILE, SOLUTIONS_FILE = "mlpf_learning_curves.csv", "qpu_solutions.json"
+CURVES_FILE = "mlpf_learning_curves.csv"
+SOLUTIONS_FILES = ("qpu_solutions.json", "qpu_solutions_5_9.json")
+"""Stored solutions of the first five of the paper's ten splits, and of the other five."""
+
 CURVES_SHA256 = "83c7ae6933f20379d8edbb733dbc5a5a463009c99ecb3d6d906459c4c14d7fa6"
 
 HYPERPARAMETERS = (
@@ -45,6 +48,9 @@ PAPER_TARGET = 98
 
 QUANTILES = 50
 
+SAME = 1e-9
+"""Largest difference of a stored quantile from that of the same row."""
+
 
 def reference_folder() -> Path:
     """Return the folder of the published files.
@@ -58,7 +64,7 @@ def reference_folder() -> Path:
     if not named:
         raise MissingInputError(
             f"{REFERENCE} is not set: this study needs the folder with the published {CURVES_FILE} and "
-            f"{SOLUTIONS_FILE} (github.com/JP-Amboage/performance-pred, Apache-2.0)"
+            f"{' and '.join(SOLUTIONS_FILES)} (github.com/JP-Amboage/performance-pred, Apache-2.0)"
         )
     folder = Path(named)
     if not folder.is_dir():
@@ -152,9 +158,38 @@ class PublishedCurves:
 
     def split(self, seed: int, points: int) -> PaperSplit:
         """Return the paper's split: half of the rows for the test, of the others the first `points`."""
+        train, test = self._halves(seed)
+        return self._split_at(train[:points], test)
+
+    def split_of(self, solution: Mapping[str, Any]) -> PaperSplit:
+        """Return the split of a stored solution, with the rows that it was trained on.
+
+        They are found by their values: a single was trained on 20 rows that the paper's notebook drew from
+        the first 79 of the training half, an ensemble on the first 80.
+
+        Raises
+        ------
+        DataError
+            If a training row of the solution is not among those of its split.
+        """
+        train, test = self._halves(solution["split_seed"])
         X, y = self._scaled
-        train, test = train_test_split(np.arange(len(y)), test_size=0.5, random_state=seed)
-        train = train[:points]
+        rows = np.column_stack([X[train], y[train]])
+        members = solution.get("members", [solution])
+        stored = np.concatenate([np.column_stack([one["X_train"], one["y_train"]]) for one in members])
+        same = np.abs(stored[:, np.newaxis] - rows).max(axis=-1) < SAME
+        if not same.any(axis=1).all():
+            raise DataError(
+                f"split {solution['split_seed']}: a stored training row is none of the published curves"
+            )
+        return self._split_at(train[same.argmax(axis=1)], test)
+
+    def _halves(self, seed: int) -> tuple[IntArray, IntArray]:
+        train, test = train_test_split(np.arange(len(self.paper_rows)), test_size=0.5, random_state=seed)
+        return train, test
+
+    def _split_at(self, train: IntArray, test: IntArray) -> PaperSplit:
+        X, y = self._scaled
         rows = self.paper_rows
         return PaperSplit(rows[train], rows[test], X[train], y[train], X[test], y[test])
 
@@ -184,7 +219,11 @@ class PublishedSolutions:
         MissingInputError, DataError
             If they are not in `folder`, or cannot be read.
         """
-        path = folder / SOLUTIONS_FILE
+        first, second = (cls._read(folder / name) for name in SOLUTIONS_FILES)
+        return cls(first.methods, [*first.singles, *second.singles], [*first.ensembles, *second.ensembles])
+
+    @classmethod
+    def _read(cls, path: Path) -> PublishedSolutions:
         stored = read_json(path, "published", f"put the published {path.name} there")
         try:
             return cls(stored["combination_methods"], stored["singles"], stored["ensembles"])

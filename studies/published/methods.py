@@ -45,7 +45,7 @@ class Method:
     of_the_paper: bool = True
 
     def regressor(self, seed: int, paper: bool = False) -> BaseEstimator:
-        """Return it unfitted, with the loss-minimising bias, or as under the paper's protocol."""
+        """Return it unfitted: as the package fits it, or with the paper's bias and choice of samples."""
         if not self.sampler:
             return SVR(C=self.box, gamma=GAMMA, epsilon=EPSILON)
         return QSVR(
@@ -55,6 +55,7 @@ class Method:
             reads=self.reads,
             sweeps=self.sweeps,
             bias="paper" if paper and self.of_the_paper else "loss",
+            kept_by="energy" if paper else "training_error",
             random_state=seed,
         )
 

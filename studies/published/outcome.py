@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.predictors.paired_difference import paired_difference
 from mlpf_hpo.seeds import derive_seed
+from studies.published import reads
 from studies.published.methods import QPU
 from studies.published.paper import spread
 
@@ -27,7 +28,8 @@ def outcome(content: Mapping[str, Any]) -> dict[str, Any]:
     dict
         ``paper.SIZE.METHOD.{best,worst,mean,std,splits}``, ``honest.ROWS.SIZE.METHOD.SCORE.{mean,std}``,
         ``same_rows.SIZE.ROWS.METHOD.SCORE``, ``differences.PLACE.A_minus_B.SCORE.{mean,low,high}``,
-        ``energies.METHOD`` and ``reproduced.largest_error``.
+        ``energies.METHOD``, ``reads.SAMPLER.NUMBER``, ``null.NUMBER``,
+        ``precision.TOPOLOGY.STRENGTH.CONTROL.NUMBER`` and ``reproduced.largest_error``.
     """
     differences: dict[str, Any] = {}
     for place, ours, others, metric, difference in iterate_differences(content):
@@ -56,7 +58,19 @@ def outcome(content: Mapping[str, Any]) -> dict[str, Any]:
             for size, row_sets in content["same_rows"].items()
         },
         "differences": differences,
-        "energies": {name: float(np.mean(values)) for name, values in content["energies"].items()},
+        "energies": _means(content["energies"]),
+        "reads": {
+            name: _means({key: values for key, values in found.items() if key not in reads.DRAWN_KEYS})
+            for name, found in content["reads"].items()
+        },
+        "null": _means(content["null"]),
+        "precision": {
+            topology: {
+                strength: {control: _means(found) for control, found in controls.items()}
+                for strength, controls in strengths.items()
+            }
+            for topology, strengths in content["precision"].items()
+        },
         "reproduced": {"largest_error": content["reproduced"]["largest_error"]},
     }
 
@@ -80,7 +94,7 @@ def headline(numbers: Mapping[str, Any]) -> dict[str, Any]:
             size: {pair: found["r2_quantile"] for pair, found in differences[f"annealer new {size}"].items()}
             for size in numbers["same_rows"]
         },
-        "energies": numbers["energies"],
+        **{name: numbers[name] for name in ("energies", "reads", "null", "precision")},
         "reproduced": numbers["reproduced"],
     }
 
@@ -89,7 +103,7 @@ def iterate_differences(content: Mapping[str, Any]) -> Iterator[tuple[str, str, 
     """Yield (place, ours, others, score, paired difference).
 
     On the honest splits every method minus persistence, minus the null and minus the ceiling; on the rows of
-    the stored solutions the annealer minus each other method.
+    the stored solutions the annealer minus each other method; of reads see `_differences_of_reads`.
     """
     settings = content["settings"]
     for rows, sizes in content["honest"].items():
@@ -103,6 +117,29 @@ def iterate_differences(content: Mapping[str, Any]) -> Iterator[tuple[str, str, 
             for others in methods:
                 if others != QPU:
                     yield from _differences(f"annealer {rows} {size}", methods, QPU, others, settings)
+    yield from _differences_of_reads(content["reads"], settings)
+
+
+def _differences_of_reads(
+    found: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Iterator[tuple[str, str, str, str, dict[str, float]]]:
+    """Yield what choosing among all reads gains, and what the minimum gains over either choice."""
+    for name in reads.SAMPLERS:
+        scores = found[name]
+        pairs = {
+            (f"{name}_all", f"{name}_lowest"): (scores["all_reads"], scores["four_lowest"]),
+            ("minimum", f"{name}_all"): (found["zoom"]["all_reads"], scores["all_reads"]),
+            ("minimum", f"{name}_lowest"): (found["zoom"]["all_reads"], scores["four_lowest"]),
+        }
+        for (ours, others), (first, second) in pairs.items():
+            seed = derive_seed(settings["seed"], "difference", "reads", ours, others)
+            yield (
+                "reads",
+                ours,
+                others,
+                "r2_quantile",
+                paired_difference(first, second, seed, draws=settings["draws"]),
+            )
 
 
 def _differences(
@@ -114,6 +151,10 @@ def _differences(
             methods[ours][metric], methods[others][metric], seed, draws=settings["draws"]
         )
         yield place, ours, others, metric, difference
+
+
+def _means(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def _summary(scores: Mapping[str, list[float]]) -> dict[str, dict[str, float]]:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.files import write_json, write_text
-from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.reporting.page import render_page
 from studies.published import figures
 from studies.published.data import PublishedCurves
-from studies.published.methods import QPU
-from studies.published.outcome import CEILING, NULL, headline, outcome
-from studies.published.tables import interval, table_2, table_annealer, table_honest
+from studies.published.outcome import headline, outcome
+from studies.published.reads_figure import figure_reads
+from studies.published.statements import about_reads, changes, lead
+from studies.published.tables import table_2, table_annealer, table_honest
 
 TITLE = "The published study, done again"
 
@@ -42,37 +42,6 @@ def build_published_report(content: Mapping[str, Any], curves: PublishedCurves, 
     return page
 
 
-def lead(numbers: Mapping[str, Any]) -> str:
-    """Return what the study says of the annealer, in words and numbers."""
-    single, ensemble = (numbers["differences"][f"annealer new {size}"] for size in ("single", "ensemble"))
-    null, alone = (pairs[f"{QPU}_minus_{NULL}"]["r2_quantile"] for pairs in (ensemble, single))
-    ceiling = ensemble[f"{QPU}_minus_{CEILING}"]["r2_quantile"]
-    rank = ensemble[f"{QPU}_minus_{PERSISTENCE}"]["spearman"]
-    energy = numbers["energies"]
-    return (
-        f"In its stored ensembles the quantum annealer {verdict(null)} random bits trained on the same rows: "
-        f"R² (quantiles, new test rows) minus theirs is {interval(null)} (single QSVRs: it "
-        f"{verdict(alone)} them, {interval(alone)}). It {verdict(ceiling)} an exact solver in the same box, "
-        f"{interval(ceiling)}. As a ranking of curves it {verdict(rank)} the last loss seen: Spearman "
-        f"{interval(rank)}. The lowest energies that it found average {energy[QPU]:.2f}; random bits find "
-        f"{energy[NULL]:.2f}, simulated annealing {energy['annealing']:.2f}, and the minimum off the lattice "
-        f"is {energy['optimum']:.2f}."
-    )
-
-
-def verdict(difference: Mapping[str, float]) -> str:
-    """Return what a difference says, by whether its interval excludes zero.
-
-    Examples
-    --------
-    >>> verdict({"low": -0.1, "high": 0.2}), verdict({"low": 0.1, "high": 0.2})
-    ('is not distinguishable from', 'is better than')
-    """
-    if difference["low"] > 0:
-        return "is better than"
-    return "is worse than" if difference["high"] < 0 else "is not distinguishable from"
-
-
 def _values(
     content: Mapping[str, Any], numbers: Mapping[str, Any], curves: PublishedCurves
 ) -> dict[str, Any]:
@@ -84,6 +53,9 @@ def _values(
         "table_2": table_2(content, numbers),
         "contribution": figures.figure_contribution(content),
         "table_annealer": table_annealer(content, numbers),
+        "changes": changes(numbers),
+        "reads": figure_reads(content, numbers),
+        "reads_say": about_reads(numbers),
         "panels": [
             figures.figure_energies(content),
             figures.figure_3(curves),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from mlpf_hpo.settings.types import Repetitions, Seed
+from typing import Annotated
+
+from pydantic import Field
+
+from mlpf_hpo.settings.types import PositiveFloat, Repetitions, Seed
 from mlpf_hpo.settings.validation import Section
 
 
@@ -22,3 +26,7 @@ class PublishedParams(Section):
     reads: Repetitions = 100
     sweeps: Repetitions = 100
     draws: Repetitions = 2000
+    mock_reads: Repetitions = 300
+    chain_strengths: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.3, 1.0, 3.0, 5.0, 10.0)
+    control_bits: Annotated[tuple[Annotated[int, Field(ge=1, le=52)], ...], Field(min_length=1)] = (8, 6, 5)
+    control_noise: PositiveFloat = 0.02

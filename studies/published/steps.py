@@ -12,9 +12,10 @@ from typing import Any
 import mlpf_hpo.predictors
 from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.predictors.criteria import PERSISTENCE
+from mlpf_hpo.predictors.samplers.mock import GRAPHS
 from mlpf_hpo.remedies import make_again
 from mlpf_hpo.space import stable_hash
-from studies.published import annealer, corrected_protocol, paper
+from studies.published import annealer, corrected_protocol, paper, reads
 from studies.published.data import PublishedCurves, PublishedSolutions
 from studies.published.methods import Method, labels, methods
 from studies.published.params import PublishedParams
@@ -102,7 +103,13 @@ def _steps(curves: PublishedCurves, stored: PublishedSolutions, params: Publishe
     fitted = methods(params)
     yield Step(("reproduced",), (), 1, partial(annealer.reproduced, curves, stored))
     yield Step(("energies",), (), 20 * len(fitted), partial(annealer.energies, stored, fitted))
-    yield Step(("same_rows",), (), 25 * len(fitted), partial(annealer.same_rows, curves, stored, fitted))
+    yield Step(("same_rows",), (), 60 * len(fitted), partial(annealer.same_rows, curves, stored, fitted))
+    yield Step(("reads",), (), 300, partial(reads.energy_and_r2, curves, stored, params.sweeps))
+    yield Step(("null",), (), 10, partial(reads.null_of_precision, curves, stored, params))
+    for topology in GRAPHS:
+        for strength in params.chain_strengths:
+            score = partial(reads.precision, curves, stored, params, topology, strength)
+            yield Step(("precision", topology, f"{strength:g}"), (), 150, score)
     drawn = partial(annealer.examples, curves, stored, fitted, params.paper_seed)
     yield Step(("examples",), (), 10, drawn)
     everyone: dict[str, Method | None] = {PERSISTENCE: None, **fitted}

@@ -32,7 +32,7 @@ Embedding = dict[int, tuple[int, ...]]
 TOPOLOGIES = ("pegasus", "zephyr")
 
 PAPER_CHAIN_STRENGTH = 10.0
-CHAIN_STRENGTHS = {"pegasus": 10.0, "zephyr": 10.0}
+CHAIN_STRENGTHS = {"pegasus": 5.0, "zephyr": 3.0}
 
 REMEDY = "set DWAVE_API_TOKEN or run `dwave config create`, and see `dwave ping`; or choose another sampler"
 FAILURES = (ValueError, OSError, ConfigFileError, PollingTimeout, CanceledFutureError, ProblemUploadError)
