@@ -39,12 +39,12 @@ def figure_reads(content: Mapping[str, Any], numbers: Mapping[str, Any]) -> Pane
         "figure-reads",
         "What energy says, and what control errors cost",
         f"Left: reads of {len(content['reads']['zoom']['r2'])} problems of 120 bits, those of the first "
-        f"members of the stored ensembles, {below} reads below the frame: energy in units of the minimum off the "
-        "lattice of the bits, against R² (quantiles) on new test rows. Middle and right: R² of the read of "
+        f"members of the stored ensembles, {below} reads below the frame: energy in units of the minimum off "
+        "the lattice of the bits, against R² (quantiles) on new test rows. Middle and right: R² of the read of "
         f"least training error among {settings['mock_reads']} of a mock annealer, means over the same "
         "problems, by the control of its coefficients: perfect, rounded to bits of their range, with "
-        "Gaussian errors in units of it. Lines are chain strengths, the default's thick; dotted: as many random bit "
-        "strings, chosen alike.",
+        "Gaussian errors in units of it. Lines are chain strengths, the default's thick; dotted: as many "
+        "random bit strings, chosen alike.",
         figure,
     )
 
