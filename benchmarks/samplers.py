@@ -26,6 +26,9 @@ from mlpf_hpo.predictors.samplers.exact import lowest_objective
 from studies.published.data import PublishedCurves
 
 POINTS, GAMMA, EPSILON, XI = 20, 0.1, 0.02, 0.01
+ALL_POINTS = 80
+"""Training curves of the published ensembles: as one problem of 480 bits, for `zoom`."""
+
 OFF_LATTICE = ("zoom", "exact")
 
 Row = tuple[str, int, int]
@@ -60,19 +63,19 @@ class Measured:
     seconds: float
 
 
-def problems(n: int) -> tuple[str, list[DualQubo]]:
+def problems(n: int, points: int = POINTS) -> tuple[str, list[DualQubo]]:
     """Return where n training sets come from, published curves if they are at hand, and their QUBOs."""
     folder = os.environ.get("MLPF_HPO_REFERENCE_DIR")
     if folder:
         published = PublishedCurves.load(Path(folder))
-        sets = [published.split(seed, POINTS) for seed in range(n)]
+        sets = [published.split(seed, points) for seed in range(n)]
         return "published curves", [_qubo(split.X_train, split.y_train) for split in sets]
     generator = np.random.default_rng(0)
     made = []
     for _ in range(n):
-        levels = np.sort(generator.uniform(size=(POINTS, 1)), axis=0)
-        X = np.clip(levels + 0.1 * generator.normal(size=(POINTS, 13)), 0, 1)
-        made.append(_qubo(X, np.clip(levels[:, 0] + 0.05 * generator.normal(size=POINTS), 0, 1)))
+        levels = np.sort(generator.uniform(size=(points, 1)), axis=0)
+        X = np.clip(levels + 0.1 * generator.normal(size=(points, 13)), 0, 1)
+        made.append(_qubo(X, np.clip(levels[:, 0] + 0.05 * generator.normal(size=points), 0, 1)))
     return "toy curves (MLPF_HPO_REFERENCE_DIR is not set)", made
 
 
@@ -91,6 +94,12 @@ def measure(row: Row, qubos: Sequence[DualQubo]) -> Measured:
         energies.append(float(sampler.sample(qubo, seed).energies.min()))
         seconds.append(time.perf_counter() - start)
     return Measured(energies, float(np.median(seconds)))
+
+
+def gaps_to_minimum(measured: Measured, qubos: Sequence[DualQubo]) -> np.ndarray[Any, Any]:
+    """Return (E - E*) / |E*| per problem, E* the minimum off the lattice."""
+    least = np.array([lowest_objective(qubo) for qubo in qubos])
+    return np.asarray((measured.energies - least) / np.abs(least))
 
 
 def annealing_overhead(qubo: DualQubo, repetitions: int = 3) -> float:
@@ -127,18 +136,27 @@ def main() -> None:
         measured[row] = measure(row, qubos)
         print(f"  {label(row):<32} {measured[row].seconds:9.3f} s", flush=True)
     lattice = np.min([m.energies for row, m in measured.items() if row[0] not in OFF_LATTICE], axis=0)
-    least = np.array([lowest_objective(qubo) for qubo in qubos])
     print(f"{'':<34} {'gap':>8} {'to the minimum off the lattice':>32}")
     content: dict[str, Any] = {"problems": source, "n_problems": len(qubos), "samplers": {}}
     for row, found in measured.items():
         off = row[0] in OFF_LATTICE
-        to_least = float(np.median((found.energies - least) / np.abs(least)))
+        to_least = float(np.median(gaps_to_minimum(found, qubos)))
         gap = to_least if off else float(np.median((found.energies - lattice) / np.abs(lattice)))
         told = {"gap": gap, "gap_off_lattice": to_least, "seconds": found.seconds}
         content["samplers"][label(row)] = told
         if off:
             content[row[0]] = told
         print(f"  {label(row):<32} {gap:8.3f} {to_least:32.3f}")
+    _, large = problems(len(qubos), ALL_POINTS)
+    zoomed = measure(("zoom", 100, 1), large)
+    content["zoom80"] = {
+        "gap": float(np.median(gaps_to_minimum(zoomed, large))),
+        "seconds": zoomed.seconds,
+    }
+    print(
+        f"zoom, {ALL_POINTS} curves ({large[0].n_variables} bits): {content['zoom80']['gap']:.5f} to the "
+        f"minimum, {zoomed.seconds:.3f} s"
+    )
     content["annealing"] = {"overhead": annealing_overhead(qubos[0])}
     print(f"100 reads x 1000 sweeps: {content['annealing']['overhead']:.3f} of the library's own time")
     if options.json:

@@ -6,7 +6,7 @@ singles are not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from mlpf_hpo.predictors.bias import loss_minimising_bias
 from mlpf_hpo.predictors.combination import kept_samples
 from mlpf_hpo.predictors.qubo import DualQubo
-from mlpf_hpo.predictors.regressors.qsvr import QSVR
-from mlpf_hpo.predictors.samplers import Sampler, SampleResult, make_sampler
+from mlpf_hpo.predictors.samplers import SampleResult, make_sampler
 from mlpf_hpo.predictors.samplers.control_error import ControlError
 from mlpf_hpo.predictors.samplers.exact import lowest_objective
 from mlpf_hpo.predictors.samplers.mock import MockAnnealer
@@ -49,7 +48,8 @@ SAMPLERS = {
 }
 """From their names in the study to those in the registry."""
 
-PERFECT = "perfect"
+Scores = dict[str, dict[str, list[float]]]
+"""From a name and a number's name to its values, problem by problem."""
 
 
 class Problem:
@@ -90,40 +90,63 @@ class Problem:
         variation = ((self.truth - self.truth.mean()) ** 2).sum()
         return left - bias, 1.0 - (rest**2).sum(axis=1) / variation
 
-    def fitted(self, sampler: Sampler, seed: int) -> dict[str, float]:
-        """Return `r2` and `training_error` of a QSVR that is fitted as the package does by default."""
-        model = QSVR(sampler=sampler, random_state=seed).fit(self.X, self.y)
-        errors, r2 = self.judged(model.alphas_[np.newaxis])
-        return {"r2": float(r2[0]), "training_error": float((errors**2).mean())}
+    def chosen(self, result: SampleResult) -> dict[str, float]:
+        """Return what a choice among distinct reads, lowest energy first, is worth.
+
+        Returns
+        -------
+        dict
+            R² of the read of least training error: `four_lowest` among the four of lowest energy, as in the
+            paper, `all_reads` among all, the package's default; its `training_error`, a mean square; the
+            reads' `median_energy`, and the `broken_chains` of devices.
+        """
+        errors, r2 = self.judged(result.multipliers(self.qubo.encoding))
+        first = slice(0, LOWEST)
+        lowest = kept_samples("training_error", 1, errors[first], result.energies[first])[0]
+        best = kept_samples("training_error", 1, errors, result.energies)[0]
+        return {
+            "four_lowest": float(r2[lowest]),
+            "all_reads": float(r2[best]),
+            "training_error": float((errors[best] ** 2).mean()),
+            "median_energy": float(np.median(result.energies)),
+            "broken_chains": float(result.info.get("chain_break_fraction", 0.0)),
+        }
+
+    def drawn(self, result: SampleResult) -> dict[str, list[float]]:
+        """Return `energy` in units of |minimum|, and `r2`, of some of the reads."""
+        _, r2 = self.judged(result.multipliers(self.qubo.encoding))
+        shown = np.unique(np.linspace(0, len(r2) - 1, DRAWN).astype(int))
+        energy = result.energies[shown] / abs(self.lowest)
+        return {"energy": energy.tolist(), "r2": r2[shown].tolist()}
+
+    def correlations(self, result: SampleResult) -> dict[str, float]:
+        """Return rank correlations of the reads' R² with their energies and their training errors."""
+        errors, r2 = self.judged(result.multipliers(self.qubo.encoding))
+        return {
+            "spearman_energy": float(spearmanr(result.energies, r2).statistic),
+            "spearman_error": float(spearmanr((errors**2).mean(axis=1), r2).statistic),
+        }
 
 
-def energy_and_r2(
-    curves: PublishedCurves, stored: PublishedSolutions, sweeps: int
-) -> dict[str, dict[str, list[float]]]:
+def energy_and_r2(curves: PublishedCurves, stored: PublishedSolutions, sweeps: int) -> Scores:
     """Return what the energy and the training error of a read say of its R² on new test rows.
 
     Returns
     -------
     dict
-        Sampler -> one value per problem: `spearman_energy`, `spearman_error` (rank correlation with R²
-        over all reads), `four_lowest`, `all_reads` (R² of the read of least training error among the four of
-        lowest energy, and among all), and the drawn reads, `energy` in units of |minimum| and `r2`. Of the
-        annealer the four stored reads of each problem are known, which leaves no correlation, nor a choice
-        among all; of "zoom" the solution.
+        Sampler -> `Problem.chosen`, `Problem.drawn` and `Problem.correlations`, one value per problem, or
+        read. Of the annealer four reads of each problem are known, which leaves no correlation, nor a choice
+        among all; "zoom" is the one solution of lowest energy.
     """
-    found: dict[str, dict[str, list[float]]] = {}
+    found: Scores = {}
     for number, ensemble in enumerate(stored.ensembles):
         problem = Problem(curves, ensemble)
         for name, result in _results(problem, sweeps, number):
-            multipliers = result.multipliers(problem.qubo.encoding)
-            errors, r2 = problem.judged(multipliers)
-            values = _choices(errors, r2, result.energies)
+            _put(found, name, problem.chosen(result))
+            for key, values in problem.drawn(result).items():
+                found[name].setdefault(key, []).extend(values)
             if name in SAMPLERS:
-                values |= _correlations(errors, r2, result.energies)
-            shown = np.unique(np.linspace(0, len(r2) - 1, DRAWN).astype(int))
-            drawn = {"energy": result.energies[shown] / abs(problem.lowest), "r2": r2[shown]}
-            for key, value in {**values, **drawn}.items():
-                found.setdefault(name, {}).setdefault(key, []).extend(np.atleast_1d(value).tolist())
+                _put(found, name, problem.correlations(result))
     return found
 
 
@@ -133,22 +156,21 @@ def precision(
     params: PublishedParams,
     topology: str,
     strength: float,
-) -> dict[str, dict[str, list[float]]]:
+) -> Scores:
     """Return what a mock annealer of a topology is worth, by the control errors of its coefficients.
 
     Returns
     -------
     dict
-        Control error -> one value per problem: `r2` on new test rows, and `training_error`, the mean
-        square on the rows that were learnt from, which the package's default chain strengths are chosen by.
+        Control error -> `Problem.chosen`, one value per problem. The package's default chain strengths are
+        those of least training error: no test row chose them.
     """
-    found: dict[str, dict[str, list[float]]] = {}
+    found: Scores = {}
     for number, ensemble in enumerate(stored.ensembles):
         problem = Problem(curves, ensemble)
         for name, control in control_errors(params).items():
             sampler = MockAnnealer(params.mock_reads, params.sweeps, topology, strength, control)
-            for key, value in problem.fitted(sampler, number).items():
-                found.setdefault(name, {}).setdefault(key, []).append(value)
+            _put(found, name, problem.chosen(sampler.sample(problem.qubo, number).distinct()))
     return found
 
 
@@ -156,19 +178,19 @@ def null_of_precision(
     curves: PublishedCurves, stored: PublishedSolutions, params: PublishedParams
 ) -> dict[str, list[float]]:
     """Return the same of as many random bit strings."""
-    found: dict[str, list[float]] = {}
+    found: Scores = {}
+    sampler = make_sampler("random", params.mock_reads)
     for number, ensemble in enumerate(stored.ensembles):
-        sampler = make_sampler("random", params.mock_reads)
-        for key, value in Problem(curves, ensemble).fitted(sampler, number).items():
-            found.setdefault(key, []).append(value)
-    return found
+        problem = Problem(curves, ensemble)
+        _put(found, "null", problem.chosen(sampler.sample(problem.qubo, number).distinct()))
+    return found["null"]
 
 
 def control_errors(params: PublishedParams) -> dict[str, ControlError]:
     """Return the control errors of the study by their labels."""
     rounded = {f"{bits} bits": ControlError(bits) for bits in params.control_bits}
     noisy = {f"{100 * params.control_noise:g} % errors": ControlError(noise=params.control_noise)}
-    return {PERFECT: ControlError(), **rounded, **noisy}
+    return {"perfect": ControlError(), **rounded, **noisy}
 
 
 def _results(problem: Problem, sweeps: int, seed: int) -> Iterator[tuple[str, SampleResult]]:
@@ -180,20 +202,6 @@ def _results(problem: Problem, sweeps: int, seed: int) -> Iterator[tuple[str, Sa
     yield "zoom", make_sampler("zoom", 1).sample(problem.qubo, seed)
 
 
-def _choices(errors: FloatArray, r2: FloatArray, energies: FloatArray) -> dict[str, float]:
-    first = slice(0, LOWEST)
-    lowest = kept_samples("training_error", 1, errors[first], energies[first])[0]
-    return {
-        "four_lowest": float(r2[lowest]),
-        "all_reads": float(r2[kept_samples("training_error", 1, errors, energies)[0]]),
-    }
-
-
-def _correlations(
-    errors: FloatArray, r2: FloatArray, energies: Sequence[float] | FloatArray
-) -> dict[str, float]:
-    by_error = (errors**2).mean(axis=1)
-    return {
-        "spearman_energy": float(spearmanr(energies, r2).statistic),
-        "spearman_error": float(spearmanr(by_error, r2).statistic),
-    }
+def _put(found: Scores, name: str, values: Mapping[str, float]) -> None:
+    for key, value in values.items():
+        found.setdefault(name, {}).setdefault(key, []).append(value)

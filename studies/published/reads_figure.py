@@ -33,15 +33,15 @@ def figure_reads(content: Mapping[str, Any], numbers: Mapping[str, Any]) -> Pane
     with canvas(3, width=9.6, height=3.9) as (figure, axes):
         below = _reads(axes[0], content["reads"])
         for axis, (topology, strengths) in zip(axes[1:], numbers["precision"].items(), strict=True):
-            _precision(axis, topology, strengths, numbers["null"]["r2"])
+            _precision(axis, topology, strengths, numbers["null"]["all_reads"])
     settings = content["settings"]
     return Panel(
         "figure-reads",
         "What energy says, and what control errors cost",
         f"Left: reads of {len(content['reads']['zoom']['r2'])} problems of 120 bits, those of the first "
         f"members of the stored ensembles, {below} reads below the frame: energy in units of the minimum off "
-        "the lattice of the bits, against R² (quantiles) on new test rows. Middle and right: R² of the read of "
-        f"least training error among {settings['mock_reads']} of a mock annealer, means over the same "
+        "the lattice of the bits, against R² (quantiles) on new test rows. Middle and right: R² of the read "
+        f"of least training error among {settings['mock_reads']} of a mock annealer, means over the same "
         "problems, by the control of its coefficients: perfect, rounded to bits of their range, with "
         "Gaussian errors in units of it. Lines are chain strengths, the default's thick; dotted: as many "
         "random bit strings, chosen alike.",
@@ -74,7 +74,7 @@ def _reads(axis: Axes, found: Mapping[str, Any]) -> int:
 def _precision(axis: Axes, topology: str, strengths: Mapping[str, Any], null: float) -> None:
     for (strength, controls), colour in zip(strengths.items(), STRENGTH_COLOURS, strict=False):
         default = float(strength) == CHAIN_STRENGTHS[topology]
-        values = [found["r2"] for found in controls.values()]
+        values = [found["all_reads"] for found in controls.values()]
         axis.plot(
             range(len(values)), values, marker="o", markersize=3, color=colour, label=strength,
             linewidth=2.5 if default else 1.0,

@@ -118,11 +118,11 @@ def _about_precision(numbers: Mapping[str, Any]) -> str:
         shown = dict.fromkeys((best, min(strengths, key=float), max(strengths, key=float)))
         ranges = []
         for strength in shown:
-            r2 = [found["r2"] for found in strengths[strength].values()]
+            r2 = [found["all_reads"] for found in strengths[strength].values()]
             ranges.append(f"{fixed(min(r2))} to {fixed(max(r2))} at {strength}")
         said.append(f"{topology.capitalize()}: {', '.join(ranges)}")
     return (
         "From perfect coefficients to the coarsest, R² of a mock annealer spans, at the chain strength of "
         f"least training error and at both ends of those that were tried, {'; '.join(said)}; as many random "
-        f"bit strings give {fixed(numbers['null']['r2'])}."
+        f"bit strings give {fixed(numbers['null']['all_reads'])}."
     )

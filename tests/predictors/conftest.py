@@ -43,15 +43,16 @@ def published() -> PublishedStudy:
     folder = os.environ.get("MLPF_HPO_REFERENCE_DIR")
     if not folder:
         pytest.skip("MLPF_HPO_REFERENCE_DIR is not set: the published curves and solutions are not at hand")
-    stored = json.loads(Path(folder, "qpu_solutions.json").read_text())
+    names = ("qpu_solutions.json", "qpu_solutions_5_9.json")
+    first, second = (json.loads(Path(folder, name).read_text()) for name in names)
     curves = pd.read_csv(Path(folder, "mlpf_learning_curves.csv"))
     curves = curves.drop(index=curves["loss_99"].idxmax())
     seen = curves[[f"loss_{epoch}" for epoch in range(0, 25, 2)]].to_numpy()
     final = curves[["loss_98"]].to_numpy()
     return PublishedStudy(
-        stored["combination_methods"],
-        stored["singles"],
-        stored["ensembles"],
+        first["combination_methods"],
+        [*first["singles"], *second["singles"]],
+        [*first["ensembles"], *second["ensembles"]],
         _quantiles(seen),
         _quantiles(final).ravel(),
     )

@@ -16,6 +16,7 @@ from sklearn.svm import SVR
 
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
+from mlpf_hpo.predictors.samplers import make_sampler
 from mlpf_hpo.predictors.scoring import halves
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.settings.parameter_file import read_parameters
@@ -130,6 +131,16 @@ def test_reads_are_judged_as_a_fitted_regressor_is(curves, stored):
         np.testing.assert_allclose(problem.y - model.predict(problem.X), error, atol=1e-12)
         truth = curves.to_quantile(curves.curves.final[split.test][new])
         assert found == pytest.approx(r2_score(truth, model.predict(split.X_test[new])))
+    result = make_sampler("random", 50).sample(problem.qubo, seed=3)
+
+    class Replay:
+        def sample(self, qubo, seed):
+            return result
+
+    chosen = problem.chosen(result.distinct())
+    for key, kept_by in {"all_reads": "training_error", "four_lowest": "energy"}.items():
+        model = QSVR(sampler=Replay(), kept_by=kept_by).fit(problem.X, problem.y)
+        assert chosen[key] == pytest.approx(r2_score(problem.truth, model.predict(split.X_test[new])))
 
 
 def test_random_bits_are_better_chosen_by_training_error_among_all_reads(curves, stored):
