@@ -17,7 +17,12 @@ from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.qubo import Encoding, dual_qubo
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.samplers import make_sampler
-from mlpf_hpo.predictors.samplers.qpu import QuantumAnnealer, clique_embedding
+from mlpf_hpo.predictors.samplers.qpu import (
+    CHAIN_STRENGTHS,
+    PAPER_CHAIN_STRENGTH,
+    QuantumAnnealer,
+    clique_embedding,
+)
 
 
 class RecordingDevice(MockDWaveSampler):
@@ -47,7 +52,7 @@ def problem(n_points):
 
 def test_reads_come_back_with_settings_timings_and_chain_breaks():
     device, qubo = RecordingDevice(), problem(2)
-    result = QuantumAnnealer(reads=40, device=device).sample(qubo, seed=0)
+    result = QuantumAnnealer(reads=40, chain_strength_factor=10.0, device=device).sample(qubo, seed=0)
 
     assert result.samples.shape == (40, 12)
     np.testing.assert_allclose(result.energies, qubo.energies(result.samples), atol=1e-9)
@@ -82,6 +87,18 @@ def test_chains_are_coupled_with_the_chain_strength():
     strength = QuantumAnnealer(reads=2, device=device).sample(qubo, seed=0).info["chain_strength"]
     embedded = device.calls[0][0].change_vartype(dimod.SPIN, inplace=False)
     assert min(embedded.quadratic.values()) == pytest.approx(-strength)
+
+
+@pytest.mark.parametrize(("topology", "shape"), [("pegasus", [4]), ("zephyr", [4, 4]), ("chimera", [8])])
+def test_the_default_chain_strength_is_the_topologys(topology, shape):
+    annealing = SimulatedAnnealingSampler()
+    device = MockDWaveSampler(
+        topology_type=topology, topology_shape=shape, substitute_sampler=annealing, parameter_warnings=False
+    )
+    qubo = problem(2)
+    expected = CHAIN_STRENGTHS.get(topology, PAPER_CHAIN_STRENGTH) * np.ceil(qubo.largest_coefficient)
+    assert QuantumAnnealer(reads=2, device=device).sample(qubo, seed=0).info["chain_strength"] == expected
+    assert CHAIN_STRENGTHS["pegasus"] != CHAIN_STRENGTHS["zephyr"]
 
 
 def test_chains_avoid_broken_qubits_and_are_found_once_per_graph():
