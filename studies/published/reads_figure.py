@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas
 from mlpf_hpo.predictors.samplers.qpu import CHAIN_STRENGTHS
-from mlpf_hpo.reporting.style import BLUE, GREEN, GREY, INK, ORANGE, RED, Panel, canvas
+from mlpf_hpo.reporting.style import Panel
 from studies.published.figures import COLOURS
 from studies.published.methods import QPU
 
