@@ -81,6 +81,6 @@ def _precision(axis: Axes, topology: str, strengths: Mapping[str, Any], null: fl
             linewidth=2.5 if default else 1.0,
         )  # fmt: skip
     axis.axhline(null, color=INK, linestyle=":", linewidth=1)
-    axis.set_xticks(range(len(controls)), [name.replace(" ", "\n", 1) for name in controls])
-    axis.set(title=topology.capitalize(), xlabel="control of the coefficients")
+    axis.set_xticks(range(len(controls)), list(controls), fontsize=7)
+    axis.set(title=f"mock {topology.capitalize()}", xlabel="control of the coefficients", ylabel="R²")
     axis.legend(fontsize=6, title="chain strength", title_fontsize=6)
