@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +32,7 @@ from mlpf_hpo.predictors.expected_warnings import fewer_rows_than_quantiles
 from mlpf_hpo.predictors.intervals import Prediction, conformal_bounds
 from mlpf_hpo.predictors.out_of_bag import out_of_bag_predictions, without_out_of_bag
 from mlpf_hpo.predictors.shrinkage import shrink_toward, shrinkage_factor
+from mlpf_hpo.predictors.training_range import Ranges, training_ranges
 
 FloatArray = NDArray[np.float64]
 
@@ -84,6 +86,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         The epoch whose loss is predicted.
     texts_ : list of str
         The hyperparameters that are texts.
+    ranges_ : dict
+        Range of each hyperparameter in training, see `training_ranges`.
     predicts_last_ : bool
         Whether the training targets were the last losses of their curves, so that a complete curve contains
         its target; other targets are predicted from complete curves as well.
@@ -109,6 +113,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
 
     predicts_last_ = True  # default for model files of older versions, which had no other targets
     texts_: Sequence[str] = ()  # default for model files of older versions, which had numbers only
+    ranges_: Ranges = MappingProxyType({})  # default for model files of older versions, which had none
 
     def __init__(
         self,
@@ -172,6 +177,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         self.columns_ = [str(name) for name in frame.columns]
         names, losses = split_columns(self.columns_)
         self.texts_ = text_columns(frame[names])
+        self.ranges_ = training_ranges(frame[names], self.texts_)
         self.n_epochs_ = len(losses)
         if not names and self.known_epochs[0] == 0 and not get_tags(self._template(0)[-1]).no_validation:
             raise DataError("curves: no hyperparameters: nothing to predict from before the first epoch")

@@ -12,12 +12,13 @@ import mlflow
 import pandas as pd
 import yaml
 from mlflow import MlflowClient
-from mlflow.models import infer_signature
-from sklearn.base import BaseEstimator
+from mlflow.models import Model
 
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.files import sha256
+from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.model_format import load_model
+from mlpf_hpo.tracking import served_predictor
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.store_writes import dataset_input
 from mlpf_hpo.tracking.versions import (
@@ -35,7 +36,7 @@ REQUIREMENTS = ("mlpf_hpo", "scikit-learn", "numpy", "pandas", "scipy", "skops")
 
 def register_predictor(
     client: MlflowClient,
-    predictor: BaseEstimator,
+    predictor: CurvePredictor,
     example: pd.DataFrame,
     *,
     model: str,
@@ -45,7 +46,7 @@ def register_predictor(
     dataset_path: Path,
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
-    reason: str = "",
+    description: str = "",
 ) -> ModelVersion:
     """Store a fitted predictor as a new version of a registered model.
 
@@ -53,8 +54,10 @@ def register_predictor(
 
     Parameters
     ----------
+    predictor : CurvePredictor
+        Fitted; how it is served is in `served_predictor`.
     example : DataFrame
-        Input example; the signature is taken from it.
+        Input example.
     model : str
         Name of the registered model, see `make_model`.
     trusted : sequence of str
@@ -63,22 +66,21 @@ def register_predictor(
         The learning-curve data set it was fitted on.
     metrics, tags
         Scores, logged to run and model, and tags of the version.
-    reason : str
-        Why it is or is not the champion: the version's description.
+    description : str
+        Of the version, for people.
     """
     uri = point_mlflow_at(client.tracking_uri)
     with translate_errors(uri, "to store the predictor"):
         client.log_inputs(
             run_id, datasets=[dataset_input(digest, dataset_path, "learning curves", "training")]
         )
-        signature = infer_signature(example, predictor.predict(example))
         with mlflow.start_run(run_id=run_id), _quiet():
-            info = mlflow.sklearn.log_model(
-                predictor,
+            info = Model.log(
+                None,
+                served_predictor,
                 name="predictor",
-                serialization_format="skops",
-                skops_trusted_types=list(trusted),
-                signature=signature,
+                predictor=predictor,
+                trusted=trusted,
                 input_example=example,
                 pip_requirements=[f"{name}=={installed(name)}" for name in REQUIREMENTS],
             )
@@ -89,7 +91,7 @@ def register_predictor(
         everything = {**tags, "dataset_digest": digest, "source_run": run_id, CHECKSUM: sha256(file)}
         source = client.get_logged_model(info.model_id).artifact_location
         version = client.create_model_version(
-            model, source, run_id, everything, description=reason, model_id=info.model_id
+            model, source, run_id, everything, description=description, model_id=info.model_id
         )
         return client.get_model_version(model, str(version.version))
 

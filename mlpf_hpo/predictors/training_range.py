@@ -1,0 +1,50 @@
+"""The range of each hyperparameter in training, and warnings for configurations that lie outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+Ranges: TypeAlias = Mapping[str, Sequence[Any]]
+"""Hyperparameter -> smallest and largest number in training, or all of its texts, sorted."""
+
+
+def training_ranges(configs: pd.DataFrame, texts: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the range of each column.
+
+    Examples
+    --------
+    >>> training_ranges(pd.DataFrame({"lr": [0.2, 0.1], "optimizer": ["sgd", "adam"]}), ["optimizer"])
+    {'lr': [0.1, 0.2], 'optimizer': ['adam', 'sgd']}
+    """
+    return {
+        str(name): sorted(set(column)) if name in texts else [float(column.min()), float(column.max())]
+        for name, column in configs.items()
+    }
+
+
+def range_warnings(configs: pd.DataFrame, ranges: Ranges) -> list[str | None]:
+    """Return for each row which hyperparameters lie outside their range; None where none does.
+
+    Columns without a range, such as all columns of a model file of an older version, are not judged.
+
+    Examples
+    --------
+    >>> configs = pd.DataFrame({"lr": [0.1, 0.5], "optimizer": ["adam", "lion"]})
+    >>> for warning in range_warnings(configs, {"lr": [0.1, 0.2], "optimizer": ["adam", "sgd"]}):
+    ...     print(warning)
+    None
+    lr = 0.5 is outside the training range 0.1 to 0.2; optimizer = lion is none of the training's: adam, sgd
+    """
+    found: list[list[str]] = [[] for _ in range(len(configs))]
+    for name, known in ranges.items():
+        for row, value in enumerate(configs[name]):
+            if isinstance(value, str):
+                if value not in known:
+                    found[row].append(f"{name} = {value} is none of the training's: {', '.join(known)}")
+            elif not known[0] <= value <= known[1]:
+                low, high = (f"{end:.10g}" for end in known)
+                found[row].append(f"{name} = {value:.10g} is outside the training range {low} to {high}")
+    return ["; ".join(parts) or None for parts in found]
