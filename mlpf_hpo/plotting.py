@@ -1,4 +1,4 @@
-"""Plotting with Matplotlib: colours, axes, boxes of rates, PNG; for the report and MLflow."""
+"""Plotting with Matplotlib: colours, axes, boxes of rates, predictions, PNG; for the report and MLflow."""
 
 from __future__ import annotations
 
@@ -81,6 +81,34 @@ def draw_rates(axis: Axes, rates: Mapping[str, ArrayLike]) -> None:
         beside = position + np.linspace(-0.15, 0.15, len(group))
         axis.scatter(beside, group, color=BLUE, s=10, alpha=0.6)
     axis.set(yscale="log")
+    plain_log(axis)
+
+
+def draw_predicted(axis: Axes, out: Mapping[str, Any], colour: str, what: str) -> None:
+    """Draw predicted against true final values, with the intervals that are finite.
+
+    Parameters
+    ----------
+    axis : Axes
+    out : mapping
+        "true", "predicted", "lower" and "upper", each [n]; a bound that is not finite may be None.
+    colour : str
+        Of points and intervals.
+    what : str
+        What is predicted, for the labels.
+    """
+    true, predicted, lower, upper = (
+        np.array(out[name], dtype=float) for name in ("true", "predicted", "lower", "upper")
+    )
+    low, high = np.nanmin([true, predicted]), np.nanmax([true, predicted])
+    low, high = low - 0.03 * abs(low), high + 0.03 * abs(high)
+    axis.plot([low, high], [low, high], color=INK, linewidth=1, linestyle=":")
+    bounded = np.isfinite(lower) & np.isfinite(upper)
+    axis.vlines(true[bounded], lower[bounded], upper[bounded], color=colour, alpha=0.35, linewidth=1)
+    axis.scatter(true, predicted, color=colour, s=14)
+    scale = scale_of(true, predicted)
+    axis.set(xscale=scale, yscale=scale, xlim=(low, high), ylim=(low, high), xlabel=f"true final {what}")
+    axis.set_ylabel(f"predicted final {what}")
     plain_log(axis)
 
 

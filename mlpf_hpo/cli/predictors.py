@@ -136,7 +136,11 @@ def predict(
     hyperparameters: Hyperparameters = "",
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Predict the final value of each curve from its observed epochs, with an interval."""
+    """Predict the final value of each curve from its observed epochs, with an interval.
+
+    Columns of epochs that no curve has reached may be missing; a gap in a curve is refused. Hyperparameters
+    outside their range in training are warned of.
+    """
     from mlpf_hpo.curves.columns import describe_features
     from mlpf_hpo.errors import ConfigurationError
     from mlpf_hpo.predictors.model_file import load_predictor
@@ -154,7 +158,10 @@ def predict(
     if asked is not None and sorted(asked) != sorted(names):
         raise ConfigurationError(f"--hyperparameters {hyperparameters}: it was fitted on {', '.join(names)}")
     observed = _read(curves, loss_prefix, mode, ",".join(names))
-    console.out.print(console.columns(PREDICTED, predicted_rows(made, observed, coverage)), markup=False)
+    rows, warnings = predicted_rows(made, observed, coverage)
+    console.out.print(console.columns(PREDICTED, rows), markup=False)
+    for warning in warnings:
+        console.out.print(warning, markup=False)
     console.out.print(f"final: after {made.n_epochs} epochs; intervals at {coverage:.0%} coverage")
     console.out.print(
         describe_features(observed.target.to_dict(), observed.hyperparameters, observed.left_out),

@@ -70,6 +70,8 @@ class SelectionResult:
         Candidate -> list of scores against the observed share of the curve.
     out_of_fold : mapping
         Candidate -> `OutOfFold` at `known_epochs`.
+    selected : OutOfFold
+        Predictions by whatever was chosen without the curve that is predicted, as the scores of "selected".
     true, last_seen : array [n]
         Final losses, and the last observed losses.
     rows : array [n]
@@ -85,6 +87,7 @@ class SelectionResult:
     scores: dict[str, dict[str, dict[str, float]]]
     shares: dict[str, list[Scores]]
     out_of_fold: dict[str, OutOfFold]
+    selected: OutOfFold
     true: FloatArray
     last_seen: FloatArray
     rows: NDArray[np.int64]
@@ -180,6 +183,7 @@ def select(
         scores=scores,
         shares=shares,
         out_of_fold={name: cv.out[name][cv.known] for name in params.candidates},
+        selected=cv.out[SELECTED][cv.known],
         true=cv.y,
         last_seen=cv.curves.values[:, cv.known - 1],
         rows=cv.rows,

@@ -28,6 +28,9 @@ from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 
+PICTURED = "selected_out_of_fold"
+"""Key of results/predictors.json: predictions by whatever was chosen without the curve that is predicted."""
+
 
 def compare_predictors(
     settings: PredictorsParams,
@@ -87,6 +90,7 @@ def compare_predictors(
         "predictors": {name: scores for name, scores in result.scores.items() if name != SELECTED},
         "selected": result.scores[SELECTED],
         "out_of_fold": {name: _out_of_fold_record(out, result) for name, out in result.out_of_fold.items()},
+        PICTURED: _out_of_fold_record(result.selected, result),
         "shares": result.shares,
         "table_2": table_2(curves, settings, own_seed),
         "dataset_digest": curves_file_digest(curves_file),

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.row_order import by_content
-from mlpf_hpo.errors import MissingInputError, MlpfHpoError, TrackingError, one_line
+from mlpf_hpo.errors import DataError, MissingInputError, MlpfHpoError, TrackingError, one_line
 from mlpf_hpo.files import read_record
 from mlpf_hpo.predictors.model_file import load_predictor, trusted_types
 from mlpf_hpo.predictors.model_format import model_bytes
@@ -20,8 +20,14 @@ from mlpf_hpo.predictors.predictor_spec import PredictorSpec
 from mlpf_hpo.predictors.scoring import METRICS
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.champion_scope import ChampionScope
+from mlpf_hpo.registry.description import (
+    PICTURE,
+    describe_model,
+    describe_version,
+    out_of_fold_figure,
+)
 from mlpf_hpo.registry.load import load_version
-from mlpf_hpo.registry.predictor_runs import open_run
+from mlpf_hpo.registry.predictor_runs import PICTURED, open_run
 from mlpf_hpo.registry.promotion import (
     Challenger,
     PromotionDecision,
@@ -44,11 +50,12 @@ from mlpf_hpo.tracking.aliases import (
     explain,
     make_model,
     promote,
+    set_model_description,
     verdict_on,
 )
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError
-from mlpf_hpo.tracking.registry import register_predictor
+from mlpf_hpo.tracking.registry import log_figures, register_predictor
 from mlpf_hpo.tracking.versions import (
     ModelVersion,
     check_model,
@@ -57,6 +64,9 @@ from mlpf_hpo.tracking.versions import (
     get_version_by_tag,
 )
 from mlpf_hpo.tracking.writer import RunWriter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 EXAMPLE_ROWS = 3
 
@@ -96,6 +106,8 @@ def register_winner(
         version of this comparison's winner, `verdict` why they are or are not the same.
     """
     content = read_record(comparison, "predictors")
+    if PICTURED not in content:
+        raise DataError(f"{comparison}: written by an older mlpf_hpo; {make_again('predictors')}")
     challenger = _challenger(settings, content, models, curves_file)
     writer = RunWriter(connect())
     scope = ChampionScope.of_curves(challenger.curves, space)
@@ -110,16 +122,28 @@ def register_winner(
     kept: dict[str, Any] = {"alias": alias, "basis": basis, "verdict": decision.to_record()}
     run_id = open_run(writer, content, challenger.spec.predictor, settings, curves_file)
     with _failures_closed(writer, run_id):
+        link = links.within(links.artifact_link(writer.experiment_id("predictors"), run_id, PICTURE))
+        picture = f"[{PICTURE}]({link}), `runs:/{run_id}/{PICTURE}`"
+        about = describe_version(scope, challenger, content, picture, decision.reason)
+        figures = {PICTURE: out_of_fold_figure(content, scope.target.metric)}
         if version is None:
             make_model(writer.client, scope.model, scope.description, scope.tags)
             tags = {**scope.tags, FIT: fit, VERDICT: json.dumps(kept)}
-            version = _register(writer, challenger, content, run_id, curves_file, scope.model, tags, decision)
-        elif decided_now or (verdict_on(version) or {}).get("verdict") != kept["verdict"]:
-            explain(writer.client, version, decision.reason, kept)
+            version = _register(
+                writer, challenger, content, run_id, curves_file, scope.model, tags, about, figures
+            )
+        elif (
+            decided_now
+            or (verdict_on(version) or {}).get("verdict") != kept["verdict"]
+            or version.description != about
+        ):
+            log_figures(writer.client, run_id, figures)
+            explain(writer.client, version, about, kept)
         if decision.promoted:
             promote(writer.client, version, alias, champion)
         else:
             challenge(writer.client, version)
+        _describe_champion(writer, scope, alias)
         if decision.scores is not None:
             writer.summary(run_id, _numbers(decision.scores))
         writer.close(run_id, "finished", tags={"verdict": decision.reason})
@@ -163,7 +187,8 @@ def _register(
     curves_file: Path,
     model: str,
     tags: Mapping[str, str],
-    decision: PromotionDecision,
+    about: str,
+    figures: Mapping[str, Figure],
 ) -> ModelVersion:
     scores = content["selected"]  # not those of this candidate: it was chosen on the rows that they are of
     metrics = {f"outer/{metric}": scores[metric]["mean"] for metric in METRICS}
@@ -185,7 +210,8 @@ def _register(
             "source": content["source"],
             **{metric: f"{value:.4f}" for metric, value in metrics.items()},
         },
-        reason=decision.reason,
+        description=about,
+        figures=figures,
     )
 
 
@@ -231,6 +257,14 @@ def _failures_closed(writer: RunWriter, run_id: str) -> Iterator[None]:
         with suppress(MlpfHpoError):  # of the two errors, the first is of interest
             writer.close(run_id, "failed", tags={"reason": one_line(error)})
         raise
+
+
+def _describe_champion(writer: RunWriter, scope: ChampionScope, alias: str) -> None:
+    """Give the registered model the description of the version that the alias points at."""
+    champion = get_version_by_alias(writer.client, alias, scope.model)
+    if champion is not None:
+        text = describe_model(scope, alias, str(champion.version), champion.description or "")
+        set_model_description(writer.client, scope.model, text)
 
 
 def _numbers(scores: dict[str, dict[str, float]]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from mlpf_hpo.curves.features import known_lengths
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.number_format import interval
+from mlpf_hpo.predictors.checked_prediction import predict_checked
 from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.outliers import dominating_curve
@@ -105,19 +106,23 @@ def as_json(found: Evaluation, curves: LearningCurves, share: float, seed: int) 
 PREDICTED = ("row", "epochs seen", "final", "lower", "upper")
 
 
-def predicted_rows(predictor: CurvePredictor, curves: LearningCurves, coverage: float) -> list[list[str]]:
-    """Return the predicted final value of each curve with its interval, a row per curve."""
-    found = predictor.predict_interval(curves.frame(), coverage)
-    return [
-        [
-            str(row),
-            str(seen),
-            f"{found.mean[row]:.6g}",
-            f"{found.lower[row]:.6g}",
-            f"{found.upper[row]:.6g}",
-        ]
+def predicted_rows(
+    predictor: CurvePredictor, curves: LearningCurves, coverage: float
+) -> tuple[list[list[str]], list[str]]:
+    """Return the predicted final value of each curve with its interval, a row per curve, and all warnings.
+
+    Raises
+    ------
+    DataError
+        If a curve has a gap, see `predict_checked`.
+    """
+    found = predict_checked(predictor, curves.frame(), coverage)
+    numbers = found[["prediction", "lower", "upper"]].to_numpy(dtype=float)
+    rows = [
+        [str(row), str(seen), *(f"{number:.6g}" for number in numbers[row])]
         for row, seen in enumerate(known_lengths(curves.values))
     ]
+    return rows, [f"row {row}: {warning}" for row, warning in enumerate(found["warning"]) if warning]
 
 
 def _cell(scores: dict[str, float]) -> str:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from mlpf_hpo.number_format import fixed
-from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas, plain_log, scale_of
+from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas, draw_predicted, plain_log, scale_of
 from mlpf_hpo.predictors.samplers import describe_sampler
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import Panel
@@ -237,21 +237,8 @@ FIGURES: tuple[Callable[[ReportInput], Panel], ...] = (
 
 
 def _predicted_against_true(axis: Axes, inputs: ReportInput, name: str) -> None:
-    out = inputs.predictors["out_of_fold"][name]
-    true, predicted = np.array(out["true"]), np.array(out["predicted"])
-    lower = np.array([np.nan if v is None else v for v in out["lower"]])
-    upper = np.array([np.nan if v is None else v for v in out["upper"]])
-    low, high = min(true.min(), predicted.min()), max(true.max(), predicted.max())
-    low, high = low - 0.03 * abs(low), high + 0.03 * abs(high)
-    axis.plot([low, high], [low, high], color=INK, linewidth=1, linestyle=":")
-    bounded = np.isfinite(lower) & np.isfinite(upper)
-    axis.vlines(true[bounded], lower[bounded], upper[bounded], color=colour_of(name), alpha=0.35, linewidth=1)
-    axis.scatter(true, predicted, color=colour_of(name), s=14)
-    scores = inputs.predictors["predictors"][name]
-    scale, what = scale_of(true, predicted), inputs.target_name.removeprefix("validation ")
-    axis.set(xscale=scale, yscale=scale, xlim=(low, high), ylim=(low, high), xlabel=f"true final {what}")
-    axis.set_ylabel(f"predicted final {what}")
-    plain_log(axis)
+    scores, out = inputs.predictors["predictors"][name], inputs.predictors["out_of_fold"][name]
+    draw_predicted(axis, out, colour_of(name), inputs.target_name.removeprefix("validation "))
     r2, rank = scores["r2_quantile"]["mean"], scores["spearman"]["mean"]
     axis.set_title(f"{name_of(name)}: R² {fixed(r2)} (quantiles), Spearman {fixed(rank)}")
 

@@ -110,18 +110,27 @@ def retire(client: MlflowClient, version: ModelVersion, alias: str) -> None:
         client.delete_registered_model_alias(version.name, alias)
 
 
-def explain(client: MlflowClient, version: ModelVersion, reason: str, verdict: Mapping[str, Any]) -> None:
-    """Record why a version is or is not the champion: as its description, and as a tag for programs."""
+def explain(
+    client: MlflowClient, version: ModelVersion, description: str, verdict: Mapping[str, Any]
+) -> None:
+    """Record what a version is, and why it is or is not the champion: in words, and as a tag for programs."""
     with translate_errors(client.tracking_uri):
         client.set_model_version_tag(version.name, str(version.version), VERDICT, json.dumps(verdict))
-    set_description(client, version, reason)
+    set_description(client, version, description)
 
 
-def set_description(client: MlflowClient, version: ModelVersion, reason: str) -> ModelVersion:
-    """Write why a version is or is not the champion as its description; return the updated version."""
+def set_model_description(client: MlflowClient, name: str, description: str) -> None:
+    """Describe a registered model, unless it is described so already."""
+    with translate_errors(client.tracking_uri):
+        if client.get_registered_model(name).description != description:
+            client.update_registered_model(name, description)
+
+
+def set_description(client: MlflowClient, version: ModelVersion, description: str) -> ModelVersion:
+    """Describe a version; return the updated version."""
     model, number = version.name, str(version.version)
     with translate_errors(client.tracking_uri):
-        client.update_model_version(model, number, description=reason)
+        client.update_model_version(model, number, description=description)
         return client.get_model_version(model, number)
 
 

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version as installed
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import mlflow
 import pandas as pd
@@ -30,6 +32,9 @@ from mlpf_hpo.tracking.versions import (
     retire_hint,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 REQUIREMENTS = ("mlpf_hpo", "scikit-learn", "numpy", "pandas", "scipy", "skops")
 """What a serving environment needs; inferring it takes 20 s and finds torch."""
 
@@ -47,6 +52,7 @@ def register_predictor(
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
     description: str = "",
+    figures: Mapping[str, Figure] = MappingProxyType({}),
 ) -> ModelVersion:
     """Store a fitted predictor as a new version of a registered model.
 
@@ -68,12 +74,15 @@ def register_predictor(
         Scores, logged to run and model, and tags of the version.
     description : str
         Of the version, for people.
+    figures : mapping of str to Figure
+        Path -> figure, stored with the run.
     """
     uri = point_mlflow_at(client.tracking_uri)
     with translate_errors(uri, "to store the predictor"):
         client.log_inputs(
             run_id, datasets=[dataset_input(digest, dataset_path, "learning curves", "training")]
         )
+        log_figures(client, run_id, figures)
         with mlflow.start_run(run_id=run_id), _quiet():
             info = Model.log(
                 None,
@@ -94,6 +103,13 @@ def register_predictor(
             model, source, run_id, everything, description=description, model_id=info.model_id
         )
         return client.get_model_version(model, str(version.version))
+
+
+def log_figures(client: MlflowClient, run_id: str, figures: Mapping[str, Figure]) -> None:
+    """Store figures with a run."""
+    with translate_errors(client.tracking_uri, "to store a figure"):
+        for path, figure in figures.items():
+            client.log_figure(run_id, figure, path, save_kwargs={"dpi": 150, "facecolor": "white"})
 
 
 def model_file(version: ModelVersion, uri: str | None = None) -> Path:

@@ -90,7 +90,8 @@ def _sentence(error: MlflowException) -> str:
     if isinstance(error, Refusal):
         return said
     cause = error.__cause__ or error.__context__
-    reason = _first_sentence(said.removeprefix("Invalid input. ")) if cause is None else str(cause)
+    first = _first_sentence(said.removeprefix("Invalid input. "))
+    reason = first if cause is None else str(cause).replace(". ", ": ")
     return f"the request cannot be read: {reason}"
 
 

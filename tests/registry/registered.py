@@ -39,6 +39,10 @@ def where_the_start_says_little(seed: int = 0, n_epochs: int = 6, n: int = 40) -
     return replace(table, metrics=MappingProxyType({"val/loss": values}))
 
 
+def scores_of(mean: float) -> dict[str, dict[str, float]]:
+    return {metric: {"mean": mean, "low": mean - 0.1, "high": mean + 0.1} for metric in METRICS}
+
+
 @dataclass
 class Registry:
     """A registry, and how the stage before leaves a winner for it."""
@@ -58,8 +62,16 @@ class Registry:
         content = {
             "winner": name,
             "models": {name: sha256(models / f"{name}.skops")},
-            "predictors": {name: {metric: {"mean": 0.9} for metric in METRICS}},
-            "selected": {metric: {"mean": 0.5} for metric in METRICS},
+            "predictors": {one: scores_of(0.9) for one in (name, "persistence")},
+            "selected": scores_of(0.5),
+            "selected_out_of_fold": {
+                "true": table.final.tolist(),
+                "predicted": (table.final + 0.1).tolist(),
+                "lower": [None] * len(table),
+                "upper": (table.final + 0.2).tolist(),
+            },
+            "outer_folds": params.predictors.outer_folds,
+            "coverage": params.predictors.coverage,
             "dataset_digest": curves_file_digest(curves_file),
             "settings": stable_hash(params.predictors.model_dump(mode="json"), 8),
             "known_epochs": KNOWN,

@@ -86,7 +86,8 @@ def test_a_recipe_that_is_not_better_stays_challenger_and_the_run_says_why(regis
     assert "not above zero" in record["verdict"]["reason"]
     difference = record["verdict"]["scores"]["difference"]
     assert run.data.metrics["summary/promotion/difference_high"] == pytest.approx(difference["high"])
-    assert registry.client.get_model_version(MODEL, "2").description == record["verdict"]["reason"]
+    described = registry.client.get_model_version(MODEL, "2").description
+    assert described.endswith(f"\n\n**Champion or not**: {record['verdict']['reason']}")
     again(registry, lambda: registry.register("persistence", table), record)
     params = registry.folder / "params.yaml"
     params.write_text(yaml.safe_dump(PARAMS.model_dump(mode="json")))
