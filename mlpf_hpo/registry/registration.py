@@ -106,9 +106,9 @@ def register_winner(
         version of this comparison's winner, `verdict` why they are or are not the same.
     """
     content = read_record(comparison, "predictors")
-    if PICTURED not in content:
-        raise DataError(f"{comparison}: written by an older mlpf_hpo; {make_again('predictors')}")
     challenger = _challenger(settings, content, models, curves_file)
+    if PICTURED not in content:
+        raise DataError(f"{comparison}: written by an older mlpf_hpo; make it again with: {make_again('predictors')}")
     writer = RunWriter(connect())
     scope = ChampionScope.of_curves(challenger.curves, space)
     champion = get_version_by_alias(writer.client, alias, scope.model)

@@ -54,7 +54,7 @@ class Registry:
         """Fit a predictor as the stage `predictors` does, and register it."""
         comparison, models, curves_file = self.files
         write_curves(table, curves_file)
-        known = range(table.n_epochs)
+        known, final = range(table.n_epochs), table.final[table.complete]
         predictor = make_predictor(name, params.predictors, 0, known, folds=2)
         predictor.fit(table.frame(), table.final, table.groups)
         models.mkdir(exist_ok=True)
@@ -65,10 +65,10 @@ class Registry:
             "predictors": {one: scores_of(0.9) for one in (name, "persistence")},
             "selected": scores_of(0.5),
             "selected_out_of_fold": {
-                "true": table.final.tolist(),
-                "predicted": (table.final + 0.1).tolist(),
-                "lower": [None] * len(table),
-                "upper": (table.final + 0.2).tolist(),
+                "true": final.tolist(),
+                "predicted": (final + 0.1).tolist(),
+                "lower": [None] * len(final),
+                "upper": (final + 0.2).tolist(),
             },
             "outer_folds": params.predictors.outer_folds,
             "coverage": params.predictors.coverage,
