@@ -10,6 +10,9 @@ from mlpf_hpo.plotting import BLUE, canvas, draw_predicted
 from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.predictor_runs import PICTURED
+from mlpf_hpo.tracking import links
+from mlpf_hpo.tracking.aliases import set_model_description
+from mlpf_hpo.tracking.versions import MlflowClient, get_version_by_alias
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,8 +26,12 @@ SCORES = {"spearman": "Spearman", "top_recall": "recall of the best", "r2_quanti
 """Scores in a description."""
 
 
-def describe_version(
-    scope: ChampionScope, challenger: Challenger, content: Mapping[str, Any], picture: str, reason: str
+def version_description(
+    scope: ChampionScope,
+    challenger: Challenger,
+    content: Mapping[str, Any],
+    run: tuple[str, str],
+    reason: str,
 ) -> str:
     """Return the description of a version, in Markdown.
 
@@ -36,13 +43,14 @@ def describe_version(
         What is registered.
     content : mapping
         The comparison that chose it, results/predictors.json.
-    picture : str
-        Where `PICTURE` is.
+    run : (str, str)
+        Experiment and run of `PICTURE`.
     reason : str
         Why it is or is not the champion.
     """
     predictor, epochs = challenger.predictor, f"{content['known_epochs']} of {content['n_epochs']} epochs"
     observed = f"{predictor.known_epochs[0]} to {predictor.n_epochs - 1}"
+    link, path = links.within(links.artifact_link(*run, PICTURE)), f"runs:/{run[1]}/{PICTURE}"
     metric, coverage = scope.target.metric, f"{content['coverage']:.0%}"
     return "\n\n".join(
         [
@@ -59,16 +67,21 @@ def describe_version(
             f"choose configurations before the first. It knows nothing of other metrics than {metric}, other "
             f"numbers of epochs or other search spaces; hyperparameters outside the range of the curves that "
             "it was fitted on are answered with a warning.",
-            f"**Picture** of predicted against true final values, with their intervals: {picture}.",
+            "**Picture** of predicted against true final values, with their intervals: "
+            f"[{PICTURE}]({link}), `{path}`.",
             f"**Champion or not**: {reason}",
         ]
     )
 
 
-def describe_model(scope: ChampionScope, alias: str, number: str, description: str) -> str:
-    """Return the description of a registered model: its scope, and the description of its champion."""
-    rest = description.removeprefix(scope.description).strip()
-    return f"{scope.description}\n\n**@{alias} is version {number}.**\n\n{rest}"
+def describe_registered_model(client: MlflowClient, scope: ChampionScope, alias: str) -> None:
+    """Give a registered model the description of the version that the alias points at."""
+    champion = get_version_by_alias(client, alias, scope.model)
+    if champion is None:
+        return
+    rest = (champion.description or "").removeprefix(scope.description).strip()
+    which = f"**@{alias} is version {champion.version}.**"
+    set_model_description(client, scope.model, f"{scope.description}\n\n{which}\n\n{rest}")
 
 
 def out_of_fold_figure(content: Mapping[str, Any], metric: str) -> Figure:

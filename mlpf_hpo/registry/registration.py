@@ -22,9 +22,9 @@ from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.description import (
     PICTURE,
-    describe_model,
-    describe_version,
+    describe_registered_model,
     out_of_fold_figure,
+    version_description,
 )
 from mlpf_hpo.registry.load import load_version
 from mlpf_hpo.registry.predictor_runs import PICTURED, open_run
@@ -50,7 +50,6 @@ from mlpf_hpo.tracking.aliases import (
     explain,
     make_model,
     promote,
-    set_model_description,
     verdict_on,
 )
 from mlpf_hpo.tracking.client import connect
@@ -108,7 +107,8 @@ def register_winner(
     content = read_record(comparison, "predictors")
     challenger = _challenger(settings, content, models, curves_file)
     if PICTURED not in content:
-        raise DataError(f"{comparison}: written by an older mlpf_hpo; make it again with: {make_again('predictors')}")
+        again = make_again("predictors")
+        raise DataError(f"{comparison}: written by an older mlpf_hpo; make it again with: {again}")
     writer = RunWriter(connect())
     scope = ChampionScope.of_curves(challenger.curves, space)
     champion = get_version_by_alias(writer.client, alias, scope.model)
@@ -122,9 +122,8 @@ def register_winner(
     kept: dict[str, Any] = {"alias": alias, "basis": basis, "verdict": decision.to_record()}
     run_id = open_run(writer, content, challenger.spec.predictor, settings, curves_file)
     with _failures_closed(writer, run_id):
-        link = links.within(links.artifact_link(writer.experiment_id("predictors"), run_id, PICTURE))
-        picture = f"[{PICTURE}]({link}), `runs:/{run_id}/{PICTURE}`"
-        about = describe_version(scope, challenger, content, picture, decision.reason)
+        run = (writer.experiment_id("predictors"), run_id)
+        about = version_description(scope, challenger, content, run, decision.reason)
         figures = {PICTURE: out_of_fold_figure(content, scope.target.metric)}
         if version is None:
             make_model(writer.client, scope.model, scope.description, scope.tags)
@@ -143,7 +142,7 @@ def register_winner(
             promote(writer.client, version, alias, champion)
         else:
             challenge(writer.client, version)
-        _describe_champion(writer, scope, alias)
+        describe_registered_model(writer.client, scope, alias)
         if decision.scores is not None:
             writer.summary(run_id, _numbers(decision.scores))
         writer.close(run_id, "finished", tags={"verdict": decision.reason})
@@ -257,14 +256,6 @@ def _failures_closed(writer: RunWriter, run_id: str) -> Iterator[None]:
         with suppress(MlpfHpoError):  # of the two errors, the first is of interest
             writer.close(run_id, "failed", tags={"reason": one_line(error)})
         raise
-
-
-def _describe_champion(writer: RunWriter, scope: ChampionScope, alias: str) -> None:
-    """Give the registered model the description of the version that the alias points at."""
-    champion = get_version_by_alias(writer.client, alias, scope.model)
-    if champion is not None:
-        text = describe_model(scope, alias, str(champion.version), champion.description or "")
-        set_model_description(writer.client, scope.model, text)
 
 
 def _numbers(scores: dict[str, dict[str, float]]) -> dict[str, float]:

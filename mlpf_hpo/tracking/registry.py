@@ -62,8 +62,6 @@ def register_predictor(
     ----------
     predictor : CurvePredictor
         Fitted; how it is served is in `served_predictor`.
-    example : DataFrame
-        Input example.
     model : str
         Name of the registered model, see `make_model`.
     trusted : sequence of str
@@ -72,8 +70,6 @@ def register_predictor(
         The learning-curve data set it was fitted on.
     metrics, tags
         Scores, logged to run and model, and tags of the version.
-    description : str
-        Of the version, for people.
     figures : mapping of str to Figure
         Path -> figure, stored with the run.
     """
