@@ -19,7 +19,9 @@ if TYPE_CHECKING:  # what mypy and editors see; `_HOMES` says the same to a runn
     from mlpf_hpo.curves.dataset import read_curves as read_curves
     from mlpf_hpo.curves.dataset import write_curves as write_curves
     from mlpf_hpo.curves.readers.csv_table import import_csv as import_csv
+    from mlpf_hpo.curves.repeats import repeat_noise as repeat_noise
     from mlpf_hpo.curves.schema import LearningCurves as LearningCurves
+    from mlpf_hpo.curves.target_epochs import with_target_epoch as with_target_epoch
     from mlpf_hpo.events.datamodule import EventDataModule as EventDataModule
     from mlpf_hpo.mlpf.module import MLPFModule as MLPFModule
     from mlpf_hpo.mlpf.network import MLPF as MLPF
@@ -61,7 +63,9 @@ if TYPE_CHECKING:  # what mypy and editors see; `_HOMES` says the same to a runn
 _HOMES = {
     "curves.dataset": ("read_curves", "write_curves"),
     "curves.readers.csv_table": ("import_csv",),
+    "curves.repeats": ("repeat_noise",),
     "curves.schema": ("LearningCurves",),
+    "curves.target_epochs": ("with_target_epoch",),
     "events.datamodule": ("EventDataModule",),
     "mlpf.module": ("MLPFModule",),
     "mlpf.network": ("MLPF",),

@@ -37,6 +37,7 @@ def curves_import(
     """Read learning curves of another tool into a data set."""
     from mlpf_hpo.curves.columns import describe_features
     from mlpf_hpo.curves.dataset import write_curves
+    from mlpf_hpo.curves.left_out_rows import describe_left_out_rows
     from mlpf_hpo.curves.readers import READERS
 
     names, read = column_names(hyperparameters), READERS.lookup(format_, "--format")
@@ -51,3 +52,5 @@ def curves_import(
     console.out.print(
         describe_features(curves.target.to_dict(), curves.hyperparameters, curves.left_out), markup=False
     )
+    if curves.left_out_rows:
+        console.out.print(describe_left_out_rows(curves.left_out_rows, len(curves)), markup=False)

@@ -27,6 +27,13 @@ Curves = Annotated[Path, typer.Option(help="Curves: CSV with a row per trial, or
 Prefix = Annotated[
     str, typer.Option(help="CSV columns PREFIX0, PREFIX1, ... are the curve; loss_ by default.")
 ]
+TargetEpoch = Annotated[
+    str,
+    typer.Option(
+        help="Epochs after which a value is final: a number, or own: each curve's own end, or its column "
+        "target_epoch; the last column by default."
+    ),
+]
 Share = Annotated[float, typer.Option(min=0.0, help="Share of the curve that is seen, from 0 to below 1.")]
 
 
@@ -41,49 +48,47 @@ def evaluate(
     loss_prefix: Prefix = "",
     mode: Mode = "",
     hyperparameters: Hyperparameters = "",
+    target_epoch: TargetEpoch = "",
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of splits, folds, predictors.")] = 42,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Score predictors on a table of curves: fitted on some configurations, scored on others.
 
     Prints means over splits with 95 % intervals, persistence (the last value seen) beside them. A curve that
-    ended early is left out; one of several with the same configuration stays on their side of a split.
+    ended before its target epoch is left out; one of several with the same configuration stays on their side
+    of a split. If there are repeats, the noise ceiling is what a perfect prediction of the means of the
+    configurations would reach.
 
     Rows may come in any order. Equal predictions have equal chances of a place in the top 10.
     """
-    from mlpf_hpo.curves.columns import describe_features
     from mlpf_hpo.files import write_json
     from mlpf_hpo.hardware.host import usable_cpus
-    from mlpf_hpo.predictors.nested_cv import known_epochs_at
+    from mlpf_hpo.predictors.noise_ceiling import noise_ceiling
     from mlpf_hpo.predictors.repeated_splits import evaluate as score_all
-    from mlpf_hpo.predictors.repeated_splits import usable
     from mlpf_hpo.reporting.evaluation import (
         HEADER,
         as_json,
+        ceiling_rows,
         describe_evaluation,
+        describe_noise,
         dominated_text,
         parse_predictor_names,
         score_rows,
     )
 
-    settings, everything = _settings(params), _read(curves, loss_prefix, mode, hyperparameters)
-    usable_curves = usable(everything)
-    known = known_epochs_at(_share(known_fraction), usable_curves.n_epochs)
+    settings, table = _settings(params), _read(curves, loss_prefix, mode, hyperparameters)
+    everything, usable_curves, known = _with_finals(table, target_epoch, known_fraction)
+    _print_data(usable_curves)
     with console.progress_bar("evaluate") as progress:
         names, jobs = parse_predictor_names(predictors), max(1, min(usable_cpus(), splits // FEW_SPLITS))
         found = score_all(usable_curves, names, known, train, splits, settings, seed, progress, jobs)
+    noise, ceiling = noise_ceiling(usable_curves, train, splits, seed)
     console.out.print(describe_evaluation(found, usable_curves), markup=False)
-    console.out.print(
-        describe_features(
-            usable_curves.target.to_dict(), usable_curves.hyperparameters, usable_curves.left_out
-        ),
-        markup=False,
-    )
-    console.out.print(console.columns(HEADER, score_rows(found)), markup=False)
-    for note in dominated_text(everything):
+    console.out.print(console.columns(HEADER, [*score_rows(found), *ceiling_rows(ceiling)]), markup=False)
+    for note in (*describe_noise(noise, ceiling), *dominated_text(everything)):
         console.out.print(note, markup=False)
     if json is not None:
-        write_json(json, as_json(found, usable_curves, known_fraction, seed))
+        write_json(json, as_json(found, usable_curves, known_fraction, seed, noise, ceiling))
 
 
 @app.command(epilog=EXAMPLES)
@@ -95,32 +100,25 @@ def fit(
     loss_prefix: Prefix = "",
     mode: Mode = "",
     hyperparameters: Hyperparameters = "",
+    target_epoch: TargetEpoch = "",
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of folds and predictors.")] = 42,
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Fit a predictor that predicts from any number of epochs, and write it to a file."""
-    from mlpf_hpo.curves.columns import describe_features
+    from mlpf_hpo.curves.target_epochs import describe_targets
     from mlpf_hpo.files import write_bytes
     from mlpf_hpo.predictors.criteria import fit_chosen
     from mlpf_hpo.predictors.model_format import model_bytes
-    from mlpf_hpo.predictors.nested_cv import known_epochs_at
-    from mlpf_hpo.predictors.repeated_splits import usable
 
-    usable_curves = usable(_read(curves, loss_prefix, mode, hyperparameters))
-    known = known_epochs_at(_share(known_fraction), usable_curves.n_epochs)
+    table = _read(curves, loss_prefix, mode, hyperparameters)
+    _, usable_curves, known = _with_finals(table, target_epoch, known_fraction)
+    _print_data(usable_curves)
     names = (predictor,) if predictor else None
     with flags_named({"predictors.candidates": "--predictor"}):
         made, why = fit_chosen(usable_curves, known, _settings(params), seed, names)
     write_bytes(out, model_bytes(made))
-    console.out.print(
-        f"{out}: {made.name}, fitted on {len(usable_curves)} curves of {usable_curves.n_epochs} epochs{why}"
-    )
-    console.out.print(
-        describe_features(
-            usable_curves.target.to_dict(), usable_curves.hyperparameters, usable_curves.left_out
-        ),
-        markup=False,
-    )
+    fitted_on = f"{len(usable_curves)} curves of {describe_targets(usable_curves)}"
+    console.out.print(f"{out}: {made.name}, fitted on {fitted_on}{why}", markup=False)
 
 
 @app.command(epilog=EXAMPLES)
@@ -134,16 +132,20 @@ def predict(
     loss_prefix: Prefix = "",
     mode: Mode = "",
     hyperparameters: Hyperparameters = "",
+    target_epoch: TargetEpoch = "",
     params: ParamsFile = Path("params.yaml"),
 ) -> None:
     """Predict the final value of each curve from its observed epochs, with an interval.
 
     Columns of epochs that no curve has reached may be missing; a gap in a curve is refused. Hyperparameters
-    outside their range in training are warned of.
+    outside their range in training are warned of. A curve that was stopped is predicted from what was
+    observed of it. A predictor that was fitted with --target-epoch own needs the number of epochs to predict:
+    that option, or a column target_epoch.
     """
-    from mlpf_hpo.curves.columns import describe_features
+    from mlpf_hpo.curves.target_epochs import describe_targets
     from mlpf_hpo.errors import ConfigurationError
     from mlpf_hpo.predictors.model_file import load_predictor
+    from mlpf_hpo.predictors.observed import to_predict
     from mlpf_hpo.registry.load import load_registered
     from mlpf_hpo.reporting.evaluation import PREDICTED, predicted_rows
 
@@ -157,16 +159,14 @@ def predict(
     asked = column_names(hyperparameters)
     if asked is not None and sorted(asked) != sorted(names):
         raise ConfigurationError(f"--hyperparameters {hyperparameters}: it was fitted on {', '.join(names)}")
-    observed = _read(curves, loss_prefix, mode, ",".join(names))
+    observed = to_predict(made, _read(curves, loss_prefix, mode, ",".join(names)), _target(target_epoch))
     rows, warnings = predicted_rows(made, observed, coverage)
     console.out.print(console.columns(PREDICTED, rows), markup=False)
     for warning in warnings:
         console.out.print(warning, markup=False)
-    console.out.print(f"final: after {made.n_epochs} epochs; intervals at {coverage:.0%} coverage")
-    console.out.print(
-        describe_features(observed.target.to_dict(), observed.hyperparameters, observed.left_out),
-        markup=False,
-    )
+    final = describe_targets(observed) if made.own_targets else f"{made.n_epochs} epochs"
+    console.out.print(f"final: after {final}; intervals at {coverage:.0%} coverage", markup=False)
+    _print_data(observed)
 
 
 @app.command(epilog=EXAMPLES)
@@ -240,6 +240,38 @@ def _read(curves: Path, loss_prefix: str, mode: str, hyperparameters: str) -> An
     from mlpf_hpo.curves.readers.csv_table import read_table
 
     return read_table(curves, loss_prefix or None, mode or None, column_names(hyperparameters))
+
+
+def _target(text: str) -> Any:
+    from mlpf_hpo.errors import ConfigurationError
+
+    if text in ("", "own"):
+        return text or None
+    if not text.isdecimal():
+        raise ConfigurationError(f"--target-epoch {text}: must be a number of epochs, or own")
+    return int(text)
+
+
+def _with_finals(curves: Any, target_epoch: str, known_fraction: float) -> tuple[Any, Any, int]:
+    """Return curves with their target epochs, those that have a final value, and the observed epochs."""
+    from mlpf_hpo.curves.target_epochs import typical_target, with_finals, with_target_epoch
+    from mlpf_hpo.predictors.nested_cv import known_epochs_at
+
+    share, targeted = _share(known_fraction), with_target_epoch(curves, _target(target_epoch))
+    known = known_epochs_at(share, typical_target(targeted))
+    return targeted, with_finals(targeted, known), known
+
+
+def _print_data(curves: Any) -> None:
+    """Print the metric, the hyperparameters, and the columns and rows that are left out."""
+    from mlpf_hpo.curves.columns import describe_features
+    from mlpf_hpo.curves.left_out_rows import describe_left_out_rows
+
+    used = describe_features(curves.target.to_dict(), curves.hyperparameters, curves.left_out)
+    console.out.print(used, markup=False)
+    rows = describe_left_out_rows(curves.left_out_rows, len(curves))
+    if rows:
+        console.out.print(rows, markup=False)
 
 
 def _share(share: float) -> float:

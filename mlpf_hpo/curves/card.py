@@ -6,11 +6,14 @@ from collections import Counter
 from typing import Any
 
 from mlpf_hpo.curves.columns import describe_left_out
+from mlpf_hpo.curves.left_out_rows import describe_left_out_rows
+from mlpf_hpo.curves.repeats import describe_repeat_noise, repeat_noise
 from mlpf_hpo.curves.schema import LearningCurves
 
 
 def dataset_card(curves: LearningCurves) -> dict[str, Any]:
     """Return the card of a data set: its source, its size, and how many curves have a defect."""
+    noise = repeat_noise(curves)
     return {
         "source": curves.source,
         "target": curves.metric,
@@ -26,6 +29,10 @@ def dataset_card(curves: LearningCurves) -> dict[str, Any]:
         "hardware": dict(sorted(Counter(curves.hardware.tolist()).items())),
         "hyperparameters": list(curves.hyperparameters),
         "left_out": dict(curves.left_out),
+        "left_out_rows": dict(curves.left_out_rows),
+        "stopped": int(curves.stopped.sum()),
+        "own_targets": curves.own_targets,
+        "repeat_noise": None if noise is None else noise.to_dict(),
         "metrics": list(curves.metrics),
     }
 
@@ -34,6 +41,8 @@ def format_card(card: dict[str, Any]) -> str:
     """Return a card as Markdown."""
     statuses = ", ".join(f"{n} {name}" for name, n in card["status"].items())
     hardware = ", ".join(f"{n} on {name or 'unknown hardware'}" for name, n in card["hardware"].items())
+    rows = describe_left_out_rows(card["left_out_rows"], card["curves"])
+    ends = "\n- Target epochs: each curve has its own (`target_epoch`)" if card["own_targets"] else ""
     left_out = f"; left out: {describe_left_out(card['left_out'])}" if card["left_out"] else ""
     return f"""# Learning curves: {card["source"]}
 
@@ -46,10 +55,13 @@ def format_card(card: dict[str, Any]) -> str:
 | rows whose configuration stands in an earlier row | {card["duplicated_rows"]} |
 | complete: every epoch finite, no restart | {card["complete"]} |
 | truncated: ended before the last epoch, or diverged | {card["truncated"]} |
+| stopped before their end, as far as that is known | {card["stopped"]} |
 | restarted: jumped back and replayed the beginning | {card["restarted"]} |
 
 - Status: {statuses}
 - Hardware: {hardware}
 - Hyperparameters: {", ".join(card["hyperparameters"])}{left_out}
-- Metrics per epoch: {", ".join(card["metrics"])}
+- Metrics per epoch: {", ".join(card["metrics"])}{ends}
+- Rows: {rows or "none left out"}
+- Repeats: {describe_repeat_noise(card["repeat_noise"])}
 """

@@ -24,6 +24,8 @@ NAMES = frozenset({"none", "null"})
 
 BOOLEANS = {"true": "1", "false": "0"}
 
+RENAME = "rename the column if it holds something else"
+
 
 def to_numbers(texts: pd.Series) -> FloatArray:
     """Return the finite numbers of a column of texts, NaN for all else; true and false are 1 and 0."""
@@ -50,6 +52,45 @@ def hyperparameter_column(texts: pd.Series, where: str) -> NDArray[Any]:
         row = int(bad.argmax())
         raise DataError(f"{_cell(where, row, texts)}: {texts.iloc[row]!r} is not a finite number")
     return numbers
+
+
+def boolean_column(texts: pd.Series, where: str) -> NDArray[np.bool_]:
+    """Return a column of true and false, or 1 and 0; a cell without a value is false.
+
+    Raises
+    ------
+    DataError
+        If a cell is something else; the message names the row, counted from 1.
+    """
+    numbers = to_numbers(texts.where(~is_missing(texts), "0"))
+    bad = ~np.isin(numbers, (0.0, 1.0))
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(f"{_cell(where, row, texts)}: {texts.iloc[row]!r} is not true or false; {RENAME}")
+    return numbers == 1
+
+
+def integer_column(texts: pd.Series, where: str, least: int, missing: int) -> NDArray[np.int64]:
+    """Return a column of whole numbers from `least` on; a cell without a value is `missing`.
+
+    Raises
+    ------
+    DataError
+        If a cell is something else; the message names the row, counted from 1.
+    """
+    absent = is_missing(texts)
+    numbers = to_numbers(texts)
+    bad = ~absent.to_numpy() & ~((numbers >= least) & (numbers == np.round(numbers)) & (numbers < 2**63))
+    if bad.any():
+        row = int(bad.argmax())
+        what = f"not a whole number from {least} on"
+        raise DataError(f"{_cell(where, row, texts)}: {texts.iloc[row]!r} is {what}; {RENAME}")
+    return np.where(absent, missing, np.nan_to_num(numbers)).astype(np.int64)
+
+
+def is_missing(texts: pd.Series) -> pd.Series:
+    """Return which cells of a column hold no value."""
+    return texts.str.lower().isin(list(MISSING))
 
 
 def is_categorical(texts: pd.Series) -> bool:
@@ -94,4 +135,5 @@ def curve_columns(columns: Sequence[pd.Series], where: str) -> tuple[FloatArray,
 
 
 def _cell(where: str, row: int, column: pd.Series) -> str:
-    return f"{where}: row {row + 1}, column {column.name}"
+    """Return a cell as text; its row number is that of the whole table, where some rows may be left out."""
+    return f"{where}: row {int(column.index[row]) + 1}, column {column.name}"

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 
-BOOKKEEPING = ("config_id", "seed")
-"""Columns of `LearningCurves.configs` that are not hyperparameters."""
+STOPPED = "stopped"
+"""Optional column: whether a training was stopped before its end, by a pruner for example."""
+
+TARGET_EPOCH = "target_epoch"
+"""Optional column: after how many epochs the value of that row is to be predicted."""
+
+BOOKKEEPING = ("config_id", "seed", STOPPED, TARGET_EPOCH)
+"""Columns of `LearningCurves.configs` that are not hyperparameters; the last two are optional."""
 
 LOSS = re.compile(r"loss_(\d+)")
 """Columns of `LearningCurves.frame` that hold the curve; the number is the epoch, from 0."""

@@ -63,6 +63,8 @@ def write_curves(curves: LearningCurves, path: Path) -> None:
     }
     if curves.left_out:
         about["left_out"] = dict(curves.left_out)
+    if curves.left_out_rows:
+        about["left_out_rows"] = dict(curves.left_out_rows)
     table, metadata = pa.table(columns), json.dumps(about)
     table = table.replace_schema_metadata({METADATA: metadata, DIGEST: _content_digest(table, metadata)})
     stream = io.BytesIO()
@@ -129,6 +131,7 @@ def _curves_of(table: pa.Table, about: dict[str, Any]) -> LearningCurves:
         run_ids=columns["trial/run_ids"].astype(str),
         hardware=columns["trial/hardware"].astype(str),
         left_out=about.get("left_out", {}),
+        left_out_rows=about.get("left_out_rows", {}),
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from mlpf_hpo.curves.column_names import LOSS
+from mlpf_hpo.curves.column_names import LOSS, TARGET_EPOCH
 from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.curves.shapes import SHAPES, shape_features
 from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
@@ -33,17 +33,12 @@ def split_columns(columns: Sequence[str]) -> tuple[list[str], list[str]]:
     return [name for name in columns if not LOSS.fullmatch(name)], losses
 
 
-def known_lengths(curves: FloatArray) -> NDArray[np.int64]:
-    """Return the number of observed epochs of each curve [n, T]: those before the first value not finite."""
-    unknown = ~np.isfinite(curves)
-    return np.where(unknown.any(axis=1), unknown.argmax(axis=1), curves.shape[1]).astype(np.int64)
-
-
 class CurveFeatures(TransformerMixin, BaseEstimator):
     """Turn a table of curves into a matrix for a regressor.
 
     Numbers come first, a column each, booleans as 0 and 1; then a column for each category of a text that
-    occurs in training, see `one_hot`; then the curve's.
+    occurs in training, see `one_hot`; then the curve's. Where curves have target epochs of their own (the
+    column `target_epoch` of the table), these are always the first feature.
 
     Parameters
     ----------
@@ -89,7 +84,9 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         names, losses = split_columns([str(name) for name in X.columns])
         if self.known_epochs > len(losses):
             raise DataError(f"{self.known_epochs} observed epochs of curves that have {len(losses)}")
-        used = names if self.hyperparameters or self.known_epochs == 0 else []
+        horizon = [name for name in names if name == TARGET_EPOCH]
+        others = [name for name in names if name != TARGET_EPOCH]
+        used = [*horizon, *(others if self.hyperparameters or self.known_epochs == 0 else [])]
         self.losses_ = losses[: self.known_epochs]
         self.columns_ = [*used, *self.losses_]
         texts = text_columns(X[used])
@@ -127,7 +124,7 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
 
     def _is_logarithmic(self, name: str, column: pd.Series) -> bool:
         values = column.to_numpy(dtype=float)
-        if not (values > 0).all():
+        if name == TARGET_EPOCH or not (values > 0).all():
             return False
         return name in self.log_columns or bool(values.max() > values.min() * 10**DECADES)
 

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pandas.api.types import is_numeric_dtype
 
-from mlpf_hpo.curves.column_names import BOOKKEEPING
+from mlpf_hpo.curves.column_names import BOOKKEEPING, STOPPED, TARGET_EPOCH
+from mlpf_hpo.curves.ends import values_after
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.space import Configuration, Mode, config_id
@@ -75,7 +76,10 @@ class LearningCurves:
     Attributes
     ----------
     configs : DataFrame [n_trials]
-        `config_id` (equal for equal hyperparameters), `seed`, then one column per hyperparameter.
+        `config_id` (equal for equal hyperparameters), `seed` (-1 where unknown), then one column per
+        hyperparameter; the index counts the rows of the source, from 0. Optional: `stopped`, whether a
+        training was stopped before its end, and `target_epoch`, each curve's own number of epochs after which
+        its value is predicted (0: unknown).
     metrics : mapping of str to array [n_trials, n_epochs], float64
         Values after each epoch, NaN after a curve's end. Column 0 is the value after the first epoch.
     target : TargetMetric
@@ -90,6 +94,8 @@ class LearningCurves:
         MLflow run and hardware label of each trial, empty where unknown.
     left_out : mapping of str to str
         Columns of the source table that are not hyperparameters, and the reason.
+    left_out_rows : mapping of str to int
+        Reason -> number of rows of the source that are not in this data set.
 
     Examples
     --------
@@ -112,6 +118,7 @@ class LearningCurves:
     run_ids: NDArray[np.str_]
     hardware: NDArray[np.str_]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out_rows: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.metric not in self.metrics:
@@ -208,9 +215,35 @@ class LearningCurves:
         return self.metrics[self.metric]
 
     @property
+    def own_targets(self) -> bool:
+        """Whether every curve has a target epoch of its own, see `curves.target_epochs`."""
+        return TARGET_EPOCH in self.configs.columns
+
+    @property
+    def target_epochs(self) -> NDArray[np.int64]:
+        """After how many epochs the value of each curve is predicted, [n_trials]; 0 where unknown."""
+        if self.own_targets:
+            return self.configs[TARGET_EPOCH].to_numpy(dtype=np.int64)
+        return np.full(len(self), self.n_epochs)
+
+    @property
     def final(self) -> FloatArray:
-        """The target metric after the last epoch, [n_trials]; NaN for a curve that ended earlier."""
-        return self.values[:, -1]
+        """The target metric at the target epoch, [n_trials]; NaN for a curve that ended earlier.
+
+        The target epoch is the last column, or each curve's own.
+        """
+        return values_after(self.values, self.target_epochs)
+
+    @property
+    def stopped(self) -> NDArray[np.bool_]:
+        """Which trainings are known to have been stopped before their end, by a scheduler for example.
+
+        The column `stopped` says so, or the status of a tracked trial. A curve that is only shorter than
+        others is not counted.
+        """
+        if STOPPED in self.configs.columns:
+            return self.configs[STOPPED].to_numpy(dtype=bool)
+        return (self.status == "stopped") & self.run_ids.astype(bool)
 
     @property
     def complete(self) -> NDArray[np.bool_]:
@@ -244,6 +277,8 @@ class LearningCurves:
     def frame(self, known_epochs: int | None = None) -> pd.DataFrame:
         """Return the input of a `CurvePredictor`: hyperparameters, then ``loss_0 ... loss_{T-1}``.
 
+        If curves have target epochs of their own, they are the first column, `target_epoch`.
+
         Parameters
         ----------
         known_epochs : int, optional
@@ -252,5 +287,6 @@ class LearningCurves:
         values = self.values.copy()
         if known_epochs is not None:
             values[:, known_epochs:] = np.nan
-        configs = self.configs[list(self.hyperparameters)].reset_index(drop=True)
+        names = [TARGET_EPOCH, *self.hyperparameters] if self.own_targets else list(self.hyperparameters)
+        configs = self.configs[names].reset_index(drop=True)
         return predictor_frame(configs, values)

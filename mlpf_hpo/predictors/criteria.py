@@ -21,6 +21,7 @@ from scipy import stats
 
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.curves.target_epochs import modelled_epochs
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.jackknife import (
@@ -179,7 +180,7 @@ def fit_chosen(
         winner = choice.winner
         why = f"; chosen at {known_epochs} epochs: {choice.reason}"
     predictor = make_predictor(
-        winner, params, derive_seed(seed, winner), range(curves.n_epochs), shrink=is_choice(names)
+        winner, params, derive_seed(seed, winner), modelled_epochs(curves), shrink=is_choice(names)
     )
     predictor.fit(frame, curves.final, curves.groups)
     return predictor, why + describe_shrinkage(predictor, known_epochs)

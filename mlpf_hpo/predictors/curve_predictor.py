@@ -18,7 +18,9 @@ from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from mlpf_hpo.curves.features import known_lengths, split_columns
+from mlpf_hpo.curves.column_names import TARGET_EPOCH, is_reserved
+from mlpf_hpo.curves.ends import known_lengths, values_after
+from mlpf_hpo.curves.features import split_columns
 from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.predictors.curve_table import (
@@ -26,6 +28,7 @@ from mlpf_hpo.predictors.curve_table import (
     group_labels,
     nominal_coverage,
     prediction_table,
+    target_epochs,
     training_table,
 )
 from mlpf_hpo.predictors.expected_warnings import fewer_rows_than_quantiles
@@ -51,6 +54,9 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     included. A row with k observed epochs, those before its first value that is not finite, is predicted by
     the model for the largest number of `known_epochs` that is at most k. The final value of a complete curve
     is returned as it is, and as both bounds.
+
+    A table with a column `target_epoch` predicts the value of each row after that many epochs, which is a
+    feature of every model.
 
     Parameters
     ----------
@@ -83,7 +89,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     log_scale_ : bool
         Whether all training targets were positive: intervals are then multiplicative.
     n_epochs_ : int
-        The epoch whose loss is predicted.
+        The epoch whose loss is predicted; the largest one where curves have target epochs of their own.
     texts_ : list of str
         The hyperparameters that are texts.
     ranges_ : dict
@@ -135,7 +141,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
 
     @property
     def n_epochs(self) -> int:
-        """The epoch whose loss is predicted."""
+        """The epoch whose loss is predicted; the largest where curves have target epochs of their own."""
         check_is_fitted(self)
         return int(self.n_epochs_)
 
@@ -143,7 +149,12 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     def hyperparameters(self) -> tuple[str, ...]:
         """The hyperparameters that it was fitted on."""
         check_is_fitted(self)
-        return tuple(split_columns(self.columns_)[0])
+        return tuple(name for name in split_columns(self.columns_)[0] if not is_reserved(name))
+
+    @property
+    def own_targets(self) -> bool:
+        """Whether each curve's own target epoch is a feature, the column `target_epoch`."""
+        return TARGET_EPOCH in self.columns_
 
     def fit(self, X: pd.DataFrame, y: ArrayLike, groups: ArrayLike | None = None) -> Self:
         """Fit on full curves.
@@ -182,8 +193,12 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         if not names and self.known_epochs[0] == 0 and not get_tags(self._template(0)[-1]).no_validation:
             raise DataError("curves: no hyperparameters: nothing to predict from before the first epoch")
         self.log_scale_ = bool((target > 0).all())
-        lengths = known_lengths(frame[losses].to_numpy(dtype=float))
-        last = frame[losses[-1]].to_numpy(dtype=float)
+        lengths, targets = (
+            known_lengths(frame[losses].to_numpy(dtype=float)),
+            target_epochs(frame, self.n_epochs_),
+        )
+        last = values_after(frame[losses].to_numpy(dtype=float), targets)
+        starts = np.minimum(lengths, targets - 1) if self.own_targets else lengths
         self.predicts_last_ = bool(np.allclose(target, np.where(np.isfinite(last), last, target), 1e-6, 0))
         self.models_: list[Any] = []
         self.shares_: list[float] = []
@@ -191,7 +206,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         self.residuals_: list[FloatArray] = []
         with fewer_rows_than_quantiles():
             for known in self.known_epochs:
-                rows = np.flatnonzero(lengths >= known)
+                rows = np.flatnonzero(starts >= known)
                 if len(rows) < LEAST_ROWS:
                     raise DataError(
                         f"{len(rows)} curves have {known} observed epochs; at least {LEAST_ROWS} are needed"
@@ -257,7 +272,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
             return clone(self.blind_model)
         template = clone(self.model).set_params(features__known_epochs=known)
         if HORIZON in template.get_params():
-            template.set_params(**{HORIZON: self.n_epochs_})
+            template.set_params(**{HORIZON: None if self.own_targets else self.n_epochs_})
         return template
 
     def _calibrate(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> None:
@@ -313,8 +328,11 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     def _predict(self, X: pd.DataFrame) -> tuple[FloatArray, NDArray[np.int64]]:
         """Return predictions and the index of each row's model; one past the last for complete curves."""
         X = prediction_table(X, self.columns_, self.texts_)
-        losses = split_columns(self.columns_)[1]
-        lengths = known_lengths(X[losses].to_numpy(dtype=float))
+        curves, targets = (
+            X[split_columns(self.columns_)[1]].to_numpy(dtype=float),
+            target_epochs(X, self.n_epochs_),
+        )
+        lengths = known_lengths(curves)
         grid = np.asarray(self.known_epochs)
         which = np.searchsorted(grid, lengths, side="right") - 1
         if len(which) and which.min() < 0:
@@ -322,7 +340,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
             raise DataError(
                 f"row {row} has {lengths[row]} observed epochs; this predictor needs at least {grid[0]}"
             )
-        ended = (lengths == self.n_epochs_) & self.predicts_last_
+        ended = (lengths >= targets) & self.predicts_last_
         which[ended] = len(self.models_)
         predicted = np.full(len(X), np.nan)
         for index in np.unique(which[~ended]):
@@ -332,5 +350,5 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
             predicted[rows] = self._shrunk(index, last, self.models_[index].predict(part))
         if self.log_scale_:
             predicted = np.maximum(predicted, np.finfo(float).tiny)
-        predicted[ended] = X[losses[-1]].to_numpy(dtype=float)[ended]
+        predicted[ended] = values_after(curves, targets)[ended]
         return predicted, which

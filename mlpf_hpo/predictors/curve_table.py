@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlpf_hpo.curves.column_names import TARGET_EPOCH
 from mlpf_hpo.curves.features import split_columns
 from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
@@ -68,6 +69,34 @@ def final_values(y: Any, n: int) -> FloatArray:
     except (TypeError, ValueError):
         raise DataError(f"final values: {_describe_value(y)} holds something else than numbers") from None
     return np.asarray(_one_each(values, n, "final values"))
+
+
+def target_epochs(X: pd.DataFrame, n_epochs: int) -> NDArray[np.int64]:
+    """Return after how many epochs the value of each row is predicted, [n].
+
+    Parameters
+    ----------
+    X : DataFrame [n]
+        Curves; those with target epochs of their own have a column `target_epoch`.
+    n_epochs : int
+        The target epoch of others, and the largest one.
+
+    Raises
+    ------
+    DataError
+        If a target epoch is not a whole number from 1 to `n_epochs`.
+    """
+    if TARGET_EPOCH not in X.columns:
+        return np.full(len(X), n_epochs)
+    targets = X[TARGET_EPOCH].to_numpy(dtype=np.float64)
+    bad = (targets < 1) | (targets > n_epochs) | (targets != np.round(targets))
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(
+            f"curves: row {row}, {TARGET_EPOCH} {targets[row]:g}: must be a whole number from 1 to "
+            f"{n_epochs}, the length of the longest curve fitted on"
+        )
+    return targets.astype(np.int64)
 
 
 def group_labels(groups: Any, n: int) -> NDArray[Any]:

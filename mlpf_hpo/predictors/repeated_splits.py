@@ -72,7 +72,7 @@ def evaluate(
     Parameters
     ----------
     curves : LearningCurves
-        Every curve has a last value, see `usable`.
+        Every curve has a last value, see `curves.target_epochs.with_finals`.
     names : sequence of str
         Registered predictors; "selected" stands for the choice among `params.candidates`.
     known_epochs : int
@@ -146,11 +146,6 @@ def _score_split(
         )
         scores[name] = {**points, "coverage": coverage(y[test], prediction)}
     return len(test), chosen, scores
-
-
-def usable(curves: LearningCurves) -> LearningCurves:
-    """Return the curves that have a last value; there is nothing to predict for the others."""
-    return curves.select(np.isfinite(curves.final))
 
 
 def _check(curves: LearningCurves, known_epochs: int) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlpf_hpo.curves.features import known_lengths
+import numpy as np
+
+from mlpf_hpo.curves.ends import known_lengths
+from mlpf_hpo.curves.repeats import RepeatNoise, describe_repeat_noise
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.curves.target_epochs import describe_targets
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
-from mlpf_hpo.number_format import interval
+from mlpf_hpo.number_format import fixed, interval
 from mlpf_hpo.predictors.checked_prediction import predict_checked
 from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
@@ -48,8 +53,9 @@ HEADER = ("predictor", *SCORE_LABELS.values())
 def describe_evaluation(found: Evaluation, curves: LearningCurves) -> str:
     """Return curves, sizes of the splits, and the selected predictors where selection was evaluated."""
     lines = [
-        f"{len(curves)} curves of {found.n_epochs} epochs, {found.known_epochs} seen; {found.train} to train "
-        f"on, at least {found.test} to test on; mean over splits [95 % interval of the mean]"
+        f"{len(curves)} curves of {describe_targets(curves)}, {found.known_epochs} seen; "
+        f"{found.train} to train on, at least {found.test} to test on; mean over splits [95 % interval of "
+        "the mean]"
     ]
     if found.chosen:
         counts = Counter(found.chosen).most_common()
@@ -62,8 +68,9 @@ def dominated_text(curves: LearningCurves) -> list[str]:
     outlier = dominating_curve(curves)
     if outlier is None:
         return []
+    row = curves.configs.index[outlier.row] + 1
     return [
-        f"row {outlier.row + 1}, which ends at {outlier.value:.3g}, makes up {outlier.share:.1%} of the "
+        f"row {row}, which ends at {outlier.value:.3g}, makes up {outlier.share:.1%} of the "
         "spread of final values and dominates R2 (loss); the scores of ranks and quantiles are not affected"
     ]
 
@@ -76,8 +83,36 @@ def score_rows(found: Evaluation) -> list[list[str]]:
     ]
 
 
-def as_json(found: Evaluation, curves: LearningCurves, share: float, seed: int) -> dict[str, Any]:
-    """Return the scores, with the differences to persistence on the same splits."""
+CEILING = "noise ceiling"
+
+
+def ceiling_rows(ceiling: Mapping[str, Sequence[float]]) -> list[list[str]]:
+    """Return the noise ceiling as a row of the table of scores, without intervals; no row if not known."""
+    if not ceiling:
+        return []
+    means = {metric: fixed(float(np.mean(values))) for metric, values in ceiling.items()}
+    return [[CEILING, *(means.get(metric, "") for metric in SCORE_LABELS)]]
+
+
+def describe_noise(noise: RepeatNoise | None, ceiling: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return the noise between trainings of one configuration as text, if there are such."""
+    if noise is None:
+        return []
+    freedom = f"{noise.degrees_of_freedom} degrees of freedom"
+    text = f"repeats: {describe_repeat_noise(noise.to_dict())}, {freedom}"
+    what = "of a perfect prediction of each configuration's mean; one from a part of the curve can be above"
+    return [text, f"{CEILING}: {what}" if ceiling else "too few repeats for a noise ceiling"]
+
+
+def as_json(
+    found: Evaluation,
+    curves: LearningCurves,
+    share: float,
+    seed: int,
+    noise: RepeatNoise | None,
+    ceiling: Mapping[str, Sequence[float]],
+) -> dict[str, Any]:
+    """Return the scores, with the differences to persistence on the same splits, and the noise of repeats."""
     metrics = list(SCORE_LABELS)
     return {
         "source": curves.source,
@@ -86,6 +121,8 @@ def as_json(found: Evaluation, curves: LearningCurves, share: float, seed: int) 
         "mode": curves.mode,
         "hyperparameters": list(curves.hyperparameters),
         "left_out": dict(curves.left_out),
+        "left_out_rows": dict(curves.left_out_rows),
+        "target_epoch": "own" if curves.own_targets else curves.n_epochs,
         "known_fraction": share,
         "known_epochs": found.known_epochs,
         "n_epochs": found.n_epochs,
@@ -100,6 +137,8 @@ def as_json(found: Evaluation, curves: LearningCurves, share: float, seed: int) 
             if name != PERSISTENCE
         },
         "chosen": dict(Counter(found.chosen)),
+        "repeat_noise": None if noise is None else noise.to_dict(),
+        "noise_ceiling": {metric: float(np.mean(values)) for metric, values in ceiling.items()},
     }
 
 
@@ -116,13 +155,14 @@ def predicted_rows(
     DataError
         If a curve has a gap, see `predict_checked`.
     """
-    found = predict_checked(predictor, curves.frame(), coverage)
+    found, names = predict_checked(predictor, curves.frame(), coverage), curves.configs.index
     numbers = found[["prediction", "lower", "upper"]].to_numpy(dtype=float)
     rows = [
-        [str(row), str(seen), *(f"{number:.6g}" for number in numbers[row])]
+        [str(names[row]), str(seen), *(f"{number:.6g}" for number in numbers[row])]
         for row, seen in enumerate(known_lengths(curves.values))
     ]
-    return rows, [f"row {row}: {warning}" for row, warning in enumerate(found["warning"]) if warning]
+    warned = zip(names, found["warning"], strict=True)
+    return rows, [f"row {row}: {warning}" for row, warning in warned if warning]
 
 
 def _cell(scores: dict[str, float]) -> str:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from mlpf_hpo.curves.features import CurveFeatures, known_lengths, split_columns
+from mlpf_hpo.curves.ends import known_lengths
+from mlpf_hpo.curves.features import CurveFeatures, split_columns
 from mlpf_hpo.errors import ConfigurationError, DataError
 
 FRAME = pd.DataFrame(

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from mlpf_hpo.cli.app import app
 from mlpf_hpo.curves.readers.csv_table import import_csv, read_table
+from mlpf_hpo.curves.target_epochs import with_finals
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.predictors.factory import make_predictor
-from mlpf_hpo.predictors.repeated_splits import evaluate, usable
+from mlpf_hpo.predictors.repeated_splits import evaluate
 from mlpf_hpo.predictors.scoring import held_out
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.reporting.evaluation import parse_predictor_names
@@ -161,7 +162,7 @@ def test_constant_targets_and_curves_without_an_end(table) -> None:
         evaluate(read_table(table), ["persistence"], 3, 16, 1, FAST, seed=0)
     content.loc[:3, "loss_11"] = np.nan
     content.to_csv(table, index=False)
-    assert len(usable(read_table(table))) == len(content) - 4
+    assert len(with_finals(read_table(table))) == len(content) - 4
 
 
 def test_held_out_configurations_are_others_and_shrink_where_more_is_asked_for() -> None:

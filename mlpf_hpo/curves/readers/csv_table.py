@@ -6,14 +6,23 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from mlpf_hpo.curves.cells import curve_columns, hyperparameter_column
-from mlpf_hpo.curves.column_names import BOOKKEEPING
+from mlpf_hpo.curves.cells import (
+    boolean_column,
+    curve_columns,
+    hyperparameter_column,
+    integer_column,
+    is_missing,
+)
+from mlpf_hpo.curves.column_names import BOOKKEEPING, STOPPED, TARGET_EPOCH
 from mlpf_hpo.curves.columns import check_distinct, check_names, curve_names, find_hyperparameters
 from mlpf_hpo.curves.dataset import read_curves
+from mlpf_hpo.curves.left_out_rows import name_rows
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
@@ -38,7 +47,11 @@ def import_csv(
     """Read a table with a row per trial: hyperparameter columns, and ``PREFIX0 ... PREFIX{T-1}``.
 
     A curve may end early, see `cells.curve_columns`. Anything else that is not a finite number is refused
-    with its row and column.
+    with its row and column. Rows that are empty are left out and counted.
+
+    Columns of these names are not hyperparameters: `seed`, of trainings of one configuration; `stopped`,
+    which is true where a training was stopped before its end, so that its last value is not its final one;
+    `target_epoch`, the number of epochs after which that row's value is to be predicted.
 
     Parameters
     ----------
@@ -76,11 +89,15 @@ def import_csv(
     table = _read_csv(path)
     columns = [str(column) for column in table.columns]
     curve = curve_names(columns, loss_prefix, str(path))
+    table, empty = _without_empty(table, columns)
     if hyperparameters is None:
-        hyperparameters, left_out = find_hyperparameters(table, curve, str(path))
+        known = [*curve, *(name for name in (STOPPED, TARGET_EPOCH) if name in columns)]
+        hyperparameters, left_out = find_hyperparameters(table, known, str(path))
     else:
         check_names(hyperparameters, columns, curve, str(path))
         left_out = {}
+    table, also_empty = _without_empty(table, [*hyperparameters, *curve])
+    empty += also_empty
     if len(table) < 2:
         raise DataError(f"{path}: {len(table)} row(s); a data set of curves needs at least two")
     metric = loss_prefix.rstrip("_./- ") or "loss"
@@ -91,8 +108,9 @@ def import_csv(
     values, status = curve_columns([table[column] for column in curve], str(path))
     keys = [config_id({str(k): v for k, v in row.items()}) for row in configs.to_dict("records")]
     configs.insert(0, "config_id", keys)
-    configs.insert(1, "seed", np.full(len(table), -1))
-    n = len(table)
+    for place, (column, cells) in enumerate(_bookkeeping(table, str(path)).items(), start=1):
+        configs.insert(place, column, cells)
+    configs.index, n = table.index, len(table)
     return LearningCurves(
         configs=configs,
         metrics={metric: values},
@@ -103,7 +121,25 @@ def import_csv(
         run_ids=np.full(n, ""),
         hardware=np.full(n, ""),
         left_out=left_out,
+        left_out_rows={f"empty: {name_rows(sorted(empty))}": len(empty)} if empty else {},
     )
+
+
+def _without_empty(table: pd.DataFrame, columns: Sequence[str]) -> tuple[pd.DataFrame, list[int]]:
+    """Return the rows with a value in one of some columns, and the numbers of the others, from 1."""
+    empty = table[list(columns)].apply(is_missing).all(axis=1)
+    return table[~empty], [int(row) + 1 for row in table.index[empty]]
+
+
+def _bookkeeping(table: pd.DataFrame, where: str) -> dict[str, NDArray[Any]]:
+    """Return the columns that are not hyperparameters: the seed, and others where the table has them."""
+    seed = integer_column(table["seed"], where, 0, -1) if "seed" in table else np.full(len(table), -1)
+    found: dict[str, NDArray[Any]] = {"seed": seed}
+    if STOPPED in table:
+        found[STOPPED] = boolean_column(table[STOPPED], where)
+    if TARGET_EPOCH in table:
+        found[TARGET_EPOCH] = integer_column(table[TARGET_EPOCH], where, 1, 0)
+    return found
 
 
 def read_table(
@@ -147,7 +183,8 @@ def read_table(
     if hyperparameters is None:
         return curves
     check_names(hyperparameters, curves.hyperparameters, (), str(path))
-    return replace(curves, configs=curves.configs[[*BOOKKEEPING, *hyperparameters]])
+    kept = [name for name in BOOKKEEPING if name in curves.configs.columns]
+    return replace(curves, configs=curves.configs[[*kept, *hyperparameters]])
 
 
 def _read_csv(path: Path) -> pd.DataFrame:

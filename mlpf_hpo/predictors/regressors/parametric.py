@@ -80,8 +80,9 @@ class ParametricCurve(RegressorMixin, BaseEstimator):
     ----------
     family : str
         A key of `FAMILIES`; "combined" is the mean of all, weighted by the likelihood of their errors.
-    n_epochs : int
-        The epoch to predict, counted from 1. Rows that are longer are continued to their last column.
+    n_epochs : int or None
+        The epoch to predict, counted from 1; None: the first column of X, for each row. Rows that are longer
+        are continued to their last column.
 
     Attributes
     ----------
@@ -89,12 +90,14 @@ class ParametricCurve(RegressorMixin, BaseEstimator):
         Number of known epochs.
     """
 
-    def __init__(self, family: str = COMBINED, n_epochs: int = 100) -> None:
+    def __init__(self, family: str = COMBINED, n_epochs: int | None = 100) -> None:
         self.family = family
         self.n_epochs = n_epochs
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Check curves X [n, k] and y [n]; nothing is learnt across curves.
+        """Check curves X [n, k], or [n, 1 + k] with each row's epoch to predict, and y [n].
+
+        Nothing is learnt across curves.
 
         Raises
         ------
@@ -110,14 +113,24 @@ class ParametricCurve(RegressorMixin, BaseEstimator):
         return self
 
     def predict(self, X: ArrayLike) -> FloatArray:
-        """Return the value of each row of X [n, k] at the last epoch."""
+        """Return the value of each row of X at the epoch to predict."""
         check_is_fitted(self)
-        curves: FloatArray = validate_data(self, X, reset=False, dtype=np.float64)
+        rows: FloatArray = validate_data(self, X, reset=False, dtype=np.float64)
+        if self.n_epochs is not None:
+            return self._continued(rows, self.n_epochs)
+        predicted = np.empty(len(rows))
+        for epoch in np.unique(rows[:, 0]):
+            chosen = rows[:, 0] == epoch
+            predicted[chosen] = self._continued(rows[chosen, 1:], int(epoch))
+        return predicted
+
+    def _continued(self, curves: FloatArray, n_epochs: int) -> FloatArray:
+        """Return the value of each curve [n, k] after `n_epochs`."""
         if curves.shape[1] <= PARAMETERS:
             return curves[:, -1].copy()
         last, reach = curves[:, -1], np.ptp(curves, axis=1)
         scaled = (curves - last[:, np.newaxis]) / np.where(reach > 0, reach, 1.0)[:, np.newaxis]
-        horizon = max(self.n_epochs, curves.shape[1])
+        horizon = max(n_epochs, curves.shape[1])
         names = list(FAMILIES) if self.family == COMBINED else [self.family]
         found = [continued(scaled, FAMILIES[name], horizon) for name in names]
         ends, errors = (np.stack(column) for column in zip(*found, strict=True))

@@ -1,0 +1,35 @@
+"""Values of curves at given numbers of epochs, and how many epochs were observed."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+def known_lengths(curves: FloatArray) -> NDArray[np.int64]:
+    """Return the number of observed epochs of each curve [n, T]: those before the first value not finite."""
+    unknown = ~np.isfinite(curves)
+    return np.where(unknown.any(axis=1), unknown.argmax(axis=1), curves.shape[1]).astype(np.int64)
+
+
+def values_after(curves: FloatArray, epochs: NDArray[np.int64]) -> FloatArray:
+    """Return the value of each curve after its number of epochs, [n].
+
+    Parameters
+    ----------
+    curves : array [n, T]
+        Values after each epoch.
+    epochs : array [n]
+        Numbers of epochs; where one is not from 1 to T, the value is NaN.
+
+    Examples
+    --------
+    >>> values_after(np.array([[3.0, 2.0, 1.0], [6.0, 5.0, 4.0]]), np.array([2, 0])).tolist()
+    [2.0, nan]
+    """
+    there = (epochs >= 1) & (epochs <= curves.shape[1])
+    found = np.full(len(curves), np.nan)
+    found[there] = curves[there, epochs[there] - 1]
+    return found
