@@ -96,6 +96,13 @@ def with_finals(curves: LearningCurves, known_epochs: int = -1) -> LearningCurve
     return leave_out(curves, reasons.astype(str))
 
 
+def left_out_of_complete(curves: LearningCurves) -> dict[str, int]:
+    """Return why rows of the source are not among the complete curves, reason -> number."""
+    found = with_finals(curves)
+    restarted = int((found.restart_epoch >= 0).sum())
+    return dict(found.left_out_rows) | ({"restarted": restarted} if restarted else {})
+
+
 def typical_target(curves: LearningCurves) -> int:
     """Return the median target epoch of curves that have final values."""
     known = curves.target_epochs[np.isfinite(curves.final)]

@@ -105,8 +105,13 @@ def usable_rows(curves: LearningCurves, least: int) -> NDArray[np.int64]:
     Raises
     ------
     DataError
-        If there are fewer than `least`.
+        If there are fewer than `least`, or each has a target epoch of its own.
     """
+    if curves.own_targets:
+        raise DataError(
+            f"{curves.source}: each curve has its own target epoch; nested cross-validation takes "
+            "a common one: with_target_epoch(curves, N)"
+        )
     rows = np.flatnonzero(curves.complete)
     if len(rows) < least:
         raise DataError(

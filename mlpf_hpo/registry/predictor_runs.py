@@ -10,7 +10,9 @@ from typing import Any
 
 from mlpf_hpo.curves.columns import describe_features
 from mlpf_hpo.curves.dataset import curves_file_digest, read_curves
+from mlpf_hpo.curves.left_out_rows import describe_left_out_rows
 from mlpf_hpo.curves.row_order import by_content
+from mlpf_hpo.curves.target_epochs import left_out_of_complete
 from mlpf_hpo.files import written_whole
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.number_format import interval
@@ -76,6 +78,7 @@ def compare_predictors(
         "target": curves.target.to_dict(),
         "hyperparameters": list(curves.hyperparameters),
         "left_out": dict(curves.left_out),
+        "left_out_rows": left_out_of_complete(curves),
         "known_epochs": result.known_epochs,
         "n_epochs": curves.n_epochs,
         "seed": seed,
@@ -144,6 +147,8 @@ def summary(content: dict[str, Any]) -> str:
         f"{content['known_epochs']} of {content['n_epochs']} epochs seen; outer folds of configurations"
     ]
     lines.append(f"  {describe_features(content['target'], content['hyperparameters'], content['left_out'])}")
+    if content["left_out_rows"]:
+        lines.append(f"  {describe_left_out_rows(content['left_out_rows'], content['rows'])}")
     for name, scores in content["predictors"].items():
         rank, r2 = scores["spearman"], scores["r2_quantile"]
         mark = "  <- chosen by the inner folds" if name == content["winner"] else ""
