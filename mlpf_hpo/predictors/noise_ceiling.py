@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 LEAST_FREEDOM = 3
 """Least degrees of freedom of the noise's estimate."""
 
-DRAWS = 200
+DRAWS = 100
 """Least number of simulated test sets, over all splits."""
 
 
