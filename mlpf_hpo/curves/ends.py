@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from mlpf_hpo.array_types import FloatArray, IntArray
 
 
-def known_lengths(curves: FloatArray) -> NDArray[np.int64]:
+def known_lengths(curves: FloatArray) -> IntArray:
     """Return the number of observed epochs of each curve [n, T]: those before the first value not finite."""
     unknown = ~np.isfinite(curves)
     return np.where(unknown.any(axis=1), unknown.argmax(axis=1), curves.shape[1]).astype(np.int64)
 
 
-def values_after(curves: FloatArray, epochs: NDArray[np.int64]) -> FloatArray:
+def values_after(curves: FloatArray, epochs: IntArray) -> FloatArray:
     """Return the value of each curve after its number of epochs, [n].
 
     Parameters

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.schema import LearningCurves
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
