@@ -126,6 +126,17 @@ def test_persistence_and_formulas_read_the_curve_not_the_horizon(tmp_path) -> No
         np.testing.assert_allclose(predictor.predict(curves.frame(6)), expected)
 
 
+def test_curves_that_have_ended_teach_nothing_about_later_epochs(tmp_path) -> None:
+    """A model for 6 observed epochs is that of the curves whose target lies beyond them."""
+    everything, longer = own(table(), tmp_path, known=2), own(table(), tmp_path, known=6)
+    assert len(everything) > len(longer)
+    predicted = [
+        make_predictor("ridge", PARAMS, 0, known).fit(curves.frame(), curves.final).predict(longer.frame(6))
+        for known, curves in (((2, 6), everything), ((6,), longer))
+    ]
+    np.testing.assert_array_equal(*predicted)
+
+
 def test_one_common_target_epoch_is_as_none(tmp_path) -> None:
     """A constant feature teaches nothing: predictions are those for the last column."""
     content = table(np.full(N, EPOCHS))
@@ -175,6 +186,8 @@ def test_own_ends_are_evaluated_fitted_and_predicted(tmp_path) -> None:
     assert found["predictors"]["persistence"]["spearman"]["mean"] < 0.7
     made = run("fit", "--curves", path, "--target-epoch", "own", "--predictor", "ridge", "--out", model)
     assert made.exit_code == 0, f"{made.exception} {made.output}"
+    longer = [epoch for epoch in range(EPOCHS) if content[f"loss_{epoch}"].notna().sum() >= 20]
+    assert list(load_predictor(model).known_epochs) == longer != list(range(EPOCHS))
     end = run("predict", "--curves", path, "--model", model)
     assert isinstance(end.exception, DataError)
     assert "rows 1, 2, 3 and 57 more: no target epoch" in str(end.exception)
