@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.schema import LearningCurves
 
+LARGEST = float(np.finfo(np.float64).max)
+"""Noise is at most that, so that it can be written as JSON."""
+
 
 @dataclass(frozen=True)
 class RepeatNoise:
@@ -70,7 +73,8 @@ def repeat_noise(curves: LearningCurves) -> RepeatNoise | None:
     rows = np.flatnonzero(np.isfinite(curves.final) & ~copied(curves))
     final, groups = curves.final[rows], curves.groups[rows]
     log_scale = bool((final > 0).all())
-    table = pd.DataFrame({"value": np.log(final) if log_scale else final, "group": groups})
+    unit = 1.0 if log_scale else max(1.0, float(np.abs(final).max(initial=0.0)))  # squares may be infinite
+    table = pd.DataFrame({"value": np.log(final) if log_scale else final / unit, "group": groups})
     by_group = table.groupby("group")["value"]
     sizes = by_group.transform("size").to_numpy()
     repeated = sizes > 1
@@ -79,12 +83,14 @@ def repeat_noise(curves: LearningCurves) -> RepeatNoise | None:
     deviations = (table["value"] - by_group.transform("mean")).to_numpy()[repeated]
     configurations = len(set(groups[repeated]))
     freedom = int(repeated.sum()) - configurations
+    with np.errstate(over="ignore"):
+        scaled = unit * (deviations * np.sqrt(sizes[repeated] / (sizes[repeated] - 1)))
     return RepeatNoise(
-        std=float(np.sqrt(np.square(deviations).sum() / freedom)),
+        std=min(LARGEST, unit * float(np.sqrt(np.square(deviations).sum() / freedom))),
         log_scale=log_scale,
         degrees_of_freedom=freedom,
         configurations=configurations,
-        deviations=deviations * np.sqrt(sizes[repeated] / (sizes[repeated] - 1)),
+        deviations=np.clip(scaled, -LARGEST, LARGEST),
     )
 
 

@@ -15,7 +15,7 @@ from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.repeats import RepeatNoise, copied, repeat_noise
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.predictors.scoring import held_out, quantile_space, score
+from mlpf_hpo.predictors.scoring import LARGEST_SQUARED, held_out, quantile_space, score
 from mlpf_hpo.seeds import derive_seed
 
 LEAST_FREEDOM = 3
@@ -45,7 +45,8 @@ def noise_ceiling(
     Returns
     -------
     RepeatNoise or None, dict of str to list of float
-        None without repeats; no ceilings if there are too few, see `LEAST_FREEDOM`.
+        None without repeats; no ceilings if there are too few, see `LEAST_FREEDOM`, or if variances would be
+        infinite.
 
     Notes
     -----
@@ -53,7 +54,7 @@ def noise_ceiling(
     positive.
     """
     noise = repeat_noise(curves)
-    if noise is None or noise.degrees_of_freedom < LEAST_FREEDOM or not math.isfinite(noise.std):
+    if noise is None or noise.degrees_of_freedom < LEAST_FREEDOM or _is_extreme(curves, noise):
         return noise, {}
     curves = by_content(curves)
     means = _true_means(curves, noise)
@@ -73,6 +74,14 @@ def noise_ceiling(
         for metric in draws[0]:
             ceiling.setdefault(metric, []).append(float(np.mean([one[metric] for one in draws])))
     return noise, ceiling
+
+
+def _is_extreme(curves: LearningCurves, noise: RepeatNoise) -> bool:
+    """Return whether squares of the final values, or of simulated ones, could be infinite."""
+    if not noise.log_scale:
+        return float(np.abs(curves.final).max()) > LARGEST_SQUARED
+    reach = np.abs(np.log(curves.final)).max() + np.abs(noise.deviations).max()
+    return bool(reach > math.log(LARGEST_SQUARED))
 
 
 def _true_means(curves: LearningCurves, noise: RepeatNoise) -> FloatArray:

@@ -101,7 +101,10 @@ def describe_noise(noise: RepeatNoise | None, ceiling: Mapping[str, Sequence[flo
     freedom = f"{noise.degrees_of_freedom} degrees of freedom"
     text = f"repeats: {describe_repeat_noise(noise.to_dict())}, {freedom}"
     what = "of a perfect prediction of each configuration's mean; one from a part of the curve can be above"
-    return [text, f"{CEILING}: {what}" if ceiling else "too few repeats for a noise ceiling"]
+    return [
+        text,
+        f"{CEILING}: {what}" if ceiling else "no noise ceiling: too few repeats, or too large values",
+    ]
 
 
 def as_json(

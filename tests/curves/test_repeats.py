@@ -51,3 +51,11 @@ def test_copies_are_no_repeats_and_unfinished_curves_do_not_count() -> None:
     equal = repeat_noise(curves_of([1.0, 1.0, 3.0], [1, 1, 3], seeds=[0, 1, 0]))
     assert equal is not None
     assert equal.std == 0
+
+
+@pytest.mark.parametrize("values", [[-1.7e308, 1.7e308, 3.0, 4.0], [-1e200, 1e200, -3e200, 1e200]])
+def test_noise_of_any_size_is_finite(values) -> None:
+    noise = repeat_noise(curves_of(values, [1, 1, 2, 2]))
+    assert noise is not None
+    assert 1e200 < noise.std < np.inf
+    assert np.isfinite(noise.deviations).all()

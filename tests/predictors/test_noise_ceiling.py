@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -89,6 +90,15 @@ def test_without_noise_all_can_be_reached_and_without_repeats_nothing_is_said() 
     for name in ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall"):
         assert ceiling[name] == pytest.approx([1, 1], abs=1e-9)
     assert noise_ceiling(repeated([1], 0.3, 0)[0], 20, 2, 0) == (None, {})
+
+
+@pytest.mark.parametrize("unit", [1e300, -1e300])
+def test_values_whose_squares_are_infinite_have_no_ceiling(unit) -> None:
+    curves, _ = repeated([2], 0.3, 0)
+    extreme = replace(curves, metrics={"loss": unit * curves.values})
+    noise, ceiling = noise_ceiling(extreme, 20, 2, 0)
+    assert noise is not None
+    assert ceiling == {}
 
 
 def evaluated(path, table: pd.DataFrame) -> dict:
