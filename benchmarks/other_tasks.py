@@ -28,7 +28,7 @@ from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from benchmarks.command import command
-from benchmarks.predictors import CANDIDATES, QUICK_SPLITS, TRAIN, compare_sets
+from benchmarks.selected import CANDIDATES, TRAIN, compare_sets
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import usable_cpus
@@ -39,7 +39,7 @@ FloatArray = NDArray[np.float64]
 Rows = tuple[FloatArray, FloatArray]
 
 TRIALS, QUICK_TRIALS = 160, 40
-SPLITS = 20
+SPLITS, QUICK_SPLITS = 20, 2
 SEED = 3
 TRAINING_SHARE = 0.6
 NEW_ROWS, VALIDATION_ROWS = 1000, 2000

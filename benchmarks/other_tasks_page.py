@@ -1,6 +1,6 @@
 """The page of what selection adds to persistence on other tasks, from what `benchmarks.other_tasks` measured.
 
-python -m benchmarks.other_tasks_page RESULTS.json [--out docs/other_tasks.md]
+python -m benchmarks.other_tasks_page RESULTS.json [--before EARLIER.json] [--out docs/other_tasks.md]
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ no part in that.
 """
 
 
-def page(results: dict[str, Any]) -> str:
+def page(results: dict[str, Any], before: dict[str, Any] | None = None) -> str:
     """Return the page."""
-    return HEAD.format(trials=results["trials"], rising=RISING) + comparison(results, (*TASKS, RISING))
+    head = HEAD.format(trials=results["trials"], rising=RISING)
+    return head + comparison(results, (*TASKS, RISING), before)
 
 
 def main() -> None:
     """Write the page."""
-    options = page_command(__doc__, out="docs/other_tasks.md")
+    options = page_command(__doc__, out="docs/other_tasks.md", earlier=True)
     write_page(options, page, {"splits", "candidates", "trials", *TASKS, RISING}, AGAIN)
 
 

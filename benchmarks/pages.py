@@ -10,7 +10,7 @@ from typing import Any
 from mlpf_hpo.errors import DataError, MissingInputError
 
 
-def page_command(doc: str | None, out: str) -> argparse.Namespace:
+def page_command(doc: str | None, out: str, earlier: bool = False) -> argparse.Namespace:
     """Return what the command line asks for: `results`, and `out`, by default the given file.
 
     Parameters
@@ -19,9 +19,13 @@ def page_command(doc: str | None, out: str) -> argparse.Namespace:
         The module's docstring, shown by ``--help`` as it is.
     out : str
         Where the page stands in this project.
+    earlier : bool
+        Whether there is an option for earlier numbers, `before`.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, metavar="RESULTS.json")
+    if earlier:
+        parser.add_argument("--before", type=Path, metavar="EARLIER.json", help="numbers to show beside")
     parser.add_argument("--out", type=Path, default=Path(out), metavar="FILE")
     return parser.parse_args()
 

@@ -1,39 +1,33 @@
-"""The predictor that is selected within the training rows, beside persistence, on the published curves.
+"""What the selected predictor makes of more and more of a curve, on published and other tables of curves.
 
-``python -m benchmarks.predictors [--quick] [--json FILE]``; `MLPF_HPO_REFERENCE_DIR` names the folder of the
-published curves. For three sets of rows, 20 and 80 training curves, and shares seen of 2, 10, 25 and 50 %:
-selected minus persistence on the same splits, with the 95 % interval of the mean.
+``python -m benchmarks.predictors [--quick] [--json FILE] [--table NAME=FILE[:PREFIX[:MODE]]]...
+[--split FILE] [--against COMMIT]``; `MLPF_HPO_REFERENCE_DIR` names the folder of the published curves. For 20
+and 80 training curves, and shares seen of 0, 2, 10, 25 and 50 %, on the same splits, with 95 % intervals:
+selected minus selected before the first epoch, minus persistence, and before the first epoch minus the best
+of four well-known models, chosen with hindsight; coverage of the 90 % intervals among all curves, the best
+third at the time, and the eventual best twentieth.
 """
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from benchmarks.command import command
+from benchmarks.against import evaluation_ratio
+from benchmarks.pages import read_json
+from benchmarks.selected import CANDIDATES, TRAIN, compare_sets, part_of
+from mlpf_hpo.curves.readers.csv_table import PREFIX, import_csv
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.errors import MlpfHpoError
+from mlpf_hpo.errors import ConfigurationError, DataError, MlpfHpoError
 from mlpf_hpo.files import write_json
-from mlpf_hpo.hardware.host import usable_cpus
-from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED
-from mlpf_hpo.predictors.nested_cv import known_epochs_at
-from mlpf_hpo.predictors.repeated_splits import evaluate
-from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.predictors.repeated_splits import usable
 from studies.published.data import PublishedCurves, reference_folder
 
-CANDIDATES = ("persistence", "drift", "ridge", "halfway_ridge", "cautious_svr", "cautious_trees")
-INNER_FOLDS = 5
 ROW_SETS = ("all", "distinct", "clean")
-METRICS = ("r2_loss", "spearman", "top_recall")
-SHARES = (0.02, 0.10, 0.25, 0.50)
-TRAIN = (20, 80)
-PRIOR_TRAIN = 53
 SPLITS, QUICK_SPLITS = 100, 2
-SEED = 1
+PARTS = ("design", "final")
 
 
 def row_sets() -> dict[str, LearningCurves]:
@@ -44,60 +38,79 @@ def row_sets() -> dict[str, LearningCurves]:
     return dict(zip(ROW_SETS, found, strict=True))
 
 
-def compare(curves: LearningCurves, train: int, share: float, splits: int) -> dict[str, Any]:
-    """Return selected minus persistence for one set of rows, and what was selected."""
-    params = PredictorsParams(candidates=CANDIDATES, inner_folds=INNER_FOLDS)
-    known, begin = known_epochs_at(share, curves.n_epochs), time.perf_counter()
-    names, jobs = [PERSISTENCE, SELECTED], usable_cpus()
-    found = evaluate(curves, names, known, train, splits, params, SEED, jobs=jobs)
+def named_table(text: str) -> tuple[str, LearningCurves]:
+    """Return name and curves of ``NAME=FILE[:PREFIX[:MODE]]``.
+
+    Raises
+    ------
+    ConfigurationError, MlpfHpoError
+        If the text is not of that form, or the file cannot be read.
+    """
+    name, _, rest = text.partition("=")
+    file, *others = rest.split(":")
+    if not name or not file or len(others) > 2:
+        raise ConfigurationError(
+            f"--table {text}: must be NAME=FILE, NAME=FILE:PREFIX or NAME=FILE:PREFIX:MODE"
+        )
+    prefix, mode = (*others, "", "")[:2]
+    return name, usable(import_csv(Path(file), None, prefix or PREFIX, name, mode or None))
+
+
+def split_rows(file: Path, part: str, n: int) -> list[int]:
+    """Return the rows of one part of a file of splits, ``{"design": [row, ...], "final": [row, ...]}``.
+
+    Raises
+    ------
+    DataError
+        If it is not such a file, or names a row that the table lacks.
+    """
+    content = read_json(file, 'a file of splits is {"design": [row, ...], "final": [row, ...]}')
+    rows = content.get(part) if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, int) and 0 <= row < n for row in rows):
+        raise DataError(f"{file}: {part!r} must be a list of rows from 0 to {n - 1}")
+    return rows
+
+
+def tables(options: argparse.Namespace) -> Mapping[str, LearningCurves]:
+    """Return the tables that were asked for; the published curves if none was named."""
+    found = dict(named_table(text) for text in options.table) or row_sets()
+    if options.split is None:
+        return found
     return {
-        "selected_minus_persistence": {name: found.over_persistence(SELECTED, name) for name in METRICS},
-        "coverage": float(np.mean(found.scores[SELECTED]["coverage"])),
-        "chosen": dict(Counter(found.chosen)),
-        "seconds": time.perf_counter() - begin,
+        name: part_of(curves, split_rows(options.split, options.part, len(curves)))
+        for name, curves in found.items()
     }
 
 
-def prior(curves: LearningCurves, splits: int) -> dict[str, float]:
-    """Return the rank correlation from hyperparameters alone, before the first epoch."""
-    names, params = ["gaussian_process"], PredictorsParams()
-    found = evaluate(curves, names, 0, PRIOR_TRAIN, splits, params, SEED, jobs=usable_cpus())
-    return found.summary()["gaussian_process"]["spearman"] | {"train": PRIOR_TRAIN}
-
-
-def compare_sets(
-    sets: Mapping[str, LearningCurves], train: Sequence[int], splits: int
-) -> dict[str, dict[str, Any]]:
-    """Return the comparisons of every set of rows as set -> nN -> shareS, printing as they are made."""
-    found: dict[str, dict[str, Any]] = {name: {} for name in sets}
-    width = max(map(len, sets))
-    for points in train:
-        for share in SHARES:
-            for name, curves in sets.items():
-                one = compare(curves, points, share, splits)
-                found[name].setdefault(f"n{points}", {})[f"share{share:.0%}".rstrip("%")] = one
-                told = ", ".join(
-                    f"{metric} {d['mean']:+.4f} [{d['low']:+.4f}, {d['high']:+.4f}]"
-                    for metric, d in one["selected_minus_persistence"].items()
-                )
-                print(f"{name:<{width}} n{points} {share:>4.0%}  {told}  {one['seconds']:.0f} s", flush=True)
-    return found
-
-
-def compare_all(quick: bool) -> dict[str, Any]:
-    """Run all of it, printing as it goes; `quick` takes two splits and one number of training curves."""
-    splits, sets = QUICK_SPLITS if quick else SPLITS, row_sets()
-    first = prior(sets["clean"], splits)
-    print(f"share 0, clean, {PRIOR_TRAIN} training curves: Spearman {first['mean']:.3f}", flush=True)
-    found = compare_sets(sets, TRAIN[:1] if quick else TRAIN, splits)
-    return {"splits": splits, "candidates": CANDIDATES, "prior": first, **found}
+def arguments() -> argparse.Namespace:
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="two splits, 20 training curves")
+    parser.add_argument("--splits", type=int, default=SPLITS, help="random splits by configuration")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
+    parser.add_argument(
+        "--table", action="append", default=[], metavar="NAME=FILE[:PREFIX[:MODE]]", help="repeatable"
+    )
+    parser.add_argument("--split", type=Path, metavar="FILE", help="use only one part of the rows")
+    parser.add_argument("--part", choices=PARTS, default=PARTS[0], help="of the file of splits")
+    parser.add_argument("--against", metavar="COMMIT", help="also time `predictors evaluate` of that commit")
+    return parser.parse_args()
 
 
 def main() -> None:
     """Measure, print, and keep the numbers if asked to."""
-    options = command(__doc__, quick="two splits, 20 training curves")
+    options = arguments()
+    splits = QUICK_SPLITS if options.quick else options.splits
     try:
-        found = compare_all(options.quick)
+        found: dict[str, Any] = {"splits": splits, "candidates": CANDIDATES}
+        sets = tables(options)
+        found |= compare_sets(sets, TRAIN[:1] if options.quick else TRAIN, splits)
+        if options.against:
+            curves, rounds = list(sets.values())[-1], 1 if options.quick else 5
+            found["against"] = evaluation_ratio(options.against, curves, splits, rounds)
+            print(f"against {options.against}: {found['against']}", flush=True)
     except MlpfHpoError as error:
         raise SystemExit(f"error: {error}") from None
     if options.json is not None:

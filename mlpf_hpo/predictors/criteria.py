@@ -1,16 +1,17 @@
-"""Selection criteria: choose a predictor by its out-of-fold predictions; persistence is the default.
+"""Selection criteria: choose a predictor by its out-of-fold predictions; the stacked one is the default.
 
-Candidates are compared on curves that they were not fitted on. A candidate that is worse than persistence by
-any of four measures (rank correlation, weighted rank correlation, errors of logarithms, squared errors) is
-excluded. Of the others, the one with the largest margin is chosen that ranks better by more than one standard
-error; if there is none, the one with smaller errors, again by more than one standard error. Its predictions
-are then shrunk toward persistence (`CurvePredictor.shrink`). Decision 0016 has the reasons.
+Candidates are compared on curves that they were not fitted on. One that is worse than the default by any of
+four measures (rank correlation, weighted rank correlation, errors of logarithms, squared errors) is excluded.
+Of the others, the one with the largest margin is chosen that ranks better by more than one standard error; if
+there is none, the one with smaller errors, again by more than one standard error. The default is `stacked`,
+which holds persistence among its models, else persistence; other predictions than those of `stacked` are
+then shrunk toward persistence (`CurvePredictor.shrink`). Decisions 0016 and 0024 have the reasons.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -41,6 +42,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 PERSISTENCE = "persistence"
+STACKED = "stacked"
 SELECTED = "selected"
 """Name in tables of scores of the predictor that was chosen within the training rows."""
 
@@ -80,11 +82,14 @@ class Selection:
         Value for each candidate, on curves that it was not fitted on.
     reason : str
         The reason of the choice as text.
+    fitted : mapping
+        Candidates that were fitted on all rows for the choice, as a chosen one is: no further fit is needed.
     """
 
     winner: str
     criterion: dict[str, float]
     reason: str
+    fitted: dict[str, CurvePredictor] = field(default_factory=dict)
 
 
 def is_choice(candidates: Sequence[str]) -> bool:
@@ -126,14 +131,16 @@ def choose(
     """
     names = tuple(candidates or params.candidates)
     folds = list(grouped_folds(groups, min(params.inner_folds, len(np.unique(groups))), seed))
-    predicted = {
-        name: out_of_fold(
-            partial(make_predictor, name, params, derive_seed(seed, name), [known_epochs], folds=0),
-            *(frame, seen, y, groups, folds),
-        )
-        for name in names
-    }
-    return choose_by_predictions(predicted, y, groups, params.criterion, mode)
+    fitted: dict[str, CurvePredictor] = {}
+    predicted: dict[str, FloatArray] = {}
+    for name in names:
+        make = partial(make_predictor, name, params, derive_seed(seed, name), [known_epochs], mode=mode)
+        if name == STACKED:  # one fit leaves out of fold what three others would
+            fitted[name] = make(shrink=is_choice(names)).fit(frame, y, groups)
+            predicted[name] = fitted[name].out_of_fold_[0]
+        else:
+            predicted[name] = out_of_fold(partial(make, folds=0), frame, seen, y, groups, folds)
+    return replace(choose_by_predictions(predicted, y, groups, params.criterion, mode), fitted=fitted)
 
 
 def out_of_fold(
@@ -180,7 +187,12 @@ def fit_chosen(
         winner = choice.winner
         why = f"; chosen at {known_epochs} epochs: {choice.reason}"
     predictor = make_predictor(
-        winner, params, derive_seed(seed, winner), modelled_epochs(curves), shrink=is_choice(names)
+        winner,
+        params,
+        derive_seed(seed, winner),
+        modelled_epochs(curves),
+        shrink=is_choice(names),
+        mode=curves.mode,
     )
     predictor.fit(frame, curves.final, curves.groups)
     return predictor, why + describe_shrinkage(predictor, known_epochs)
@@ -189,7 +201,7 @@ def fit_chosen(
 def describe_shrinkage(predictor: CurvePredictor, known_epochs: int) -> str:
     """Return the shrinkage of a fitted predictor at a number of observed epochs as text; empty if none."""
     share = predictor.shares_[list(predictor.known_epochs).index(known_epochs)]
-    if not predictor.shrink or predictor.name == PERSISTENCE or known_epochs == 0:
+    if not predictor.shrink or predictor.name in (PERSISTENCE, STACKED) or known_epochs == 0:
         return ""
     return f"; its predictions go {share:.0%} of the way from the last value seen"
 
@@ -203,10 +215,11 @@ def choose_by_predictions(
 ) -> Selection:
     """Choose by out-of-fold predictions, candidate -> [n].
 
-    The default is persistence, or the first candidate if persistence is not among them. Of candidates with
-    equal margins, the first is chosen.
+    The default is the stacked predictor, else persistence, else the first candidate. Of candidates with equal
+    margins, the first is chosen.
     """
-    incumbent = PERSISTENCE if PERSISTENCE in predicted else next(iter(predicted))
+    defaults = (STACKED, PERSISTENCE, *predicted)
+    incumbent = next(name for name in defaults if name in predicted)
     compared = measures(mode).values()
 
     def gained(measure: Measure, name: str, blocks: Sequence[IntArray] = ()) -> tuple[float, float]:

@@ -32,10 +32,13 @@ from mlpf_hpo.predictors.curve_table import (
     training_table,
 )
 from mlpf_hpo.predictors.expected_warnings import fewer_rows_than_quantiles
-from mlpf_hpo.predictors.intervals import Prediction, conformal_bounds
+from mlpf_hpo.predictors.intervals import Prediction, interval_offsets
 from mlpf_hpo.predictors.out_of_bag import out_of_bag_predictions, without_out_of_bag
+from mlpf_hpo.predictors.regressors.stacked import Stacked
 from mlpf_hpo.predictors.shrinkage import shrink_toward, shrinkage_factor
 from mlpf_hpo.predictors.training_range import Ranges, training_ranges
+from mlpf_hpo.predictors.value_scale import ValueScale
+from mlpf_hpo.space import Mode
 
 FloatArray = NDArray[np.float64]
 
@@ -74,7 +77,10 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         Name in tables.
     shrink : bool
         Whether predictions are shrunk toward the last observed value by a factor from the model's out-of-fold
-        improvement, see `shrinkage_factor`. Without folds, or observed epochs, there is no shrinkage.
+        improvement, see `shrinkage_factor`. Without folds, or observed epochs, there is no shrinkage; models
+        that shrink themselves (`Stacked`) are left as they are.
+    mode : {"min", "max"}
+        Whether small or large values are good: intervals miss less often on the better side.
 
     Attributes
     ----------
@@ -84,10 +90,14 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         Shrinkage factor of each model.
     log_ways_ : list of bool
         Whether that model is shrunk on a log scale.
+    out_of_fold_ : list of arrays
+        Predictions of the training rows by models not fitted on them; empty without folds.
     residuals_ : list of arrays
-        Out-of-fold errors of each, of log(loss) if `log_scale_`, else of the loss.
+        Their errors on `scale_`.
+    scale_ : ValueScale
+        Of the training targets.
     log_scale_ : bool
-        Whether all training targets were positive: intervals are then multiplicative.
+        Whether all training targets were positive: predictions then are, too.
     n_epochs_ : int
         The epoch whose loss is predicted; the largest one where curves have target epochs of their own.
     texts_ : list of str
@@ -130,6 +140,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         folds: int = 5,
         name: str = "",
         shrink: bool = False,
+        mode: Mode = "min",
     ) -> None:
         self.model = model
         self.blind_model = blind_model
@@ -138,6 +149,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         self.folds = folds
         self.name = name
         self.shrink = shrink
+        self.mode = mode
 
     @property
     def n_epochs(self) -> int:
@@ -193,6 +205,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         if not names and self.known_epochs[0] == 0 and not get_tags(self._template(0)[-1]).no_validation:
             raise DataError("curves: no hyperparameters: nothing to predict from before the first epoch")
         self.log_scale_ = bool((target > 0).all())
+        self.scale_ = ValueScale().fit(target)
         lengths, targets = (
             known_lengths(frame[losses].to_numpy(dtype=float)),
             target_epochs(frame, self.n_epochs_),
@@ -203,6 +216,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         self.models_: list[Any] = []
         self.shares_: list[float] = []
         self.log_ways_: list[bool] = []
+        self.out_of_fold_: list[FloatArray] = []
         self.residuals_: list[FloatArray] = []
         with fewer_rows_than_quantiles():
             for known in self.known_epochs:
@@ -245,13 +259,17 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         nominal = nominal_coverage(self.coverage if coverage is None else coverage)
         mean, which = self._predict(X)
-        bounds = np.array([conformal_bounds(residuals, nominal) for residuals in self.residuals_])
-        # A complete curve has an interval of width 0: the row after the last.
-        low, high = np.vstack([bounds.reshape(-1, 2), np.zeros(2)])[which].T
-        if self.log_scale_:
-            with np.errstate(over="ignore"):
-                return Prediction(mean, mean * np.exp(low), mean * np.exp(high), nominal)
-        return Prediction(mean, mean + low, mean + high, nominal)
+        at = self.scale_.transform(mean)
+        low, high = at.copy(), at.copy()  # a complete curve has an interval of width 0
+        for index, (left_out, errors) in enumerate(zip(self.out_of_fold_, self.residuals_, strict=True)):
+            rows = np.flatnonzero(which == index)
+            left_out_at = self.scale_.transform(left_out)
+            below, above = interval_offsets(at[rows], left_out_at, errors, nominal, self.mode == "min")
+            low[rows] += below
+            high[rows] += above
+        ended = which == len(self.models_)
+        lower, upper = (np.where(ended, mean, self.scale_.inverse_transform(end)) for end in (low, high))
+        return Prediction(mean, np.minimum(lower, mean), np.maximum(upper, mean), nominal)
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether the last call of `fit` was completed."""
@@ -281,11 +299,13 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         self.log_ways_.append(bool(self.log_scale_ and (last > 0).all()))
         if predicted is None:
             self.shares_.append(1.0)
+            self.out_of_fold_.append(np.zeros(0))
             self.residuals_.append(np.zeros(0))
-        else:
-            shrinks = self.shrink and known > 0
-            self.shares_.append(shrinkage_factor(y, predicted, last, groups) if shrinks else 1.0)
-            self.residuals_.append(self._scaled(y) - self._scaled(self._shrunk(-1, last, predicted)))
+            return
+        shrinks = self.shrink and known > 0 and not isinstance(self.models_[-1][-1], Stacked)
+        self.shares_.append(shrinkage_factor(y, predicted, last, groups) if shrinks else 1.0)
+        self.out_of_fold_.append(self._shrunk(-1, last, predicted))
+        self.residuals_.append(self.scale_.transform(y) - self.scale_.transform(self.out_of_fold_[-1]))
 
     def _out_of_fold(
         self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]
@@ -319,11 +339,6 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         """Return a model's predictions, shrunk toward the last observed values by its shrinkage factor."""
         share = self.shares_[index]
         return predicted if share == 1 else shrink_toward(last, predicted, share, self.log_ways_[index])
-
-    def _scaled(self, values: FloatArray) -> FloatArray:
-        if not self.log_scale_:
-            return values
-        return np.log(np.maximum(values, np.finfo(float).tiny))
 
     def _predict(self, X: pd.DataFrame) -> tuple[FloatArray, NDArray[np.int64]]:
         """Return predictions and the index of each row's model; one past the last for complete curves."""

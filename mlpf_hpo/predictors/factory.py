@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.regressors import make_models
 from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.space import Mode
 
 
 def make_predictor(
@@ -16,6 +17,7 @@ def make_predictor(
     known_epochs: Sequence[int],
     folds: int | None = None,
     shrink: bool = False,
+    mode: Mode = "min",
 ) -> CurvePredictor:
     """Return an unfitted predictor by the name of its regressor.
 
@@ -33,6 +35,8 @@ def make_predictor(
         Cross-validation folds for the intervals; `params.outer_folds` by default, 0 for none.
     shrink : bool
         Whether predictions are shrunk toward persistence, see `CurvePredictor`; true for chosen ones.
+    mode : {"min", "max"}
+        Whether small or large values are good.
 
     Examples
     --------
@@ -50,4 +54,5 @@ def make_predictor(
         folds=params.outer_folds if folds is None else folds,
         name=name,
         shrink=shrink,
+        mode=mode,
     )

@@ -18,23 +18,38 @@ KERNELS = ("ConstantKernel", "Matern", "Product", "Sum", "WhiteKernel")
 TRUSTED_TYPES = (
     "mlpf_hpo.curves.features.CurveFeatures",
     "mlpf_hpo.predictors.curve_predictor.CurvePredictor",
+    "mlpf_hpo.predictors.regressors.calibrated_persistence.CalibratedPersistence",
+    "mlpf_hpo.predictors.regressors.cross_fitted_trees.CrossFittedTrees",
     "mlpf_hpo.predictors.regressors.ensemble.QSVREnsemble",
     "mlpf_hpo.predictors.regressors.forest.ExtraTrees",
     "mlpf_hpo.predictors.regressors.forest.Forest",
     "mlpf_hpo.predictors.regressors.gaussian_process.GaussianProcess",
     "mlpf_hpo.predictors.regressors.half_shrinkage.HalfShrinkage",
+    "mlpf_hpo.predictors.regressors.joint_process.JointProcess",
     "mlpf_hpo.predictors.regressors.parametric.ParametricCurve",
     "mlpf_hpo.predictors.regressors.persistence.Persistence",
     "mlpf_hpo.predictors.regressors.qsvr.QSVR",
     "mlpf_hpo.predictors.regressors.rank_transform.RankScale",
     "mlpf_hpo.predictors.regressors.residual.Residual",
+    "mlpf_hpo.predictors.regressors.stacked.Stacked",
     "mlpf_hpo.predictors.regressors.subsampled.Subsampled",
+    "mlpf_hpo.predictors.value_scale.ValueScale",
     *(f"sklearn.gaussian_process.kernels.{kernel}" for kernel in KERNELS),
 )
 """Types that a model file may hold, beside those of scikit-learn and numpy that skops trusts."""
 
 
-LEARNT = ("columns_", "log_scale_", "log_ways_", "models_", "n_epochs_", "residuals_", "shares_")
+LEARNT = (
+    "columns_",
+    "log_scale_",
+    "log_ways_",
+    "models_",
+    "n_epochs_",
+    "out_of_fold_",
+    "residuals_",
+    "scale_",
+    "shares_",
+)
 """Attributes of a fitted predictor; a file without one of them was written by another version."""
 
 

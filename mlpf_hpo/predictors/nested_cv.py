@@ -229,7 +229,9 @@ class _NestedCV:
     ) -> CurvePredictor:
         """Return a candidate fitted on `rows`."""
         shrink = chosen and is_choice(self.params.candidates)
-        predictor = make_predictor(name, self.params, derive_seed(self.seed, name), known, folds, shrink)
+        predictor = make_predictor(
+            *(name, self.params, derive_seed(self.seed, name), known, folds, shrink, self.curves.mode)
+        )
         return predictor.fit(self.frame.iloc[rows], self.y[rows], self.groups[rows])
 
     def choose(self, rows: NDArray[np.int64], seed: int) -> Selection:

@@ -16,7 +16,16 @@ from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED, choose, is_choice
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.paired_difference import paired_difference
-from mlpf_hpo.predictors.scoring import METRICS, Scores, coverage, held_out, quantile_space, score
+from mlpf_hpo.predictors.scoring import (
+    METRICS,
+    REGIONS,
+    Scores,
+    coverage,
+    held_out,
+    quantile_space,
+    region_scores,
+    score,
+)
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.seeds import derive_seed
 
@@ -96,7 +105,7 @@ def evaluate(
     _check(curves, known_epochs)
     curves = by_content(curves)
     found = Evaluation(known_epochs, curves.n_epochs, train, test=len(curves))
-    found.scores = {name: {metric: [] for metric in METRICS} for name in names}
+    found.scores = {name: {metric: [] for metric in (*METRICS, *REGIONS)} for name in names}
     results = Parallel(n_jobs=jobs, return_as="generator")(
         delayed(_score_split)(curves, names, known_epochs, train, params, seed, split)
         for split in range(splits)
@@ -129,22 +138,26 @@ def _score_split(
     chosen: list[str] = []
     scores: dict[str, Scores] = {}
     for name in names:
-        used, shrink = name, False
+        used, shrink, predictor = name, False, None
         if name == SELECTED:
             shrink = is_choice(params.candidates)
             inner = derive_seed(seed, "inner", split)
-            used = choose(
-                part, seen.iloc[rows], y[rows], groups, known_epochs, params, inner, curves.mode
-            ).winner
+            choice = choose(part, seen.iloc[rows], y[rows], groups, known_epochs, params, inner, curves.mode)
+            used, predictor = choice.winner, choice.fitted.get(choice.winner)
             chosen.append(used)
-        predictor = make_predictor(
-            used, params, derive_seed(seed, used, split), [known_epochs], shrink=shrink
-        )
-        prediction = predictor.fit(part, y[rows], groups).predict_interval(seen.iloc[test])
+        if predictor is None:
+            predictor = make_predictor(
+                *(used, params, derive_seed(seed, used, split), [known_epochs]),
+                shrink=shrink,
+                mode=curves.mode,
+            ).fit(part, y[rows], groups)
+        prediction = predictor.predict_interval(seen.iloc[test])
         points = score(
             y[test], prediction.mean, to_quantile(y[test]), to_quantile(prediction.mean), curves.mode
         )
-        scores[name] = {**points, "coverage": coverage(y[test], prediction)}
+        last = curves.values[test, known_epochs - 1] if known_epochs else None
+        regions = region_scores(y[test], prediction, last, curves.mode)
+        scores[name] = {**points, "coverage": coverage(y[test], prediction), **regions}
     return len(test), chosen, scores
 
 

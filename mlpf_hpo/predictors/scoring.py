@@ -26,6 +26,9 @@ LARGEST_SQUARED = 1e150
 
 METRICS = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
 
+REGIONS = ("coverage_best_third", "coverage_best_twentieth")
+"""Coverage among the curves that a rung would keep, and among those that end best: see `region_scores`."""
+
 
 def grouped_folds(groups: NDArray[Any], n_folds: int, seed: int) -> Iterator[tuple[IntArray, IntArray]]:
     """Yield (train, test) positions; all rows of a configuration stand on one side.
@@ -187,6 +190,37 @@ def log_errors(true: FloatArray, predicted: FloatArray) -> FloatArray:
 def coverage(true: FloatArray, prediction: Prediction) -> float:
     """Return the share of final losses that lie within their intervals."""
     return float(((prediction.lower <= true) & (true <= prediction.upper)).mean())
+
+
+def region_scores(
+    true: FloatArray, prediction: Prediction, last: FloatArray | None, mode: Mode = "min"
+) -> Scores:
+    """Return the coverage among the best third at the time, and among the eventual best twentieth.
+
+    An interval that holds its promise for all curves may break it for those that a search is about.
+
+    Parameters
+    ----------
+    true : array [n]
+        Final values.
+    prediction : Prediction
+    last : array [n] or None
+        The last observed values, by which a rung ranks; None before the first epoch, when predictions rank.
+    mode : {"min", "max"}
+        Whether small or large values are best.
+    """
+    sign = 1.0 if mode == "min" else -1.0
+    held = (prediction.lower <= true) & (true <= prediction.upper)
+
+    def among_best(values: FloatArray, share: float) -> float:
+        count = max(1, round(share * len(values)))
+        return float(held[values <= np.partition(values, count - 1)[count - 1]].mean())
+
+    now = sign * (prediction.mean if last is None else last)
+    return {
+        "coverage_best_third": among_best(now, 1 / 3),
+        "coverage_best_twentieth": among_best(sign * true, 1 / 20),
+    }
 
 
 def bootstrap(

@@ -44,6 +44,7 @@ REGRESSOR_NAMES = (
     "halfway_ridge",
     "cautious_svr",
     "cautious_trees",
+    "stacked",
     "qsvr",
     "qsvr_ensemble",
     "random_bits",
@@ -137,11 +138,8 @@ class PredictorsParams(Section):
         "persistence",
         "drift",
         "svr",
-        "ridge",
-        "halfway_ridge",
-        "cautious_svr",
-        "cautious_trees",
         "qsvr",
+        "stacked",
     )
     known_fraction: OpenFraction = 0.25
     outer_folds: Folds = 5

@@ -134,6 +134,7 @@ def as_json(
         "seed": seed,
         "splits": len(found.scores[PERSISTENCE]["spearman"]),
         "predictors": found.summary(),
+        "per_split": found.scores,
         "minus_persistence": {
             name: {metric: found.over_persistence(name, metric) for metric in metrics}
             for name in found.scores

@@ -22,17 +22,19 @@ def results() -> dict[str, Any]:
         "spearman": {"mean": 0.001, "low": -0.002, "high": 0.004},
         "top_recall": {"mean": -0.02, "low": -0.03, "high": -0.01},
     }
-    cell = {
-        "selected_minus_persistence": differences,
-        "coverage": 0.912,
+    rankings = {name: differences[name] for name in ("spearman", "top_recall")}
+    covered = {"mean": 0.912, "below_80": 0.25}
+    common = {
+        "coverage": {"all": covered, "best_third": {"mean": 0.87}, "best_twentieth": {"mean": 0.81}},
         "chosen": {"ridge": 1, "persistence": 3},
         "seconds": 9.0,
     }
+    cell = {"selected_minus_persistence": differences, "selected_minus_share0": rankings, **common}
+    first = {"selected_minus_best": rankings, **common}
     return {
         "splits": 4,
         "candidates": ["persistence", "ridge"],
-        "prior": {"mean": 0.95, "std": 0.01, "low": 0.94, "high": 0.96, "train": 53},
-        "all": {"n20": {"share2": cell, "share50": cell}},
+        "all": {"n20": {"share0": first, "share2": cell, "share50": cell}},
         "distinct": {"n20": {"share2": cell}},
         "clean": {"n80": {"share2": cell}},
     }
@@ -50,24 +52,38 @@ def test_the_page_tells_what_was_measured(tmp_path: Path, monkeypatch: pytest.Mo
         for line in page.splitlines()
         if line.startswith(("| all", "| distinct", "| clean"))
     ]
-    assert [row[:3] for row in rows] == [
-        ["all", "20", "2 %"],
-        ["all", "20", "50 %"],
-        ["distinct", "20", "2 %"],
-        ["clean", "80", "2 %"],
-    ]
+    seen = [["all", "20", "2 %"], ["all", "20", "50 %"], ["distinct", "20", "2 %"], ["clean", "80", "2 %"]]
+    first = ["all", "20", "0 %"]
+    assert [row[:3] for row in rows] == [*seen, *seen, first, first, *seen]
     assert rows[0][3:] == [
         "**+0.0400** [+0.0300, +0.0500]",
         "+0.0010 [-0.0020, +0.0040]",
         "*-0.0200* [-0.0300, -0.0100]",
-        "0.91",
         "persistence 3, ridge 1",
     ]
+    assert rows[4][3:] == rows[8][3:] == rows[0][4:]
+    assert rows[9][3:] == ["0.91", "0.25", "0.87", "0.81"]
     assert "In each of 4 splits" in page
-    assert "- R2: better beyond the interval in 4 of 4, worse in 0." in page
-    assert "- top-10 recall: better beyond the interval in 0 of 4, worse in 4." in page
+    assert (
+        "- R2: better beyond the interval in 4 of 4, worse in 0; on average +0.0400, at worst +0.0400."
+        in page
+    )
+    assert "- top-10 recall: better beyond the interval in 0 of 4, worse in 4;" in page
     assert "Of 12 such intervals 0.3 would lie below zero by chance" in page
-    assert "correlation of 0.950 [0.940, 0.960] (training on 53 curves)" in page
+
+
+def test_earlier_numbers_stand_beside_those_of_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = {"selected_minus_persistence": {"r2_loss": {"mean": -0.5}}, "coverage": 0.77}
+    (tmp_path / "old.json").write_text(json.dumps({"all": {"n20": {"share2": old}}}), encoding="utf-8")
+    (tmp_path / "new.json").write_text(json.dumps(results()), encoding="utf-8")
+    out = tmp_path / "page.md"
+    files = [str(tmp_path / "new.json"), "--before", str(tmp_path / "old.json"), "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["page", *files])
+    main()
+    page = out.read_text(encoding="utf-8")
+    assert page.count("(-0.5000)") == 1
+    assert page.count("0.91 (0.77)") == 1
+    assert "In parentheses" in page
 
 
 @pytest.mark.parametrize(
@@ -103,7 +119,7 @@ def test_the_page_of_other_tasks_has_a_row_of_each(tmp_path: Path, monkeypatch: 
         other_tasks_page.main, "other_tasks.md", tmp_path, monkeypatch, json.dumps({**content, **about})
     ).read_text(encoding="utf-8")
     for name in (*TASKS, RISING):
-        assert page.count(f"\n| {name} | 20 |") == 2
-    assert f"worse in {2 * len(content)}." in page
+        assert page.count(f"\n| {name} | 20 |") == 2 + 2 + 1 + 3
+    assert f"worse in {2 * len(content)};" in page
     with pytest.raises(SystemExit, match=r"python -m benchmarks\.other_tasks --json"):
         made_by(other_tasks_page.main, "no.md", tmp_path, monkeypatch, json.dumps(published))

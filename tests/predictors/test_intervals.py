@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpf_hpo.predictors.intervals import conformal_bounds
+from mlpf_hpo.predictors.intervals import LEAST_ERRORS, conformal_bounds, interval_offsets
 
 residuals = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40).map(np.array)
 
@@ -17,8 +17,8 @@ residuals = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40).map(np.array
 @given(residuals, st.floats(0.05, 0.95))
 def test_the_bounds_hold_the_share_that_was_asked_for(errors, coverage) -> None:
     low, high = conformal_bounds(errors, coverage)
-    # Those at hand and one more: the promise is for a new error.
-    assert (((low <= errors) & (errors <= high)).sum() + 1) / (len(errors) + 1) >= coverage - 1e-9
+    # Those at hand and one more: the promise is for a new error. Between errors a bound is interpolated.
+    assert (((low <= errors) & (errors <= high)).sum() + 3) / (len(errors) + 1) >= coverage - 1e-9
 
 
 @given(residuals, st.floats(0.05, 0.95), st.floats(0.05, 0.95))
@@ -35,14 +35,44 @@ def test_a_bias_shifts_the_bounds_and_widens_nothing(errors, coverage, bias) -> 
     assert shifted == pytest.approx((low + bias, high + bias))
 
 
-@pytest.mark.parametrize(("n", "finite"), [(0, False), (18, False), (19, True)])
+@pytest.mark.parametrize(("n", "finite"), [(0, False), (LEAST_ERRORS - 1, False), (LEAST_ERRORS, True)])
 def test_too_few_residuals_promise_nothing(n, finite) -> None:
-    assert all(math.isfinite(bound) is finite for bound in conformal_bounds(np.ones(n), 0.9))
+    assert all(math.isfinite(bound) is finite for bound in conformal_bounds(np.arange(float(n)), 0.9))
+
+
+def held(bounds: np.ndarray, new: np.ndarray) -> float:
+    return float(((bounds[:, 0] <= new) & (new <= bounds[:, 1])).mean())
 
 
 def test_exchangeable_errors_are_covered_as_promised() -> None:
     generator = np.random.default_rng(0)
     draws = generator.standard_cauchy((4000, 20)) + 3.0
     bounds = np.array([conformal_bounds(row[:-1], 0.8) for row in draws])
-    held = (bounds[:, 0] <= draws[:, -1]) & (draws[:, -1] <= bounds[:, 1])
-    assert 0.78 <= held.mean() <= 0.82  # ranks 2 and 18 of 19: 16 / 20 exactly, whatever the distribution
+    assert (
+        0.78 <= held(bounds, draws[:, -1]) <= 0.82
+    )  # ranks 2 and 18 of 19: 16 / 20, whatever the distribution
+
+
+@pytest.mark.parametrize(("n", "tolerance"), [(20, 0.02), (200, 0.01)])
+def test_the_sides_miss_as_their_shares_say_beyond_the_outermost_error_too(n, tolerance) -> None:
+    generator = np.random.default_rng(1)
+    draws = generator.normal(size=(4000, n + 1))
+    bounds = np.array([conformal_bounds(row[:-1], 0.9, low_share=0.2) for row in draws])
+    below, above = (draws[:, -1] < bounds[:, 0]).mean(), (draws[:, -1] > bounds[:, 1]).mean()
+    assert below == pytest.approx(0.02, abs=tolerance)
+    assert above == pytest.approx(0.08, abs=tolerance)
+
+
+def test_intervals_are_wide_where_errors_are_large() -> None:
+    generator = np.random.default_rng(2)
+    left_out, new = generator.uniform(-2, 2, 400), generator.uniform(-2, 2, 2000)
+    errors, later = (np.exp(at / 2) * generator.normal(size=len(at)) for at in (left_out, new))
+    low, high = interval_offsets(new, left_out, errors, 0.9, low_is_better=True)
+    bounds = np.column_stack([low, high])
+    assert held(bounds, later) == pytest.approx(0.9, abs=0.03)
+    for part in (new < -1, new > 1):  # a constant width would cover all of the former, too few of the latter
+        assert 0.85 < held(bounds[part], later[part]) < 0.99
+    assert (high - low)[new > 1].mean() > 2 * (high - low)[new < -1].mean()
+    assert (-low > high).all()  # the better side misses less often
+    mirrored = interval_offsets(-new, -left_out, -errors, 0.9, low_is_better=False)
+    np.testing.assert_allclose(mirrored[1], -low)

@@ -135,9 +135,10 @@ def test_intervals_are_those_of_what_is_predicted() -> None:
     train, new = table(4, sense=0.6, n=200), table(5, sense=0.6, n=2000)
     whole, shrunk = pair("residual_ridge", train, (3,))
     share = shrunk.shares_[0]
-    out_of_fold = np.log(final(train)) - whole.residuals_[0]
-    gone = (1 - share) * np.log(train["loss_2"]) + share * out_of_fold
-    np.testing.assert_allclose(shrunk.residuals_[0], np.log(final(train)) - gone, atol=1e-12)
+    gone = train["loss_2"].to_numpy() ** (1 - share) * whole.out_of_fold_[0] ** share
+    np.testing.assert_allclose(shrunk.out_of_fold_[0], gone)
+    errors = shrunk.scale_.transform(final(train)) - shrunk.scale_.transform(gone)
+    np.testing.assert_allclose(shrunk.residuals_[0], errors, atol=1e-9)
     prediction = shrunk.predict_interval(seen(new, 3), 0.8)
     covered = (prediction.lower <= final(new)) & (final(new) <= prediction.upper)
     assert covered.mean() == pytest.approx(0.8, abs=0.06)

@@ -71,6 +71,7 @@ _BUILT_IN: dict[str, Build] = {
     "halfway_ridge": lambda _params, _seed: (r.half_shrunk(r.on_ranks(r.ridge())), r.prior()),
     "cautious_svr": lambda _params, _seed: (r.shrunk_residual(r.svr()), r.prior()),
     "cautious_trees": lambda _params, seed: (r.shrunk_residual(r.extra_trees(seed)), r.prior()),
+    "stacked": lambda _params, seed: (r.stacked(seed), r.stacked_prior(seed)),
     "qsvr": lambda params, seed: (r.in_quantile_space(subsampled_qsvr(params, seed)), None),
     "qsvr_ensemble": lambda params, seed: (r.in_quantile_space(qsvr_ensemble(params, seed)), None),
     "random_bits": lambda params, seed: (r.in_quantile_space(subsampled_qsvr(params, seed, "random")), None),

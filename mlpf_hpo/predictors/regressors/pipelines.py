@@ -12,6 +12,7 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from sklearn.svm import SVR, NuSVR
 
 from mlpf_hpo.curves.features import CurveFeatures
+from mlpf_hpo.curves.shapes import shape_features
 from mlpf_hpo.predictors.regressors.forest import ExtraTrees, Forest
 from mlpf_hpo.predictors.regressors.gaussian_process import GaussianProcess
 from mlpf_hpo.predictors.regressors.half_shrinkage import HalfShrinkage
@@ -19,6 +20,7 @@ from mlpf_hpo.predictors.regressors.parametric import ParametricCurve
 from mlpf_hpo.predictors.regressors.persistence import Persistence
 from mlpf_hpo.predictors.regressors.rank_transform import RankScale
 from mlpf_hpo.predictors.regressors.residual import Residual
+from mlpf_hpo.predictors.regressors.stacked import Stacked
 
 QUANTILES = 50
 """Of the quantile transformers of the paper; fewer where there are fewer rows."""
@@ -78,6 +80,17 @@ def half_shrunk(model: Pipeline) -> Pipeline:
 def prior() -> Pipeline:
     """Return the model of configurations before their first epoch."""
     return on_ranks(GaussianProcess())
+
+
+def stacked(seed: int) -> Pipeline:
+    """Return the stacked models of hyperparameters and curve."""
+    names, _ = shape_features(np.ones((1, 1)), SHAPE, log=False)
+    return Pipeline([("features", CurveFeatures(curve=SHAPE)), ("regressor", Stacked(len(names), seed))])
+
+
+def stacked_prior(seed: int) -> Pipeline:
+    """Return the stacked models of configurations before their first epoch."""
+    return Pipeline([("features", CurveFeatures()), ("regressor", Stacked(0, seed))])
 
 
 def continuation(family: str) -> Pipeline:

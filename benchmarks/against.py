@@ -1,0 +1,94 @@
+"""Times of another commit of this project beside today's, in turns, each with an environment of its own."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import ConfigurationError
+
+ROOT = Path(__file__).resolve().parents[1]
+TRAIN, SHARE = 80, 0.1
+
+
+def evaluation_ratio(commit: str, curves: LearningCurves, splits: int, rounds: int) -> dict[str, float]:
+    """Return today's processor time of ``predictors evaluate --predictors selected`` over that of a commit.
+
+    Each reads the settings of its own params.yaml, on one thread per process; the two take turns.
+
+    Parameters
+    ----------
+    commit : str
+        What Git knows it by.
+    curves : LearningCurves
+        What is evaluated.
+    splits, rounds : int
+        Splits of an evaluation, and evaluations on either side.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such commit, or it cannot be installed or run.
+    """
+    with tempfile.TemporaryDirectory() as folder, _checkout(commit, Path(folder, "before")) as before:
+        table = Path(folder, "curves.csv")
+        frame = curves.frame()
+        pd.DataFrame(frame).to_csv(table, index=False)
+        sides = {"before": (before, before / ".venv/bin/python"), "after": (ROOT, Path(sys.executable))}
+        times: dict[str, list[float]] = {name: [] for name in sides}
+        for _ in range(rounds):
+            for name, (where, python) in sides.items():
+                times[name].append(_processor_seconds(where, python, table, curves, splits))
+    ratios = [after / old for old, after in zip(times["before"], times["after"], strict=True)]
+    return {
+        "evaluate.ratio": statistics.median(ratios),
+        "evaluate.ratio_low": min(ratios),
+        "evaluate.ratio_high": max(ratios),
+        "evaluate.before_seconds": statistics.median(times["before"]),
+        "evaluate.after_seconds": statistics.median(times["after"]),
+    }
+
+
+@contextmanager
+def _checkout(commit: str, folder: Path) -> Iterator[Path]:
+    """Check a commit out into a folder, and install it there."""
+    git = ["git", "-C", str(ROOT), "worktree"]
+    _run([*git, "add", "--detach", str(folder), commit], ROOT, f"no commit {commit}")
+    try:
+        _run(["make", "setup"], folder, f"{commit} cannot be installed")
+        yield folder
+    finally:
+        subprocess.run([*git, "remove", "--force", str(folder)], check=False, capture_output=True)
+
+
+def _processor_seconds(where: Path, python: Path, table: Path, curves: LearningCurves, splits: int) -> float:
+    command = [str(python), "-m", "mlpf_hpo.cli", "predictors", "evaluate", "--curves", str(table)]
+    command += ["--predictors", "selected", "--train", str(TRAIN), "--splits", str(splits)]
+    command += ["--known-fraction", str(SHARE), "--mode", curves.mode]
+    command += ["--hyperparameters", ",".join(curves.hyperparameters)]
+    before = _children()
+    _run(command, where, "predictors evaluate failed")
+    return _children() - before
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _run(command: list[str], where: Path, failed: str) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+    done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise ConfigurationError(f"{failed}: {' '.join(last)}")

@@ -1,0 +1,220 @@
+"""`JointProcess`: a Gaussian process of hyperparameters and the last observed value together."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import cho_solve
+from scipy.optimize import minimize
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.model_selection import KFold
+from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
+
+from mlpf_hpo.array_types import FloatArray
+
+ROOT_5 = np.sqrt(5.0)
+JITTER = 1e-8
+REACH = 4.0
+"""Logarithms of parameters stay this near to their prior means."""
+
+STEPS, FOLD_STEPS = 60, 15
+"""Largest numbers of optimisation steps: from the prior means, and from the optimum of all rows."""
+
+EXACT_FOLDS = 50
+"""Up to this many rows the out-of-fold predictions are made by processes fitted anew.
+
+With more, the process that leaves one row out keeps the parameters found on all rows: what a row adds to
+them is negligible then, and the predictions follow in closed form.
+"""
+
+TUNED_ROWS = 300
+"""The parameters are found on at most this many rows; the process itself uses all."""
+
+PART_MEANS = {"hyperparameters": -0.3, "curve": -1.0, "both": -1.0, "line": 0.0}
+"""Prior means of the logarithms of the parts' amplitudes."""
+
+NOISE_MEAN = -1.5
+
+
+class JointProcess(RegressorMixin, BaseEstimator):
+    """Gaussian process whose kernel adds up what hyperparameters, the curve, and both together explain.
+
+    The kernel is a line in the last observed value, a Matern 5/2 process of the hyperparameters with a length
+    scale for each, one of the last observed value, and the product of both: at the first epochs the
+    hyperparameters carry the prediction, at the last ones the line does, and the likelihood decides how far.
+    Amplitudes, length scales and noise maximise the posterior under broad log-normal priors, which keep 20
+    rows from being explained by ten length scales.
+
+    Parameters
+    ----------
+    curve_columns : {0, 1}
+        1 if the last column of X is the last observed value. All columns should have a spread of about 1.
+    folds : int
+        Folds of the out-of-fold predictions.
+
+    Attributes
+    ----------
+    parameters_ : array
+        Logarithms of length scales, amplitudes and noise, as `_Kernel` orders them.
+    oob_prediction_ : array [n]
+        Out-of-fold predictions of the training rows.
+    """
+
+    def __init__(self, curve_columns: int = 0, folds: int = 10) -> None:
+        self.curve_columns = curve_columns
+        self.folds = folds
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Fit on X [n, d] and y [n]."""
+        rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        kernel = _Kernel(rows.shape[1], self.curve_columns)
+        self.mean_, self.spread_ = float(target.mean()), float(target.std()) or 1.0
+        self.rows_, z = rows, (target - self.mean_) / self.spread_
+        # On matrices of a few dozen rows threads cost more than they save; on a busy machine, six times.
+        with threadpool_limits(1, "blas"):
+            tuned = _spread_over(len(z), TUNED_ROWS)
+            self.parameters_ = _maximum(kernel, rows[tuned], z[tuned], kernel.means, STEPS)
+            inverse = _inverse(kernel.matrix(self.parameters_, rows, rows), kernel.noise(self.parameters_))
+            self.weights_ = inverse @ z
+            left_out = self._out_of_fold(kernel, z, inverse)
+        self.oob_prediction_ = self.mean_ + self.spread_ * left_out
+        return self
+
+    def predict(self, X: ArrayLike) -> FloatArray:
+        """Return the mean of the process at each row of X [n, d]."""
+        check_is_fitted(self)
+        rows = validate_data(self, X, reset=False, dtype=np.float64)
+        kernel = _Kernel(rows.shape[1], self.curve_columns)
+        with threadpool_limits(1, "blas"):
+            between = kernel.matrix(self.parameters_, rows, self.rows_)
+            return np.asarray(self.mean_ + self.spread_ * (between @ self.weights_))
+
+    def _out_of_fold(self, kernel: _Kernel, z: FloatArray, inverse: FloatArray) -> FloatArray:
+        """Return predictions of the rows without themselves, [n], in units of the spread."""
+        folds = min(self.folds, len(z))
+        if len(z) > EXACT_FOLDS or folds < 2:
+            return np.asarray(z - self.weights_ / np.diag(inverse))
+        predicted = np.empty_like(z)
+        for train, test in KFold(folds).split(z):
+            part = self.rows_[train]
+            found = _maximum(kernel, part, z[train], self.parameters_, FOLD_STEPS)
+            weights = _inverse(kernel.matrix(found, part, part), kernel.noise(found)) @ z[train]
+            predicted[test] = kernel.matrix(found, self.rows_[test], part) @ weights
+        return predicted
+
+
+class _Kernel:
+    """The kernel's parts, parameters and priors; parameters are length scales, amplitudes, noise, as logs."""
+
+    def __init__(self, columns: int, curve_columns: int) -> None:
+        self.n_curve, self.n_hyper = curve_columns, columns - curve_columns
+        present = {
+            "hyperparameters": self.n_hyper,
+            "curve": curve_columns,
+            "both": self.n_hyper * curve_columns,
+            "line": curve_columns,
+        }
+        self.parts = [part for part, columns in present.items() if columns]
+        self.means = np.array(
+            [np.log(1.5 * np.sqrt(max(self.n_hyper, 1)))] * self.n_hyper
+            + [np.log(2.0)] * curve_columns
+            + [PART_MEANS[part] for part in self.parts]
+            + [NOISE_MEAN]
+        )
+
+    def noise(self, parameters: FloatArray) -> float:
+        """Return the variance of the noise."""
+        return float(np.exp(2 * parameters[-1]))
+
+    def matrix(self, parameters: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Return the covariance of rows a [n, d] and b [m, d], [n, m]."""
+        parts, _ = self._values(parameters, _squares(a, b), self._lines(a, b))
+        return np.asarray(sum(parts.values()))
+
+    def with_gradient(
+        self, parameters: FloatArray, squares: FloatArray, lines: FloatArray
+    ) -> tuple[FloatArray, FloatArray, dict[str, FloatArray]]:
+        """Return the matrix, the factors of its derivatives by length scales [2, n, n], and its parts."""
+        parts, (slope_h, slope_c) = self._values(parameters, squares, lines)
+        zero = np.zeros_like(lines)
+        amplitudes = self._amplitudes(parameters)
+        plain_h, plain_c = parts.get("hyperparameters", zero), parts.get("curve", zero)
+        both = amplitudes.get("both", 0.0)
+        a_h, a_c = amplitudes.get("hyperparameters", 1.0), amplitudes.get("curve", 1.0)
+        slopes = np.stack([slope_h * (a_h + both * plain_c / a_c), slope_c * (a_c + both * plain_h / a_h)])
+        return np.asarray(sum(parts.values())), slopes, parts
+
+    def _amplitudes(self, parameters: FloatArray) -> dict[str, float]:
+        logs = parameters[self.n_hyper + self.n_curve : -1]
+        return dict(zip(self.parts, np.exp(2 * logs).tolist(), strict=True))
+
+    def _values(
+        self, parameters: FloatArray, squares: FloatArray, lines: FloatArray
+    ) -> tuple[dict[str, FloatArray], tuple[FloatArray, FloatArray]]:
+        weights = np.exp(-2 * parameters[: self.n_hyper + self.n_curve])
+        h, slope_h = _matern(np.tensordot(weights[: self.n_hyper], squares[: self.n_hyper], 1))
+        c, slope_c = _matern(np.tensordot(weights[self.n_hyper :], squares[self.n_hyper :], 1))
+        units = {"hyperparameters": h, "curve": c, "both": h * c, "line": lines}
+        values = {part: a * units[part] for part, a in self._amplitudes(parameters).items()}
+        return values, (slope_h, slope_c)
+
+    def _lines(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        return np.asarray(a[:, self.n_hyper :] @ b[:, self.n_hyper :].T)
+
+
+def _squares(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return squared differences of each column, [d, n, m]."""
+    return np.asarray(np.square(a.T[:, :, np.newaxis] - b.T[:, np.newaxis, :]))
+
+
+def _matern(squared: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the Matern 5/2 kernel of squared distances, and its derivative's factor by log length scales."""
+    distance = np.sqrt(squared)
+    decay = np.exp(-ROOT_5 * distance)
+    return (1 + ROOT_5 * distance + 5 / 3 * squared) * decay, 5 / 3 * (1 + ROOT_5 * distance) * decay
+
+
+def _inverse(matrix: FloatArray, noise: float) -> FloatArray:
+    """Return the inverse of a covariance with noise."""
+    n = len(matrix)
+    factor = np.linalg.cholesky(matrix + (noise + JITTER) * np.eye(n))
+    return np.asarray(cho_solve((factor, True), np.eye(n)))
+
+
+def _spread_over(n: int, most: int) -> slice:
+    """Return at most `most` of n rows, evenly spaced."""
+    return slice(None, None, max(1, -(-n // most)))
+
+
+def _maximum(kernel: _Kernel, rows: FloatArray, z: FloatArray, begin: FloatArray, steps: int) -> FloatArray:
+    """Return the parameters of the largest posterior density that is found from `begin`."""
+    squares, lines, eye = _squares(rows, rows), kernel._lines(rows, rows), np.eye(len(z))
+    n_lengths, means = kernel.n_hyper + kernel.n_curve, kernel.means
+
+    def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
+        matrix, slopes, parts = kernel.with_gradient(parameters, squares, lines)
+        noise = kernel.noise(parameters)
+        try:
+            factor = np.linalg.cholesky(matrix + (noise + JITTER) * eye)
+        except np.linalg.LinAlgError:
+            return 1e10, np.zeros_like(parameters)
+        inverse = cho_solve((factor, True), eye)
+        weights = inverse @ z
+        value = 0.5 * z @ weights + np.log(np.diag(factor)).sum()
+        half = 0.5 * (inverse - np.outer(weights, weights))
+        gradient = np.empty_like(parameters)
+        scales = np.exp(-2 * parameters[:n_lengths])
+        gradient[: kernel.n_hyper] = np.tensordot(squares[: kernel.n_hyper], half * slopes[0], 2)
+        gradient[kernel.n_hyper : n_lengths] = np.tensordot(squares[kernel.n_hyper :], half * slopes[1], 2)
+        gradient[:n_lengths] *= scales
+        gradient[n_lengths:-1] = [2 * (half * part).sum() for part in parts.values()]
+        gradient[-1] = 2 * noise * np.trace(half)
+        away = parameters - means
+        return float(value + 0.5 * away @ away), gradient + away
+
+    bounds = [(mean - REACH, mean + REACH) for mean in means]
+    options = {"maxiter": steps, "ftol": 1e-5, "gtol": 1e-2}
+    return np.asarray(minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x)

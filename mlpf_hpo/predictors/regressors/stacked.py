@@ -1,0 +1,194 @@
+"""`Stacked`: hyperparameters and observed epochs in one prediction, by models weighted out of fold."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.predictors.jackknife import jackknife_difference, leave_out_blocks, rank_correlation
+from mlpf_hpo.predictors.regressors.calibrated_persistence import CalibratedPersistence
+from mlpf_hpo.predictors.regressors.cross_fitted_trees import CrossFittedTrees
+from mlpf_hpo.predictors.regressors.joint_process import JointProcess
+from mlpf_hpo.predictors.regressors.rank_transform import RankScale
+from mlpf_hpo.predictors.shrinkage import shrinkage_factor
+from mlpf_hpo.predictors.value_scale import ValueScale
+
+PRIOR, TREES, PROCESS, CHANGES, PERSISTENCE = "prior", "trees", "process", "changes", "persistence"
+"""The models; before the first epoch there are the prior and the trees alone."""
+
+FOLDS = 10
+MARGIN = 2.0
+"""Last values count as at most so many standard deviations beyond those of the training curves."""
+
+LEAST_ATOM = 0.1
+"""A final value that this share of the training curves has in common may be predicted exactly."""
+
+RANK_POWER = 2.0
+"""Weights go with this power of one over the distance of the rank correlation from 1."""
+
+NEARLY_1 = 1e-4
+"""Rank correlations nearer to 1 are taken as equal."""
+
+
+class Stacked(RegressorMixin, BaseEstimator):
+    """Weighted mean of models of the configuration, of the curve, and of both, made to rank.
+
+    Models, on the scale of `ValueScale`: persistence, calibrated (`CalibratedPersistence`); a process of the
+    hyperparameters, and one of both (`JointProcess`); trees of both for the value and for its difference from
+    the last one; before the first epoch trees of the hyperparameters. Their weights go with ``(1 - r)^-2``, r
+    the out-of-fold rank correlation with the final values: found by least squares, the weights of five models
+    on 20 rows would be mostly noise. Where persistence ranks better than the process of the hyperparameters
+    by more than a standard error, the mean is shrunk toward it by the factor of `shrinkage_factor`: late in a
+    training the curve decides alone unless all models together are surely better.
+
+    Trainings that fail alike end at the same value, such as the error of chance. Where a tenth of the
+    training curves do, and trees give a curve more than an even chance to be one of them, that value is the
+    prediction.
+
+    Parameters
+    ----------
+    curve_columns : int
+        Trailing columns of X that describe the curve; the last of them is the last observed value.
+    random_state : int
+
+    Attributes
+    ----------
+    weights_ : dict of str to float
+        Weight of each model.
+    share_ : float
+        The shrinkage factor; 1 where nothing is shrunk.
+    oob_prediction_ : array [n]
+        Out-of-fold predictions of the training rows.
+    """
+
+    def __init__(self, curve_columns: int = 0, random_state: int = 0) -> None:
+        self.curve_columns = curve_columns
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Fit on X [n, hyperparameters + curve_columns] and final values y [n]."""
+        rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        target = np.asarray(target, dtype=np.float64)
+        last = rows[:, rows.shape[1] - self.curve_columns :][:, -1:]
+        self.scale_ = ValueScale(bool((target > 0).all() and (last > 0).all())).fit(target)
+        self.varying_ = np.flatnonzero(np.ptp(rows, axis=0) > 0)
+        self.n_hyper_ = int((self.varying_ < rows.shape[1] - self.curve_columns).sum())
+        self.last_varies_ = bool(self.curve_columns and np.ptp(rows[:, -1]) > 0)
+        if len(self.varying_):
+            self.ranks_ = RankScale().fit(rows[:, self.varying_])
+            self.spreads_ = StandardScaler().fit(self.ranks_.transform(rows[:, self.varying_]))
+        scores = self.scale_.transform(last)
+        self.bounds_ = scores.min(initial=np.inf) - MARGIN, scores.max(initial=-np.inf) + MARGIN
+        z = self.scale_.transform(target)
+        self._fit_models(rows, z)
+        left_out = self._predictions(rows, training=True)
+        self.weights_ = _weights(left_out, z)
+        self._fit_shrinkage(left_out, z)
+        self._fit_atom(rows, target)
+        self.oob_prediction_ = self._final(rows, left_out, training=True)
+        return self
+
+    def predict(self, X: ArrayLike) -> FloatArray:
+        """Return the predicted final value of each row of X."""
+        check_is_fitted(self)
+        rows = validate_data(self, X, reset=False, dtype=np.float64)
+        return self._final(rows, self._predictions(rows))
+
+    def __sklearn_tags__(self) -> object:
+        """Declare poor scores on arbitrary data to scikit-learn: it is made for ranks."""
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True
+        return tags
+
+    def _fit_models(self, rows: FloatArray, z: FloatArray) -> None:
+        scaled = self._scaled(rows)
+        self.models_: dict[str, Any] = {}
+        if self.n_hyper_:
+            self.models_[PRIOR] = JointProcess(folds=FOLDS).fit(scaled[:, : self.n_hyper_], z)
+        if len(self.varying_):
+            self.models_[TREES] = self._trees(scaled, z)
+        if self.last_varies_:
+            self.models_[PROCESS] = JointProcess(1, folds=FOLDS).fit(self._with_last(scaled), z)
+            self.models_[CHANGES] = self._trees(scaled, z - self._last(rows))
+            self.models_[PERSISTENCE] = CalibratedPersistence(FOLDS).fit(self._lines(rows, scaled), z)
+
+    def _predictions(self, rows: FloatArray, training: bool = False) -> dict[str, FloatArray]:
+        """Return each model's predictions on the scale, [n]; of `training` rows those out of fold."""
+        scaled = self._scaled(rows)
+        inputs = {
+            PRIOR: lambda: scaled[:, : self.n_hyper_],
+            TREES: lambda: scaled,
+            PROCESS: lambda: self._with_last(scaled),
+            CHANGES: lambda: scaled,
+            PERSISTENCE: lambda: self._lines(rows, scaled),
+        }
+        found = {
+            name: model.oob_prediction_ if training else model.predict(inputs[name]())
+            for name, model in self.models_.items()
+        }
+        if CHANGES in found:
+            found[CHANGES] = self._last(rows) + found[CHANGES]
+        return found or {"constant": np.zeros(len(rows))}
+
+    def _mean(self, found: dict[str, FloatArray]) -> FloatArray:
+        return np.asarray(sum(self.weights_[name] * values for name, values in found.items()))
+
+    def _final(self, rows: FloatArray, found: dict[str, FloatArray], training: bool = False) -> FloatArray:
+        mean = self._mean(found)
+        if self.share_ < 1:
+            mean = found[PERSISTENCE] + self.share_ * (mean - found[PERSISTENCE])
+        values = self.scale_.inverse_transform(mean)
+        if self.atom_trees_ is None:
+            return values
+        chance = (
+            self.atom_trees_.oob_prediction_ if training else self.atom_trees_.predict(self._scaled(rows))
+        )
+        return np.where(chance > 0.5, self.atom_, values)
+
+    def _fit_shrinkage(self, left_out: dict[str, FloatArray], z: FloatArray) -> None:
+        self.share_, rows = 1.0, np.arange(len(z))
+        if PERSISTENCE not in left_out:
+            return
+        persistence, prior = left_out[PERSISTENCE], left_out.get(PRIOR, np.zeros(len(z)))
+        more, error = jackknife_difference(rank_correlation, z, persistence, prior, leave_out_blocks(rows))
+        if more > error:
+            self.share_ = shrinkage_factor(z, self._mean(left_out), persistence, rows)
+
+    def _fit_atom(self, rows: FloatArray, target: FloatArray) -> None:
+        values, counts = np.unique(target, return_counts=True)
+        self.atom_, self.atom_trees_ = float(values[counts.argmax()]), None
+        if max(3, LEAST_ATOM * len(target)) <= counts.max() < len(target) and len(self.varying_):
+            self.atom_trees_ = self._trees(self._scaled(rows), (target == self.atom_).astype(np.float64))
+
+    def _trees(self, scaled: FloatArray, z: FloatArray) -> CrossFittedTrees:
+        return CrossFittedTrees(random_state=self.random_state).fit(scaled, z)
+
+    def _scaled(self, rows: FloatArray) -> FloatArray:
+        """Return the ranks of the columns that vary, with a spread of 1, [n, d]."""
+        if not len(self.varying_):
+            return np.zeros((len(rows), 0))
+        return np.asarray(self.spreads_.transform(self.ranks_.transform(rows[:, self.varying_])))
+
+    def _with_last(self, scaled: FloatArray) -> FloatArray:
+        return np.hstack([scaled[:, : self.n_hyper_], scaled[:, -1:]])
+
+    def _last(self, rows: FloatArray) -> FloatArray:
+        """Return the last observed values on the scale, [n], not far beyond those of the training curves."""
+        return np.clip(self.scale_.transform(rows[:, -1]), *self.bounds_)
+
+    def _lines(self, rows: FloatArray, scaled: FloatArray) -> FloatArray:
+        return np.column_stack([self._last(rows), scaled[:, -1]])
+
+
+def _weights(found: dict[str, FloatArray], z: FloatArray) -> dict[str, float]:
+    """Return the weight of each model by the rank correlation of its predictions."""
+    raw = {
+        name: (1 - rank_correlation(z, values) + NEARLY_1) ** -RANK_POWER for name, values in found.items()
+    }
+    return {name: one / sum(raw.values()) for name, one in raw.items()}

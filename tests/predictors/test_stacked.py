@@ -1,0 +1,148 @@
+"""Stacked models: knowledge adds up, failed trainings end alike, and what was left out was left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from scipy import stats
+
+from mlpf_hpo.predictors.factory import make_predictor
+from mlpf_hpo.predictors.model_file import trusted_types
+from mlpf_hpo.predictors.regressors.calibrated_persistence import CalibratedPersistence
+from mlpf_hpo.predictors.regressors.cross_fitted_trees import CrossFittedTrees
+from mlpf_hpo.predictors.settings import PredictorsParams
+
+EPOCHS = 8
+
+
+def table(n: int, seed: int, noise: float = 0.5) -> pd.DataFrame:
+    """Return curves whose ends follow from two hyperparameters; early epochs tell little, late ones all."""
+    generator = np.random.default_rng(seed)
+    lr, dropout = generator.uniform(-4, -1, n), generator.uniform(0, 0.5, n)
+    end = -1.5 + np.square(lr + 2.5) + dropout + 0.05 * generator.normal(size=n)
+    left = np.linspace(1, 0, EPOCHS)
+    logs = end[:, None] + left * (2 + noise * generator.normal(size=(n, 1))) * (
+        1 + noise * generator.normal(size=(n, EPOCHS))
+    )
+    values = pd.DataFrame(np.exp(logs), columns=[f"loss_{epoch}" for epoch in range(EPOCHS)])
+    return pd.concat([pd.DataFrame({"lr": 10**lr, "dropout": dropout}), values], axis=1)
+
+
+def final(frame: pd.DataFrame) -> np.ndarray:
+    return frame[f"loss_{EPOCHS - 1}"].to_numpy()
+
+
+def seen(frame: pd.DataFrame, known: int) -> pd.DataFrame:
+    out = frame.copy()
+    out.loc[:, [f"loss_{epoch}" for epoch in range(known, EPOCHS)]] = np.nan
+    return out
+
+
+def ranked(train: pd.DataFrame, new: pd.DataFrame, known: int, name: str = "stacked") -> float:
+    made = make_predictor(name, PredictorsParams(), 0, [known], folds=0).fit(train, final(train))
+    return float(stats.spearmanr(made.predict(seen(new, known)), final(new)).statistic)
+
+
+@pytest.mark.parametrize("n", [20, 60])
+def test_more_of_the_curve_never_ranks_worse(n) -> None:
+    found = np.array(
+        [
+            [ranked(table(n, seed), table(200, seed + 99), known) for known in (0, 1, 4, 7)]
+            for seed in range(5)
+        ]
+    ).mean(axis=0)
+    assert (np.diff(found) >= -0.02).all()
+    assert found[-1] > 0.96
+
+
+@pytest.mark.parametrize("known", [1, 4, 7])
+def test_both_together_rank_at_least_as_either(known) -> None:
+    train, new = table(60, 1), table(300, 2)
+    both = ranked(train, new, known)
+    assert both >= ranked(train, new, known, "persistence") - 0.01
+    assert both >= ranked(train, new, 0) - 0.01
+
+
+def test_failed_trainings_are_predicted_to_end_where_they_all_end() -> None:
+    def with_failures(n: int, seed: int) -> pd.DataFrame:
+        frame = table(n, seed)
+        dead = frame["dropout"] > 0.3
+        frame.loc[dead, [f"loss_{epoch}" for epoch in range(EPOCHS)]] = 2.302585
+        return frame
+
+    train, new = with_failures(60, 3), with_failures(200, 4)
+    made = make_predictor("stacked", PredictorsParams(), 0, [0, 4]).fit(train, final(train))
+    for known in (0, 4):
+        dead = new["dropout"].to_numpy() > 0.3
+        at_atom = made.predict(seen(new, known)) == 2.302585
+        assert (at_atom == dead).mean() > 0.95
+
+
+@pytest.mark.parametrize("known", [0, 3])
+def test_out_of_fold_errors_are_those_on_new_curves(known) -> None:
+    train, new = table(80, 5), table(1000, 6)
+    made = make_predictor("stacked", PredictorsParams(), 0, [known]).fit(train, final(train))
+    errors = made.scale_.transform(final(new)) - made.scale_.transform(made.predict(seen(new, known)))
+    assert np.abs(made.residuals_[0]).mean() == pytest.approx(np.abs(errors).mean(), rel=0.3)
+    inside = made.predict_interval(seen(new, known), 0.9)
+    assert 0.82 < ((inside.lower <= final(new)) & (final(new) <= inside.upper)).mean() < 0.97
+
+
+def test_a_file_holds_it_to_the_bit() -> None:
+    train, new = table(30, 7), table(10, 8)
+    made = make_predictor("stacked", PredictorsParams(), 0, [0, 2, 5]).fit(train, final(train))
+    again = skops.io.loads(skops.io.dumps(made), trusted=trusted_types())
+    for known in (0, 2, 5):
+        before, after = (one.predict_interval(seen(new, known)) for one in (made, again))
+        np.testing.assert_array_equal(before.mean, after.mean)
+        np.testing.assert_array_equal(before.upper, after.upper)
+
+
+@pytest.mark.parametrize("scale", [-1.0, 1e-12, 1e12])
+def test_units_and_signs(scale) -> None:
+    train, new = table(40, 9), table(100, 10)
+    losses = [f"loss_{epoch}" for epoch in range(EPOCHS)]
+    for frame in (train, new):
+        frame[losses] *= scale
+    found = ranked(train, new, 4)
+    assert found > 0.8
+
+
+@pytest.mark.parametrize("constant", ["lr", "both", "loss_0"])
+def test_columns_that_say_nothing(constant) -> None:
+    train, new = table(30, 11), table(30, 12)
+    for frame in (train, new):
+        names = ["lr", "dropout"] if constant == "both" else [constant]
+        frame[names] = 1.0
+    made = make_predictor("stacked", PredictorsParams(), 0, [0, 1]).fit(train, final(train))
+    assert np.isfinite(made.predict(seen(new, 0))).all()
+    assert np.isfinite(made.predict(seen(new, 1))).all()
+
+
+def test_diverged_values_on_either_side_stay_finite() -> None:
+    train, new = table(30, 13), table(30, 14)
+    train.loc[0, "loss_2"] = 1e300
+    new.loc[0, "loss_2"] = 1e300
+    new.loc[1, "loss_2"] = 1e-300
+    made = make_predictor("stacked", PredictorsParams(), 0, [3]).fit(train, final(train))
+    assert np.isfinite(made.predict(seen(new, 3))).all()
+
+
+def test_calibrated_persistence_keeps_the_order_of_the_last_values() -> None:
+    generator = np.random.default_rng(0)
+    last = generator.normal(size=50)
+    X = np.column_stack([last, stats.rankdata(last) / 50])
+    made = CalibratedPersistence().fit(X, 3 - 0.2 * last + generator.normal(size=50))  # against the order
+    assert (np.diff(made.predict(X[np.argsort(last)])) >= 0).all()
+    exact = CalibratedPersistence().fit(X, last)
+    np.testing.assert_allclose(exact.predict(X), last, atol=1e-3)
+
+
+def test_trees_left_out_have_not_seen_their_rows() -> None:
+    generator = np.random.default_rng(1)
+    X, y = generator.normal(size=(40, 2)), generator.normal(size=40)  # nothing to learn
+    made = CrossFittedTrees().fit(X, y)
+    assert np.corrcoef(made.predict(X), y)[0, 1] > 0.5
+    assert abs(np.corrcoef(made.oob_prediction_, y)[0, 1]) < 0.4
