@@ -71,7 +71,7 @@ def test_intervals_are_wide_where_errors_are_large() -> None:
     bounds = np.column_stack([low, high])
     assert held(bounds, later) == pytest.approx(0.92, abs=0.03)
     for part in (new < -1, new > 1):  # a constant width would cover all of the former, too few of the latter
-        assert 0.85 < held(bounds[part], later[part]) < 0.99
+        assert 0.8 < held(bounds[part], later[part]) < 0.99
     assert (high - low)[new > 1].mean() > 2 * (high - low)[new < -1].mean()
     assert (-low > high).all()  # the better side misses less often
     mirrored = interval_offsets(-new, -left_out, -errors, 0.9, low_is_better=False)
