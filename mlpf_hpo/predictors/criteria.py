@@ -136,10 +136,11 @@ def choose(
     for name in names:
         make = partial(make_predictor, name, params, derive_seed(seed, name), [known_epochs], mode=mode)
         if name == STACKED:  # one fit leaves out of fold what three others would
-            fitted[name] = make(shrink=is_choice(names)).fit(frame, y, groups)
-            predicted[name] = fitted[name].out_of_fold_[0]
-        else:
-            predicted[name] = out_of_fold(partial(make, folds=0), frame, seen, y, groups, folds)
+            made = make(shrink=is_choice(names)).fit(frame, y, groups)
+            if len(made.out_of_fold_[0]) == len(y):
+                fitted[name], predicted[name] = made, made.out_of_fold_[0]
+                continue
+        predicted[name] = out_of_fold(partial(make, folds=0), frame, seen, y, groups, folds)
     return replace(choose_by_predictions(predicted, y, groups, params.criterion, mode), fitted=fitted)
 
 

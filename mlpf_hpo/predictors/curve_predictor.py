@@ -226,7 +226,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
                         f"{len(rows)} curves have {known} observed epochs; at least {LEAST_ROWS} are needed"
                     )
                 part, part_target = frame.iloc[rows], target[rows]
-                self.models_.append(self._template(known).fit(part, part_target))
+                self.models_.append(self._fitted(known, part, part_target, labels[rows]))
                 self._calibrate(known, part, part_target, labels[rows])
         return self
 
@@ -293,6 +293,12 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
             template.set_params(**{HORIZON: None if self.own_targets else self.n_epochs_})
         return template
 
+    def _fitted(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> Any:
+        template = self._template(known)
+        if isinstance(template[-1], Stacked):  # it leaves rows out by itself
+            return template.fit(X, y, regressor__groups=groups)
+        return template.fit(X, y)
+
     def _calibrate(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> None:
         """Compute the shrinkage factor and the errors of the newest model from out-of-fold predictions."""
         predicted, last = self._out_of_fold(known, X, y, groups), self._last_seen(known, X)
@@ -320,7 +326,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
             return None
         distinct = n_groups == len(y)
         unseen = out_of_bag_predictions(self.models_[-1][-1])
-        if distinct and unseen is not None:  # a bag may hold another row of the same group
+        grouped = isinstance(self.models_[-1][-1], Stacked)
+        if unseen is not None and (distinct or grouped):  # a bag may hold another row of the same group
             return unseen
         splits = KFold(folds).split(y) if distinct else GroupKFold(folds).split(y, groups=groups)
         predicted = np.full(len(y), np.nan)

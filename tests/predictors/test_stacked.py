@@ -146,3 +146,25 @@ def test_trees_left_out_have_not_seen_their_rows() -> None:
     made = CrossFittedTrees().fit(X, y)
     assert np.corrcoef(made.predict(X), y)[0, 1] > 0.5
     assert abs(np.corrcoef(made.oob_prediction_, y)[0, 1]) < 0.4
+
+
+@pytest.mark.parametrize("known", [0, 3])
+def test_repeats_of_a_configuration_do_not_vouch_for_each_other(known) -> None:
+    once = table(20, 15)
+    twice = pd.concat([once, once], ignore_index=True)
+    groups = np.tile(np.arange(20), 2)
+    make = make_predictor("stacked", PredictorsParams(), 0, [known])
+    honest = make.fit(twice, final(twice), groups).residuals_[0]
+    leaking = make_predictor("stacked", PredictorsParams(), 0, [known]).fit(twice, final(twice)).residuals_[0]
+    alone = make_predictor("stacked", PredictorsParams(), 0, [known]).fit(once, final(once)).residuals_[0]
+    assert np.abs(honest).mean() > 0.6 * np.abs(alone).mean()
+    assert np.abs(leaking).mean() < 0.6 * np.abs(honest).mean()
+
+
+def test_more_than_a_few_dozen_repeats_are_left_out_together() -> None:
+    twice = pd.concat([table(40, 16)] * 2, ignore_index=True)  # more rows than are fitted anew one by one
+    groups = np.tile(np.arange(40), 2)
+    made = make_predictor("stacked", PredictorsParams(), 0, [0])
+    honest = made.fit(twice, final(twice), groups).residuals_[0].copy()
+    leaking = made.fit(twice, final(twice)).residuals_[0]
+    assert np.abs(leaking).mean() < 0.6 * np.abs(honest).mean()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.predictors.regressors.folds import row_folds
 
 PENALTY = 0.05
 EVEN = 0.4
@@ -44,8 +44,8 @@ class CalibratedPersistence(RegressorMixin, BaseEstimator):
     def __init__(self, folds: int = 6) -> None:
         self.folds = folds
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit on X [n, 2] and y [n]."""
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: NDArray[Any] | None = None) -> Self:
+        """Fit on X [n, 2] and y [n]; rows of one group [n] are left out together."""
         rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.centre_, self.spread_ = rows.mean(axis=0), rows.std(axis=0)
         self.spread_[self.spread_ == 0] = 1.0
@@ -53,7 +53,7 @@ class CalibratedPersistence(RegressorMixin, BaseEstimator):
         columns, z = (rows - self.centre_) / self.spread_, target - self.mean_
         self.slopes_ = _rising(columns, z, float(target.std()))
         line = np.empty(len(z))
-        for train, test in KFold(min(self.folds, len(z))).split(z):
+        for train, test in row_folds(len(z), self.folds, groups):
             line[test] = columns[test] @ _rising(columns[train], z[train], float(target.std()))
         line += self.mean_
         least = 1e-9 * target.var() + np.finfo(float).tiny

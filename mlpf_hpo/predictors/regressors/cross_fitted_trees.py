@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.predictors.regressors.folds import row_folds
 from mlpf_hpo.predictors.regressors.forest import ExtraTrees
 
 LEAST_LEAF = 2
@@ -40,12 +40,12 @@ class CrossFittedTrees(RegressorMixin, BaseEstimator):
         self.trees = trees
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit on X [n, d] and y [n]."""
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: NDArray[Any] | None = None) -> Self:
+        """Fit on X [n, d] and y [n]; rows of one group [n] are left out together."""
         rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.oob_prediction_ = np.empty(len(rows))
         self.forests_: list[ExtraTrees] = []
-        for fold, (train, test) in enumerate(KFold(min(self.folds, len(rows))).split(rows)):
+        for fold, (train, test) in enumerate(row_folds(len(rows), self.folds, groups)):
             seed = self.random_state + fold
             forest = ExtraTrees(self.trees, min_samples_leaf=LEAST_LEAF, random_state=seed)
             self.forests_.append(forest.fit(rows[train], target[train]))

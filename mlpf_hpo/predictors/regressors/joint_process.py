@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_solve
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
 from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.predictors.regressors.folds import are_distinct, row_folds
 
 ROOT_5 = np.sqrt(5.0)
 JITTER = 1e-8
@@ -67,8 +67,8 @@ class JointProcess(RegressorMixin, BaseEstimator):
         self.curve_columns = curve_columns
         self.folds = folds
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit on X [n, d] and y [n]."""
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: NDArray[Any] | None = None) -> Self:
+        """Fit on X [n, d] and y [n]; rows of one group [n] are left out together."""
         rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         kernel = _Kernel(rows.shape[1], self.curve_columns)
         self.mean_, self.spread_ = float(target.mean()), float(target.std()) or 1.0
@@ -79,7 +79,7 @@ class JointProcess(RegressorMixin, BaseEstimator):
             self.parameters_ = _maximum(kernel, rows[tuned], z[tuned], kernel.means, STEPS)
             inverse = _inverse(kernel.matrix(self.parameters_, rows, rows), kernel.noise(self.parameters_))
             self.weights_ = inverse @ z
-            left_out = self._out_of_fold(kernel, z, inverse)
+            left_out = self._out_of_fold(kernel, z, inverse, groups)
         self.oob_prediction_ = self.mean_ + self.spread_ * left_out
         return self
 
@@ -92,13 +92,14 @@ class JointProcess(RegressorMixin, BaseEstimator):
             between = kernel.matrix(self.parameters_, rows, self.rows_)
             return np.asarray(self.mean_ + self.spread_ * (between @ self.weights_))
 
-    def _out_of_fold(self, kernel: _Kernel, z: FloatArray, inverse: FloatArray) -> FloatArray:
+    def _out_of_fold(
+        self, kernel: _Kernel, z: FloatArray, inverse: FloatArray, groups: NDArray[Any] | None
+    ) -> FloatArray:
         """Return predictions of the rows without themselves, [n], in units of the spread."""
-        folds = min(self.folds, len(z))
-        if len(z) > EXACT_FOLDS or folds < 2:
+        if len(z) > EXACT_FOLDS and are_distinct(groups):
             return np.asarray(z - self.weights_ / np.diag(inverse))
         predicted = np.empty_like(z)
-        for train, test in KFold(folds).split(z):
+        for train, test in row_folds(len(z), self.folds, groups):
             part = self.rows_[train]
             found = _maximum(kernel, part, z[train], self.parameters_, FOLD_STEPS)
             weights = _inverse(kernel.matrix(found, part, part), kernel.noise(found)) @ z[train]

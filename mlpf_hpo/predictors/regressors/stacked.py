@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -71,8 +71,11 @@ class Stacked(RegressorMixin, BaseEstimator):
         self.curve_columns = curve_columns
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit on X [n, hyperparameters + curve_columns] and final values y [n]."""
+    def fit(self, X: ArrayLike, y: ArrayLike, groups: NDArray[Any] | None = None) -> Self:
+        """Fit on X [n, hyperparameters + curve_columns] and final values y [n].
+
+        Rows of one group [n], such as repeats of a configuration, are left out together.
+        """
         rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         target = np.asarray(target, dtype=np.float64)
         last = rows[:, rows.shape[1] - self.curve_columns :][:, -1:]
@@ -86,11 +89,11 @@ class Stacked(RegressorMixin, BaseEstimator):
         scores = self.scale_.transform(last)
         self.bounds_ = scores.min(initial=np.inf) - MARGIN, scores.max(initial=-np.inf) + MARGIN
         z = self.scale_.transform(target)
-        self._fit_models(rows, z)
+        self._fit_models(rows, z, groups)
         left_out = self._predictions(rows, training=True)
         self.weights_ = _weights(left_out, z)
-        self._fit_shrinkage(left_out, z)
-        self._fit_atom(rows, target)
+        self._fit_shrinkage(left_out, z, np.arange(len(z)) if groups is None else groups)
+        self._fit_atom(rows, target, groups)
         self.oob_prediction_ = self._final(rows, left_out, training=True)
         return self
 
@@ -106,17 +109,17 @@ class Stacked(RegressorMixin, BaseEstimator):
         tags.regressor_tags.poor_score = True
         return tags
 
-    def _fit_models(self, rows: FloatArray, z: FloatArray) -> None:
+    def _fit_models(self, rows: FloatArray, z: FloatArray, groups: NDArray[Any] | None) -> None:
         scaled = self._scaled(rows)
         self.models_: dict[str, Any] = {}
         if self.n_hyper_:
-            self.models_[PRIOR] = JointProcess(folds=FOLDS).fit(scaled[:, : self.n_hyper_], z)
+            self.models_[PRIOR] = JointProcess(folds=FOLDS).fit(scaled[:, : self.n_hyper_], z, groups)
         if len(self.varying_):
-            self.models_[TREES] = self._trees(scaled, z)
+            self.models_[TREES] = self._trees(scaled, z, groups)
         if self.last_varies_:
-            self.models_[PROCESS] = JointProcess(1, folds=FOLDS).fit(self._with_last(scaled), z)
-            self.models_[CHANGES] = self._trees(scaled, z - self._last(rows))
-            self.models_[PERSISTENCE] = CalibratedPersistence(FOLDS).fit(self._lines(rows, scaled), z)
+            self.models_[PROCESS] = JointProcess(1, folds=FOLDS).fit(self._with_last(scaled), z, groups)
+            self.models_[CHANGES] = self._trees(scaled, z - self._last(rows), groups)
+            self.models_[PERSISTENCE] = CalibratedPersistence(FOLDS).fit(self._lines(rows, scaled), z, groups)
 
     def _predictions(self, rows: FloatArray, training: bool = False) -> dict[str, FloatArray]:
         """Return each model's predictions on the scale, [n]; of `training` rows those out of fold."""
@@ -151,23 +154,25 @@ class Stacked(RegressorMixin, BaseEstimator):
         )
         return np.where(chance > 0.5, self.atom_, values)
 
-    def _fit_shrinkage(self, left_out: dict[str, FloatArray], z: FloatArray) -> None:
-        self.share_, rows = 1.0, np.arange(len(z))
+    def _fit_shrinkage(self, left_out: dict[str, FloatArray], z: FloatArray, groups: NDArray[Any]) -> None:
+        self.share_ = 1.0
         if PERSISTENCE not in left_out:
             return
         persistence, prior = left_out[PERSISTENCE], left_out.get(PRIOR, np.zeros(len(z)))
-        more, error = jackknife_difference(rank_correlation, z, persistence, prior, leave_out_blocks(rows))
+        more, error = jackknife_difference(rank_correlation, z, persistence, prior, leave_out_blocks(groups))
         if more > error:
-            self.share_ = shrinkage_factor(z, self._mean(left_out), persistence, rows)
+            self.share_ = shrinkage_factor(z, self._mean(left_out), persistence, groups)
 
-    def _fit_atom(self, rows: FloatArray, target: FloatArray) -> None:
+    def _fit_atom(self, rows: FloatArray, target: FloatArray, groups: NDArray[Any] | None) -> None:
         values, counts = np.unique(target, return_counts=True)
         self.atom_, self.atom_trees_ = float(values[counts.argmax()]), None
         if max(3, LEAST_ATOM * len(target)) <= counts.max() < len(target) and len(self.varying_):
-            self.atom_trees_ = self._trees(self._scaled(rows), (target == self.atom_).astype(np.float64))
+            self.atom_trees_ = self._trees(
+                self._scaled(rows), (target == self.atom_).astype(np.float64), groups
+            )
 
-    def _trees(self, scaled: FloatArray, z: FloatArray) -> CrossFittedTrees:
-        return CrossFittedTrees(random_state=self.random_state).fit(scaled, z)
+    def _trees(self, scaled: FloatArray, z: FloatArray, groups: NDArray[Any] | None) -> CrossFittedTrees:
+        return CrossFittedTrees(random_state=self.random_state).fit(scaled, z, groups)
 
     def _scaled(self, rows: FloatArray) -> FloatArray:
         """Return the ranks of the columns that vary, with a spread of 1, [n, d]."""
