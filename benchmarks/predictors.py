@@ -20,9 +20,9 @@ from benchmarks.pages import read_json
 from benchmarks.selected import CANDIDATES, TRAIN, compare_sets, part_of
 from mlpf_hpo.curves.readers.csv_table import PREFIX, import_csv
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.curves.target_epochs import with_finals
 from mlpf_hpo.errors import ConfigurationError, DataError, MlpfHpoError
 from mlpf_hpo.files import write_json
-from mlpf_hpo.predictors.repeated_splits import usable
 from studies.published.data import PublishedCurves, reference_folder
 
 ROW_SETS = ("all", "distinct", "clean")
@@ -53,7 +53,7 @@ def named_table(text: str) -> tuple[str, LearningCurves]:
             f"--table {text}: must be NAME=FILE, NAME=FILE:PREFIX or NAME=FILE:PREFIX:MODE"
         )
     prefix, mode = (*others, "", "")[:2]
-    return name, usable(import_csv(Path(file), None, prefix or PREFIX, name, mode or None))
+    return name, with_finals(import_csv(Path(file), None, prefix or PREFIX, name, mode or None))
 
 
 def split_rows(file: Path, part: str, n: int) -> list[int]:

@@ -101,7 +101,7 @@ def test_it_is_told_in_words() -> None:
 
 def test_the_documentation_names_the_model_of_the_default_parameters() -> None:
     model = search_scope(load_params(ROOT / "params.yaml")).model
-    assert f"models:/{model}@champion" in (ROOT / "README.md").read_text()
+    assert f"models:/{model}@champion" in (ROOT / "docs/serving.md").read_text()
     assert model in (ROOT / "mlpf_hpo/cli/predictors.py").read_text()
 
 
