@@ -6,7 +6,7 @@ It is the class of every predictor that is selected, registered, served or used 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -14,16 +14,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.model_selection import GroupKFold, KFold
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.column_names import TARGET_EPOCH, is_reserved
 from mlpf_hpo.curves.ends import known_lengths, values_after
 from mlpf_hpo.curves.features import split_columns
 from mlpf_hpo.curves.schema import text_columns
-from mlpf_hpo.errors import ConfigurationError, DataError
+from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.curve_table import (
+    check_parameters,
     final_values,
     group_labels,
     nominal_coverage,
@@ -32,21 +33,16 @@ from mlpf_hpo.predictors.curve_table import (
     training_table,
 )
 from mlpf_hpo.predictors.expected_warnings import fewer_rows_than_quantiles
-from mlpf_hpo.predictors.intervals import Prediction, interval_offsets
-from mlpf_hpo.predictors.out_of_bag import out_of_bag_predictions, without_out_of_bag
+from mlpf_hpo.predictors.intervals import Prediction, interval_offsets, repeat_error
+from mlpf_hpo.predictors.left_out import LEAST_ROWS, left_out_predictions
 from mlpf_hpo.predictors.regressors.stacked import Stacked
 from mlpf_hpo.predictors.shrinkage import shrink_toward, shrinkage_factor
 from mlpf_hpo.predictors.training_range import Ranges, training_ranges
 from mlpf_hpo.predictors.value_scale import ValueScale
 from mlpf_hpo.space import Mode
 
-FloatArray = NDArray[np.float64]
-
 HORIZON = "regressor__n_epochs"
 """Parameter of models that continue a curve: the last epoch."""
-
-LEAST_ROWS = 3
-"""Least number of training curves."""
 
 
 class CurvePredictor(RegressorMixin, BaseEstimator):
@@ -96,6 +92,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         Their errors on `scale_`.
     scale_ : ValueScale
         Of the training targets.
+    noise_floor_ : float
+        Least mean absolute error of predictions before the first epoch, from repeats: see `repeat_error`.
     log_scale_ : bool
         Whether all training targets were positive: predictions then are, too.
     n_epochs_ : int
@@ -187,7 +185,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         ConfigurationError
             If a parameter has no meaning.
         """
-        self._check_parameters()
+        check_parameters(self.model, self.known_epochs, self.coverage)
         X = training_table(X)
         target, labels = final_values(y, len(X)), group_labels(groups, len(X))
         usable = np.isfinite(target)
@@ -206,11 +204,9 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
             raise DataError("curves: no hyperparameters: nothing to predict from before the first epoch")
         self.log_scale_ = bool((target > 0).all())
         self.scale_ = ValueScale().fit(target)
-        lengths, targets = (
-            known_lengths(frame[losses].to_numpy(dtype=float)),
-            target_epochs(frame, self.n_epochs_),
-        )
-        last = values_after(frame[losses].to_numpy(dtype=float), targets)
+        self.noise_floor_ = repeat_error(self.scale_.transform(target), labels)
+        values, targets = frame[losses].to_numpy(dtype=float), target_epochs(frame, self.n_epochs_)
+        lengths, last = known_lengths(values), values_after(values, targets)
         starts = np.minimum(lengths, targets - 1) if self.own_targets else lengths
         self.predicts_last_ = bool(np.allclose(target, np.where(np.isfinite(last), last, target), 1e-6, 0))
         self.models_: list[Any] = []
@@ -263,8 +259,9 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         low, high = at.copy(), at.copy()  # a complete curve has an interval of width 0
         for index, (left_out, errors) in enumerate(zip(self.out_of_fold_, self.residuals_, strict=True)):
             rows = np.flatnonzero(which == index)
-            left_out_at = self.scale_.transform(left_out)
-            below, above = interval_offsets(at[rows], left_out_at, errors, nominal, self.mode == "min")
+            known = self.scale_.transform(left_out)
+            floor = self.noise_floor_ if self.known_epochs[index] == 0 else 0.0
+            below, above = interval_offsets(at[rows], known, errors, nominal, self.mode == "min", floor)
             low[rows] += below
             high[rows] += above
         ended = which == len(self.models_)
@@ -274,16 +271,6 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether the last call of `fit` was completed."""
         return 0 < len(self.known_epochs) == len(getattr(self, "residuals_", ()))
-
-    def _check_parameters(self) -> None:
-        nominal_coverage(self.coverage)
-        if self.model is None:
-            raise ConfigurationError(
-                "model = None: needs a pipeline with a step 'features'; `make_predictor` makes one by name"
-            )
-        grid = list(self.known_epochs)
-        if not grid or grid[0] < 0 or any(after <= before for before, after in pairwise(grid)):
-            raise ConfigurationError(f"known_epochs = {grid}: must be numbers of epochs from 0, ascending")
 
     def _template(self, known: int) -> Any:
         if known == 0 and self.blind_model is not None:
@@ -301,7 +288,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
 
     def _calibrate(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> None:
         """Compute the shrinkage factor and the errors of the newest model from out-of-fold predictions."""
-        predicted, last = self._out_of_fold(known, X, y, groups), self._last_seen(known, X)
+        make, last = partial(self._template, known), self._last_seen(known, X)
+        predicted = left_out_predictions(self.models_[-1], make, X, y, groups, self.folds)
         self.log_ways_.append(bool(self.log_scale_ and (last > 0).all()))
         if predicted is None:
             self.shares_.append(1.0)
@@ -312,29 +300,6 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         self.shares_.append(shrinkage_factor(y, predicted, last, groups) if shrinks else 1.0)
         self.out_of_fold_.append(self._shrunk(-1, last, predicted))
         self.residuals_.append(self.scale_.transform(y) - self.scale_.transform(self.out_of_fold_[-1]))
-
-    def _out_of_fold(
-        self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]
-    ) -> FloatArray | None:
-        """Return predictions of rows by models not fitted on them: out of bag for forests, else by folds.
-
-        None with less than two folds, or too few rows for them.
-        """
-        n_groups = len(np.unique(groups))
-        folds = min(self.folds, n_groups)
-        if folds < 2 or len(y) * (folds - 1) // folds < LEAST_ROWS:
-            return None
-        distinct = n_groups == len(y)
-        unseen = out_of_bag_predictions(self.models_[-1][-1])
-        grouped = isinstance(self.models_[-1][-1], Stacked)
-        if unseen is not None and (distinct or grouped):  # a bag may hold another row of the same group
-            return unseen
-        splits = KFold(folds).split(y) if distinct else GroupKFold(folds).split(y, groups=groups)
-        predicted = np.full(len(y), np.nan)
-        for train, test in splits:
-            model = without_out_of_bag(self._template(known)).fit(X.iloc[train], y[train])
-            predicted[test] = model.predict(X.iloc[test])
-        return predicted
 
     def _last_seen(self, known: int, X: pd.DataFrame) -> FloatArray:
         """Return the last observed value of each row, [n]; NaN without observed epochs."""
@@ -350,11 +315,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     def _predict(self, X: pd.DataFrame) -> tuple[FloatArray, NDArray[np.int64]]:
         """Return predictions and the index of each row's model; one past the last for complete curves."""
         X = prediction_table(X, self.columns_, self.texts_)
-        curves, targets = (
-            X[split_columns(self.columns_)[1]].to_numpy(dtype=float),
-            target_epochs(X, self.n_epochs_),
-        )
-        lengths = known_lengths(curves)
+        curves = X[split_columns(self.columns_)[1]].to_numpy(dtype=float)
+        lengths, targets = known_lengths(curves), target_epochs(X, self.n_epochs_)
         grid = np.asarray(self.known_epochs)
         which = np.searchsorted(grid, lengths, side="right") - 1
         if len(which) and which.min() < 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from numbers import Real
 from typing import Any
 
@@ -22,6 +23,18 @@ EXPECTED = (
     "a pandas DataFrame with a row per curve and a column per hyperparameter, then loss_0, loss_1, ... with "
     "NaN after the last observed epoch (`LearningCurves.frame` makes one)"
 )
+
+
+def check_parameters(model: Any, known_epochs: Sequence[int], coverage: Any) -> None:
+    """Raise ConfigurationError if a parameter of a `CurvePredictor` has no meaning."""
+    nominal_coverage(coverage)
+    if model is None:
+        raise ConfigurationError(
+            "model = None: needs a pipeline with a step 'features'; `make_predictor` makes one by name"
+        )
+    grid = list(known_epochs)
+    if not grid or grid[0] < 0 or any(after <= before for before, after in pairwise(grid)):
+        raise ConfigurationError(f"known_epochs = {grid}: must be numbers of epochs from 0, ascending")
 
 
 def training_table(X: Any) -> pd.DataFrame:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlpf_hpo.array_types import FloatArray
 
@@ -46,7 +48,12 @@ class Prediction:
 
 
 def interval_offsets(
-    at: FloatArray, left_out: FloatArray, errors: FloatArray, coverage: float, low_is_better: bool
+    at: FloatArray,
+    left_out: FloatArray,
+    errors: FloatArray,
+    coverage: float,
+    low_is_better: bool,
+    floor: float = 0.0,
 ) -> tuple[FloatArray, FloatArray]:
     """Return what to add to predictions for the bounds of their intervals, [n] each.
 
@@ -65,14 +72,16 @@ def interval_offsets(
         Nominal coverage in (0, 1).
     low_is_better : bool
         Whether small values are good.
+    floor : float
+        Least mean absolute error anywhere, such as that between repeats of one configuration.
     """
     if len(errors) < LEAST_ERRORS:
         return np.full(len(at), -np.inf), np.full(len(at), np.inf)
-    near = local_errors(left_out, left_out, errors)
+    near = np.maximum(local_errors(left_out, left_out, errors), floor)
     normalised = errors / np.where(near > 0, near, 1.0)
     share = BETTER_SHARE if low_is_better else 1.0 - BETTER_SHARE
     low, high = conformal_bounds(normalised, coverage, share)
-    scale = local_errors(at, left_out, errors)
+    scale = np.maximum(local_errors(at, left_out, errors), floor)
     return low * scale, high * scale
 
 
@@ -83,6 +92,25 @@ def local_errors(at: FloatArray, left_out: FloatArray, errors: FloatArray) -> Fl
         np.fill_diagonal(weights, 0.0)
     absolute = np.abs(errors)
     return np.asarray((weights @ absolute + EVEN_ROWS * absolute.mean()) / (weights.sum(axis=1) + EVEN_ROWS))
+
+
+def repeat_error(scores: FloatArray, groups: NDArray[Any]) -> float:
+    """Return the mean absolute error of a normal noise as large as that within groups; 0 without repeats.
+
+    Parameters
+    ----------
+    scores : array [n]
+        Final values on the scale of the intervals.
+    groups : array [n]
+        Configuration of each row.
+    """
+    _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    freedom = len(scores) - len(sizes)
+    if not freedom:
+        return 0.0
+    means = np.bincount(member, scores) / sizes
+    variance = np.square(scores - means[member]).sum() / freedom
+    return float(np.sqrt(variance * 2.0 / np.pi))
 
 
 def conformal_bounds(errors: FloatArray, coverage: float, low_share: float = 0.5) -> tuple[float, float]:

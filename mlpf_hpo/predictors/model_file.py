@@ -45,6 +45,7 @@ LEARNT = (
     "log_ways_",
     "models_",
     "n_epochs_",
+    "noise_floor_",
     "out_of_fold_",
     "residuals_",
     "scale_",

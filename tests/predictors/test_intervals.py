@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpf_hpo.predictors.intervals import LEAST_ERRORS, conformal_bounds, interval_offsets
+from mlpf_hpo.predictors.intervals import LEAST_ERRORS, conformal_bounds, interval_offsets, repeat_error
 
 residuals = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40).map(np.array)
 
@@ -76,3 +76,16 @@ def test_intervals_are_wide_where_errors_are_large() -> None:
     assert (-low > high).all()  # the better side misses less often
     mirrored = interval_offsets(-new, -left_out, -errors, 0.9, low_is_better=False)
     np.testing.assert_allclose(mirrored[1], -low)
+
+
+def test_noise_between_repeats_is_found_and_bounds_the_width_from_below() -> None:
+    generator = np.random.default_rng(3)
+    groups = np.repeat(np.arange(300), [1, 2, 3] * 100)
+    scores = generator.normal(size=300)[groups] + 0.2 * generator.normal(size=600)
+    found = repeat_error(scores, groups)
+    assert found == pytest.approx(0.2 * math.sqrt(2 / math.pi), rel=0.1)
+    assert repeat_error(scores, np.arange(600)) == 0.0
+    left_out, errors = np.linspace(-1, 1, 50), 0.01 * generator.normal(size=50)
+    narrow = interval_offsets(left_out, left_out, errors, 0.9, low_is_better=True)
+    floored = interval_offsets(left_out, left_out, errors, 0.9, low_is_better=True, floor=0.3)
+    assert (floored[1] - floored[0]).std() < 1e-12 < (narrow[1] - narrow[0]).std()

@@ -12,19 +12,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.predictors.regressors.folds import row_folds
+from mlpf_hpo.predictors.shrinkage import shrinkage_factor
 
 PENALTY = 0.05
 EVEN = 0.4
 """Slope of each column that the penalty draws to, in units of the targets' spread."""
 
-ERROR_POWER = 2.0
-
 
 class CalibratedPersistence(RegressorMixin, BaseEstimator):
     """A function that rises with the last value, so that curves keep the order of their last values.
 
-    A rising line in the columns of X, which are the last value on the scale of the targets and its rank
-    among the training curves', is weighted against the last value itself by out-of-fold squared errors:
+    It is a rising line in the columns of X, which are the last value on the scale of the targets and its rank
+    among the training curves', shrunk toward the last value itself by the factor of `shrinkage_factor`:
     early in a training the values are far from the final ones and only their order counts, late they are
     nearly equal to them.
 
@@ -56,9 +55,8 @@ class CalibratedPersistence(RegressorMixin, BaseEstimator):
         for train, test in row_folds(len(z), self.folds, groups):
             line[test] = columns[test] @ _rising(columns[train], z[train], float(target.std()))
         line += self.mean_
-        least = 1e-9 * target.var() + np.finfo(float).tiny
-        of_line, of_value = (np.square(v - target).mean() + least for v in (line, rows[:, 0]))
-        self.share_ = float(1.0 / (1.0 + (of_line / of_value) ** ERROR_POWER))
+        rows_of = np.arange(len(z)) if groups is None else groups
+        self.share_ = shrinkage_factor(target, line, rows[:, 0], rows_of)
         self.oob_prediction_ = self.share_ * line + (1 - self.share_) * rows[:, 0]
         return self
 

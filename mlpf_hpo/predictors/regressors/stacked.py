@@ -44,8 +44,9 @@ class Stacked(RegressorMixin, BaseEstimator):
     the last one; before the first epoch trees of the hyperparameters. Their weights go with ``(1 - r)^-2``, r
     the out-of-fold rank correlation with the final values: found by least squares, the weights of five models
     on 20 rows would be mostly noise. Where persistence ranks better than the process of the hyperparameters
-    by more than a standard error, the mean is shrunk toward it by the factor of `shrinkage_factor`: late in a
-    training the curve decides alone unless all models together are surely better.
+    by more than a standard error, the mean is shrunk toward it by the factor of `shrinkage_factor`,
+    wholly unless it ranks better: late in a training the curve decides alone until all models together are
+    surely better.
 
     Trainings that fail alike end at the same value, such as the error of chance. Where a tenth of the
     training curves do, and trees give a curve more than an even chance to be one of them, that value is the
@@ -161,7 +162,9 @@ class Stacked(RegressorMixin, BaseEstimator):
         persistence, prior = left_out[PERSISTENCE], left_out.get(PRIOR, np.zeros(len(z)))
         more, error = jackknife_difference(rank_correlation, z, persistence, prior, leave_out_blocks(groups))
         if more > error:
-            self.share_ = shrinkage_factor(z, self._mean(left_out), persistence, groups)
+            mean = self._mean(left_out)
+            better = rank_correlation(z, mean) > rank_correlation(z, persistence)
+            self.share_ = shrinkage_factor(z, mean, persistence, groups) if better else 0.0
 
     def _fit_atom(self, rows: FloatArray, target: FloatArray, groups: NDArray[Any] | None) -> None:
         values, counts = np.unique(target, return_counts=True)
