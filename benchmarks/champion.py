@@ -59,7 +59,7 @@ def register(folder: Path, uri: str) -> None:
     """Make a registry whose champion is of the kind that the pipeline's is: trees, a model per epoch."""
     table, file = curves(CURVES, EPOCHS), folder / "curves.parquet"
     write_curves(table, file)
-    made = make_predictor("cautious_trees", PredictorsParams(), 0, range(EPOCHS), shrink=True)
+    made = make_predictor("stacked", PredictorsParams(), 0, range(EPOCHS))
     client = connect(uri)
     run = client.create_run(client.create_experiment("champion"))
     make_model(client, MODEL, "", {})

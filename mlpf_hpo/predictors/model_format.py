@@ -6,6 +6,7 @@ Loading a file executes nothing in it, and refuses every type that is not truste
 from __future__ import annotations
 
 import sys
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +36,8 @@ with without("torch"):
 
 
 def model_bytes(model: Any) -> bytes:
-    """Return the content of a model's file."""
-    content: bytes = skops.io.dumps(model)
+    """Return the content of a model's file, compressed: the nodes of trees take a tenth of the room."""
+    content: bytes = skops.io.dumps(model, compression=zipfile.ZIP_DEFLATED, compresslevel=1)
     return content
 
 
