@@ -35,8 +35,7 @@ and scored on the others. Candidates: {candidates}.
 
 Numbers are means of differences on the same splits, with the 95 % interval of a bootstrap over splits: of
 other splits of these curves, not of other curves. **Bold**: the interval lies above zero; *italic*: below.
-{before}
-"""
+{before}"""
 
 BEFORE = """In parentheses: what the selection gave before hyperparameters and curve were stacked, on the same
 splits.
