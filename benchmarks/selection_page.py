@@ -22,8 +22,8 @@ HEAD = """# What selection adds to the last loss seen
 
 Written by `python -m benchmarks.selection_page` from the numbers of `python -m benchmarks.predictors`, on the
 published learning curves. How the models were found stands in [selection rule](selection_rule.md): on the
-`clean` rows, two tables of other people's trainings and the [curves of other tasks](other_tasks.md), among the
-splits that are reported here. So these numbers are flattered; curves that had no part in it are the test.
+`clean` rows, two tables of other people's trainings and the [curves of other tasks](other_tasks.md), among
+the splits that are reported here. So these numbers are flattered; curves that had no part in it are the test.
 
 Rows: all curves, grouped by configuration; one curve of each configuration (`distinct`); those of them
 without a restart (`clean`).
