@@ -23,6 +23,7 @@ from scipy import stats
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.curves.target_epochs import modelled_epochs
+from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.jackknife import (
@@ -32,6 +33,7 @@ from mlpf_hpo.predictors.jackknife import (
     negative_log_error,
     rank_correlation,
 )
+from mlpf_hpo.predictors.left_out import LEAST_ROWS
 from mlpf_hpo.predictors.regressors.ensemble import coefficient_of_determination
 from mlpf_hpo.predictors.scoring import grouped_folds
 from mlpf_hpo.predictors.settings import PredictorsParams
@@ -128,9 +130,16 @@ def choose(
         Whether small or large values are best.
     candidates : sequence of str, optional
         By default those of `params`.
+
+    Raises
+    ------
+    DataError
+        If there are too few curves to fit on without one of the folds.
     """
     names = tuple(candidates or params.candidates)
     folds = list(grouped_folds(groups, min(params.inner_folds, len(np.unique(groups))), seed))
+    if is_choice(names):
+        _check_folds(folds, groups)
     fitted: dict[str, CurvePredictor] = {}
     predicted: dict[str, FloatArray] = {}
     for name in names:
@@ -142,6 +151,17 @@ def choose(
                 continue
         predicted[name] = out_of_fold(partial(make, folds=0), frame, seen, y, groups, folds)
     return replace(choose_by_predictions(predicted, y, groups, params.criterion, mode), fitted=fitted)
+
+
+def _check_folds(folds: Sequence[tuple[IntArray, IntArray]], groups: NDArray[Any]) -> None:
+    """Raise DataError if a fold leaves too few curves to fit on."""
+    left = min(len(train) for train, _ in folds)
+    if left < LEAST_ROWS:
+        raise DataError(
+            f"{len(groups)} training curves of {len(np.unique(groups))} configurations are too few to choose "
+            f"among predictors: without one of {len(folds)} folds {left} would be left, at least {LEAST_ROWS} "
+            "are needed; take more, or name one predictor"
+        )
 
 
 def out_of_fold(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlpf_hpo.predictors.criteria import choose_by_predictions
+from mlpf_hpo import LearningCurves, PredictorsParams, TargetMetric
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.predictors.criteria import choose_by_predictions, fit_chosen
 
 N = 60
 GENERATOR = np.random.default_rng(0)
@@ -100,3 +102,14 @@ def test_constant_predictions_rank_nothing() -> None:
     found = chosen({"flat": np.full(N, 1.0), "good": noisy(0.1)})
     assert found.criterion["flat"] == 0.0
     assert found.winner == "good"
+
+
+@pytest.mark.parametrize("rates", [[0.1, 0.2, 0.3], [0.1, 0.2, 0.3, 0.4], [0.1] * 10 + [0.2] * 2])
+def test_too_few_curves_for_a_choice_are_told_as_such(rates) -> None:
+    configurations = [{"lr": rate} for rate in rates]
+    losses = [[1.0 + row, 0.5 + row] for row in range(len(rates))]
+    curves = LearningCurves.from_arrays(configurations, losses, TargetMetric("loss", "min"))
+    counts = f"{len(rates)} training curves of {len(set(rates))} configurations are too few to choose"
+    with pytest.raises(DataError, match=counts):
+        fit_chosen(curves, 1, PredictorsParams(), 0)
+    assert fit_chosen(curves, 1, PredictorsParams(), 0, ["persistence"])[0].name == "persistence"
