@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import LARGEST_SQUARED
+
 FloatArray = NDArray[np.float64]
 Features = tuple[list[str], FloatArray]
 """Names of d features, and their values [n, d]."""
@@ -88,7 +90,11 @@ def shape_features(curves: FloatArray, names: Sequence[str], log: bool) -> Featu
     >>> shape_features(np.array([[4.0, 2.0, 1.0]]), ["differences", "last"], log=False)
     (['change_1', 'change_2', 'last'], array([[-2., -1.,  1.]]))
     """
-    changing = np.log(np.maximum(curves, np.finfo(float).tiny)) if log else curves
+    changing = (
+        np.log(np.maximum(curves, np.finfo(float).tiny))
+        if log
+        else np.clip(curves, -LARGEST_SQUARED, LARGEST_SQUARED)
+    )
     groups = [SHAPES[name](curves if name in IN_UNITS else changing) for name in names]
     columns = [column for group, _ in groups for column in group]
     return columns, np.hstack([values for _, values in groups])

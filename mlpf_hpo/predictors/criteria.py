@@ -159,8 +159,8 @@ def _check_folds(folds: Sequence[tuple[IntArray, IntArray]], groups: NDArray[Any
     if left < LEAST_ROWS:
         raise DataError(
             f"{len(groups)} training curves of {len(np.unique(groups))} configurations are too few to choose "
-            f"among predictors: without one of {len(folds)} folds {left} would be left, at least {LEAST_ROWS} "
-            "are needed; take more, or name one predictor"
+            f"among predictors: without one of {len(folds)} folds {left} would be left, at least "
+            f"{LEAST_ROWS} are needed; take more, or name one predictor"
         )
 
 

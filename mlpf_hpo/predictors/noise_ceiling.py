@@ -11,11 +11,11 @@ import math
 import numpy as np
 import pandas as pd
 
-from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.array_types import LARGEST_SQUARED, FloatArray
 from mlpf_hpo.curves.repeats import RepeatNoise, copied, repeat_noise
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.predictors.scoring import LARGEST_SQUARED, held_out, quantile_space, score
+from mlpf_hpo.predictors.scoring import held_out, quantile_space, score
 from mlpf_hpo.seeds import derive_seed
 
 LEAST_FREEDOM = 3

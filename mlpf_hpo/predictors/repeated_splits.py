@@ -175,4 +175,6 @@ def _check(curves: LearningCurves, known_epochs: int) -> None:
 
 def _spread(values: Sequence[float], seed: int) -> dict[str, float]:
     found = paired_difference(values, np.zeros(len(values)).tolist(), seed)
-    return {"mean": found["mean"], "std": float(np.std(values)), "low": found["low"], "high": found["high"]}
+    unit = max(1.0, float(np.abs(values).max()))  # squares may be infinite
+    std = unit * float(np.std(np.asarray(values) / unit))
+    return {"mean": found["mean"], "std": std, "low": found["low"], "high": found["high"]}

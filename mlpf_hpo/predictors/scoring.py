@@ -12,6 +12,7 @@ from scipy import stats
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import QuantileTransformer
 
+from mlpf_hpo.array_types import LARGEST_SQUARED
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.seeds import derive_seed
@@ -20,9 +21,6 @@ from mlpf_hpo.space import Mode
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Scores = dict[str, float]
-
-LARGEST_SQUARED = 1e150
-"""Squares of larger values, or their sum, may be infinite."""
 
 METRICS = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
 
@@ -138,7 +136,7 @@ def score(
     sign = 1.0 if mode == "min" else -1.0
     varied = np.ptp(predicted) > 0 and np.ptp(true) > 0
     return {
-        "r2_loss": _r2(true, predicted),
+        "r2_loss": float(r2_score(*squarable(true, predicted))),
         "r2_quantile": float(r2_score(true_quantile, quantile)),
         "spearman": float(stats.spearmanr(true, predicted).statistic) if varied else 0.0,
         "kendall": float(stats.kendalltau(true, predicted).statistic) if varied else 0.0,
@@ -173,11 +171,13 @@ def top_recall(true: FloatArray, predicted: FloatArray, top: int) -> float:
     return float((best[chosen].sum() + places * best[tied].mean()) / top)
 
 
-def _r2(true: FloatArray, predicted: FloatArray) -> float:
-    """Return R2, also of values whose squares are infinite: a power of two as unit changes no digit."""
+def squarable(true: FloatArray, predicted: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return both in a unit in which squares are finite: a power of two, which changes no digit."""
     largest = max(float(np.abs(true).max()), float(np.abs(predicted).max()))
-    shift = -math.frexp(largest)[1] if math.isfinite(largest) and largest > LARGEST_SQUARED else 0
-    return float(r2_score(np.ldexp(true, shift), np.ldexp(predicted, shift)))
+    if not math.isfinite(largest) or largest <= LARGEST_SQUARED:
+        return true, predicted
+    shift = -math.frexp(largest)[1]
+    return np.ldexp(true, shift), np.ldexp(predicted, shift)
 
 
 def log_errors(true: FloatArray, predicted: FloatArray) -> FloatArray:

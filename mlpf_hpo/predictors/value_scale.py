@@ -10,7 +10,7 @@ from scipy.stats import norm
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.array_types import LARGEST_SQUARED, FloatArray
 
 KNOTS = 15
 """Largest number of quantiles of the training values that the scale passes through."""
@@ -63,7 +63,8 @@ class ValueScale(BaseEstimator):
         knots, member = np.unique(quantiles, return_inverse=True)
         scores = np.bincount(member, norm.ppf(shares)) / np.bincount(member)
         if len(knots) == 1:  # nothing to learn from: a unit is a unit
-            knots, scores = knots + np.array([-1.0, 1.0]), np.array([-1.0, 1.0])
+            unit = max(1.0, float(np.spacing(np.abs(knots[0]))))
+            knots, scores = knots + unit * np.array([-1.0, 1.0]), np.array([-1.0, 1.0])
         step = max(1, len(knots) // 4)
         below = (scores[step] - scores[0]) / (knots[step] - knots[0])
         above = (scores[-1] - scores[-1 - step]) / (knots[-1] - knots[-1 - step])
@@ -88,4 +89,6 @@ class ValueScale(BaseEstimator):
             return np.asarray(np.exp(values))
 
     def _taken(self, values: FloatArray) -> FloatArray:
-        return np.log(np.maximum(values, np.finfo(float).tiny)) if self.log_ else values
+        if self.log_:
+            return np.log(np.maximum(values, np.finfo(float).tiny))
+        return np.clip(values, -LARGEST_SQUARED, LARGEST_SQUARED)

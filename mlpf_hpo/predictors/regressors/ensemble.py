@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
+from mlpf_hpo.predictors.scoring import squarable
 
 FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.intp]
@@ -21,6 +22,7 @@ Score = Callable[[FloatArray, FloatArray], float]
 
 def coefficient_of_determination(truth: FloatArray, prediction: FloatArray) -> float:
     """Return R² of a prediction; 0 where the truth does not vary, which leaves nothing to explain."""
+    truth, prediction = squarable(truth, prediction)
     variation = float(((truth - truth.mean()) ** 2).sum())
     return 1.0 - float(((truth - prediction) ** 2).sum()) / variation if variation > 0 else 0.0
 

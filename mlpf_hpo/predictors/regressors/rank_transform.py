@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-FloatArray = NDArray[np.float64]
+from mlpf_hpo.array_types import LARGEST_SQUARED, FloatArray
 
 END = 0.1
 """Share of the training values at either end that gives the slope beyond them, over as many ranks again.
@@ -38,7 +38,10 @@ class RankScale(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """Learn the ranks of X [n, d]."""
         columns = validate_data(self, X, dtype=np.float64).T
         self.log_scale_ = [bool((column > 0).all()) for column in columns]
-        found = [_map(np.log(c) if log else c) for c, log in zip(columns, self.log_scale_, strict=True)]
+        found = [
+            _map(np.log(column) if log else np.clip(column, -LARGEST_SQUARED, LARGEST_SQUARED))
+            for column, log in zip(columns, self.log_scale_, strict=True)
+        ]
         self.knots_ = [knots for knots, _ in found]
         self.ranks_ = [ranks for _, ranks in found]
         return self

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.linear_model import RidgeCV
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-FloatArray = NDArray[np.float64]
+from mlpf_hpo.array_types import LARGEST_SQUARED, FloatArray
 
 MAD_TO_SIGMA = 1.4826
 """From the median absolute deviation to the standard deviation of normal errors."""
@@ -90,4 +90,6 @@ class Residual(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         return np.column_stack([rows[:, :-1], self._scaled(rows[:, -1])])
 
     def _scaled(self, values: FloatArray) -> FloatArray:
-        return np.log(np.maximum(values, np.finfo(float).tiny)) if self.log_scale_ else values
+        if self.log_scale_:
+            return np.log(np.maximum(values, np.finfo(float).tiny))
+        return np.clip(values, -LARGEST_SQUARED, LARGEST_SQUARED)
