@@ -44,8 +44,8 @@ def curves_of(kind: str, seed: int) -> LearningCurves:
     return LearningCurves.from_arrays(configurations, values, target)
 
 
-def scored(curves: LearningCurves, names=NAMES, known: int = KNOWN) -> Evaluation:
-    return evaluate(curves, names, known, 10, 2, PredictorsParams(outer_folds=2), seed=0)
+def scored(curves: LearningCurves, names=NAMES, known: int = KNOWN, folds: int = 2) -> Evaluation:
+    return evaluate(curves, names, known, 10, 2, PredictorsParams(outer_folds=folds), seed=0)
 
 
 def with_values(curves: LearningCurves, values: np.ndarray, mode: str | None = None) -> LearningCurves:
@@ -102,8 +102,9 @@ def test_the_direction(seed) -> None:
     """
     curves, names = curves_of("both signs", seed), ["persistence", "drift", "residual_ridge"]
     curves = curves.select(~curves.duplicated)
-    mirrored = scored(with_values(curves, -curves.values, "max"), names)
-    assert_same(mirrored, scored(curves, names), (*RANKS, "r2_loss", "coverage"), names)
+    # With two folds a half of ten rows may be positive throughout, where logarithms are taken.
+    mirrored = scored(with_values(curves, -curves.values, "max"), names, folds=5)
+    assert_same(mirrored, scored(curves, names, folds=5), (*RANKS, "r2_loss", "coverage"), names)
 
 
 @FEW
