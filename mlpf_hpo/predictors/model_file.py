@@ -87,7 +87,7 @@ def load_predictor(file: Path) -> CurvePredictor:
     Raises
     ------
     DataError
-        If it is damaged, or not a fitted predictor; no code in it is executed.
+        If it is not there, damaged, or not a fitted predictor; no code in it is executed.
 
     Examples
     --------

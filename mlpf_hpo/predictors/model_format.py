@@ -59,8 +59,10 @@ def load_model(file: Path, trusted: Sequence[str]) -> Any:
     Raises
     ------
     DataError
-        If it is damaged, or holds other types; nothing of it is executed.
+        If it is not there or damaged, or holds other types; nothing of it is executed.
     """
+    if not file.is_file():
+        raise DataError(f"{file}: no such file")
     try:
         return skops.io.load(file, trusted=list(trusted))
     except UntrustedTypesFoundException as error:

@@ -29,6 +29,12 @@ def test_another_kind_of_model_is_refused(tmp_path) -> None:
         load_predictor(written(Ridge(), tmp_path))
 
 
+def test_a_file_that_is_not_there_is_told_as_such(tmp_path) -> None:
+    for path in (tmp_path / "nothing.skops", tmp_path):
+        with pytest.raises(DataError, match=f"^{path}: no such file$"):
+            load_predictor(path)
+
+
 def test_a_predictor_that_cannot_answer_is_refused(tmp_path) -> None:
     with pytest.raises(DataError, match=r"not fitted.*models_.*fit it again"):
         load_predictor(written(make_predictor("ridge", PredictorsParams(), 0, [1]), tmp_path))
