@@ -159,7 +159,10 @@ def predict(
     asked = column_names(hyperparameters)
     if asked is not None and sorted(asked) != sorted(names):
         raise ConfigurationError(f"--hyperparameters {hyperparameters}: it was fitted on {', '.join(names)}")
-    observed = to_predict(made, _read(curves, loss_prefix, mode, ",".join(names)), _target(target_epoch))
+    if mode not in ("", made.mode):
+        raise ConfigurationError(f"--mode {mode}: it was fitted with --mode {made.mode}")
+    table = _read(curves, loss_prefix, made.mode, ",".join(names))
+    observed = to_predict(made, table, _target(target_epoch))
     rows, warnings = predicted_rows(made, observed, coverage)
     console.out.print(console.columns(PREDICTED, rows), markup=False)
     for warning in warnings:

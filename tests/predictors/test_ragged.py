@@ -228,3 +228,12 @@ def test_a_predictor_has_one_target_or_each_curve_its_own(tmp_path) -> None:
     end = run("predict", "--curves", path, "--model", model, "--target-epoch", 9)
     assert "--target-epoch 9: this predictor was fitted for the value after 8 epochs" in str(end.exception)
     assert run("predict", "--curves", path, "--model", model, "--target-epoch", 8).exit_code == 0
+
+
+def test_a_prediction_keeps_the_mode_of_its_fit(tmp_path) -> None:
+    path, model = written(tmp_path / "table.csv", table([EPOCHS] * N)), tmp_path / "model.skops"
+    asked = ("--curves", path, "--out", model, "--predictor", "drift", "--mode", "max")
+    assert run("fit", *asked).exit_code == 0
+    assert "loss (max)" in run("predict", "--curves", path, "--model", model).output
+    refused = run("predict", "--curves", path, "--model", model, "--mode", "min")
+    assert "--mode min: it was fitted with --mode max" in f"{refused.exception}{refused.output}"
