@@ -11,13 +11,13 @@ third at the time, and the eventual best twentieth.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.against import evaluation_ratio
 from benchmarks.pages import read_json
 from benchmarks.selected import CANDIDATES, TRAIN, compare_sets, part_of
+from mlpf_hpo.curves.left_out_rows import describe_left_out_rows
 from mlpf_hpo.curves.readers.csv_table import PREFIX, import_csv
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.curves.target_epochs import with_finals
@@ -53,7 +53,7 @@ def named_table(text: str) -> tuple[str, LearningCurves]:
             f"--table {text}: must be NAME=FILE, NAME=FILE:PREFIX or NAME=FILE:PREFIX:MODE"
         )
     prefix, mode = (*others, "", "")[:2]
-    return name, with_finals(import_csv(Path(file), None, prefix or PREFIX, name, mode or None))
+    return name, import_csv(Path(file), None, prefix or PREFIX, name, mode or None)
 
 
 def split_rows(file: Path, part: str, n: int) -> list[int]:
@@ -71,15 +71,31 @@ def split_rows(file: Path, part: str, n: int) -> list[int]:
     return rows
 
 
-def tables(options: argparse.Namespace) -> Mapping[str, LearningCurves]:
-    """Return the tables that were asked for; the published curves if none was named."""
-    found = dict(named_table(text) for text in options.table) or row_sets()
-    if options.split is None:
-        return found
-    return {
-        name: part_of(curves, split_rows(options.split, options.part, len(curves)))
-        for name, curves in found.items()
-    }
+def tables(options: argparse.Namespace) -> dict[str, LearningCurves]:
+    """Return the tables that were asked for; the published curves if none was named.
+
+    A file of splits counts the rows of a table before those without a final value are left out, which is
+    printed.
+
+    Raises
+    ------
+    ConfigurationError
+        If two tables have the same name.
+    """
+    named = [named_table(text) for text in options.table]
+    found = dict(named)
+    if len(found) < len(named):
+        raise ConfigurationError("--table: two tables have the same name")
+    found = found or row_sets()
+    for name, curves in found.items():
+        part = curves
+        if options.split is not None:
+            part = part_of(curves, split_rows(options.split, options.part, len(curves)))
+        found[name] = with_finals(part)
+        told = describe_left_out_rows(found[name].left_out_rows, len(found[name]))
+        if told:
+            print(f"{name}: {told}", flush=True)
+    return found
 
 
 def arguments() -> argparse.Namespace:
@@ -104,6 +120,8 @@ def main() -> None:
     options = arguments()
     splits = QUICK_SPLITS if options.quick else options.splits
     try:
+        if splits < 1:
+            raise ConfigurationError(f"--splits {splits}: at least 1")
         found: dict[str, Any] = {"splits": splits, "candidates": CANDIDATES}
         sets = tables(options)
         found |= compare_sets(sets, TRAIN[:1] if options.quick else TRAIN, splits)
