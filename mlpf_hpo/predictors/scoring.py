@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import QuantileTransformer
 
-from mlpf_hpo.array_types import LARGEST_SQUARED
+from mlpf_hpo.array_types import LARGEST_SQUARED, BoolArray
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.seeds import derive_seed
@@ -21,6 +21,9 @@ from mlpf_hpo.space import Mode
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Scores = dict[str, float]
+
+ROUNDING = 1e-12
+"""Relative error of a value that went to a scale and back."""
 
 METRICS = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
 
@@ -188,8 +191,17 @@ def log_errors(true: FloatArray, predicted: FloatArray) -> FloatArray:
 
 
 def coverage(true: FloatArray, prediction: Prediction) -> float:
-    """Return the share of final losses that lie within their intervals."""
-    return float(((prediction.lower <= true) & (true <= prediction.upper)).mean())
+    """Return the share of final losses that lie within their intervals, or at a bound but for rounding."""
+    return float(_held(true, prediction).mean())
+
+
+def _held(true: FloatArray, prediction: Prediction) -> BoolArray:
+    """Return which values lie within their intervals.
+
+    Where many values are equal, an interval may end at them, or be of no width.
+    """
+    margin = ROUNDING * np.abs(true)
+    return np.asarray((prediction.lower <= true + margin) & (true - margin <= prediction.upper))
 
 
 def region_scores(
@@ -210,7 +222,7 @@ def region_scores(
         Whether small or large values are best.
     """
     sign = 1.0 if mode == "min" else -1.0
-    held = (prediction.lower <= true) & (true <= prediction.upper)
+    held = _held(true, prediction)
 
     def among_best(values: FloatArray, share: float) -> float:
         count = max(1, round(share * len(values)))

@@ -173,3 +173,10 @@ def test_the_papers_own_protocol(published) -> None:
         found.append(r2_score(svr.predict(X_test), y_test))
     assert np.mean(found) == pytest.approx(0.890, abs=0.01)
     assert np.std(found) == pytest.approx(0.048, abs=0.025)
+
+
+def test_a_value_at_a_bound_is_covered_whatever_its_last_digit() -> None:
+    at, last_digit = np.array([0.3, -7.0, 1e300]), 1 + 4e-16
+    for bounds in ((at * last_digit, at * last_digit), (at / last_digit, at / last_digit)):
+        assert coverage(at, Prediction(at, *bounds, 0.9)) == 1.0
+    assert coverage(at, Prediction(at, at + 1e-9 * abs(at), at + 1e290, 0.9)) == 0.0
