@@ -17,6 +17,7 @@ from mlflow import pyfunc, sklearn
 from mlflow.models import Model, infer_signature
 from mlflow.pyfunc import scoring_server
 
+from mlpf_hpo.predictors import intervals
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
@@ -102,6 +103,14 @@ def test_an_epoch_that_must_be_observed_is_no_optional_column(client: Client) ->
     lacking = {name: value for name, value in ROW.items() if name != "loss_0"}
     assert "lacks the columns loss_0" in ask(client, lacking).json()["message"]
     assert "row 0 has 0 observed epochs" in ask(client, {**ROW, "loss_0": None}).json()["message"]
+
+
+def test_open_bounds_are_null(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intervals, "LEAST_ERRORS", 10**6)  # of which there are too few for any bound
+    (found,) = ask(client, ROW).json()["predictions"]
+    assert found["upper"] is None
+    assert found["lower"] == 0.0  # a loss that is positive in training has no value below
+    assert found["prediction"] > 0.0
 
 
 def test_a_defect_is_no_stack_trace_either(
