@@ -127,6 +127,7 @@ params = SearchParams(configurations=4, max_epochs=3, schedulers=[{"name": "full
 found = run_search(
     Toy(), SearchSpace({"lr": LogUniform(0.001, 0.1)}), TargetMetric("accuracy", "max"), params,
     seed=0, resources=ResourceParams(concurrency=2, gpus_per_trial=0), state=Path("state"),
+    patience_seconds=60,
 )
 print(found.summary())
 """
