@@ -21,7 +21,9 @@ BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE")
 
 def run(*command, cwd: Path) -> str:
     """Run a command as a user without a checkout does; return what it prints."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MLFLOW"))
+    }
     done = subprocess.run(
         [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
     )
@@ -127,7 +129,6 @@ params = SearchParams(configurations=4, max_epochs=3, schedulers=[{"name": "full
 found = run_search(
     Toy(), SearchSpace({"lr": LogUniform(0.001, 0.1)}), TargetMetric("accuracy", "max"), params,
     seed=0, resources=ResourceParams(concurrency=2, gpus_per_trial=0), state=Path("state"),
-    patience_seconds=60,
 )
 print(found.summary())
 """
