@@ -7,9 +7,12 @@ Every error names what was wrong, where, and what to do. The command line prints
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from mlpf_hpo.credentials import redacted
+
+T = TypeVar("T")
 
 
 class MlpfHpoError(Exception):
@@ -64,6 +67,21 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     nearest = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {nearest[0]}?)" if nearest else ""
+
+
+def look_up(known: Mapping[str, T], name: str, parameter: str, what: str) -> T:
+    """Return what a name stands for, given as a parameter.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such name.
+    """
+    if name not in known:
+        raise ConfigurationError(
+            f"{parameter} = {name!r}: no such {what}{did_you_mean(name, known)}; known: {', '.join(known)}"
+        )
+    return known[name]
 
 
 def one_line(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from mlpf_hpo.errors import ConfigurationError, did_you_mean
+from mlpf_hpo.errors import look_up
 
 FloatArray = NDArray[np.float64]
 
@@ -96,12 +96,8 @@ def kept_samples(name: str, kept: int, residuals: FloatArray, energies: FloatArr
     ConfigurationError
         If there is no such order.
     """
-    if name not in KEPT_BY:
-        known = ", ".join(KEPT_BY)
-        raise ConfigurationError(
-            f"kept_by = {name!r}: no such order{did_you_mean(name, KEPT_BY)}; known: {known}"
-        )
-    return np.argsort(KEPT_BY[name](residuals, energies), kind="stable")[:kept]
+    order = look_up(KEPT_BY, name, "kept_by", "order")
+    return np.argsort(order(residuals, energies), kind="stable")[:kept]
 
 
 def combination_weights(name: str, residuals: FloatArray, energies: FloatArray) -> FloatArray:
@@ -121,9 +117,4 @@ def combination_weights(name: str, residuals: FloatArray, energies: FloatArray) 
     ConfigurationError
         If there is no such weighting.
     """
-    if name not in COMBINATIONS:
-        known = ", ".join(COMBINATIONS)
-        raise ConfigurationError(
-            f"combination = {name!r}: no such weighting{did_you_mean(name, COMBINATIONS)}; known: {known}"
-        )
-    return COMBINATIONS[name](residuals, energies)
+    return look_up(COMBINATIONS, name, "combination", "weighting")(residuals, energies)

@@ -11,7 +11,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
+from mlpf_hpo.errors import ConfigurationError, DataError, look_up
 from mlpf_hpo.predictors.bias import BIASES
 from mlpf_hpo.predictors.combination import combination_weights, kept_samples
 from mlpf_hpo.predictors.qubo import Encoding, dual_qubo
@@ -215,11 +215,7 @@ class QSVR(RegressorMixin, BaseEstimator):
         return self
 
     def _check_parameters(self) -> None:
-        if self.bias not in BIASES:
-            known = ", ".join(BIASES)
-            raise ConfigurationError(
-                f"bias = {self.bias!r}: no such rule{did_you_mean(self.bias, BIASES)}; known: {known}"
-            )
+        look_up(BIASES, self.bias, "bias", "rule")
         if self.kept < 1:
             raise ConfigurationError(f"kept = {self.kept}: at least one sample is needed")
         for name, lowest in {"gamma": 0.0, "epsilon": 0.0, "xi": 0.0}.items():
