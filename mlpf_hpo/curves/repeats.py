@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.schema import LearningCurves
 
 LARGEST = float(np.finfo(np.float64).max)
@@ -74,13 +74,11 @@ def repeat_noise(curves: LearningCurves) -> RepeatNoise | None:
     final, groups = curves.final[rows], curves.groups[rows]
     log_scale = bool((final > 0).all())
     unit = 1.0 if log_scale else max(1.0, float(np.abs(final).max(initial=0.0)))  # squares may be infinite
-    table = pd.DataFrame({"value": np.log(final) if log_scale else final / unit, "group": groups})
-    by_group = table.groupby("group")["value"]
-    sizes = by_group.transform("size").to_numpy()
+    deviations, sizes = deviations_within(np.log(final) if log_scale else final / unit, groups)
     repeated = sizes > 1
     if not repeated.any():
         return None
-    deviations = (table["value"] - by_group.transform("mean")).to_numpy()[repeated]
+    deviations = deviations[repeated]
     configurations = len(set(groups[repeated]))
     freedom = int(repeated.sum()) - configurations
     with np.errstate(over="ignore"):
@@ -92,6 +90,21 @@ def repeat_noise(curves: LearningCurves) -> RepeatNoise | None:
         configurations=configurations,
         deviations=np.clip(scaled, -LARGEST, LARGEST),
     )
+
+
+def deviations_within(values: FloatArray, groups: NDArray[Any]) -> tuple[FloatArray, IntArray]:
+    """Return the deviation of each value from the mean of its group, and the group's size, [n] each.
+
+    Examples
+    --------
+    >>> deviations, sizes = deviations_within(np.array([1.0, 3.0, 7.0]), np.array(["a", "a", "b"]))
+    >>> deviations.tolist(), sizes.tolist()
+    ([-1.0, 1.0, 0.0], [2, 2, 1])
+    """
+    table = pd.DataFrame({"value": values, "group": groups})
+    by_group = table.groupby("group")["value"]
+    deviations = (table["value"] - by_group.transform("mean")).to_numpy()
+    return deviations, by_group.transform("size").to_numpy()
 
 
 def describe_repeat_noise(noise: Mapping[str, Any] | None) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.curves.repeats import deviations_within
 
 BETTER_SHARE = 0.2
 """Share of the misses that is left on the better side of an interval.
@@ -104,13 +105,11 @@ def repeat_error(scores: FloatArray, groups: NDArray[Any]) -> float:
     groups : array [n]
         Configuration of each row.
     """
-    _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    freedom = len(scores) - len(sizes)
+    freedom = len(scores) - len(np.unique(groups))
     if not freedom:
         return 0.0
-    means = np.bincount(member, scores) / sizes
-    variance = np.square(scores - means[member]).sum() / freedom
-    return float(np.sqrt(variance * 2.0 / np.pi))
+    deviations, _ = deviations_within(scores, groups)
+    return float(np.sqrt(np.square(deviations).sum() / freedom * 2.0 / np.pi))
 
 
 def conformal_bounds(errors: FloatArray, coverage: float, low_share: float = 0.5) -> tuple[float, float]:
