@@ -51,11 +51,11 @@ def evaluation_ratio(commit: str, curves: LearningCurves, splits: int, rounds: i
                 times[name].append(_processor_seconds(where, python, table, curves, splits))
     ratios = [after / old for old, after in zip(times["before"], times["after"], strict=True)]
     return {
-        "evaluate.ratio": statistics.median(ratios),
-        "evaluate.ratio_low": min(ratios),
-        "evaluate.ratio_high": max(ratios),
-        "evaluate.before_seconds": statistics.median(times["before"]),
-        "evaluate.after_seconds": statistics.median(times["after"]),
+        "ratio": statistics.median(ratios),
+        "ratio_low": min(ratios),
+        "ratio_high": max(ratios),
+        "before_seconds": statistics.median(times["before"]),
+        "after_seconds": statistics.median(times["after"]),
     }
 
 

@@ -14,9 +14,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.against import evaluation_ratio
 from benchmarks.pages import read_json
-from benchmarks.selected import CANDIDATES, TRAIN, compare_sets, part_of
+from benchmarks.selected import CANDIDATES, TRAIN, compare_sets
 from mlpf_hpo.curves.left_out_rows import describe_left_out_rows
 from mlpf_hpo.curves.readers.csv_table import PREFIX, import_csv
 from mlpf_hpo.curves.schema import LearningCurves
@@ -90,7 +92,9 @@ def tables(options: argparse.Namespace) -> dict[str, LearningCurves]:
     for name, curves in found.items():
         part = curves
         if options.split is not None:
-            part = part_of(curves, split_rows(options.split, options.part, len(curves)))
+            part = curves.select(
+                np.array(split_rows(options.split, options.part, len(curves)), dtype=np.int64)
+            )
         found[name] = with_finals(part)
         told = describe_left_out_rows(found[name].left_out_rows, len(found[name]))
         if told:
@@ -127,7 +131,7 @@ def main() -> None:
         found |= compare_sets(sets, TRAIN[:1] if options.quick else TRAIN, splits)
         if options.against:
             curves, rounds = list(sets.values())[-1], 1 if options.quick else 5
-            found["against"] = evaluation_ratio(options.against, curves, splits, rounds)
+            found["against"] = {"evaluate": evaluation_ratio(options.against, curves, splits, rounds)}
             print(f"against {options.against}: {found['against']}", flush=True)
     except MlpfHpoError as error:
         raise SystemExit(f"error: {error}") from None

@@ -22,6 +22,7 @@ FloatArray = NDArray[np.float64]
 
 TREES = 200
 RANKINGS = ("spearman", "top_recall")
+"""Scores that need no values in units of the metric."""
 
 
 def rivals(curves: LearningCurves, train: int, splits: int, seed: int) -> dict[str, dict[str, list[float]]]:

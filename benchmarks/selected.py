@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.prior_rivals import rivals
+from benchmarks.prior_rivals import RANKINGS, rivals
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.hardware.host import usable_cpus
 from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED
@@ -24,7 +24,6 @@ from mlpf_hpo.predictors.settings import PredictorsParams
 CANDIDATES = ("persistence", "drift", "stacked")
 INNER_FOLDS = 5
 METRICS = ("r2_loss", "spearman", "top_recall")
-RANKINGS = ("spearman", "top_recall")
 SHARES = (0.0, 0.02, 0.10, 0.25, 0.50)
 TRAIN = (20, 80)
 SEED = 1
@@ -97,11 +96,6 @@ def compare(
     numbers["per_split"] = {metric: ours[metric] for metric in (*METRICS, *COVERED.values())}
     numbers["seconds"] = time.perf_counter() - begin
     return numbers, found
-
-
-def part_of(curves: LearningCurves, rows: Sequence[int]) -> LearningCurves:
-    """Return those rows of a table that a file of splits names."""
-    return curves.select(np.asarray(rows, dtype=np.int64))
 
 
 def _minus_best(curves: LearningCurves, train: int, splits: int, ours: Mapping[str, list[float]]) -> Numbers:
