@@ -18,6 +18,7 @@ from mlpf_hpo.predictors.intervals import LEAST_ERRORS
 from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.predictors.regressors import REGRESSORS
 from mlpf_hpo.predictors.settings import PredictorsParams
+from tests.predictors.partial import final, seen
 
 EPOCHS = 10
 FAST = PredictorsParams.model_validate(
@@ -35,17 +36,6 @@ def curves(n: int, seed: int, sign: float = 1.0) -> pd.DataFrame:
     values += 0.01 * generator.normal(size=values.shape)
     table = pd.DataFrame(sign * values, columns=[f"loss_{epoch}" for epoch in range(EPOCHS)])
     return pd.concat([pd.DataFrame({"lr": lr, "dropout": dropout}), table], axis=1)
-
-
-def final(frame: pd.DataFrame) -> np.ndarray:
-    return frame[f"loss_{EPOCHS - 1}"].to_numpy()
-
-
-def seen(frame: pd.DataFrame, known: int | np.ndarray) -> pd.DataFrame:
-    out = frame.copy()
-    hidden = np.arange(EPOCHS) >= np.broadcast_to(known, len(frame))[:, None]
-    out.iloc[:, 2:] = np.where(hidden, np.nan, out.iloc[:, 2:].to_numpy())
-    return out
 
 
 def fitted(name: str, n: int = 40, known: tuple[int, ...] = (0, 2, 5), seed: int = 1) -> CurvePredictor:

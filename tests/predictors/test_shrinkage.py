@@ -14,6 +14,7 @@ from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.predictors.shrinkage import shrink_toward, shrinkage_factor
+from tests.predictors.partial import final, seen
 
 EPOCHS = 6
 N = 40
@@ -82,16 +83,6 @@ def table(seed: int, sense: float = 1.0, n: int = N) -> pd.DataFrame:
     values = np.exp(logs)
     columns = [f"loss_{epoch}" for epoch in range(EPOCHS)]
     return pd.concat([pd.DataFrame({"x": x}), pd.DataFrame(values, columns=columns)], axis=1)
-
-
-def final(frame: pd.DataFrame) -> np.ndarray:
-    return frame[f"loss_{EPOCHS - 1}"].to_numpy()
-
-
-def seen(frame: pd.DataFrame, known: int) -> pd.DataFrame:
-    out = frame.copy()
-    out.loc[:, [f"loss_{epoch}" for epoch in range(known, EPOCHS)]] = np.nan
-    return out
 
 
 def pair(name: str, train: pd.DataFrame, known: tuple[int, ...]) -> tuple[CurvePredictor, CurvePredictor]:

@@ -13,6 +13,7 @@ from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.predictors.regressors.calibrated_persistence import CalibratedPersistence
 from mlpf_hpo.predictors.regressors.cross_fitted_trees import CrossFittedTrees
 from mlpf_hpo.predictors.settings import PredictorsParams
+from tests.predictors.partial import final, seen
 
 EPOCHS = 8
 
@@ -28,16 +29,6 @@ def table(n: int, seed: int, noise: float = 0.5) -> pd.DataFrame:
     )
     values = pd.DataFrame(np.exp(logs), columns=[f"loss_{epoch}" for epoch in range(EPOCHS)])
     return pd.concat([pd.DataFrame({"lr": 10**lr, "dropout": dropout}), values], axis=1)
-
-
-def final(frame: pd.DataFrame) -> np.ndarray:
-    return frame[f"loss_{EPOCHS - 1}"].to_numpy()
-
-
-def seen(frame: pd.DataFrame, known: int) -> pd.DataFrame:
-    out = frame.copy()
-    out.loc[:, [f"loss_{epoch}" for epoch in range(known, EPOCHS)]] = np.nan
-    return out
 
 
 def ranked(train: pd.DataFrame, new: pd.DataFrame, known: int, name: str = "stacked") -> float:
