@@ -33,7 +33,7 @@ from mlpf_hpo.predictors.jackknife import (
     negative_log_error,
     rank_correlation,
 )
-from mlpf_hpo.predictors.left_out import LEAST_ROWS
+from mlpf_hpo.predictors.out_of_fold import LEAST_ROWS, leaves_groups_out
 from mlpf_hpo.predictors.regressors.ensemble import coefficient_of_determination
 from mlpf_hpo.predictors.scoring import grouped_folds
 from mlpf_hpo.predictors.settings import PredictorsParams
@@ -144,8 +144,9 @@ def choose(
     predicted: dict[str, FloatArray] = {}
     for name in names:
         make = partial(make_predictor, name, params, derive_seed(seed, name), [known_epochs], mode=mode)
-        if name == STACKED:  # one fit leaves out of fold what three others would
-            made = make(shrink=is_choice(names)).fit(frame, y, groups)
+        made = make(shrink=is_choice(names))
+        if leaves_groups_out(made.model[-1]):  # one fit leaves out of fold what others are refitted for
+            made.fit(frame, y, groups)
             if len(made.out_of_fold_[0]) == len(y):
                 fitted[name], predicted[name] = made, made.out_of_fold_[0]
                 continue

@@ -34,8 +34,7 @@ from mlpf_hpo.predictors.curve_table import (
 )
 from mlpf_hpo.predictors.expected_warnings import fewer_rows_than_quantiles
 from mlpf_hpo.predictors.intervals import Prediction, interval_offsets, repeat_error
-from mlpf_hpo.predictors.left_out import LEAST_ROWS, left_out_predictions
-from mlpf_hpo.predictors.regressors.stacked import Stacked
+from mlpf_hpo.predictors.out_of_fold import LEAST_ROWS, fitted_by_groups, out_of_fold_predictions
 from mlpf_hpo.predictors.shrinkage import shrink_toward, shrinkage_factor
 from mlpf_hpo.predictors.training_range import Ranges, training_ranges
 from mlpf_hpo.predictors.value_scale import ValueScale
@@ -74,7 +73,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     shrink : bool
         Whether predictions are shrunk toward the last observed value by a factor from the model's out-of-fold
         improvement, see `shrinkage_factor`. Without folds, or observed epochs, there is no shrinkage; models
-        that shrink themselves (`Stacked`) are left as they are.
+        whose regressor says that it `shrinks_itself` are left as they are.
     mode : {"min", "max"}
         Whether small or large values are good: intervals miss less often on the better side.
 
@@ -222,7 +221,8 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
                         f"{len(rows)} curves have {known} observed epochs; at least {LEAST_ROWS} are needed"
                     )
                 part, part_target = frame.iloc[rows], target[rows]
-                self.models_.append(self._fitted(known, part, part_target, labels[rows]))
+                model = fitted_by_groups(self._template(known), part, part_target, labels[rows])
+                self.models_.append(model)
                 self._calibrate(known, part, part_target, labels[rows])
         return self
 
@@ -257,14 +257,14 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         mean, which = self._predict(X)
         at = self.scale_.transform(mean)
         low, high = at.copy(), at.copy()  # a complete curve has an interval of width 0
-        for index, (left_out, errors) in enumerate(zip(self.out_of_fold_, self.residuals_, strict=True)):
+        ended = which == len(self.models_)
+        for index in np.unique(which[~ended]):  # a search asks for one curve at a time: one model of many
             rows = np.flatnonzero(which == index)
-            known = self.scale_.transform(left_out)
+            left_out, errors = self.scale_.transform(self.out_of_fold_[index]), self.residuals_[index]
             floor = self.noise_floor_ if self.known_epochs[index] == 0 else 0.0
-            below, above = interval_offsets(at[rows], known, errors, nominal, self.mode == "min", floor)
+            below, above = interval_offsets(at[rows], left_out, errors, nominal, self.mode == "min", floor)
             low[rows] += below
             high[rows] += above
-        ended = which == len(self.models_)
         lower, upper = (np.where(ended, mean, self.scale_.inverse_transform(end)) for end in (low, high))
         return Prediction(mean, np.minimum(lower, mean), np.maximum(upper, mean), nominal)
 
@@ -280,23 +280,18 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
             template.set_params(**{HORIZON: None if self.own_targets else self.n_epochs_})
         return template
 
-    def _fitted(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> Any:
-        template = self._template(known)
-        if isinstance(template[-1], Stacked):  # it leaves rows out by itself
-            return template.fit(X, y, regressor__groups=groups)
-        return template.fit(X, y)
-
     def _calibrate(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> None:
         """Compute the shrinkage factor and the errors of the newest model from out-of-fold predictions."""
         make, last = partial(self._template, known), self._last_seen(known, X)
-        predicted = left_out_predictions(self.models_[-1], make, X, y, groups, self.folds)
+        predicted = out_of_fold_predictions(self.models_[-1], make, X, y, groups, self.folds)
         self.log_ways_.append(bool(self.log_scale_ and (last > 0).all()))
         if predicted is None:
             self.shares_.append(1.0)
             self.out_of_fold_.append(np.zeros(0))
             self.residuals_.append(np.zeros(0))
             return
-        shrinks = self.shrink and known > 0 and not isinstance(self.models_[-1][-1], Stacked)
+        shrinks_itself = getattr(self.models_[-1][-1], "shrinks_itself", False)
+        shrinks = self.shrink and known > 0 and not shrinks_itself
         self.shares_.append(shrinkage_factor(y, predicted, last, groups) if shrinks else 1.0)
         self.out_of_fold_.append(self._shrunk(-1, last, predicted))
         self.residuals_.append(self.scale_.transform(y) - self.scale_.transform(self.out_of_fold_[-1]))

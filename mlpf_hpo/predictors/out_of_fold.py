@@ -9,16 +9,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.utils.validation import has_fit_parameter
 
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.predictors.regressors.folds import are_distinct, row_folds
-from mlpf_hpo.predictors.regressors.stacked import Stacked
 
 LEAST_ROWS = 3
 """Least number of training curves."""
 
 
-def left_out_predictions(
+def fitted_by_groups(template: Any, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> Any:
+    """Return a pipeline fitted on all rows; its regressor is told the groups if it leaves them out itself."""
+    if leaves_groups_out(template[-1]):
+        return template.fit(X, y, **{f"{template.steps[-1][0]}__groups": groups})
+    return template.fit(X, y)
+
+
+def leaves_groups_out(regressor: Any) -> bool:
+    """Return whether a regressor's `fit` takes groups, so that its out-of-fold predictions leave them out."""
+    return bool(has_fit_parameter(regressor, "groups"))
+
+
+def out_of_fold_predictions(
     fitted: Any,
     template: Callable[[], Any],
     X: pd.DataFrame,
@@ -46,7 +58,7 @@ def left_out_predictions(
         return None
     unseen = _out_of_bag(fitted[-1])
     # A forest's bag may hold another row of the same configuration.
-    if unseen is not None and (are_distinct(groups) or isinstance(fitted[-1], Stacked)):
+    if unseen is not None and (are_distinct(groups) or leaves_groups_out(fitted[-1])):
         return unseen
     predicted = np.full(len(y), np.nan)
     for train, test in row_folds(len(y), folds, groups):

@@ -79,7 +79,9 @@ _BUILT_IN: dict[str, Build] = {
 
 REGRESSORS: Registry[Build] = Registry("mlpf_hpo.regressors", "regressor", _BUILT_IN)
 """Regressors by name. A package adds one by an entry point that names a `Build`; the module lists its types
-in a fitted model in `TRUSTED_TYPES`, see `predictors.model_file`.
+in a fitted model in `TRUSTED_TYPES`, see `predictors.model_file`. A regressor whose `fit` takes `groups`, the
+configuration of each row, has to leave `oob_prediction_`: predictions of the rows without their groups. They
+then serve the choice and the intervals, without further fits.
 """
 
 SAMPLED = ("qsvr", "qsvr_ensemble", "random_bits")

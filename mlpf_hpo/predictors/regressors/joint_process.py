@@ -132,7 +132,7 @@ class _Kernel:
 
     def matrix(self, parameters: FloatArray, a: FloatArray, b: FloatArray) -> FloatArray:
         """Return the covariance of rows a [n, d] and b [m, d], [n, m]."""
-        parts, _ = self._values(parameters, _squares(a, b), self._lines(a, b))
+        parts, _ = self._values(parameters, _squares(a, b), self.lines(a, b))
         return np.asarray(sum(parts.values()))
 
     def with_gradient(
@@ -162,7 +162,8 @@ class _Kernel:
         values = {part: a * units[part] for part, a in self._amplitudes(parameters).items()}
         return values, (slope_h, slope_c)
 
-    def _lines(self, a: FloatArray, b: FloatArray) -> FloatArray:
+    def lines(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Return the products of the last observed values of rows a [n, d] and b [m, d], [n, m]."""
         return np.asarray(a[:, self.n_hyper :] @ b[:, self.n_hyper :].T)
 
 
@@ -192,7 +193,7 @@ def _spread_over(n: int, most: int) -> slice:
 
 def _maximum(kernel: _Kernel, rows: FloatArray, z: FloatArray, begin: FloatArray, steps: int) -> FloatArray:
     """Return the parameters of the largest posterior density that is found from `begin`."""
-    squares, lines, eye = _squares(rows, rows), kernel._lines(rows, rows), np.eye(len(z))
+    squares, lines, eye = _squares(rows, rows), kernel.lines(rows, rows), np.eye(len(z))
     n_lengths, means = kernel.n_hyper + kernel.n_curve, kernel.means
 
     def loss(parameters: FloatArray) -> tuple[float, FloatArray]:

@@ -68,6 +68,9 @@ class Stacked(RegressorMixin, BaseEstimator):
         Out-of-fold predictions of the training rows.
     """
 
+    shrinks_itself = True
+    """`CurvePredictor` shrinks its predictions no further."""
+
     def __init__(self, curve_columns: int = 0, random_state: int = 0) -> None:
         self.curve_columns = curve_columns
         self.random_state = random_state
