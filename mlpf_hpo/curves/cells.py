@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.errors import DataError
-
-FloatArray = NDArray[np.float64]
 
 MISSING = frozenset({"", "nan", "-nan", "na", "n/a", "#n/a", "<na>", "none", "null"})
 """No value, in lower case: what pandas, MLflow, Ray Tune, Weights & Biases, R and spreadsheets write."""
@@ -54,7 +53,7 @@ def hyperparameter_column(texts: pd.Series, where: str) -> NDArray[Any]:
     return numbers
 
 
-def boolean_column(texts: pd.Series, where: str) -> NDArray[np.bool_]:
+def boolean_column(texts: pd.Series, where: str) -> BoolArray:
     """Return a column of true and false, or 1 and 0; a cell without a value is false.
 
     Raises
@@ -70,7 +69,7 @@ def boolean_column(texts: pd.Series, where: str) -> NDArray[np.bool_]:
     return numbers == 1
 
 
-def integer_column(texts: pd.Series, where: str, least: int, missing: int) -> NDArray[np.int64]:
+def integer_column(texts: pd.Series, where: str, least: int, missing: int) -> IntArray:
     """Return a column of whole numbers from `least` on; a cell without a value is `missing`.
 
     Raises

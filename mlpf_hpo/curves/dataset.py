@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from mlpf_hpo.curves.card import dataset_card, format_card
 from mlpf_hpo.curves.schema import LearningCurves
@@ -21,8 +20,6 @@ from mlpf_hpo.file_kind import NOT_TEXT, PARQUET, file_kind
 from mlpf_hpo.files import write_bytes, write_json, write_text
 from mlpf_hpo.remedies import make, make_again
 from mlpf_hpo.target_metric import TargetMetric
-
-FloatArray = NDArray[np.float64]
 
 METADATA, DIGEST = b"mlpf_hpo", b"mlpf_hpo.sha256"
 """Keys of our entries in the Parquet schema's metadata: what the table is, and a digest of that and of every

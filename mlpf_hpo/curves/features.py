@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.column_names import LOSS, TARGET_EPOCH
 from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.curves.shapes import SHAPES, shape_features
 from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
-
-FloatArray = NDArray[np.float64]
 
 LOG_HYPERPARAMETERS = ("lr", "weight_decay")
 """Those of table 1 that are sampled on a log scale."""
@@ -135,7 +134,7 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         return shape_features(curves, self.curve, self.log_curve_)
 
 
-def one_hot(values: Sequence[str], categories: Sequence[str]) -> NDArray[np.float64]:
+def one_hot(values: Sequence[str], categories: Sequence[str]) -> FloatArray:
     """Return texts as numbers for a regressor, [n, len(categories)]: 1 in the column of their category.
 
     Names have no order, and kernels and nearest neighbours take differences for distances: a column each

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlpf_hpo.array_types import FloatArray, IntArray
+from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.curves.schema import LearningCurves
 
 LARGEST = float(np.finfo(np.float64).max)
@@ -127,7 +127,7 @@ def describe_repeat_noise(noise: Mapping[str, Any] | None) -> str:
     )
 
 
-def copied(curves: LearningCurves) -> NDArray[np.bool_]:
+def copied(curves: LearningCurves) -> BoolArray:
     """Return which rows have the configuration, seed and values of an earlier row, [n_trials]."""
     table = pd.DataFrame(curves.values).assign(group=curves.groups, seed=curves.configs["seed"].to_numpy())
     return table.duplicated().to_numpy(dtype=bool)

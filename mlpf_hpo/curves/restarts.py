@@ -7,9 +7,9 @@ that many epochs. A third of the published curves are like that.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-FloatArray = NDArray[np.float64]
+from mlpf_hpo.array_types import FloatArray, IntArray
 
 RETURN = 0.08
 """How near a restart comes to the first value, as a share of the distance that the curve had gone."""
@@ -24,7 +24,7 @@ NOISE = 4.0
 """Least distance gone, in units of the curve's noise."""
 
 
-def first_restarts(values: ArrayLike) -> NDArray[np.int64]:
+def first_restarts(values: ArrayLike) -> IntArray:
     """Return the first epoch at which each curve restarts, -1 where it never does.
 
     With v the values before a curve's first missing one, n of them, epoch t (counted from 0, t >= 2) is a

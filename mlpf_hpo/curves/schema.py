@@ -11,14 +11,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pandas.api.types import is_numeric_dtype
 
+from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.curves.column_names import BOOKKEEPING, STOPPED, TARGET_EPOCH
 from mlpf_hpo.curves.ends import values_after
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.space import Configuration, Mode, config_id
 from mlpf_hpo.target_metric import TargetMetric
-
-FloatArray = NDArray[np.float64]
 
 
 def text_columns(table: pd.DataFrame) -> list[str]:
@@ -113,7 +112,7 @@ class LearningCurves:
     metrics: Mapping[str, FloatArray]
     target: TargetMetric
     status: NDArray[np.str_]
-    restart_epoch: NDArray[np.int64]
+    restart_epoch: IntArray
     source: str
     run_ids: NDArray[np.str_]
     hardware: NDArray[np.str_]
@@ -220,7 +219,7 @@ class LearningCurves:
         return TARGET_EPOCH in self.configs.columns
 
     @property
-    def target_epochs(self) -> NDArray[np.int64]:
+    def target_epochs(self) -> IntArray:
         """After how many epochs the value of each curve is predicted, [n_trials]; 0 where unknown."""
         if self.own_targets:
             return self.configs[TARGET_EPOCH].to_numpy(dtype=np.int64)
@@ -235,7 +234,7 @@ class LearningCurves:
         return values_after(self.values, self.target_epochs)
 
     @property
-    def stopped(self) -> NDArray[np.bool_]:
+    def stopped(self) -> BoolArray:
         """Which trainings are known to have been stopped before their end, by a scheduler for example.
 
         The column `stopped` says so, or the status of a tracked trial. A curve that is only shorter than
@@ -246,21 +245,21 @@ class LearningCurves:
         return (self.status == "stopped") & self.run_ids.astype(bool)
 
     @property
-    def complete(self) -> NDArray[np.bool_]:
+    def complete(self) -> BoolArray:
         """Which curves are finite at every epoch and never restart."""
         return np.isfinite(self.values).all(axis=1) & (self.restart_epoch < 0)
 
     @property
-    def duplicated(self) -> NDArray[np.bool_]:
+    def duplicated(self) -> BoolArray:
         """Which trials have the configuration of an earlier one."""
         return self.configs["config_id"].duplicated().to_numpy(dtype=bool)
 
     @property
-    def truncated(self) -> NDArray[np.bool_]:
+    def truncated(self) -> BoolArray:
         """Which curves are not finite at every epoch: they ended early, or diverged."""
         return np.logical_not(np.isfinite(self.values).all(axis=1))
 
-    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | Sequence[int]) -> LearningCurves:
+    def select(self, rows: BoolArray | IntArray | Sequence[int]) -> LearningCurves:
         """Return the trials that `rows` (a mask or positions) names, in that order."""
         at = np.asarray(rows)
         positions = np.flatnonzero(at) if at.dtype == bool else at.astype(np.int64)

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mlpf_hpo.array_types import LARGEST_SQUARED
+from mlpf_hpo.array_types import LARGEST_SQUARED, FloatArray
 
-FloatArray = NDArray[np.float64]
 Features = tuple[list[str], FloatArray]
 """Names of d features, and their values [n, d]."""
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.events.arrays import GrowingArray, again, map_array
 from mlpf_hpo.events.schema import N_FEATURES, N_TARGETS, Event
@@ -131,7 +132,7 @@ class EventStore:
         return slice(begin, end)
 
     @property
-    def element_counts(self) -> NDArray[np.int64]:
+    def element_counts(self) -> IntArray:
         """Number of elements of each event."""
         return np.diff(self._arrays["offsets"])
 

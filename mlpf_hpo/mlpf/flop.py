@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.mlpf.heads import Head
 from mlpf_hpo.mlpf.layers import GraphLayer
 from mlpf_hpo.mlpf.network import MLPF
@@ -35,7 +36,7 @@ def training_flop(network: MLPF, element_counts: ArrayLike) -> float:
     return _flop(network, np.asarray(element_counts, dtype=np.int64), backward=True)
 
 
-def _flop(network: MLPF, sizes: NDArray[np.int64], backward: bool) -> float:
+def _flop(network: MLPF, sizes: IntArray, backward: bool) -> float:
     size = network.bin_size
     pairs = (sizes // size) * size**2 + (sizes % size) ** 2
     bins = -(-sizes // size)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from mlpf_hpo.array_types import FloatArray
 
 
 def loss_minimising_bias(residuals: FloatArray, multipliers: FloatArray, epsilon: float) -> FloatArray:

@@ -18,9 +18,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.errors import look_up
-
-FloatArray = NDArray[np.float64]
 
 
 def mean_squared_error(residuals: FloatArray) -> FloatArray:

@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.curves.target_epochs import modelled_epochs
@@ -39,9 +40,6 @@ from mlpf_hpo.predictors.scoring import grouped_folds
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import Mode
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 PERSISTENCE = "persistence"
 STACKED = "stacked"

@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.column_names import TARGET_EPOCH, is_reserved
 from mlpf_hpo.curves.ends import known_lengths, values_after
 from mlpf_hpo.curves.features import split_columns
@@ -307,7 +307,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         share = self.shares_[index]
         return predicted if share == 1 else shrink_toward(last, predicted, share, self.log_ways_[index])
 
-    def _predict(self, X: pd.DataFrame) -> tuple[FloatArray, NDArray[np.int64]]:
+    def _predict(self, X: pd.DataFrame) -> tuple[FloatArray, IntArray]:
         """Return predictions and the index of each row's model; one past the last for complete curves."""
         X = prediction_table(X, self.columns_, self.texts_)
         curves = X[split_columns(self.columns_)[1]].to_numpy(dtype=float)

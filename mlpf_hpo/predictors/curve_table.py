@@ -12,12 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.column_names import TARGET_EPOCH
 from mlpf_hpo.curves.features import split_columns
 from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
-
-FloatArray = NDArray[np.float64]
 
 EXPECTED = (
     "a pandas DataFrame with a row per curve and a column per hyperparameter, then loss_0, loss_1, ... with "
@@ -84,7 +83,7 @@ def final_values(y: Any, n: int) -> FloatArray:
     return np.asarray(_one_each(values, n, "final values"))
 
 
-def target_epochs(X: pd.DataFrame, n_epochs: int) -> NDArray[np.int64]:
+def target_epochs(X: pd.DataFrame, n_epochs: int) -> IntArray:
     """Return after how many epochs the value of each row is predicted, [n].
 
     Parameters

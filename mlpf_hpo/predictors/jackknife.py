@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.predictors.scoring import log_errors
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 Measure = Callable[[FloatArray, FloatArray], float]
 """Function of true and predicted final values; larger is better."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.criteria import SELECTED, Selection, choose, describe_shrinkage, is_choice
@@ -22,8 +22,6 @@ from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.predictors.scoring import Scores, bootstrap, coverage, grouped_folds, quantile_space, score
 from mlpf_hpo.predictors.settings import PredictorsParams, least_curves
 from mlpf_hpo.seeds import derive_seed
-
-FloatArray = NDArray[np.float64]
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
 """Observed shares of the curve at which the candidates are scored."""
@@ -90,7 +88,7 @@ class SelectionResult:
     selected: OutOfFold
     true: FloatArray
     last_seen: FloatArray
-    rows: NDArray[np.int64]
+    rows: IntArray
     fitted: dict[str, CurvePredictor]
 
 
@@ -99,7 +97,7 @@ def known_epochs_at(share: float, n_epochs: int) -> int:
     return 0 if share == 0 else min(n_epochs - 1, max(1, round(share * n_epochs)))
 
 
-def usable_rows(curves: LearningCurves, least: int) -> NDArray[np.int64]:
+def usable_rows(curves: LearningCurves, least: int) -> IntArray:
     """Return the positions of complete curves.
 
     Raises
@@ -215,14 +213,14 @@ class _NestedCV:
         }
         self.out[SELECTED] = {self.known: OutOfFold(n)}
 
-    def outer(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def outer(self) -> list[tuple[IntArray, IntArray]]:
         """Return the outer folds."""
         return list(grouped_folds(self.groups, self.params.outer_folds, derive_seed(self.seed, "outer")))
 
     def fit(
         self,
         name: str,
-        rows: NDArray[np.int64],
+        rows: IntArray,
         known: Sequence[int],
         folds: int | None = None,
         chosen: bool = False,
@@ -234,13 +232,13 @@ class _NestedCV:
         )
         return predictor.fit(self.frame.iloc[rows], self.y[rows], self.groups[rows])
 
-    def choose(self, rows: NDArray[np.int64], seed: int) -> Selection:
+    def choose(self, rows: IntArray, seed: int) -> Selection:
         """Return the choice by cross-validation within `rows`."""
         frame, seen = self.frame.iloc[rows], self._seen(rows, self.known)
         mode = self.curves.mode
         return choose(frame, seen, self.y[rows], self.groups[rows], self.known, self.params, seed, mode)
 
-    def score_fold(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64]) -> None:
+    def score_fold(self, name: str, train: IntArray, test: IntArray) -> None:
         """Fit a candidate on the training rows of an outer fold and keep its predictions of the test rows."""
         points = self.fit(name, train, [known for known in self.grid if known != self.known], folds=0)
         calibrated = self.fit(name, train, [self.known])
@@ -248,7 +246,7 @@ class _NestedCV:
         for known in self.grid:
             self._keep(name, known, calibrated if known == self.known else points, train, test)
 
-    def score_chosen(self, name: str, train: NDArray[np.int64], test: NDArray[np.int64]) -> None:
+    def score_chosen(self, name: str, train: IntArray, test: IntArray) -> None:
         """Keep the chosen predictor's predictions of the test rows, fitted as a registered predictor is."""
         self._keep(SELECTED, self.known, self.fit(name, train, [self.known], chosen=True), train, test)
 
@@ -257,8 +255,8 @@ class _NestedCV:
         name: str,
         known: int,
         model: CurvePredictor,
-        train: NDArray[np.int64],
-        test: NDArray[np.int64],
+        train: IntArray,
+        test: IntArray,
     ) -> None:
         prediction, out = model.predict_interval(self._seen(test, known)), self.out[name][known]
         out.mean[test], out.lower[test], out.upper[test] = prediction.mean, prediction.lower, prediction.upper
@@ -285,11 +283,11 @@ class _NestedCV:
         }
         return scores, shares
 
-    def _scores(self, out: OutOfFold, rows: NDArray[np.int64]) -> Scores:
+    def _scores(self, out: OutOfFold, rows: IntArray) -> Scores:
         true = self.y[rows]
         found = score(true, out.mean[rows], self.true_quantile[rows], out.quantile[rows], self.curves.mode)
         interval = Prediction(out.mean[rows], out.lower[rows], out.upper[rows], self.params.coverage)
         return {**found, "coverage": coverage(true, interval)}
 
-    def _seen(self, rows: NDArray[np.int64], known: int) -> Any:
+    def _seen(self, rows: IntArray, known: int) -> Any:
         return self.curves.frame(known).iloc[rows]

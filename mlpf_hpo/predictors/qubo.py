@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import dimod
 
-FloatArray = NDArray[np.float64]
 BitArray = NDArray[np.uint8]
 
 MAX_BITS = 16

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
@@ -28,8 +27,6 @@ from mlpf_hpo.predictors.scoring import (
 )
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.seeds import derive_seed
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass

@@ -12,14 +12,12 @@ from scipy import stats
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import QuantileTransformer
 
-from mlpf_hpo.array_types import LARGEST_SQUARED, BoolArray
+from mlpf_hpo.array_types import LARGEST_SQUARED, BoolArray, FloatArray, IntArray
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import Mode
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 Scores = dict[str, float]
 
 ROUNDING = 1e-12

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.predictors.jackknife import (
     jackknife_difference,
     leave_out_blocks,
     negative_log_error,
     rank_correlation,
 )
-
-FloatArray = NDArray[np.float64]
 
 
 def shrink_toward(last: FloatArray, predicted: FloatArray, share: float, log_scale: bool) -> FloatArray:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.scoring import bootstrap
@@ -90,7 +90,7 @@ def frontier(
     return table.sort_values("epochs", kind="stable")
 
 
-def non_dominated(epochs: NDArray[np.float64], regret: NDArray[np.float64]) -> NDArray[np.bool_]:
+def non_dominated(epochs: FloatArray, regret: FloatArray) -> BoolArray:
     """Return for each point whether no other is at least as good in both and better in one, [n].
 
     Examples
@@ -103,10 +103,10 @@ def non_dominated(epochs: NDArray[np.float64], regret: NDArray[np.float64]) -> N
     return np.isfinite(regret) & ~(fewer & less & better).any(axis=1)
 
 
-def _summary(values: NDArray[np.float64]) -> dict[str, float]:
+def _summary(values: FloatArray) -> dict[str, float]:
     """Return the mean of each figure over the seeds, with an interval."""
 
-    def means(rows: NDArray[np.int64]) -> dict[str, float]:
+    def means(rows: IntArray) -> dict[str, float]:
         return dict(zip(FIGURES, values[rows].mean(axis=0).tolist(), strict=True))
 
     found: dict[str, float] = {}

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.search.ledger import Ledger
@@ -21,8 +21,6 @@ from mlpf_hpo.search.scheduler import Decision, Scheduler
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.target_metric import TargetMetric
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

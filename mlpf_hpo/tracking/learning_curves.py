@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import LearningCurves, pad_curves
@@ -14,8 +13,6 @@ from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import config_id
 from mlpf_hpo.target_metric import TargetMetric
-
-FloatArray = NDArray[np.float64]
 
 
 def curves_from_trials(

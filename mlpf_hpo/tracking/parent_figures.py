@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from mlflow import MlflowClient
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.plotting import BLUE, GREEN, GREY, ORANGE, RED, canvas, draw_rates, plain_log
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import stable_hash
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FloatArray: TypeAlias = NDArray[np.float64]
+FloatArray: TypeAlias = FloatArray
 
 CURVES, MACHINES = "figures/curves.png", "figures/machines.png"
 """Artifacts of a parent run."""

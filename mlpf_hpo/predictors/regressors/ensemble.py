@@ -11,11 +11,11 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clon
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.predictors.regressors.qsvr import QSVR
 from mlpf_hpo.predictors.scoring import squarable
 
-FloatArray = NDArray[np.float64]
 IndexArray = NDArray[np.intp]
 Score = Callable[[FloatArray, FloatArray], float]
 

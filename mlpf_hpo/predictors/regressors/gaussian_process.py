@@ -6,7 +6,7 @@ import warnings
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -14,7 +14,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
-FloatArray = NDArray[np.float64]
+from mlpf_hpo.array_types import FloatArray
 
 NEAR, FAR = 0.1, 1e3
 """Bounds of length scales in standard deviations of a feature: one that is far does not matter."""

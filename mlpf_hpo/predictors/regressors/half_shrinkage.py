@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.linear_model import RidgeCV
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.predictors.shrinkage import shrink_toward
-
-FloatArray = NDArray[np.float64]
 
 
 class HalfShrinkage(MetaEstimatorMixin, RegressorMixin, BaseEstimator):

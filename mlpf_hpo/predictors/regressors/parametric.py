@@ -12,14 +12,14 @@ from itertools import product
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.predictors.regressors.residual import MAD_TO_SIGMA
 
-FloatArray = NDArray[np.float64]
 Shape = Callable[[FloatArray, int], FloatArray]
 """From epochs [T] and the number of known epochs to g on a grid of shapes, [n_shapes, T]."""
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from mlpf_hpo.array_types import FloatArray
 
 
 class Persistence(RegressorMixin, BaseEstimator):
@@ -19,10 +21,10 @@ class Persistence(RegressorMixin, BaseEstimator):
         self.is_fitted_ = True
         return self
 
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+    def predict(self, X: ArrayLike) -> FloatArray:
         """Return the last column of X [n, d]."""
         check_is_fitted(self)
-        checked: NDArray[np.float64] = validate_data(self, X, reset=False, dtype=np.float64)
+        checked: FloatArray = validate_data(self, X, reset=False, dtype=np.float64)
         return checked[:, -1].copy()
 
     def __sklearn_tags__(self) -> object:

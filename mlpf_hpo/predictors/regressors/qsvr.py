@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.errors import ConfigurationError, DataError, look_up
 from mlpf_hpo.predictors.bias import BIASES
 from mlpf_hpo.predictors.combination import combination_weights, kept_samples
 from mlpf_hpo.predictors.qubo import Encoding, dual_qubo
 from mlpf_hpo.predictors.samplers import Sampler, make_sampler
-
-FloatArray = NDArray[np.float64]
 
 DEVICE_SETTINGS = (
     "solver",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.svm import SVR
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from mlpf_hpo.array_types import FloatArray
 
 
 class Subsampled(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
@@ -41,8 +43,8 @@ class Subsampled(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         self.estimator_ = clone(template).fit(points[rows], targets[rows])
         return self
 
-    def predict(self, X: ArrayLike) -> NDArray[np.float64]:
+    def predict(self, X: ArrayLike) -> FloatArray:
         """Return the fitted regressor's predictions for X [n, d]."""
         check_is_fitted(self)
-        predicted: NDArray[np.float64] = self.estimator_.predict(validate_data(self, X, reset=False))
+        predicted: FloatArray = self.estimator_.predict(validate_data(self, X, reset=False))
         return predicted

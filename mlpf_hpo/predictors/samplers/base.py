@@ -7,15 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.qubo import BitArray, DualQubo, Encoding, Qubo
 
 if TYPE_CHECKING:
     import dimod
 
-FloatArray = NDArray[np.float64]
 Info = Mapping[str, float | int | str]
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import dwave.samplers
 import numpy as np
 
-from mlpf_hpo.predictors.qubo import FloatArray, Qubo
+from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.predictors.qubo import Qubo
 from mlpf_hpo.predictors.samplers.base import Info, SampleResult, from_sample_set, require_at_least_one
 from mlpf_hpo.seeds import library_seed
 

@@ -9,8 +9,8 @@ from typing import Any
 import dimod
 import numpy as np
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.predictors.qubo import FloatArray
 from mlpf_hpo.predictors.samplers.classical import beta_range
 from mlpf_hpo.seeds import derive_seed
 

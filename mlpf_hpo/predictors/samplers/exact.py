@@ -9,7 +9,8 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.svm import SVR
 
-from mlpf_hpo.predictors.qubo import DualQubo, FloatArray, Qubo
+from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.predictors.qubo import DualQubo, Qubo
 from mlpf_hpo.predictors.samplers.base import SampleResult, off_lattice, regression_of
 
 TOLERANCE = 1e-6

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlpf_hpo.predictors.qubo import DualQubo, FloatArray, Qubo
+from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.predictors.qubo import DualQubo, Qubo
 from mlpf_hpo.predictors.samplers.base import (
     SampleResult,
     off_lattice,
