@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.extensions import Registry
 from mlpf_hpo.search.bounds import Bounds, IntervalPredictor
@@ -29,12 +30,21 @@ LABELS = {"full": "full training", "asha": "ASHA", "promotion_asha": "ASHA with 
 PREDICTION = ("predict_from_epoch", "predict_every", "coverage")
 """Settings of a prediction that a scheduler may hold, see `Bounds`."""
 
+PRIOR = "prior"
+"""Keyword of constructors that take the curves of a prior campaign: data, no setting."""
 
-def make_scheduler(name: str, predictor: IntervalPredictor | None = None, **settings: Any) -> Scheduler:
+
+def make_scheduler(
+    name: str,
+    predictor: IntervalPredictor | None = None,
+    prior: LearningCurves | None = None,
+    **settings: Any,
+) -> Scheduler:
     """Return the scheduler of that name; `settings` are its constructor's.
 
     With a predictor it also stops trials that cannot win any more (see `PredictiveScheduler`), and accepts
-    the settings of `Bounds`.
+    the settings of `Bounds`. The prior, curves of a prior campaign, goes to schedulers that take one; others
+    do without.
 
     Examples
     --------
@@ -50,10 +60,11 @@ def make_scheduler(name: str, predictor: IntervalPredictor | None = None, **sett
     if predictor is None:
         make = SCHEDULERS.lookup(name)
         check_settings(name, settings)
-        return make(**settings)
+        data = {} if prior is None else accepted(name, {PRIOR: prior})
+        return make(**settings, **data)
     of_bounds = {key: settings.pop(key) for key in PREDICTION if key in settings}
     of_both: dict[str, Any] = {key: settings.pop(key) for key in ("max_epochs", "mode") if key in settings}
-    scheduler = make_scheduler(name, **accepted(name, of_both), **settings)
+    scheduler = make_scheduler(name, prior=prior, **accepted(name, of_both), **settings)
     return PredictiveScheduler(scheduler, Bounds(predictor, **of_both, **of_bounds))
 
 
@@ -74,9 +85,9 @@ def accepted(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 def check_settings(name: str, settings: Mapping[str, Any], where: str = "") -> None:
     """Refuse settings that a scheduler does not take; `where` says which parameter has them."""
     for key in settings:
-        if key not in accepted(name, {key: settings[key]}):
+        if key == PRIOR or key not in accepted(name, {key: settings[key]}):
             prefix = f"{where}: " if where else ""
-            known = list(inspect.signature(SCHEDULERS[name]).parameters)
+            known = [known for known in inspect.signature(SCHEDULERS[name]).parameters if known != PRIOR]
             has = ", ".join(known) or "none"
             raise ConfigurationError(
                 f"{prefix}scheduler {name} has no setting {key!r}{did_you_mean(key, known)}; it has: {has}"
