@@ -17,60 +17,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.against import evaluation_ratio
-from benchmarks.pages import read_json
 from benchmarks.selected import CANDIDATES, TRAIN, compare_sets
+from benchmarks.tables import PARTS, TABLE_FORM, named_tables, row_sets, split_rows
 from mlpf_hpo.curves.left_out_rows import describe_left_out_rows
-from mlpf_hpo.curves.readers.csv_table import PREFIX, import_csv
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.curves.target_epochs import with_finals
-from mlpf_hpo.errors import ConfigurationError, DataError, MlpfHpoError
+from mlpf_hpo.errors import ConfigurationError, MlpfHpoError
 from mlpf_hpo.files import write_json
-from studies.published.data import PublishedCurves, reference_folder
 
-ROW_SETS = ("all", "distinct", "clean")
 SPLITS, QUICK_SPLITS = 100, 2
-PARTS = ("design", "final")
-
-
-def row_sets() -> dict[str, LearningCurves]:
-    """Return the published curves: all, one row per configuration, and those of them without a restart."""
-    curves = PublishedCurves.load(reference_folder()).curves
-    distinct = ~curves.duplicated
-    found = (curves, curves.select(distinct), curves.select(distinct & curves.complete))
-    return dict(zip(ROW_SETS, found, strict=True))
-
-
-def named_table(text: str) -> tuple[str, LearningCurves]:
-    """Return name and curves of ``NAME=FILE[:PREFIX[:MODE]]``.
-
-    Raises
-    ------
-    ConfigurationError, MlpfHpoError
-        If the text is not of that form, or the file cannot be read.
-    """
-    name, _, rest = text.partition("=")
-    file, *others = rest.split(":")
-    if not name or not file or len(others) > 2:
-        raise ConfigurationError(
-            f"--table {text}: must be NAME=FILE, NAME=FILE:PREFIX or NAME=FILE:PREFIX:MODE"
-        )
-    prefix, mode = (*others, "", "")[:2]
-    return name, import_csv(Path(file), None, prefix or PREFIX, name, mode or None)
-
-
-def split_rows(file: Path, part: str, n: int) -> list[int]:
-    """Return the rows of one part of a file of splits, ``{"design": [row, ...], "final": [row, ...]}``.
-
-    Raises
-    ------
-    DataError
-        If it is not such a file, or names a row that the table lacks.
-    """
-    content = read_json(file, 'a file of splits is {"design": [row, ...], "final": [row, ...]}')
-    rows = content.get(part) if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, int) and 0 <= row < n for row in rows):
-        raise DataError(f"{file}: {part!r} must be a list of rows from 0 to {n - 1}")
-    return rows
 
 
 def tables(options: argparse.Namespace) -> dict[str, LearningCurves]:
@@ -78,17 +33,8 @@ def tables(options: argparse.Namespace) -> dict[str, LearningCurves]:
 
     A file of splits counts the rows of a table before those without a final value are left out, which is
     printed.
-
-    Raises
-    ------
-    ConfigurationError
-        If two tables have the same name.
     """
-    named = [named_table(text) for text in options.table]
-    found = dict(named)
-    if len(found) < len(named):
-        raise ConfigurationError("--table: two tables have the same name")
-    found = found or row_sets()
+    found = named_tables(options.table) or row_sets()
     for name, curves in found.items():
         part = curves
         if options.split is not None:
@@ -110,9 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="two splits, 20 training curves")
     parser.add_argument("--splits", type=int, default=SPLITS, help="random splits by configuration")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
-    parser.add_argument(
-        "--table", action="append", default=[], metavar="NAME=FILE[:PREFIX[:MODE]]", help="repeatable"
-    )
+    parser.add_argument("--table", action="append", default=[], metavar=TABLE_FORM, help="repeatable")
     parser.add_argument("--split", type=Path, metavar="FILE", help="use only one part of the rows")
     parser.add_argument("--part", choices=PARTS, default=PARTS[0], help="of the file of splits")
     parser.add_argument("--against", metavar="COMMIT", help="also time `predictors evaluate` of that commit")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.pages import page_command, read_json, table
-from benchmarks.predictors import ROW_SETS
 from benchmarks.prior_rivals import RANKINGS
 from benchmarks.selected import METRICS
+from benchmarks.tables import ROW_SETS
 from mlpf_hpo.errors import DataError, MlpfHpoError
 from mlpf_hpo.files import write_text
 

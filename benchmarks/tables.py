@@ -1,0 +1,85 @@
+"""Tables of learning curves that benchmarks read, and the parts of them that are kept for the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.pages import read_json
+from mlpf_hpo.array_types import IntArray
+from mlpf_hpo.curves.readers.csv_table import PREFIX, import_csv
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import ConfigurationError, DataError
+from studies.published.data import PublishedCurves, reference_folder
+
+ROW_SETS = ("all", "distinct", "clean")
+PARTS = ("design", "final")
+TABLE_FORM = "NAME=FILE[:PREFIX[:MODE]]"
+
+
+def row_sets() -> dict[str, LearningCurves]:
+    """Return the published curves: all, one row per configuration, and those of them without a restart."""
+    curves = published_curves()
+    distinct = ~curves.duplicated
+    found = (curves, curves.select(distinct), curves.select(clean_rows(curves)))
+    return dict(zip(ROW_SETS, found, strict=True))
+
+
+def published_curves() -> LearningCurves:
+    """Return all published curves."""
+    return PublishedCurves.load(reference_folder()).curves
+
+
+def clean_rows(curves: LearningCurves) -> IntArray:
+    """Return the rows that are the first of their configuration and complete, without a restart."""
+    return np.flatnonzero(~curves.duplicated & curves.complete)
+
+
+def named_table(text: str) -> tuple[str, LearningCurves]:
+    """Return name and curves of ``NAME=FILE[:PREFIX[:MODE]]``.
+
+    Raises
+    ------
+    ConfigurationError, MlpfHpoError
+        If the text is not of that form, or the file cannot be read.
+    """
+    name, _, rest = text.partition("=")
+    file, *others = rest.split(":")
+    if not name or not file or len(others) > 2:
+        raise ConfigurationError(
+            f"--table {text}: must be NAME=FILE, NAME=FILE:PREFIX or NAME=FILE:PREFIX:MODE"
+        )
+    prefix, mode = (*others, "", "")[:2]
+    return name, import_csv(Path(file), None, prefix or PREFIX, name, mode or None)
+
+
+def named_tables(texts: Iterable[str]) -> dict[str, LearningCurves]:
+    """Return the curves of each ``NAME=FILE[:PREFIX[:MODE]]`` by name.
+
+    Raises
+    ------
+    ConfigurationError
+        If two tables have the same name.
+    """
+    named = [named_table(text) for text in texts]
+    found = dict(named)
+    if len(found) < len(named):
+        raise ConfigurationError("--table: two tables have the same name")
+    return found
+
+
+def split_rows(file: Path, part: str, n: int) -> list[int]:
+    """Return the rows of one part of a file of splits, ``{"design": [row, ...], "final": [row, ...]}``.
+
+    Raises
+    ------
+    DataError
+        If it is not such a file, or names a row that the table lacks.
+    """
+    content = read_json(file, 'a file of splits is {"design": [row, ...], "final": [row, ...]}')
+    rows = content.get(part) if isinstance(content, dict) else None
+    if not isinstance(rows, list) or not all(isinstance(row, int) and 0 <= row < n for row in rows):
+        raise DataError(f"{file}: {part!r} must be a list of rows from 0 to {n - 1}")
+    return rows
