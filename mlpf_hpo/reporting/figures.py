@@ -15,7 +15,7 @@ from mlpf_hpo.predictors.samplers import describe_sampler
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import Panel
 from mlpf_hpo.reporting.throughput import figure_7
-from mlpf_hpo.search.search_result import best_trial
+from mlpf_hpo.search.search_result import best_trial, waited_in
 
 COLOURS = {"persistence": GREY, "svr": BLUE, "qsvr": ORANGE, "random_bits": RED, "qsvr_ensemble": GREEN}
 OTHERS = ("#7b5ea7", "#8c6d31", "#17889c")
@@ -193,10 +193,9 @@ def figure_search(inputs: ReportInput) -> Panel:
         left.set(xlabel="epochs spent by all trials", ylabel=f"best {inputs.target_name}", yscale=scale)
         plain_log(left)
         left.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-        marks = {"rank": "s", "prediction": "X", "": "o", "not promoted": "D"}
+        marks = {"rank": "s", "prediction": "X", "": "o", "not promoted": "D", "not started": "."}
         labels = {"rank": "stopped by rank", "prediction": "by prediction", "": "finished"}
-        if any(found["not_promoted"] for found in schedulers.values()):
-            labels["not promoted"] = "not promoted"
+        labels |= {reason: reason for reason in waited_in(inputs.search).values()}
         offsets = np.linspace(-0.2, 0.2, len(schedulers)) if len(schedulers) > 1 else [0.0]
         for offset, (name, found) in zip(offsets, schedulers.items(), strict=True):
             for row, trial in enumerate(found["trials"]):

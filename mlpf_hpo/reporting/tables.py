@@ -16,6 +16,7 @@ from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
 from mlpf_hpo.reporting.physics_table import HEADER, describe_about, table_rows
 from mlpf_hpo.reporting.throughput import benchmark_stats
+from mlpf_hpo.search.search_result import waited_in
 from mlpf_hpo.space import TABLE_1, Choice, Integer
 from mlpf_hpo.tracking.host_records import describe_host_record, describe_versions
 
@@ -106,7 +107,7 @@ def table_scores(inputs: ReportInput) -> Table:
 
 def table_search(inputs: ReportInput) -> Table:
     """Return what each scheduler spent and found."""
-    promoting = any(found["not_promoted"] for found in inputs.search["schedulers"].values())
+    waited = waited_in(inputs.search)
     rows = [
         (
             found["label"],
@@ -116,7 +117,7 @@ def table_search(inputs: ReportInput) -> Table:
             str(found["finished"]),
             str(found["stopped_by_rank"]),
             str(found["stopped_by_prediction"]),
-            *([str(found["not_promoted"])] if promoting else []),
+            *(str(found[key]) for key in waited),
             str(found["diverged"]),
             str(found["failed"]),
             f"{found['wall_seconds']:.0f}",
@@ -136,7 +137,7 @@ def table_search(inputs: ReportInput) -> Table:
         "finished",
         "stopped: rank",
         "prediction",
-        *(["not promoted"] if promoting else []),
+        *waited.values(),
         "diverged",
         "failed",
         "seconds",

@@ -183,33 +183,27 @@ class Ledger:
         self._again.appendleft(trial_id)
         return True
 
-    def end_unpromoted(self) -> list[str]:
-        """End the paused trials if nothing runs and the scheduler resumes none of them; return which.
+    def end_waiting(self) -> list[str]:
+        """End the paused and the pending trials if nothing runs; return which.
 
-        Trials that were paused before a restart run once more to report their epochs, and end then.
-
-        Raises
-        ------
-        RuntimeError
-            If nothing runs and pending trials remain that the scheduler does not start.
+        Called where `next_trial` has returned None: the scheduler resumes and starts none of them, which ends
+        the search. Trials that were paused before a restart run once more to report their epochs, and end
+        then.
         """
         if self._again or self.in_state(TrialState.RUNNING):
             return []
-        pending = self._never_started()
-        if pending:
-            raise RuntimeError(
-                f"nothing runs, yet the scheduler starts none of {len(pending)} pending trials"
-            )
-        unpromoted = [self.trials[trial_id] for trial_id in self._paused]
+        waiting = [self.trials[trial_id] for trial_id in self._paused] + self._never_started()
         self._paused.clear()
-        for trial in unpromoted:
-            trial.stop = self._unpromoted(trial)
-            if trial.ran_in_this_process:
-                self._end(trial, "stopped", trial.stop.reason)
-            else:
+        ended = []
+        for trial in waiting:
+            trial.stop = self._waited(trial)
+            if trial.epochs and not trial.ran_in_this_process:
                 trial.state = TrialState.PENDING
                 self._again.append(trial.trial_id)
-        return [trial.trial_id for trial in unpromoted if trial.ran_in_this_process]
+            else:
+                self._end(trial, "stopped", trial.stop.reason)
+                ended.append(trial.trial_id)
+        return ended
 
     def _notify_scheduler(self, trial: Trial, epoch: int, value: float) -> Decision:
         decision = self.scheduler.on_trial_result(trial.trial_id, epoch, value)
@@ -233,13 +227,17 @@ class Ledger:
     def _end_as_recorded(self, trial: Trial, record: TrialSummary) -> None:
         if trial.state is TrialState.PAUSED:
             self._paused.remove(trial.trial_id)
-            trial.stop = self._unpromoted(trial)
+        if trial.state is TrialState.PAUSED or not trial.values:
+            trial.stop = self._waited(trial)
         if record.status != "stopped":
             trial.stop = None
         self._end(trial, record.status, record.reason or (trial.stop.reason if trial.stop else ""))
 
     @staticmethod
-    def _unpromoted(trial: Trial) -> Stop:
+    def _waited(trial: Trial) -> Stop:
+        """Return the stop of a trial that waited when the search ended."""
+        if not trial.values:
+            return Stop(trial.trial_id, 0, math.nan, "not started")
         return Stop(trial.trial_id, trial.epochs, trial.values[-1], "not promoted")
 
     def _notify_end(self, trial: Trial) -> None:

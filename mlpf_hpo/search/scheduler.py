@@ -44,8 +44,8 @@ class Stop:
         Number of epochs that it had completed.
     value : float
         Its value after that epoch.
-    reason : {"rank", "prediction", "diverged", "not promoted"}
-        The rule that stopped it.
+    reason : {"rank", "prediction", "diverged", "not promoted", "not started"}
+        The rule that stopped it; "not started" (after 0 epochs, value NaN) where the search ended before.
     threshold : float or None
         The value (rank) or the bound (prediction) that it failed to reach.
     prediction : Prediction or None
@@ -55,12 +55,14 @@ class Stop:
     trial_id: str
     epoch: int
     value: float
-    reason: Literal["rank", "prediction", "diverged", "not promoted"]
+    reason: Literal["rank", "prediction", "diverged", "not promoted", "not started"]
     threshold: float | None = None
     prediction: Prediction | None = None
 
     def __str__(self) -> str:
         """Return the reason as text."""
+        if self.epoch == 0:
+            return self.reason
         text = f"{self.reason} after epoch {self.epoch}: {self.value:.5g}"
         if self.prediction is not None:
             text += f", predicted {_format_prediction(self.prediction)}"
@@ -129,7 +131,8 @@ class Scheduler(Protocol):
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the trial to run next, or None to leave the worker idle for now.
 
-        Called only when a worker is free; the trial returned is started (or resumed) at once.
+        Called only when a worker is free; the trial returned is started (or resumed) at once. None while
+        nothing runs ends the search: paused trials are not promoted, pending ones not started.
 
         Parameters
         ----------

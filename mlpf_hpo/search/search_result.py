@@ -16,6 +16,9 @@ from mlpf_hpo.search.scheduler import Stop
 from mlpf_hpo.search.trial_summary import TrialSummary, has_network
 from mlpf_hpo.target_metric import TargetMetric
 
+WAITED = {"not_promoted": "not promoted", "not_started": "not started"}
+"""Key in search.json of the number of trials that waited when the search ended, and the reason of each."""
+
 
 @dataclass(frozen=True)
 class TrialOutcome:
@@ -32,7 +35,8 @@ class TrialOutcome:
     best : float
         Best finite value of the target metric; NaN where there is none.
     reason : str
-        Which rule stopped it ("rank", "prediction", "not promoted"), or the error that it failed with.
+        Which rule stopped it ("rank", "prediction", "not promoted", "not started"), or the error that it
+        failed with.
     stop : Stop or None
         The particulars of a stop: limit, and prediction at that time.
     on_record : bool
@@ -91,7 +95,7 @@ def search_result(
     Raises
     ------
     DataError
-        If every trial diverged or failed.
+        If every trial diverged, failed or was not started.
     """
     rows = [_trial_row(outcome, trials[outcome.run_id], target) for outcome in outcomes]
     best = pick_best(rows, target, where)
@@ -105,7 +109,7 @@ def search_result(
         "best_configuration": best["configuration"],
         "stopped_by_rank": counts["stopped", "rank"],
         "stopped_by_prediction": counts["stopped", "prediction"],
-        "not_promoted": counts["stopped", "not promoted"],
+        **{key: counts["stopped", reason] for key, reason in WAITED.items()},
         "finished": statuses["finished"],
         "diverged": statuses["diverged"],
         "failed": statuses["failed"],
@@ -114,11 +118,16 @@ def search_result(
     }
 
 
+def waited_in(search: Mapping[str, Any]) -> dict[str, str]:
+    """Return those of `WAITED` that any scheduler of search.json left."""
+    schedulers = search["schedulers"].values()
+    return {key: words for key, words in WAITED.items() if any(found[key] for found in schedulers)}
+
+
 def describe_result(found: Mapping[str, Any], metric: str) -> str:
     """Return what a scheduler found, for people."""
-    reused, unpromoted = found["reused"], found["not_promoted"]
-    left = f", {unpromoted} not promoted" if unpromoted else ""
-    already = f" ({reused} trials were on record already)" if reused else ""
+    left = "".join(f", {found[key]} {words}" for key, words in WAITED.items() if found[key])
+    already = f" ({found['reused']} trials were on record already)" if found["reused"] else ""
     return (
         f"search: {found['label']}: {found['epochs']} epochs, best {metric} "
         f"{found['best_loss']:.4g} ({found['best_trial']}); {found['finished']} finished, "
@@ -137,11 +146,11 @@ def pick_best(trials: Iterable[Mapping[str, Any]], target: TargetMetric, where: 
     Raises
     ------
     DataError
-        If every trial diverged or failed.
+        If every trial diverged, failed or was not started.
     """
     kept = [dict(trial) for trial in trials if trial["curve"] and has_network(trial["status"])]
     if not kept:
-        raise DataError(f"{where}: no trial has a network to show: all diverged or failed")
+        raise DataError(f"{where}: no trial has a network to show: all diverged, failed or were not started")
     return min(kept, key=lambda trial: target.cost(target.best(trial["curve"])))
 
 
@@ -151,7 +160,7 @@ def best_trial(search: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If every trial diverged or failed.
+        If every trial diverged, failed or was not started.
     """
     trials = [
         {**trial, "scheduler": found["label"], "campaign_id": found["campaign_id"]}

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import heapq
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 import numpy as np
 
-from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.search.ledger import Ledger
@@ -35,16 +35,21 @@ class SimulatedSearch:
         The metric that was searched.
     makespan : float
         When the last worker had finished, in median epoch times.
+    rows, times : array of int, array of float
+        Of each epoch, in the order in which they were reported: the row of its curve, and when it ended.
+        Epoch i + 1 of all that were spent is row i.
     """
 
     trials: tuple[Trial, ...]
     target: TargetMetric
     makespan: float
+    rows: IntArray = field(compare=False)
+    times: FloatArray = field(compare=False)
 
     @property
     def epochs(self) -> int:
         """Number of epochs of training, over all trials."""
-        return sum(trial.epochs for trial in self.trials)
+        return len(self.rows)
 
     @property
     def best(self) -> float:
@@ -135,14 +140,17 @@ def simulate(
         for row in range(len(curves))
     )
     ledger = Ledger(trials, scheduler, max_epochs, curves.target)
-    return SimulatedSearch(trials, curves.target, _run(ledger, values, durations, workers))
+    reports = _run(ledger, values, durations, workers)
+    reported, times = np.array([row for _, row in reports], int), np.array([at for at, _ in reports], float)
+    return SimulatedSearch(trials, curves.target, float(times.max(initial=0.0)), reported, times)
 
 
-def _run(ledger: Ledger, values: FloatArray, durations: FloatArray, workers: int) -> float:
-    """Run a search to its end; return the time at which the last epoch ended."""
+def _run(ledger: Ledger, values: FloatArray, durations: FloatArray, workers: int) -> list[tuple[float, int]]:
+    """Run a search to its end; return when each epoch ended, and the row of its curve, in order."""
     rows = {trial_id: row for row, trial_id in enumerate(ledger.trials)}
     clock, turn = 0.0, count()
     running: list[tuple[float, int, str]] = []
+    reports: list[tuple[float, int]] = []
 
     def begin_epoch(trial_id: str) -> None:
         duration = durations[rows[trial_id], ledger.trials[trial_id].epochs]
@@ -152,17 +160,18 @@ def _run(ledger: Ledger, values: FloatArray, durations: FloatArray, workers: int
         while len(running) < workers and (chosen := ledger.next_trial()) is not None:
             begin_epoch(chosen)
         if not running:
-            ledger.end_unpromoted()
+            ledger.end_waiting()
             continue
         clock, _, trial_id = heapq.heappop(running)
         epoch = ledger.trials[trial_id].epochs + 1
+        reports.append((clock, rows[trial_id]))
         decision = ledger.report(trial_id, epoch, float(values[rows[trial_id], epoch - 1]))
         ledger.commit(trial_id)
         if decision is Decision.STOP or epoch == ledger.max_epochs:
             ledger.report_end(trial_id)
         elif decision is Decision.CONTINUE:
             begin_epoch(trial_id)
-    return clock
+    return reports
 
 
 def _check_complete(curves: LearningCurves, values: FloatArray) -> None:

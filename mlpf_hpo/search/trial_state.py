@@ -33,7 +33,7 @@ class Trial:
     reason : str
         The rule that stopped it, or the error that it failed with.
     stop : Stop or None
-        What the scheduler recorded when it stopped it.
+        What the scheduler recorded when it stopped it; or that it waited when the search ended.
     end_reported : bool
         Whether its end was reported to the scheduler.
     ran_in_this_process : bool

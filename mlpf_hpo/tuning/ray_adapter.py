@@ -89,6 +89,7 @@ class Bridge:
     tune_trials: dict[str, Any] = field(default_factory=dict)
     last_report: dict[str, float] = field(default_factory=dict)  # of running trials, by a monotonic clock
     waiting: str | None = None  # chosen by the scheduler, and not taken by Tune yet
+    unpromoted: list[str] = field(default_factory=list)  # have ended, are still paused for Tune
 
     def take_chosen(self, *, known: bool) -> str | None:
         """Return the trial that a free worker should run now, if Tune has it already (or if not)."""
@@ -99,6 +100,22 @@ class Bridge:
             return None
         chosen, self.waiting = self.waiting, None
         return chosen
+
+    def end_waiting(self) -> None:
+        """End the trials that wait, if nothing runs and the scheduler has chosen none of them."""
+        if self.waiting is not None:
+            return
+        for trial_id in self.ledger.end_waiting():
+            if trial_id in self.tune_trials:
+                self.unpromoted.append(trial_id)
+            else:
+                self.close_run(trial_id)
+
+    def close_run(self, trial_id: str) -> None:
+        """Close the run of a trial with what became of it."""
+        if self.recorder is not None:
+            self.recorder.close(self.ledger.trials[trial_id])
+        self.on_change()
 
     def end_silent_trials(self) -> None:
         """Kill the worker of a trial that has reported nothing for too long."""
@@ -144,11 +161,15 @@ class BridgeSearcher(Searcher):
 
     @_kept
     def suggest(self, trial_id: str) -> dict[str, str] | str | None:
-        """Return the configuration of the next trial, None to wait, or that all have ended."""
-        if self.bridge.ledger.all_ended:
-            return str(Searcher.FINISHED)
+        """Return the configuration of the next trial, None to wait, or that all have ended.
+
+        Where Tune has no trial that is not over, it asks nobody else: here, too, the search may end.
+        """
         chosen = self.bridge.take_chosen(known=False)
-        return None if chosen is None else {TRIAL: chosen}
+        if chosen is not None:
+            return {TRIAL: chosen}
+        self.bridge.end_waiting()
+        return str(Searcher.FINISHED) if self.bridge.ledger.all_ended else None
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """Nothing: `BridgeScheduler` is notified as well."""
@@ -231,9 +252,10 @@ class BridgeScheduler(TrialScheduler):
         chosen = self.bridge.take_chosen(known=True)
         if chosen is not None:
             return self.bridge.tune_trials[chosen]
-        if self.bridge.waiting is None:
-            for trial_id in self.bridge.ledger.end_unpromoted():
-                tune_controller.stop_trial(self.bridge.tune_trials[trial_id])
+        self.bridge.end_waiting()
+        ended, self.bridge.unpromoted = self.bridge.unpromoted, []
+        for trial_id in ended:
+            tune_controller.stop_trial(self.bridge.tune_trials[trial_id])
         return None
 
     def debug_string(self) -> str:
@@ -279,7 +301,7 @@ class BridgeCallback(tune.Callback):
     @_kept
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Close the run with what became of the trial."""
-        self._close(trial)
+        self.bridge.close_run(trial.config[TRIAL])
 
     @_kept
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -289,11 +311,6 @@ class BridgeCallback(tune.Callback):
         ours = self.bridge.ledger.trials[trial.config[TRIAL]]
         if ours.state is TrialState.ENDED:
             log.warning("trial %s failed: %s", ours.trial_id, ours.reason)
-            self._close(trial)
+            self.bridge.close_run(ours.trial_id)
         else:
             log.warning("trial %s: its worker died; it goes on after epoch %d", ours.trial_id, ours.epochs)
-
-    def _close(self, trial: Any) -> None:
-        if self.bridge.recorder is not None:
-            self.bridge.recorder.close(self.bridge.ledger.trials[trial.config[TRIAL]])
-        self.bridge.on_change()

@@ -144,6 +144,7 @@ def inputs(validation_result: ValidationResult) -> ReportInput:
         "stopped_by_rank": 1,
         "stopped_by_prediction": 1,
         "not_promoted": 0,
+        "not_started": 0,
         "finished": 1,
         "diverged": 0,
         "failed": 0,

@@ -195,7 +195,7 @@ def test_links_show_every_trial_of_a_large_campaign(inputs) -> None:
 def test_another_task_under_four_schedulers_and_no_champion(inputs, tmp_path: Path) -> None:
     asha = inputs.search["schedulers"]["asha"]
     found = {f"s{i}": {**asha, "label": f"scheduler {i}", "epochs": 20 - i} for i in range(4)}
-    found["s3"] = {**found["s3"], "not_promoted": 2}
+    found["s3"] = {**found["s3"], "not_promoted": 2, "not_started": 1}
     metrics = {name: values for name, values in inputs.curves.metrics.items() if "throughput" not in name}
     other = dataclasses.replace(
         inputs,
@@ -210,7 +210,7 @@ def test_another_task_under_four_schedulers_and_no_champion(inputs, tmp_path: Pa
     assert "20 epochs under scheduler 0" in text
     assert "19, 5% fewer, under scheduler 1 (best loss 4), 18, 10% fewer, under scheduler 2" in text
     assert "and 17, 15% fewer, under scheduler 3" in text
-    counts = "".join(rf"<td[^>]*>{n}</td>" for n in (1, 1, 1, 2))
+    counts = "".join(rf"<td[^>]*>{n}</td>" for n in (1, 1, 1, 2, 1))
     assert re.search(rf">scheduler 3</th>.*?{counts}", text)
     assert "on the data of task somebodys.module:Task" in text
     assert "The champion" not in text

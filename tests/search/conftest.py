@@ -53,7 +53,7 @@ def simulate() -> Simulate:
                 at[chosen] = 0  # begins with what its checkpoint holds
             running = [trial.trial_id for trial in ledger.in_state(TrialState.RUNNING)]
             if not running:
-                ledger.end_unpromoted()
+                ledger.end_waiting()
                 continue
             trial_id = running[generator.integers(len(running))]
             at[trial_id] += 1

@@ -99,7 +99,7 @@ def test_a_trial_paused_before_a_restart_reports_before_it_ends() -> None:
     after = make_ledger({"a": [], "b": []}, PromotionASHA(8), journal)
     after.restore({})
     assert after.next_trial() is None
-    assert after.end_unpromoted() == []
+    assert after.end_waiting() == []
     for trial_id in "ab":
         assert after.next_trial() == trial_id
         assert after.report(trial_id, 1, 1.0) is Decision.STOP
@@ -108,7 +108,7 @@ def test_a_trial_paused_before_a_restart_reports_before_it_ends() -> None:
     assert {(t.status, t.reason) for t in after.trials.values()} == {("stopped", "not promoted")}
     # Within one session they end at once: their epochs were reported.
     assert before.next_trial() is None
-    assert before.end_unpromoted() == ["a", "b"]
+    assert before.end_waiting() == ["a", "b"]
     assert before.all_ended
 
 
@@ -197,15 +197,57 @@ def test_a_gap_in_the_reports_is_a_defect() -> None:
         ledger.report("a", 2, 1.0)
 
 
-def test_a_policy_that_starts_nothing_is_told_of() -> None:
-    class Idle(FullTraining):
-        def choose(self, pending, paused):
-            return None
+class StartsTwo(PromotionASHA):
+    """Starts the first two trials only, and promotes one of them."""
 
-    ledger = make_ledger({"a": []}, Idle())
+    def __init__(self) -> None:
+        super().__init__(8, reduction_factor=2)
+        self.ended: list[str] = []
+
+    def choose(self, pending, paused):
+        return super().choose([trial for trial in pending if trial in ("t000", "t001")], paused)
+
+    def on_trial_complete(self, trial_id):
+        self.ended.append(trial_id)
+
+
+@pytest.mark.parametrize("results", range(1, 12))
+def test_a_scheduler_ends_the_search_before_it_has_started_all(curves, simulate, results) -> None:
+    """Interrupted after any result, it ends the same; restored once more, from whatever is on record."""
+    table = curves(5, 8, seed=2)
+    whole = make_ledger(table, StartsTwo())
+    expected = simulate(whole, table, workers=1, seed=0)
+    waited = [("stopped", "not started", 0)] * 3
+    ends = [(trial.status, trial.reason, trial.epochs) for trial in whole.trials.values()]
+    assert ends[2:] == waited
+    assert {end[:2] for end in ends[:2]} <= {("stopped", "not promoted"), ("finished", "")}
+    assert sorted(whole.scheduler.ended) == sorted(table)
+    for trial in list(whole.trials.values())[2:]:
+        assert (trial.stop.reason, trial.stop.epoch, str(trial.stop)) == ("not started", 0, "not started")
+        assert math.isnan(trial.stop.value)
+    journal = []
+    before, after = make_ledger(table, StartsTwo(), journal), make_ledger(table, StartsTwo(), journal)
+    first = simulate(before, table, workers=1, seed=0, results=results)
+    after.restore({t.trial_id: summary(t, t.values) for t in before.trials.values() if t.status})
+    assert first + simulate(after, table, workers=1, seed=0) == expected
+    assert [(trial.status, trial.reason, trial.epochs) for trial in after.trials.values()] == ends
+    last = make_ledger(table, StartsTwo(), journal)
+    last.restore({t.trial_id: summary(t, t.values) for t in after.trials.values()})
+    assert last.all_ended
+    assert sorted(last.scheduler.ended) == sorted(table)
+    assert [(trial.status, trial.reason, trial.epochs) for trial in last.trials.values()] == ends
+
+
+def test_nothing_ends_while_a_trial_runs() -> None:
+    ledger = make_ledger({"t000": [], "t001": [], "t002": []}, StartsTwo())
+    assert [ledger.next_trial() for _ in range(3)] == ["t000", "t001", None]
+    assert ledger.end_waiting() == []
+    for trial_id in ("t000", "t001"):
+        assert ledger.report(trial_id, 1, math.nan) is Decision.STOP
+        ledger.report_end(trial_id)
     assert ledger.next_trial() is None
-    with pytest.raises(RuntimeError, match="1 pending"):
-        ledger.end_unpromoted()
+    assert ledger.end_waiting() == ["t002"]
+    assert ledger.all_ended
 
 
 def test_results_of_another_target_are_passed_over(curves, simulate) -> None:

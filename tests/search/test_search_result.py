@@ -80,7 +80,7 @@ def test_the_progress_shows_the_same_best() -> None:
 
 
 def test_no_network_at_all_is_an_error() -> None:
-    with pytest.raises(DataError, match="search under ASHA: no trial has a network to show: all diverged or"):
+    with pytest.raises(DataError, match="search under ASHA: no trial has a network to show: all diverged, f"):
         found({name: ENDS[name] for name in ("t001", "t003")})
 
 

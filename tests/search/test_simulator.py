@@ -99,6 +99,17 @@ def test_a_paused_trial_goes_on_where_it_stopped(recorded) -> None:
     assert {trial.reason for trial in found.trials if trial.status == "stopped"} == {"not promoted"}
 
 
+def test_the_order_of_arrival(recorded) -> None:
+    """Two workers, epochs of one unit: the rows in the order of their epochs, when each ended."""
+    found = simulate(recorded(3, 2), FullTraining(), workers=2, spread=0, jitter=0)
+    assert found.rows.tolist() == [0, 1, 0, 1, 2, 2]
+    assert found.times.tolist() == [1, 1, 2, 2, 3, 4]
+    asha = simulate(recorded(9, 9), PromotionASHA(9), workers=3, seed=1)
+    assert np.bincount(asha.rows, minlength=9).tolist() == [trial.epochs for trial in asha.trials]
+    assert (np.diff(asha.times) >= 0).all()
+    assert asha.times[-1] == asha.makespan
+
+
 def test_schedulers_are_compared_in_pairs(recorded) -> None:
     """A scheduler changes which epochs are trained, never how long one takes."""
     table = recorded(8, 6)
@@ -107,6 +118,7 @@ def test_schedulers_are_compared_in_pairs(recorded) -> None:
     assert any(trial.epochs < 6 for trial in asha.trials)
     assert asha.makespan <= full.makespan
     assert simulate(table, FullTraining(), 8, seed=5) == full
+    assert simulate(table, FullTraining(), 8, seed=5).times.tolist() == full.times.tolist()
     assert simulate(table, FullTraining(), 8, seed=6).makespan != full.makespan
 
 

@@ -16,6 +16,8 @@ from mlpf_hpo.mlpf.training import train_trial
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
+from mlpf_hpo.search.search_result import describe_result, search_result
+from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.journal import Journal
@@ -97,6 +99,53 @@ def test_ends_of_every_kind(ray_here, search, tmp_path, measured) -> None:
         "the one is on record as failed with its error, the other as diverged with the epochs before; "
         "the others go on",
     )
+
+
+class StartsTwo(PromotionASHA):
+    """Starts the first two trials only, and promotes one of them."""
+
+    def __init__(self) -> None:
+        super().__init__(4, reduction_factor=2)
+
+    def choose(self, pending, paused):
+        return super().choose([trial for trial in pending if trial in ("t000", "t001")], paused)
+
+
+class FirstTwo(FullTraining):
+    """Starts the first two trials only."""
+
+    def choose(self, pending, paused):
+        return next((trial for trial in pending if trial in ("t000", "t001")), None)
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("scheduler", [StartsTwo, FirstTwo])
+def test_trials_that_the_scheduler_does_not_start(ray_here, search, tmp_path, monkeypatch, scheduler) -> None:
+    """The search ends, whether a trial is paused by then or none; they are on record without an epoch."""
+    started = time.monotonic()
+    outcomes, records = search(scheduler(), n=5, epochs=4, train=toy(lambda n, e: n + 1 / e))
+    assert time.monotonic() - started < 60, "Tune waits ten minutes for a searcher without a suggestion"
+    assert {outcome.reason for outcome in outcomes[:2]} <= {"", "not promoted"}
+    for outcome, record in zip(outcomes[2:], records[2:], strict=True):
+        assert (outcome.status, outcome.reason, outcome.epochs) == ("stopped", "not started", 0)
+        assert (record.status, record.reason, record.epochs) == ("stopped", "not started", 0)
+        assert (record.run_id, record.metrics) == (outcome.run_id, {})
+    assert len(trained(tmp_path)) == 2
+    result = search_result(outcomes, {record.run_id: record for record in records}, VALIDATION_LOSS, "search")
+    assert (result["not_started"], result["epochs"]) == (3, sum(outcome.epochs for outcome in outcomes))
+    assert [row["curve"] for row in result["trials"][2:]] == [[]] * 3
+    told = {**result, "label": "it", "reused": 0, "wall_seconds": 1.0}
+    assert ", 3 not started, " in describe_result(told, "val/loss")
+    # Resumed, it leaves them so, without Ray; if only their end is on record nowhere, they end again.
+    monkeypatch.setattr("mlpf_hpo.tuning.run.train_left", lambda *args: pytest.fail("started"))
+    assert search(scheduler(), n=5, epochs=4)[0] == outcomes
+    monkeypatch.undo()
+    client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    for record in records[1:4]:
+        client.set_tag(record.run_id, "trial_status", "killed")
+    again, _ = search(scheduler(), n=5, epochs=4, train=toy(lambda n, e: n + 1 / e))
+    assert again == outcomes
+    assert len(trained(tmp_path)) == 2
 
 
 @pytest.mark.ray
