@@ -6,10 +6,14 @@ import numpy as np
 
 from mlpf_hpo.search.scheduler import Decision, Stop
 from mlpf_hpo.search.schedulers.halving import HalvingScheduler
+from mlpf_hpo.space import Mode
+
+ROUNDING = 1e-9
+"""In percent: a trial that is itself the limit passes whatever the rounding of 1/eta."""
 
 
 class StoppingASHA(HalvingScheduler):
-    """The stopping rule of Ray Tune's `AsyncHyperBandScheduler` with one bracket.
+    """The stopping rule of Ray Tune's `AsyncHyperBandScheduler` with one bracket, or syne-tune's.
 
     At the first epoch that reaches a rung grace * eta^k, a trial is compared with the values that *earlier*
     trials left there: it stops if it is worse than their best-1/eta quantile (linear interpolation). The
@@ -26,11 +30,14 @@ class StoppingASHA(HalvingScheduler):
         eta.
     mode : {"min", "max"}
         Whether smaller or larger values are better.
+    own_value : bool
+        Whether the trial's own value counts among those that it is compared with: syne-tune's rule, under
+        which fewer pass. By default it does not: Ray's rule.
 
     References
     ----------
     L. Li et al., "A system for massively parallel hyperparameter tuning", MLSys 2020, arXiv 1810.05934; the
-    stopping variant is that of Ray Tune 2.
+    stopping variants are those of Ray Tune 2 and syne-tune 0.13 (`hyperband_stopping`).
 
     Examples
     --------
@@ -42,6 +49,17 @@ class StoppingASHA(HalvingScheduler):
     >>> print(scheduler.stops["bad"])
     rank after epoch 1: 2, limit 1
     """
+
+    def __init__(
+        self,
+        max_epochs: int,
+        grace_epochs: int = 1,
+        reduction_factor: float = 3.0,
+        mode: Mode = "min",
+        own_value: bool = False,
+    ) -> None:
+        super().__init__(max_epochs, grace_epochs, reduction_factor, mode)
+        self.own_value = own_value
 
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
         threshold = self._pass_rung(trial_id, epoch, value)
@@ -56,6 +74,8 @@ class StoppingASHA(HalvingScheduler):
                 continue
             # Rewards, and the quantile of rewards, as Ray computes them: the last digit decides ties.
             reward = -self._cost(value)
+            if self.own_value:
+                recorded[trial_id] = reward
             limit = self._limit(recorded)
             recorded[trial_id] = reward
             return None if limit is None or reward >= limit else -self._cost(limit)
@@ -64,4 +84,5 @@ class StoppingASHA(HalvingScheduler):
     def _limit(self, recorded: dict[str, float]) -> float | None:
         if not recorded:
             return None
-        return float(np.percentile(list(recorded.values()), (1 - 1 / self.reduction_factor) * 100))
+        percent = (1 - 1 / self.reduction_factor) * 100 - (ROUNDING if self.own_value else 0)
+        return float(np.percentile(list(recorded.values()), percent))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,6 +63,32 @@ def test_first_passes_and_the_limit_is_told() -> None:
     assert asha.on_trial_result("b", 1, 6.0) is Decision.STOP
     assert asha.on_trial_result("c", 1, 5.5) is Decision.CONTINUE  # the median of 5 and 6
     assert (asha.stops["b"].reason, asha.stops["b"].threshold, asha.stops["b"].epoch) == ("rank", 5.0, 1)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize(("grace", "eta"), [(1, 3.0), (2, 2.0), (1, 2.5), (3, 4.0)])
+def test_with_its_own_value_it_decides_by_the_definition_of_syne_tune(mode, grace, eta) -> None:
+    """A trial goes on if its value is within the 1/eta quantile of all values at the rung, its own too."""
+    generator = np.random.default_rng(int(10 * eta))
+    asha = StoppingASHA(27, grace, eta, mode, own_value=True)
+    levels = [grace * eta**k for k in range(9) if grace * eta**k < 27]
+    left: dict[float, list[float]] = {level: [] for level in levels}
+    stopped = 0
+    for trial in range(60):
+        passed: set[float] = set()
+        for epoch, value in enumerate(generator.integers(0, 40, 26) / 4, start=1):
+            due = [level for level in levels if epoch >= level and level not in passed]
+            passed.update(due)
+            goes_on = True
+            for level in due:
+                left[level].append(value if mode == "min" else -value)
+                # Linear interpolation between order statistics: as many may be better as lie below it.
+                goes_on = sum(one < left[level][-1] for one in left[level]) * eta <= len(left[level]) - 1
+            assert (asha.on_trial_result(f"t{trial}", epoch, value) is Decision.CONTINUE) == goes_on
+            if not goes_on:
+                stopped += 1
+                break
+    assert 40 < stopped < 60
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
