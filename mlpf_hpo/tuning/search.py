@@ -15,7 +15,7 @@ from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_champion
 from mlpf_hpo.search.scheduler import Scheduler
-from mlpf_hpo.search.schedulers import LABELS, PREDICTION, accepted, check_settings, make_scheduler
+from mlpf_hpo.search.schedulers import BUDGET, LABELS, PREDICTION, accepted, check_settings, make_scheduler
 from mlpf_hpo.search.search_result import SearchRecord, search_result
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import SearchSpace, stable_hash
@@ -170,11 +170,12 @@ def name_scheduler(
     own = {**accepted(name, shared), **params.settings}
     label = params.label or LABELS.get(name, name)
     identity = {**target.tags(), **{key: value for key, value in own.items() if key != "mode"}}
+    if params.prediction is not None or BUDGET in own:
+        own |= {"max_epochs": settings.max_epochs, "mode": target.mode}
     if params.prediction is None:
         return NamedScheduler(params.key, label, make_scheduler(name, **own), identity)
     asked = params.prediction.model_dump(exclude_none=True)
     prediction = {key: asked.get(key, getattr(settings, key)) for key in PREDICTION}
-    own |= {"max_epochs": settings.max_epochs, "mode": target.mode}
     scheduler = make_scheduler(name, predictor, **own, **prediction)
     identity = {"champion": version.tags[CHECKSUM][:16], **identity, **prediction}
     if params.label is None:

@@ -12,23 +12,38 @@ from mlpf_hpo.errors import ConfigurationError, did_you_mean
 from mlpf_hpo.extensions import Registry
 from mlpf_hpo.search.bounds import Bounds, IntervalPredictor
 from mlpf_hpo.search.scheduler import Scheduler
+from mlpf_hpo.search.schedulers.budget import BudgetScheduler
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
+from mlpf_hpo.search.schedulers.top_k import TopK
 
 SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
     "mlpf_hpo.schedulers",
     "scheduler",
-    {"full": FullTraining, "asha": StoppingASHA, "promotion_asha": PromotionASHA},
+    {
+        "full": FullTraining,
+        "asha": StoppingASHA,
+        "promotion_asha": PromotionASHA,
+        "top_k": TopK,
+    },
 )
 """Constructors of schedulers, by name; settings are keyword arguments."""
 
-LABELS = {"full": "full training", "asha": "ASHA", "promotion_asha": "ASHA with promotion"}
+LABELS = {
+    "full": "full training",
+    "asha": "ASHA",
+    "promotion_asha": "ASHA with promotion",
+    "top_k": "best k after the first epochs",
+}
 """Labels of schedulers in captions; others are labelled by their names."""
 
 PREDICTION = ("predict_from_epoch", "predict_every", "coverage")
 """Settings of a prediction that a scheduler may hold, see `Bounds`."""
+
+BUDGET = "budget_epochs"
+"""Setting of every scheduler, see `BudgetScheduler`."""
 
 PRIOR = "prior"
 """Keyword of constructors that take the curves of a prior campaign: data, no setting."""
@@ -43,8 +58,8 @@ def make_scheduler(
     """Return the scheduler of that name; `settings` are its constructor's.
 
     With a predictor it also stops trials that cannot win any more (see `PredictiveScheduler`), and accepts
-    the settings of `Bounds`. The prior, curves of a prior campaign, goes to schedulers that take one; others
-    do without.
+    the settings of `Bounds`. With `budget_epochs` it ends after that many epochs (see `BudgetScheduler`). The
+    prior, curves of a prior campaign, goes to schedulers that take one; others do without.
 
     Examples
     --------
@@ -54,18 +69,24 @@ def make_scheduler(
     Raises
     ------
     ConfigurationError
-        If no scheduler has that name, or it has no such setting.
+        If no scheduler has that name, or it has no such setting, or not of such a value.
     """
     name = _current_name(name)
-    if predictor is None:
+    if predictor is None and BUDGET not in settings:
         make = SCHEDULERS.lookup(name)
         check_settings(name, settings)
         data = {} if prior is None else accepted(name, {PRIOR: prior})
-        return make(**settings, **data)
-    of_bounds = {key: settings.pop(key) for key in PREDICTION if key in settings}
+        try:
+            return make(**settings, **data)
+        except TypeError as error:  # a setting of another type, or one that is missing
+            raise ConfigurationError(f"scheduler {name}: {error}") from error
+    budget = settings.pop(BUDGET, None)
+    of_bounds = {key: settings.pop(key) for key in PREDICTION if key in settings and predictor is not None}
     of_both: dict[str, Any] = {key: settings.pop(key) for key in ("max_epochs", "mode") if key in settings}
     scheduler = make_scheduler(name, prior=prior, **accepted(name, of_both), **settings)
-    return PredictiveScheduler(scheduler, Bounds(predictor, **of_both, **of_bounds))
+    if predictor is not None:
+        scheduler = PredictiveScheduler(scheduler, Bounds(predictor, **of_both, **of_bounds))
+    return scheduler if budget is None else BudgetScheduler(scheduler, budget, **of_both)
 
 
 def accepted(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,10 +106,13 @@ def accepted(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 def check_settings(name: str, settings: Mapping[str, Any], where: str = "") -> None:
     """Refuse settings that a scheduler does not take; `where` says which parameter has them."""
     for key in settings:
+        if key == BUDGET:
+            continue
         if key == PRIOR or key not in accepted(name, {key: settings[key]}):
             prefix = f"{where}: " if where else ""
-            known = [known for known in inspect.signature(SCHEDULERS[name]).parameters if known != PRIOR]
-            has = ", ".join(known) or "none"
+            own = [known for known in inspect.signature(SCHEDULERS[name]).parameters if known != PRIOR]
+            known = [*own, BUDGET]
+            has = ", ".join(known)
             raise ConfigurationError(
                 f"{prefix}scheduler {name} has no setting {key!r}{did_you_mean(key, known)}; it has: {has}"
             )

@@ -33,5 +33,5 @@ def test_the_prior_goes_to_those_that_take_it(monkeypatch, prior) -> None:
     composed = make_scheduler("with_prior", predictor=object(), prior=prior, max_epochs=9)
     assert isinstance(composed, PredictiveScheduler)
     assert composed.scheduler.prior is prior
-    with pytest.raises(ConfigurationError, match="no setting 'prior'; it has: none"):
+    with pytest.raises(ConfigurationError, match="no setting 'prior'; it has: budget_epochs"):
         check_settings("with_prior", {"prior": "file"})
