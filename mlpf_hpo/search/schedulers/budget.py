@@ -45,9 +45,7 @@ class BudgetScheduler:
     True
     """
 
-    def __init__(
-        self, scheduler: Scheduler, budget_epochs: int, max_epochs: int, mode: Mode = "min"
-    ) -> None:
+    def __init__(self, scheduler: Scheduler, budget_epochs: int, max_epochs: int, mode: Mode = "min") -> None:
         check_whole("budget_epochs", budget_epochs, least=1)
         if getattr(scheduler, "mode", mode) != mode:
             raise ConfigurationError(f"the scheduler has another mode than {mode}, that of its budget")
