@@ -44,7 +44,7 @@ def predict_checked(
     ------
     DataError
         If a column is missing that is not optional, a value cannot be used, or a curve has a gap: an epoch
-        without a value before one with a value. The message names row, from 0, and column.
+        without a value before one with a value. The message names row, from 1, and column.
     """
     missing = [name for name in optional_columns(predictor) if name not in getattr(X, "columns", ())]
     if isinstance(X, pd.DataFrame) and missing:
@@ -64,6 +64,6 @@ def _refuse_gaps(table: pd.DataFrame) -> None:
     goes_on = np.flip(np.logical_or.accumulate(np.flip(observed, axis=1), axis=1), axis=1)
     for row, epoch in np.argwhere(goes_on & ~observed)[:1]:
         raise DataError(
-            f"curves: row {row}, column {losses[epoch]}: no finite value, but the curve goes on after it; "
-            "only epochs after the last observed one may have none"
+            f"curves: row {row + 1}, column {losses[epoch]}: no finite value, but the curve goes on after "
+            "it; only epochs after the last observed one may have none"
         )

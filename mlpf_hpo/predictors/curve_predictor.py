@@ -317,7 +317,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         if len(which) and which.min() < 0:
             row = int(which.argmin())
             raise DataError(
-                f"row {row} has {lengths[row]} observed epochs; this predictor needs at least {grid[0]}"
+                f"row {row + 1} has {lengths[row]} observed epochs; this predictor needs at least {grid[0]}"
             )
         ended = (lengths >= targets) & self.predicts_last_
         which[ended] = len(self.models_)

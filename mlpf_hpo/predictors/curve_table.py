@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlpf_hpo.array_types import FloatArray, IntArray
+from mlpf_hpo.array_types import FloatArray, IntArray, apart_from_zero
 from mlpf_hpo.curves.column_names import TARGET_EPOCH
 from mlpf_hpo.curves.features import split_columns
 from mlpf_hpo.curves.schema import text_columns
@@ -39,6 +39,8 @@ def check_parameters(model: Any, known_epochs: Sequence[int], coverage: Any) -> 
 def training_table(X: Any) -> pd.DataFrame:
     """Return a table to fit on: columns as floats, except hyperparameters that are texts.
 
+    Values too near to 0 are moved away from it, see `apart_from_zero`.
+
     Raises
     ------
     DataError
@@ -46,7 +48,7 @@ def training_table(X: Any) -> pd.DataFrame:
     """
     names = _column_names(X)
     _check_epochs(names)
-    return _checked(X, names, text_columns(X[split_columns(names)[0]]))
+    return _checked(X, names, text_columns(X[split_columns(names)[0]]), to_fit=True)
 
 
 def prediction_table(X: Any, columns: Sequence[str], texts: Sequence[str] = ()) -> pd.DataFrame:
@@ -69,7 +71,9 @@ def prediction_table(X: Any, columns: Sequence[str], texts: Sequence[str] = ()) 
 
 
 def final_values(y: Any, n: int) -> FloatArray:
-    """Return a final value per curve, [n]; a column, [n, 1], is flattened.
+    """Return a final value per curve to fit on, [n]; a column, [n, 1], is flattened.
+
+    Values too near to 0 are moved away from it, see `apart_from_zero`.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def final_values(y: Any, n: int) -> FloatArray:
         values = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError):
         raise DataError(f"final values: {_describe_value(y)} holds something else than numbers") from None
-    return np.asarray(_one_each(values, n, "final values"))
+    return apart_from_zero(_one_each(values, n, "final values"))
 
 
 def target_epochs(X: pd.DataFrame, n_epochs: int) -> IntArray:
@@ -105,7 +109,7 @@ def target_epochs(X: pd.DataFrame, n_epochs: int) -> IntArray:
     if bad.any():
         row = int(bad.argmax())
         raise DataError(
-            f"curves: row {row}, {TARGET_EPOCH} {targets[row]:g}: must be a whole number from 1 to "
+            f"curves: row {row + 1}, {TARGET_EPOCH} {targets[row]:g}: must be a whole number from 1 to "
             f"{n_epochs}, the length of the longest curve fitted on"
         )
     return targets.astype(np.int64)
@@ -153,19 +157,21 @@ def _check_epochs(names: Sequence[str]) -> None:
             )
 
 
-def _checked(X: pd.DataFrame, columns: Sequence[str], texts: Sequence[str]) -> pd.DataFrame:
+def _checked(
+    X: pd.DataFrame, columns: Sequence[str], texts: Sequence[str], to_fit: bool = False
+) -> pd.DataFrame:
     """Return columns as floats, and those that hold texts as they are."""
     for name in texts:
-        for row, value in enumerate(X[name]):
+        for row, value in enumerate(X[name], start=1):
             if not isinstance(value, str):
                 raise DataError(
                     f"curves: row {row}, hyperparameter {name}: {value!r} is not a text, as others are"
                 )
-    numbers = _numbers(X, [name for name in columns if name not in texts])
+    numbers = _numbers(X, [name for name in columns if name not in texts], to_fit)
     return pd.concat([numbers, X[list(texts)].astype(object)], axis=1)[list(columns)] if texts else numbers
 
 
-def _numbers(X: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+def _numbers(X: pd.DataFrame, names: list[str], to_fit: bool) -> pd.DataFrame:
     """Return columns as floats; hyperparameters are finite."""
     try:
         values = X[names].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -178,9 +184,10 @@ def _numbers(X: pd.DataFrame, names: list[str]) -> pd.DataFrame:
         row, at = (int(place[0]) for place in np.nonzero(bad))
         name = names[settings[at]]
         raise DataError(
-            f"curves: row {row}, hyperparameter {name}: {values[row, settings[at]]} is not a finite number"
+            f"curves: row {row + 1}, hyperparameter {name}: {values[row, settings[at]]} is not a finite "
+            "number"
         )
-    return pd.DataFrame(values, columns=names, index=X.index)
+    return pd.DataFrame(apart_from_zero(values) if to_fit else values, columns=names, index=X.index)
 
 
 def _not_a_number(X: pd.DataFrame, names: Sequence[str]) -> str:
@@ -190,8 +197,8 @@ def _not_a_number(X: pd.DataFrame, names: Sequence[str]) -> str:
         if bad.any():
             row = int(bad.argmax())
             return (
-                f"curves: row {row}, column {name}: {X[name].iloc[row]!r} is not a number; leave out columns "
-                "that are neither hyperparameters nor epochs"
+                f"curves: row {row + 1}, column {name}: {X[name].iloc[row]!r} is not a number; leave out "
+                "columns that are neither hyperparameters nor epochs"
             )
     return f"curves: columns of types that are not numbers: {', '.join(map(str, X[names].dtypes))}"
 

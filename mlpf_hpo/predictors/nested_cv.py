@@ -107,8 +107,9 @@ def usable_rows(curves: LearningCurves, least: int) -> IntArray:
     """
     if curves.own_targets:
         raise DataError(
-            f"{curves.source}: each curve has its own target epoch; nested cross-validation takes "
-            "a common one: with_target_epoch(curves, N)"
+            f"{curves.source}: each curve has its own target epoch (column target_epoch); nested "
+            "cross-validation takes a common one: leave the column out, or with_target_epoch(curves, N); "
+            "mlpf-hpo predictors evaluate and fit take such curves as they are"
         )
     rows = np.flatnonzero(curves.complete)
     if len(rows) < least:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
+from mlpf_hpo.array_types import apart_from_zero
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
@@ -164,9 +165,11 @@ def _check(curves: LearningCurves, known_epochs: int) -> None:
         raise DataError(
             f"{known_epochs} epochs seen of curves that have {curves.n_epochs}: nothing is left to predict"
         )
-    if len(curves) and np.ptp(curves.final) == 0:
+    final = apart_from_zero(curves.final)
+    if len(final) and np.ptp(final) == 0:
+        near = "" if np.ptp(curves.final) == 0 else " or nearer to 0"
         raise DataError(
-            f"{curves.source}: all final values are {curves.final[0]:g}: there is nothing to learn or to rank"
+            f"{curves.source}: all final values are {final[0]:g}{near}: there is nothing to learn or to rank"
         )
 
 

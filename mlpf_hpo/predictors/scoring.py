@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn.metrics import r2_score
 from sklearn.preprocessing import QuantileTransformer
 
-from mlpf_hpo.array_types import LARGEST_SQUARED, BoolArray, FloatArray, IntArray
+from mlpf_hpo.array_types import LARGEST_SQUARED, BoolArray, FloatArray, IntArray, apart_from_zero
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.seeds import derive_seed
@@ -98,7 +98,7 @@ def quantile_space(train: FloatArray) -> Callable[[FloatArray], FloatArray]:
     """Return the map from losses to quantiles of the training losses, [0, 1]."""
     # All rows: which ones a subsample has would depend on their order.
     transformer = QuantileTransformer(n_quantiles=min(50, len(train)), subsample=None)
-    transformer.fit(np.asarray(train).reshape(-1, 1))
+    transformer.fit(apart_from_zero(np.asarray(train)).reshape(-1, 1))
 
     def transform(values: FloatArray) -> FloatArray:
         out: FloatArray = transformer.transform(np.asarray(values).reshape(-1, 1)).ravel()
@@ -173,9 +173,9 @@ def top_recall(true: FloatArray, predicted: FloatArray, top: int) -> float:
 
 
 def squarable(true: FloatArray, predicted: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return both in a unit in which squares are finite: a power of two, which changes no digit."""
+    """Return both in a unit in which squares are finite and not 0: a power of two, which changes no digit."""
     largest = max(float(np.abs(true).max()), float(np.abs(predicted).max()))
-    if not math.isfinite(largest) or largest <= LARGEST_SQUARED:
+    if not math.isfinite(largest) or largest == 0 or 1 / LARGEST_SQUARED <= largest <= LARGEST_SQUARED:
         return true, predicted
     shift = -math.frexp(largest)[1]
     return np.ldexp(true, shift), np.ldexp(predicted, shift)

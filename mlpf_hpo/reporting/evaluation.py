@@ -154,12 +154,14 @@ def predicted_rows(
 ) -> tuple[list[list[str]], list[str]]:
     """Return the predicted final value of each curve with its interval, a row per curve, and all warnings.
 
+    Rows are numbered from 1, as in messages.
+
     Raises
     ------
     DataError
         If a curve has a gap, see `predict_checked`.
     """
-    found, names = predict_checked(predictor, curves.frame(), coverage), curves.configs.index
+    found, names = predict_checked(predictor, curves.frame(), coverage), curves.configs.index + 1
     numbers = found[["prediction", "lower", "upper"]].to_numpy(dtype=float)
     rows = [
         [str(names[row]), str(seen), *(f"{number:.6g}" for number in numbers[row])]

@@ -115,9 +115,9 @@ def test_a_model_file_keeps_categories(path, tmp_path) -> None:
     frame = curves.frame(KNOWN)
     np.testing.assert_array_equal(again.predict(frame), predictor.predict(frame))
     assert again.hyperparameters == NAMES
-    with pytest.raises(DataError, match=r"row 0, hyperparameter optimizer: 1\.0 is not a text"):
+    with pytest.raises(DataError, match=r"row 1, hyperparameter optimizer: 1\.0 is not a text"):
         again.predict(frame.assign(optimizer=1.0))
-    with pytest.raises(DataError, match=r"row 0, column lr: 'fast' is not a number"):
+    with pytest.raises(DataError, match=r"row 1, column lr: 'fast' is not a number"):
         again.predict(frame.assign(lr="fast"))
 
 

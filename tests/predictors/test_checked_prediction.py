@@ -63,7 +63,7 @@ def test_a_table_is_refused_if_and_only_if_a_curve_has_a_gap(observed: np.ndarra
     if gaps:
         row, epoch = gaps[0]
         with pytest.raises(
-            DataError, match=f"row {row}, column loss_{epoch}: no finite value, but the curve"
+            DataError, match=f"row {row + 1}, column loss_{epoch}: no finite value, but the curve"
         ):
             predict_checked(MADE, table)
     else:
@@ -115,14 +115,14 @@ def test_the_command_warns_and_refuses_gaps_of_every_file(tmp_path) -> None:
     running.to_csv(tmp_path / "running.csv", index=False)
     told = predict(tmp_path / "running.csv")
     assert told.exit_code == 0, told.output
-    assert told.output.count("row 2: lr = 0.5 is outside the training range") == 1
-    assert "row 1:" not in told.output
+    assert told.output.count("row 3: lr = 0.5 is outside the training range") == 1
+    assert "row 2:" not in told.output
     values = CURVES.values.copy()
     values[4, 2] = np.nan
     write_curves(replace(CURVES, metrics={"loss": values}), tmp_path / "gap.parquet")
     end = predict(tmp_path / "gap.parquet")
     assert isinstance(end.exception, DataError)
-    assert "row 4, column loss_2: no finite value" in str(end.exception)
+    assert "row 5, column loss_2: no finite value" in str(end.exception)
     FRAME.assign(loss_2=np.nan).to_csv(tmp_path / "gap.csv", index=False)
     end = predict(tmp_path / "gap.csv")
     assert isinstance(end.exception, DataError)

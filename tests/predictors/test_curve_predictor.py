@@ -214,7 +214,7 @@ def test_too_few_curves(n) -> None:
 
 
 def test_a_row_before_the_first_grid_epoch() -> None:
-    with pytest.raises(DataError, match="row 1 has 1 observed epochs"):
+    with pytest.raises(DataError, match="row 2 has 1 observed epochs"):
         fitted("svr", known=(2,)).predict(seen(curves(2, seed=2), np.array([2, 1])))
 
 

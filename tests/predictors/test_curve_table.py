@@ -58,15 +58,15 @@ def test_something_else_than_a_table(predictor, name) -> None:
         (FRAME.drop(columns="loss_0"), "column loss_0 is missing, there are loss_1 to loss_5"),
         (FRAME.rename(columns={"loss_2": "loss_02"}), "column loss_2 is missing"),
         (FRAME[["lr", "dropout"]], "no columns loss_0, loss_1, ...; there are lr, dropout"),
-        (FRAME.assign(name=[0.5] * 19 + ["abc"]), "row 0, hyperparameter name: 0.5 is not a text"),
+        (FRAME.assign(name=[0.5] * 19 + ["abc"]), "row 1, hyperparameter name: 0.5 is not a text"),
         (
             FRAME.assign(lr=np.where(np.arange(20) == 7, np.nan, 1.0)),
-            "row 7, hyperparameter lr: nan",
+            "row 8, hyperparameter lr: nan",
         ),
-        (FRAME.assign(dropout=np.inf), "row 0, hyperparameter dropout: inf is not a finite number"),
+        (FRAME.assign(dropout=np.inf), "row 1, hyperparameter dropout: inf is not a finite number"),
         (
             FRAME.assign(loss_3=["1.5"] * 19 + ["diverged"]),
-            "row 19, column loss_3: 'diverged'",
+            "row 20, column loss_3: 'diverged'",
         ),
     ],
 )
@@ -83,8 +83,8 @@ def test_tables_that_teach_nothing(table, message) -> None:
             FRAME.rename(columns={"dropout": "drop_out"}),
             r"columns dropout \(did you mean drop_out\?\)",
         ),
-        (FRAME.assign(lr="x"), "row 0, column lr: 'x' is not a number"),
-        (FRAME.assign(lr=np.nan), "row 0, hyperparameter lr: nan is not a finite number"),
+        (FRAME.assign(lr="x"), "row 1, column lr: 'x' is not a number"),
+        (FRAME.assign(lr=np.nan), "row 1, hyperparameter lr: nan is not a finite number"),
     ],
 )
 def test_tables_that_cannot_be_predicted(predictor, table, message) -> None:

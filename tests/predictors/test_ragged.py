@@ -172,7 +172,7 @@ def test_stopped_curves_are_predicted_but_never_final(tmp_path) -> None:
     assert np.abs(models["c"].predict(running) - models["a"].predict(running)).max() > 1
     told = run("predict", "--curves", tmp_path / "a.csv", "--model", model, "--target-epoch", EPOCHS)
     rows = told.output.splitlines()
-    assert [int(line.split()[0]) for line in rows[1 : N + 1]] == list(range(N))
+    assert [int(line.split()[0]) for line in rows[1 : N + 1]] == list(range(1, N + 1))
     assert f"final: after {EPOCHS} epochs" in told.output
 
 

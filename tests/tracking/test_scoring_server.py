@@ -93,7 +93,7 @@ def test_texts_and_booleans(client: Client, predictor: CurvePredictor) -> None:
     assert unknown["warning"] == "layers = 3 is none of the training's: 1, 2"
     refused = ask(client, {**ROW, "layers": 1})
     assert refused.status_code == 400
-    assert refused.json()["message"] == "curves: row 0, hyperparameter layers: 1 is not a text, as others are"
+    assert refused.json()["message"] == "curves: row 1, hyperparameter layers: 1 is not a text, as others are"
     text = pd.DataFrame([ROW]).to_csv(index=False)
     answer = client.post(data=text, headers={"Content-Type": "text/csv"})
     assert answer.json()["predictions"] == [found], "1 is a text in a column of texts"
@@ -102,7 +102,7 @@ def test_texts_and_booleans(client: Client, predictor: CurvePredictor) -> None:
 def test_an_epoch_that_must_be_observed_is_no_optional_column(client: Client) -> None:
     lacking = {name: value for name, value in ROW.items() if name != "loss_0"}
     assert "lacks the columns loss_0" in ask(client, lacking).json()["message"]
-    assert "row 0 has 0 observed epochs" in ask(client, {**ROW, "loss_0": None}).json()["message"]
+    assert "row 1 has 0 observed epochs" in ask(client, {**ROW, "loss_0": None}).json()["message"]
 
 
 def test_open_bounds_are_null(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

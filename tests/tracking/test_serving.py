@@ -155,11 +155,11 @@ def gap(frame: pd.DataFrame) -> pd.DataFrame:
 REFUSED: dict[str, tuple[Callable[[pd.DataFrame], bytes], str]] = {
     "gap": (
         lambda frame: split(gap(frame)),
-        f"curves: row 1, column loss_2: {GAP}",
+        f"curves: row 2, column loss_2: {GAP}",
     ),
     "a column left out amid the curve": (
         lambda frame: split(gap(frame).drop(columns="loss_2")),
-        f"curves: row 0, column loss_2: {GAP}",
+        f"curves: row 1, column loss_2: {GAP}",
     ),
     "no hyperparameter": (
         lambda frame: split(frame.drop(columns="lr")),
@@ -167,15 +167,15 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], bytes], str]] = {
     ),
     "null hyperparameter": (
         lambda frame: split(frame.assign(lr=None)),
-        "curves: row 0, hyperparameter lr: nan is not a finite number",
+        "curves: row 1, hyperparameter lr: nan is not a finite number",
     ),
     "text for a number": (
         lambda frame: split(frame.assign(lr="fast")),
-        "curves: row 0, column lr: 'fast' is not a number",
+        "curves: row 1, column lr: 'fast' is not a number",
     ),
     "list for a number": (
         lambda frame: json.dumps({"dataframe_records": [{"lr": [1.0], "bin_size": 8}]}).encode(),
-        "curves: row 0, column lr: [1.0] is not a number",
+        "curves: row 1, column lr: [1.0] is not a number",
     ),
     "twice": (
         lambda frame: split(frame.head(1)).replace(b"bin_size", b"lr"),
@@ -214,7 +214,7 @@ def test_refusals_of_other_content(server: ModelServer, champion: Champion) -> N
     text = champion.frame.head(2).to_csv(index=False)
     status, message = refusal(server, text.replace("8.0", "eight").encode(), CSV)
     assert status == 400
-    assert message.startswith("curves: row 0, column bin_size: 'eight' is not a number")
+    assert message.startswith("curves: row 1, column bin_size: 'eight' is not a number")
     status, message = refusal(server, f"{text}1,2,3,4,5,6,7,8,9,10,11\n".encode(), CSV)
     assert status == 400
     assert message.startswith("the request cannot be read: Error tokenizing data")
@@ -244,5 +244,5 @@ def test_the_same_in_python(champion: Champion) -> None:
             champion.frame.assign(**{f"loss_{epoch}": np.nan for epoch in range(6)})
         ).tolist()
     )
-    with pytest.raises(MlflowException, match=r"row 1, column loss_2: no finite value"):
+    with pytest.raises(MlflowException, match=r"row 2, column loss_2: no finite value"):
         model.predict(gap(champion.frame))
