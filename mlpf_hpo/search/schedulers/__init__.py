@@ -15,6 +15,8 @@ from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.schedulers.budget import BudgetScheduler
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler
+from mlpf_hpo.search.schedulers.prior_best_k import PriorBestK
+from mlpf_hpo.search.schedulers.prior_skip import prior_skip
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.search.schedulers.top_k import TopK
@@ -27,6 +29,8 @@ SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
         "asha": StoppingASHA,
         "promotion_asha": PromotionASHA,
         "top_k": TopK,
+        "prior_best_k": PriorBestK,
+        "prior_skip": prior_skip,
     },
 )
 """Constructors of schedulers, by name; settings are keyword arguments."""
@@ -36,6 +40,8 @@ LABELS = {
     "asha": "ASHA",
     "promotion_asha": "ASHA with promotion",
     "top_k": "best k after the first epochs",
+    "prior_best_k": "best k by the prior",
+    "prior_skip": "ASHA with promotion, without the worst by the prior",
 }
 """Labels of schedulers in captions; others are labelled by their names."""
 
