@@ -37,8 +37,8 @@ def require_prior(prior: LearningCurves | None, mode: Mode, scheduler: str) -> L
     known = int(np.isfinite(_final_costs(prior)).sum())
     if known < LEAST_ROWS:
         raise DataError(
-            f"prior {prior.source or 'campaign'}: {known} of {len(prior)} curves have a final value; at least "
-            f"{LEAST_ROWS} are needed"
+            f"prior {prior.source or 'campaign'}: {known} of {len(prior)} curves have a final value; needed "
+            f"are {LEAST_ROWS}"
         )
     return prior
 
@@ -112,6 +112,6 @@ def _shared(prior: LearningCurves, offered: pd.DataFrame) -> list[str]:
     differing = set(text_columns(prior.configs[names])) ^ set(text_columns(offered[names]))
     if differing:
         raise ConfigurationError(
-            f"hyperparameter {min(differing)}: a text in one of the prior and the trials, a number in the other"
+            f"hyperparameter {min(differing)} is a text in the prior or the trials, a number in the other"
         )
     return names

@@ -130,7 +130,7 @@ def test_priors_without_sense_are_refused(name) -> None:
     with pytest.raises(ConfigurationError, match=r"shares no hyperparameter .* has depth, they have lr, act"):
         simulate(new, make(other))
     text = LearningCurves.from_arrays([{"lr": f"{i}"} for i in range(5)], prior.values[:5], prior.target)
-    with pytest.raises(ConfigurationError, match="hyperparameter lr: a text in one of"):
+    with pytest.raises(ConfigurationError, match="hyperparameter lr is a text in"):
         simulate(new, make(text))
 
 

@@ -14,6 +14,7 @@ from mlpf_hpo.search.bounds import Bounds, IntervalPredictor
 from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.schedulers.budget import BudgetScheduler
 from mlpf_hpo.search.schedulers.full_training import FullTraining
+from mlpf_hpo.search.schedulers.hyperband import Hyperband
 from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler
 from mlpf_hpo.search.schedulers.prior_best_k import PriorBestK
 from mlpf_hpo.search.schedulers.prior_skip import prior_skip
@@ -29,6 +30,7 @@ SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
         "asha": StoppingASHA,
         "promotion_asha": PromotionASHA,
         "top_k": TopK,
+        "hyperband": Hyperband,
         "prior_best_k": PriorBestK,
         "prior_skip": prior_skip,
     },
@@ -40,6 +42,7 @@ LABELS = {
     "asha": "ASHA",
     "promotion_asha": "ASHA with promotion",
     "top_k": "best k after the first epochs",
+    "hyperband": "Hyperband",
     "prior_best_k": "best k by the prior",
     "prior_skip": "ASHA with promotion, without the worst by the prior",
 }
