@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.pages import read_json
 from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.curves.readers.csv_table import PREFIX, import_csv
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.errors import ConfigurationError, DataError
+from mlpf_hpo.errors import ConfigurationError
 from studies.published.data import PublishedCurves, reference_folder
 
 ROW_SETS = ("all", "distinct", "clean")
@@ -68,18 +67,3 @@ def named_tables(texts: Iterable[str]) -> dict[str, LearningCurves]:
     if len(found) < len(named):
         raise ConfigurationError("--table: two tables have the same name")
     return found
-
-
-def split_rows(file: Path, part: str, n: int) -> list[int]:
-    """Return the rows of one part of a file of splits, ``{"design": [row, ...], "final": [row, ...]}``.
-
-    Raises
-    ------
-    DataError
-        If it is not such a file, or names a row that the table lacks.
-    """
-    content = read_json(file, 'a file of splits is {"design": [row, ...], "final": [row, ...]}')
-    rows = content.get(part) if isinstance(content, dict) else None
-    if not isinstance(rows, list) or not all(isinstance(row, int) and 0 <= row < n for row in rows):
-        raise DataError(f"{file}: {part!r} must be a list of rows from 0 to {n - 1}")
-    return rows

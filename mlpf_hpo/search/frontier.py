@@ -11,8 +11,10 @@ from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.scoring import bootstrap
+from mlpf_hpo.search.anytime import RegretScale
+from mlpf_hpo.search.draws import Draw
+from mlpf_hpo.search.replay import ReplayedSearch, figures, replay
 from mlpf_hpo.search.scheduler import Scheduler
-from mlpf_hpo.search.simulator import simulate
 from mlpf_hpo.seeds import derive_seed
 
 FIGURES = ("epochs", "regret", "makespan")
@@ -76,16 +78,14 @@ def frontier(
         raise ConfigurationError("a frontier takes at least one setting and one seed")
     if not 1 <= drawn <= len(curves):
         raise ConfigurationError(f"configurations = {drawn}: there are {len(curves)} curves to draw from")
-    figures = {name: np.empty((len(seeds), len(FIGURES))) for name in settings}
-    for i, seed in enumerate(seeds):
+
+    def draw(seed: int) -> Draw:
         generator = np.random.default_rng(derive_seed(seed, "searched curves"))
-        searched = curves.select(generator.permutation(len(curves))[:drawn])
-        best = curves.target.best(searched.final)
-        for name, make in settings.items():
-            found = simulate(searched, make(), workers, seed, spread, jitter)
-            regret = curves.target.cost(found.best) - curves.target.cost(best)
-            figures[name][i] = found.epochs, np.inf if np.isnan(regret) else regret, found.makespan
-    table = pd.DataFrame({name: _summary(values) for name, values in figures.items()}).T
+        return Draw(seed, curves.select(generator.permutation(len(curves))[:drawn]))
+
+    schedulers = {name: lambda _, make=make: make() for name, make in settings.items()}
+    replays = replay(draw, schedulers, workers, seeds, spread, jitter, scale=RegretScale.in_metric)
+    table = pd.DataFrame({name: _summary(_figures(searches)) for name, searches in replays.items()}).T
     table["non_dominated"] = non_dominated(table["epochs"].to_numpy(), table["regret"].to_numpy())
     return table.sort_values("epochs", kind="stable")
 
@@ -101,6 +101,13 @@ def non_dominated(epochs: FloatArray, regret: FloatArray) -> BoolArray:
     fewer, less = epochs[None, :] <= epochs[:, None], regret[None, :] <= regret[:, None]
     better = (epochs[None, :] < epochs[:, None]) | (regret[None, :] < regret[:, None])
     return np.isfinite(regret) & ~(fewer & less & better).any(axis=1)
+
+
+def _figures(searches: Sequence[ReplayedSearch]) -> FloatArray:
+    """Return the figures of searches; of one that trained nothing to the end the regret is infinite."""
+    values = figures(searches, *FIGURES)
+    values[[not search.found for search in searches], FIGURES.index("regret")] = np.inf
+    return values
 
 
 def _summary(values: FloatArray) -> dict[str, float]:

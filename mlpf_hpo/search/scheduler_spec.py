@@ -1,0 +1,97 @@
+"""`SchedulerSpec`: name and settings of a scheduler, from which each search gets a fresh one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.search.draws import Draw
+from mlpf_hpo.search.scheduler import Scheduler
+from mlpf_hpo.search.schedulers import SCHEDULERS, accepted, check_settings, make_scheduler
+
+OF_THE_CURVES = ("max_epochs", "mode")
+"""Settings that the curves determine."""
+
+
+@dataclass(frozen=True)
+class SchedulerSpec:
+    """A registered scheduler with settings; the curves add their number of epochs and mode.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry.
+    settings : mapping
+        Of its constructor.
+
+    Examples
+    --------
+    >>> str(SchedulerSpec("asha", {"reduction_factor": 4}))
+    'asha:reduction_factor=4'
+    >>> SchedulerSpec.parse("asha:reduction_factor=4:grace_epochs=2").settings
+    {'reduction_factor': 4, 'grace_epochs': 2}
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Return it as `parse` takes it."""
+        return ":".join([self.name, *(f"{key}={value}" for key, value in self.settings.items())])
+
+    @classmethod
+    def parse(cls, text: str, where: str = "") -> SchedulerSpec:
+        """Return the scheduler of ``NAME[:key=value...]``.
+
+        Parameters
+        ----------
+        text : str
+            Values are numbers, true, false, or texts.
+        where : str
+            Which parameter has it, for messages.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such scheduler or setting, or the text is not of that form.
+        """
+        name, *parts = (part.strip() for part in text.split(":"))
+        SCHEDULERS.check(name, where)
+        settings: dict[str, Any] = {}
+        for part in parts:
+            key, equals, value = (piece.strip() for piece in part.partition("="))
+            if not equals or not key or not value or key in settings:
+                prefix = f"{where}: " if where else ""
+                raise ConfigurationError(f"{prefix}{text!r}: must be NAME or NAME:key=value:key=value ...")
+            if key in OF_THE_CURVES:
+                prefix = f"{where}: " if where else ""
+                raise ConfigurationError(f"{prefix}{text!r}: {key} is that of the curves")
+            settings[key] = _value(value)
+        check_settings(name, settings, where)
+        return cls(name, settings)
+
+    def make(self, draw: Draw) -> Scheduler:
+        """Return a fresh scheduler for a draw; its seed, where it takes one, is that of the draw.
+
+        Raises
+        ------
+        ConfigurationError
+            If a setting is not possible.
+        """
+        curves = draw.searched
+        common = {"max_epochs": curves.n_epochs, "mode": curves.mode, "seed": draw.seed}
+        return make_scheduler(self.name, prior=draw.prior, **{**accepted(self.name, common), **self.settings})
+
+
+def _value(text: str) -> Any:
+    """Return a number or a truth value where a text is one, else the text."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
