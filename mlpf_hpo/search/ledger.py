@@ -15,6 +15,7 @@ from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search.scheduler import Decision, Result, Scheduler, Stop
 from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.search.trial_summary import TrialSummary, has_network
+from mlpf_hpo.search.waiting_trials import WaitingTrials
 from mlpf_hpo.target_metric import TargetMetric
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,13 @@ class Ledger:
         The metric whose values are reported, and whether small or large ones are good.
     worker_restarts : int
         How many times a trial may continue after the process that trained it died.
+
+    Attributes
+    ----------
+    trials : mapping of str to Trial
+        By trial id, in their order.
+    n_running : int
+        Number of trials that run.
 
     Raises
     ------
@@ -58,9 +66,12 @@ class Ledger:
         self.max_epochs = max_epochs
         self.target = target
         self.worker_restarts = worker_restarts
-        self._uncommitted: dict[str, Result] = {}
+        self._uncommitted: dict[str, Decision] = {}
         self._again: deque[str] = deque()
-        self._paused: list[str] = []
+        # Never started; paused. A trial that runs again is in neither.
+        self._pending = WaitingTrials(self.trials)
+        self._paused = WaitingTrials()
+        self.n_running = self._n_ended = 0
         for trial in trials:
             scheduler.on_trial_add(trial.trial_id, trial.configuration)
 
@@ -71,7 +82,7 @@ class Ledger:
     @property
     def all_ended(self) -> bool:
         """Whether nothing is left to do."""
-        return all(trial.state is TrialState.ENDED for trial in self.trials.values())
+        return self._n_ended == len(self.trials)
 
     def best(self, trial_id: str | None = None) -> float:
         """Return the best finite value of one trial, or of all that leave a network; NaN if there is none."""
@@ -99,7 +110,7 @@ class Ledger:
             if trial.trial_id in finished:
                 self._end_as_recorded(trial, finished[trial.trial_id])
             elif trial.state is not TrialState.PAUSED and trial.epochs > 0:
-                trial.state = TrialState.PENDING
+                self._move(trial, TrialState.PENDING)
                 self._again.append(trial.trial_id)
 
     def next_trial(self) -> str | None:
@@ -110,16 +121,15 @@ class Ledger:
         if self._again:
             chosen: str | None = self._again.popleft()
         else:
-            pending = [trial.trial_id for trial in self._never_started()]
-            if not pending and not self._paused:
+            if not self._pending and not self._paused:
                 return None
-            chosen = self.scheduler.choose(pending, tuple(self._paused))
-            if chosen is not None and chosen not in pending and chosen not in self._paused:
+            chosen = self.scheduler.choose(self._pending, self._paused)
+            if chosen is not None and chosen not in self._pending and chosen not in self._paused:
                 raise RuntimeError(f"the scheduler chose {chosen!r}, which is neither pending nor paused")
         if chosen is not None:
-            self.trials[chosen].state, self.trials[chosen].ran_in_this_process = TrialState.RUNNING, True
-            if chosen in self._paused:
-                self._paused.remove(chosen)
+            trial = self.trials[chosen]
+            self._move(trial, TrialState.RUNNING)
+            trial.ran_in_this_process = True
         return chosen
 
     def report(self, trial_id: str, epoch: int, value: float, diverged: bool = False) -> Decision:
@@ -134,16 +144,17 @@ class Ledger:
             raise RuntimeError(f"trial {trial_id} reports epoch {epoch} after epoch {trial.epochs}")
         value = math.nan if diverged else value
         decision = self._notify_scheduler(trial, epoch, value)
-        self._uncommitted[trial_id] = Result(
-            trial.key, epoch, self.target.metric, value, decision, trial.stop
-        )
+        self._uncommitted[trial_id] = decision
         if decision is Decision.PAUSE:
-            self._pause(trial)
+            self._move(trial, TrialState.PAUSED)
         return decision
 
     def commit(self, trial_id: str) -> Result | None:
         """Return the last result of a trial, to be recorded for a restart; None if already returned."""
-        return self._uncommitted.pop(trial_id, None)
+        decision, trial = self._uncommitted.pop(trial_id, None), self.trials[trial_id]
+        if decision is None:
+            return None
+        return Result(trial.key, trial.epochs, self.target.metric, trial.values[-1], decision, trial.stop)
 
     def report_end(self, trial_id: str) -> None:
         """Record that a trial ended: by itself, or because it was stopped."""
@@ -164,8 +175,8 @@ class Ledger:
     def report_failure(self, trial_id: str, reason: str) -> None:
         """Record that a trial failed."""
         trial = self.trials[trial_id]
-        trial.state, trial.status, trial.reason = TrialState.ENDED, "failed", reason
-        trial.end_reported = True
+        self._move(trial, TrialState.ENDED)
+        trial.status, trial.reason, trial.end_reported = "failed", reason, True
         self.scheduler.on_trial_error(trial_id)
 
     def report_worker_death(self, trial_id: str, reason: str) -> bool:
@@ -179,7 +190,7 @@ class Ledger:
             times = "once" if trial.deaths == 1 else f"{trial.deaths} times"
             self.report_failure(trial_id, f"its worker died {times}: {reason}")
             return False
-        trial.state = TrialState.PENDING
+        self._move(trial, TrialState.PENDING)
         self._again.appendleft(trial_id)
         return True
 
@@ -190,15 +201,13 @@ class Ledger:
         the search. Trials that were paused before a restart run once more to report their epochs, and end
         then.
         """
-        if self._again or self.in_state(TrialState.RUNNING):
+        if self._again or self.n_running:
             return []
-        waiting = [self.trials[trial_id] for trial_id in self._paused] + self._never_started()
-        self._paused.clear()
         ended = []
-        for trial in waiting:
+        for trial in [self.trials[trial_id] for trial_id in (*self._paused, *self._pending)]:
             trial.stop = self._waited(trial)
             if trial.epochs and not trial.ran_in_this_process:
-                trial.state = TrialState.PENDING
+                self._move(trial, TrialState.PENDING)
                 self._again.append(trial.trial_id)
             else:
                 self._end(trial, "stopped", trial.stop.reason)
@@ -216,17 +225,22 @@ class Ledger:
             trial.stop = self.scheduler.stops[trial.trial_id]
         return decision
 
-    def _pause(self, trial: Trial) -> None:
-        trial.state = TrialState.PAUSED
-        self._paused.append(trial.trial_id)
+    def _move(self, trial: Trial, state: TrialState) -> None:
+        """Put a trial into a state; one that becomes pending again is in `_again`, at its place there."""
+        self.n_running += (state is TrialState.RUNNING) - (trial.state is TrialState.RUNNING)
+        self._n_ended += (state is TrialState.ENDED) - (trial.state is TrialState.ENDED)
+        self._pending.discard(trial.trial_id)
+        self._paused.discard(trial.trial_id)
+        trial.state = state
+        if state is TrialState.PAUSED:
+            self._paused.add(trial.trial_id)
 
     def _end(self, trial: Trial, status: str, reason: str) -> None:
-        trial.state, trial.status, trial.reason = TrialState.ENDED, status, reason
+        self._move(trial, TrialState.ENDED)
+        trial.status, trial.reason = status, reason
         self._notify_end(trial)
 
     def _end_as_recorded(self, trial: Trial, record: TrialSummary) -> None:
-        if trial.state is TrialState.PAUSED:
-            self._paused.remove(trial.trial_id)
         if trial.state is TrialState.PAUSED or not trial.values:
             trial.stop = self._waited(trial)
         if record.status != "stopped":
@@ -245,9 +259,6 @@ class Ledger:
             trial.end_reported = True
             self.scheduler.on_trial_complete(trial.trial_id)
 
-    def _never_started(self) -> list[Trial]:
-        return [trial for trial in self.in_state(TrialState.PENDING) if trial.trial_id not in self._again]
-
     def _replay_results(self, results: Iterable[Result]) -> None:
         by_key = {trial.key: trial for trial in self.trials.values()}
         differing = 0
@@ -256,13 +267,12 @@ class Ledger:
             if trial is None or entry.epoch != trial.epochs + 1 or trial.end_reported:
                 continue
             if trial.state is TrialState.PAUSED:
-                self._paused.remove(trial.trial_id)
-                trial.state = TrialState.PENDING
+                self._move(trial, TrialState.PENDING)
             decision = self._notify_scheduler(trial, entry.epoch, entry.value)
             differing += decision is not entry.decision
             trial.stop = entry.stop
             if entry.decision is Decision.PAUSE:
-                self._pause(trial)
+                self._move(trial, TrialState.PAUSED)
             elif entry.decision is Decision.STOP or entry.epoch >= self.max_epochs:
                 self._notify_end(trial)
         if differing:

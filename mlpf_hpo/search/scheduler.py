@@ -11,6 +11,7 @@ import enum
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import MappingProxyType
 from typing import Literal, Protocol
 
@@ -137,7 +138,8 @@ class Scheduler(Protocol):
         Parameters
         ----------
         pending : sequence of str
-            Trials that were never started, in order.
+            Trials that were never started, in order. Both are views of what the caller holds, which change
+            after the call: see `WaitingTrials` for what takes no time however many there are.
         paused : sequence of str
             Trials that this scheduler paused, in the order in which they were paused.
         """
@@ -194,7 +196,7 @@ class BaseScheduler(abc.ABC):
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the first paused trial, then the first pending one."""
-        return next(iter((*paused, *pending)), None)
+        return next(chain(paused, pending), None)
 
     @abc.abstractmethod
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:

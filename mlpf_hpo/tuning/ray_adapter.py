@@ -93,8 +93,7 @@ class Bridge:
 
     def take_chosen(self, *, known: bool) -> str | None:
         """Return the trial that a free worker should run now, if Tune has it already (or if not)."""
-        running = len(self.ledger.in_state(TrialState.RUNNING))
-        if self.waiting is None and self.error is None and running < self.concurrency:
+        if self.waiting is None and self.error is None and self.ledger.n_running < self.concurrency:
             self.waiting = self.ledger.next_trial()
         if self.waiting is None or (self.waiting in self.tune_trials) is not known:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from mlpf_hpo.search.scheduler import Decision, Stop
 from mlpf_hpo.space import Configuration
@@ -38,4 +39,4 @@ class FullTraining:
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the first trial that waits."""
-        return next(iter((*paused, *pending)), None)
+        return next(chain(paused, pending), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search.scheduler import BaseScheduler, rungs
+from mlpf_hpo.search.schedulers.rung import Rung
 from mlpf_hpo.settings.types import LEAST_REDUCTION
 from mlpf_hpo.space import Mode
 
@@ -40,7 +41,5 @@ class HalvingScheduler(BaseScheduler):
             )
         self.grace_epochs = grace_epochs
         self.reduction_factor = reduction_factor
-        # Level, ascending -> trial -> what it left there.
-        self._rungs: dict[float, dict[str, float]] = {
-            level: {} for level in rungs(max_epochs, grace_epochs, reduction_factor)
-        }
+        # Level, ascending -> what trials left there.
+        self._rungs = {level: Rung() for level in rungs(max_epochs, grace_epochs, reduction_factor)}

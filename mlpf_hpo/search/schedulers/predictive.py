@@ -10,6 +10,7 @@ from types import MappingProxyType
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search.bounds import Bounds
 from mlpf_hpo.search.scheduler import Decision, Scheduler, Stop
+from mlpf_hpo.search.waiting_trials import WaitingTrials
 from mlpf_hpo.space import Configuration
 
 
@@ -101,7 +102,8 @@ class PredictiveScheduler:
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return what the scheduler chooses of the trials that can win, else the incumbent if it waits."""
-        chosen = self.scheduler.choose(pending, [trial for trial in paused if self.bounds.can_win(trial)])
+        able = WaitingTrials(trial for trial in paused if self.bounds.can_win(trial))
+        chosen = self.scheduler.choose(pending, able)
         owner, _ = self.bounds.incumbent()
         return owner if chosen is None and owner in paused else chosen
 

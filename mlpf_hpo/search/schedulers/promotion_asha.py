@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.schedulers.halving import HalvingScheduler
+from mlpf_hpo.search.schedulers.rung import Rung
+from mlpf_hpo.space import Mode
 
 
 class PromotionASHA(HalvingScheduler):
@@ -38,22 +40,59 @@ class PromotionASHA(HalvingScheduler):
     'good'
     """
 
+    def __init__(
+        self,
+        max_epochs: int,
+        grace_epochs: int = 1,
+        reduction_factor: float = 3.0,
+        mode: Mode = "min",
+    ) -> None:
+        super().__init__(max_epochs, grace_epochs, reduction_factor, mode)
+        # Level -> the trials that have not gone on from there.
+        self._staying = {level: Rung() for level in self._rungs}
+        # The trial chosen last; unless it is still paused at the next choice, it has gone on.
+        self._chosen = ""
+
+    def on_trial_complete(self, trial_id: str) -> None:
+        """Promote a trial that ended no more."""
+        self._leave(trial_id)
+
+    def on_trial_error(self, trial_id: str) -> None:
+        """Promote a failed trial no more."""
+        self._leave(trial_id)
+
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
-        for level, costs in self._rungs.items():
-            if epoch >= level and trial_id not in costs:
-                costs[trial_id] = self._cost(value)
+        for level, rung in self._rungs.items():
+            if epoch >= level and trial_id not in rung:
+                self._leave(trial_id)
+                rung.record(trial_id, self._cost(value))
+                self._staying[level].record(trial_id, self._cost(value))
                 return Decision.PAUSE
         return Decision.CONTINUE
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the best trial that may be promoted from the highest rung, else the first pending one."""
-        waiting = set(paused)
-        passed: dict[str, float] = {}
-        for costs in reversed(self._rungs.values()):
-            ranked = sorted(costs, key=lambda trial_id: (costs[trial_id], trial_id))
-            best = ranked[: int(len(costs) / self.reduction_factor)]
-            for trial_id in best:
-                if trial_id in waiting and trial_id not in passed:
-                    return trial_id
-            passed = costs
-        return pending[0] if pending else None
+        if self._chosen not in paused:
+            self._leave(self._chosen)
+        self._chosen = self._promoted(paused) or ""
+        return self._chosen or (pending[0] if pending else None)
+
+    def _promoted(self, paused: Sequence[str]) -> str | None:
+        """Return the best trial that may be promoted from the highest rung."""
+        for level, rung in reversed(self._rungs.items()):
+            n_best = int(len(rung) / self.reduction_factor)
+            if not n_best:
+                continue
+            last = rung.ranked[n_best - 1]
+            for entry in self._staying[level].ranked:
+                if entry > last:
+                    break
+                if entry[1] in paused:
+                    return entry[1]
+        return None
+
+    def _leave(self, trial_id: str) -> None:
+        for staying in self._staying.values():
+            staying.discard(trial_id)
+        if trial_id == self._chosen:
+            self._chosen = ""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from mlpf_hpo.search.scheduler import Decision, Stop
 from mlpf_hpo.search.schedulers.halving import HalvingScheduler
+from mlpf_hpo.search.schedulers.rung import Rung
 from mlpf_hpo.space import Mode
 
 ROUNDING = 1e-9
@@ -75,14 +74,15 @@ class StoppingASHA(HalvingScheduler):
             # Rewards, and the quantile of rewards, as Ray computes them: the last digit decides ties.
             reward = -self._cost(value)
             if self.own_value:
-                recorded[trial_id] = reward
+                recorded.record(trial_id, reward)
             limit = self._limit(recorded)
-            recorded[trial_id] = reward
+            if not self.own_value:
+                recorded.record(trial_id, reward)
             return None if limit is None or reward >= limit else -self._cost(limit)
         return None
 
-    def _limit(self, recorded: dict[str, float]) -> float | None:
+    def _limit(self, recorded: Rung) -> float | None:
         if not recorded:
             return None
         percent = (1 - 1 / self.reduction_factor) * 100 - (ROUNDING if self.own_value else 0)
-        return float(np.percentile(list(recorded.values()), percent))
+        return recorded.percentile(percent)
