@@ -22,6 +22,10 @@ LEAST_ROWS = 3
 """Fewer final values say nothing of hyperparameters."""
 
 
+_LAST: list[tuple[pd.DataFrame, FloatArray, dict[str, Configuration], list[str]]] = []
+"""The last prior's configurations and costs, trials and ranking: a replay ranks the same often."""
+
+
 def require_prior(prior: LearningCurves | None, mode: Mode, scheduler: str) -> LearningCurves:
     """Return the curves of the prior campaign that a scheduler cannot do without.
 
@@ -48,7 +52,7 @@ def rank_by_prior(prior: LearningCurves, configurations: Mapping[str, Configurat
 
     A Gaussian process of the hyperparameters that both have, fitted on the prior's final values, predicts
     them. A diverged training counts as the worst of the prior. Of equal predictions the first trial comes
-    first.
+    first. The last ranking is kept for a next call with the same prior and trials.
 
     Parameters
     ----------
@@ -72,7 +76,17 @@ def rank_by_prior(prior: LearningCurves, configurations: Mapping[str, Configurat
     >>> rank_by_prior(prior, {"t0": {"lr": 0.45}, "t1": {"lr": 0.15}, "t2": {"lr": 0.25}})
     ['t1', 't2', 't0']
     """
+    asked: dict[str, Configuration] = {trial_id: dict(one) for trial_id, one in configurations.items()}
     costs = _final_costs(prior)
+    for configs, known, trials, ranking in _LAST:
+        if configs is prior.configs and np.array_equal(known, costs, equal_nan=True) and trials == asked:
+            return list(ranking)
+    ranking = _rank(prior, costs, asked)
+    _LAST[:] = [(prior.configs, costs, asked, ranking)]
+    return list(ranking)
+
+
+def _rank(prior: LearningCurves, costs: FloatArray, configurations: Mapping[str, Configuration]) -> list[str]:
     rows = np.flatnonzero(np.isfinite(costs))
     offered = pd.DataFrame([dict(one) for one in configurations.values()])
     names = _shared(prior, offered)

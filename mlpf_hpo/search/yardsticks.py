@@ -39,13 +39,17 @@ def _halving(name: str, **settings: Any) -> list[SchedulerSpec]:
     ]
 
 
+def _budgets(n_epochs: int) -> list[dict[str, int]]:
+    return [{"budget_epochs": full * n_epochs} for full in BUDGETS]
+
+
 def cold_families(n_epochs: int) -> dict[str, tuple[SchedulerSpec, ...]]:
     """Return the families that use no prior, for curves of so many epochs.
 
     Settings whose first rung lies beyond a full training are left out.
     """
     stopping, promotion = _halving("asha"), _halving("promotion_asha")
-    budgeted = [one for full in BUDGETS for one in _halving("promotion_asha", budget_epochs=full * n_epochs)]
+    budgeted = [one for budget in _budgets(n_epochs) for one in _halving("promotion_asha", **budget)]
     top = [
         SchedulerSpec("top_k", {"first_epochs": first, "k": k})
         for first, k in product(FIRST_RUNGS, (1, 3, 5))
@@ -63,10 +67,14 @@ def cold_families(n_epochs: int) -> dict[str, tuple[SchedulerSpec, ...]]:
 def prior_families(n_epochs: int) -> dict[str, tuple[SchedulerSpec, ...]]:
     """Return the families that use a prior campaign, for curves of so many epochs.
 
-    After the worst share was skipped, `PromotionASHA` may have any of its nine settings: with its default one
-    no trial would be trained to the end where few are left.
+    After the worst share was skipped, `PromotionASHA` may have any of its nine settings, and a budget as in
+    the cold frontier: otherwise no trial would be trained to the end where few are left.
     """
-    skipping = [one for share in SKIPPED for one in _halving("prior_skip", share=share)]
+    skipping = [
+        one
+        for share, budget in product(SKIPPED, ({}, *_budgets(n_epochs)))
+        for one in _halving("prior_skip", share=share, **budget)
+    ]
     families = {
         "best_null": [*(SchedulerSpec("prior_best_k", {"k": k}) for k in (1, 2, 4, 8)), *skipping],
         "predicted_promotion": _halving("predicted_promotion"),

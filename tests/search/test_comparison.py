@@ -115,7 +115,7 @@ def test_members_are_as_the_benchmark_defines_them() -> None:
         "promotion_asha": 9,
         "hyperband": 3,
         "ray_asha": 1,
-        "best_null": 4 + 27,
+        "best_null": 4 + 3 * (9 + 27),
         "predicted_promotion": 9,
         "ours": 1,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,18 @@ def test_the_order_is_that_of_the_final_values(mode) -> None:
     positions = [ranked.index(trial) for trial in configurations(new)]
     assert spearmanr(positions, costs).statistic > 0.97
     assert rank_by_prior(prior.select(np.arange(40)[::-1]), configurations(new))[:5] == ranked[:5]
+
+
+def test_the_ranking_that_is_kept_is_that_of_its_prior_and_trials() -> None:
+    prior, new = campaign(40, 1), configurations(campaign(30, 2))
+    ranked = rank_by_prior(prior, new)
+    ranked_again = rank_by_prior(prior, new)
+    assert ranked_again == ranked
+    ranked_again.clear()
+    assert rank_by_prior(prior, new) == ranked, "a caller's list is its own"
+    assert rank_by_prior(replace(prior, metrics={"loss": -prior.values}), new) != ranked
+    assert rank_by_prior(prior, dict(list(new.items())[:9])) == [t for t in ranked if t in list(new)[:9]]
+    assert rank_by_prior(prior, new) == ranked
 
 
 def test_hyperparameters_that_only_one_side_has_are_ignored() -> None:

@@ -14,6 +14,8 @@ from mlpf_hpo.space import Configuration, Mode
 class BudgetScheduler:
     """Follow a scheduler until all trials together have spent a budget; then finish the best trial alone.
 
+    So it does where nothing runs and the scheduler starts nothing more, before the budget is spent.
+
     The best trial has the best value at the highest rung that a trial reached: the latest epoch after which
     the scheduler paused any, or without such the latest epoch of all. Every other trial is paused after the
     epoch that it is in, nothing else starts, and the search ends with the best trial. If that fails, the next
@@ -57,6 +59,7 @@ class BudgetScheduler:
         self._costs: dict[str, list[float]] = {}  # of trials that may be the best
         self._rungs: set[int] = set()
         self._best: str | None = None
+        self._live: set[str] = set()
 
     @property
     def stops(self) -> Mapping[str, Stop]:
@@ -65,6 +68,7 @@ class BudgetScheduler:
 
     def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
         """Pass the trial on."""
+        self._live.add(trial_id)
         self.scheduler.on_trial_add(trial_id, configuration)
 
     def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
@@ -83,27 +87,37 @@ class BudgetScheduler:
 
     def on_trial_complete(self, trial_id: str) -> None:
         """Record that a trial ended: only if it finished it may still be the best."""
+        self._live.discard(trial_id)
         if len(self._costs.get(trial_id, ())) < self.max_epochs:
             self._costs.pop(trial_id, None)
         self.scheduler.on_trial_complete(trial_id)
 
     def on_trial_error(self, trial_id: str) -> None:
         """Record that a trial failed."""
+        self._live.discard(trial_id)
         self._costs.pop(trial_id, None)
         self.scheduler.on_trial_error(trial_id)
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return what the scheduler chooses; after the budget the best trial if it is paused."""
         if self._spent < self.budget_epochs:
-            return self.scheduler.choose(pending, paused)
-        best = self._find_best()
+            chosen = self.scheduler.choose(pending, paused)
+            if chosen is not None or self._live - {*pending, *paused}:
+                return chosen
+            best = self._leader()
+        else:
+            best = self._find_best()
         return best if best in paused else None
 
     def _find_best(self) -> str | None:
         """Return the best trial, the same one until it fails."""
-        if self._best not in self._costs and self._costs:
-            furthest = max(map(len, self._costs.values()))
-            rung = max((rung for rung in self._rungs if rung <= furthest), default=furthest)
-            reached = {trial: costs[rung - 1] for trial, costs in self._costs.items() if len(costs) >= rung}
-            self._best = min(reached, key=lambda trial: (reached[trial], trial))
-        return self._best if self._best in self._costs else None
+        if self._best not in self._costs:
+            self._best = self._leader()
+        return self._best
+
+    def _leader(self) -> str | None:
+        """Return the trial that is the best by now."""
+        furthest = max(map(len, self._costs.values()), default=0)
+        rung = max((rung for rung in self._rungs if rung <= furthest), default=furthest)
+        reached = {trial: costs[rung - 1] for trial, costs in self._costs.items() if len(costs) >= rung}
+        return min(reached, key=lambda trial: (reached[trial], trial), default=None)

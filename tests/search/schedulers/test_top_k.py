@@ -96,6 +96,19 @@ def test_a_budget_of_any_scheduler(table) -> None:
     assert simulate(curves, plenty) == simulate(curves, make_scheduler("promotion_asha", max_epochs=EPOCHS))
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_where_the_scheduler_comes_to_nothing_the_best_is_finished_before_the_budget_is_spent(
+    table, seed
+) -> None:
+    """Four trials are too few for eta 8: it promotes none."""
+    curves = table(seed, n=4)
+    settings = {"max_epochs": EPOCHS, "reduction_factor": 8.0}
+    assert math.isnan(simulate(curves, make_scheduler("promotion_asha", **settings)).best)
+    found = simulate(curves, make_scheduler("promotion_asha", budget_epochs=99, **settings))
+    assert found.best == curves.final[curves.values[:, 0].argmin()]
+    assert found.epochs == 4 + EPOCHS - 1
+
+
 def test_the_best_that_diverges_is_replaced(table) -> None:
     curves = table()
     order = np.argsort(curves.values[:, 0])
