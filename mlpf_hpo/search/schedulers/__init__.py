@@ -15,10 +15,13 @@ from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.schedulers.budget import BudgetScheduler
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.hyperband import Hyperband
+from mlpf_hpo.search.schedulers.median_stopping import MedianStopping
+from mlpf_hpo.search.schedulers.pasha import PASHA
 from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler
 from mlpf_hpo.search.schedulers.prior_best_k import PriorBestK
 from mlpf_hpo.search.schedulers.prior_skip import prior_skip
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
+from mlpf_hpo.search.schedulers.random_search import RandomSearch
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.search.schedulers.top_k import TopK
 
@@ -31,6 +34,9 @@ SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
         "promotion_asha": PromotionASHA,
         "top_k": TopK,
         "hyperband": Hyperband,
+        "median_stopping": MedianStopping,
+        "pasha": PASHA,
+        "random": RandomSearch,
         "prior_best_k": PriorBestK,
         "prior_skip": prior_skip,
     },
@@ -43,6 +49,9 @@ LABELS = {
     "promotion_asha": "ASHA with promotion",
     "top_k": "best k after the first epochs",
     "hyperband": "Hyperband",
+    "median_stopping": "median stopping",
+    "pasha": "PASHA",
+    "random": "random search",
     "prior_best_k": "best k by the prior",
     "prior_skip": "ASHA with promotion, without the worst by the prior",
 }
