@@ -1,4 +1,4 @@
-"""What holds for every registered scheduler: it ends, has no sense of direction, and is rebuilt from calls."""
+"""What holds for every registered scheduler: it ends, modes mirror each other, calls rebuild it."""
 
 from __future__ import annotations
 
