@@ -190,13 +190,28 @@ class Bounds:
 
     def frame(self, trial_ids: Sequence[str]) -> pd.DataFrame:
         """Return partial curves as `LearningCurves.frame` does."""
-        import pandas as pd
+        configurations = [self._configurations[trial_id] for trial_id in trial_ids]
+        return partial_curves(
+            configurations, [self._curves[trial_id] for trial_id in trial_ids], self.max_epochs
+        )
 
-        from mlpf_hpo.curves.schema import pad_curves, predictor_frame
 
-        configurations = pd.DataFrame([dict(self._configurations[trial_id]) for trial_id in trial_ids])
-        curves = [self._curves[trial_id] for trial_id in trial_ids]
-        return predictor_frame(configurations, pad_curves(curves, self.max_epochs))
+def partial_curves(
+    configurations: Sequence[Configuration], curves: Sequence[Sequence[float]], n_epochs: int
+) -> pd.DataFrame:
+    """Return configurations and the curves so far [n][epochs] as the input of a predictor.
+
+    Examples
+    --------
+    >>> partial_curves([{"lr": 0.1}], [[3.0]], n_epochs=2).to_dict("records")
+    [{'lr': 0.1, 'loss_0': 3.0, 'loss_1': nan}]
+    """
+    import pandas as pd
+
+    from mlpf_hpo.curves.schema import pad_curves, predictor_frame
+
+    table = pd.DataFrame([dict(configuration) for configuration in configurations])
+    return predictor_frame(table, pad_curves(curves, n_epochs))
 
 
 def _row(prediction: Prediction, i: int) -> Prediction:

@@ -17,6 +17,7 @@ from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.hyperband import Hyperband
 from mlpf_hpo.search.schedulers.median_stopping import MedianStopping
 from mlpf_hpo.search.schedulers.pasha import PASHA
+from mlpf_hpo.search.schedulers.predicted_values import predicted_promotion
 from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler
 from mlpf_hpo.search.schedulers.prior_best_k import PriorBestK
 from mlpf_hpo.search.schedulers.prior_skip import prior_skip
@@ -32,6 +33,7 @@ SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
         "full": FullTraining,
         "asha": StoppingASHA,
         "promotion_asha": PromotionASHA,
+        "predicted_promotion": predicted_promotion,
         "top_k": TopK,
         "hyperband": Hyperband,
         "median_stopping": MedianStopping,
@@ -47,6 +49,7 @@ LABELS = {
     "full": "full training",
     "asha": "ASHA",
     "promotion_asha": "ASHA with promotion",
+    "predicted_promotion": "ASHA with promotion by predicted final value",
     "top_k": "best k after the first epochs",
     "hyperband": "Hyperband",
     "median_stopping": "median stopping",
@@ -63,8 +66,8 @@ PREDICTION = ("predict_from_epoch", "predict_every", "coverage")
 BUDGET = "budget_epochs"
 """Setting of every scheduler, see `BudgetScheduler`."""
 
-PRIOR = "prior"
-"""Keyword of constructors that take the curves of a prior campaign: data, no setting."""
+PRIOR, PREDICTOR = "prior", "predictor"
+"""Keywords of constructors that take the curves of a prior campaign, or a predictor: data, no settings."""
 
 
 def make_scheduler(
@@ -77,7 +80,8 @@ def make_scheduler(
 
     With a predictor it also stops trials that cannot win any more (see `PredictiveScheduler`), and accepts
     the settings of `Bounds`. With `budget_epochs` it ends after that many epochs (see `BudgetScheduler`). The
-    prior, curves of a prior campaign, goes to schedulers that take one; others do without.
+    prior, curves of a prior campaign, goes to schedulers that take one; others do without. So does the
+    predictor: a scheduler that takes it predicts by itself, without bounds and their settings.
 
     Examples
     --------
@@ -90,21 +94,24 @@ def make_scheduler(
         If no scheduler has that name, or it has no such setting, or not of such a value.
     """
     name = _current_name(name)
-    if predictor is None and BUDGET not in settings:
-        make = SCHEDULERS.lookup(name)
-        check_settings(name, settings)
-        data = {} if prior is None else accepted(name, {PRIOR: prior})
-        try:
-            return make(**settings, **data)
-        except TypeError as error:  # a setting of another type, or one that is missing
-            raise ConfigurationError(f"scheduler {name}: {error}") from error
+    make = SCHEDULERS.lookup(name)
+    parameters = inspect.signature(make).parameters
+    data = {PRIOR: prior, PREDICTOR: predictor}
+    own_data = {key: value for key, value in data.items() if value is not None and key in parameters}
     budget = settings.pop(BUDGET, None)
     of_bounds = {key: settings.pop(key) for key in PREDICTION if key in settings and predictor is not None}
-    of_both: dict[str, Any] = {key: settings.pop(key) for key in ("max_epochs", "mode") if key in settings}
-    scheduler = make_scheduler(name, prior=prior, **accepted(name, of_both), **settings)
-    if predictor is not None:
-        scheduler = PredictiveScheduler(scheduler, Bounds(predictor, **of_both, **of_bounds))
-    return scheduler if budget is None else BudgetScheduler(scheduler, budget, **of_both)
+    of_all: dict[str, Any] = {}
+    if budget is not None or (predictor is not None and PREDICTOR not in own_data):
+        of_all = {key: settings.pop(key) for key in ("max_epochs", "mode") if key in settings}
+        settings |= accepted(name, of_all)
+    check_settings(name, settings)
+    try:
+        scheduler = make(**settings, **own_data)
+        if predictor is not None and PREDICTOR not in own_data:
+            scheduler = PredictiveScheduler(scheduler, Bounds(predictor, **of_all, **of_bounds))
+        return scheduler if budget is None else BudgetScheduler(scheduler, budget, **of_all)
+    except TypeError as error:  # a setting of another type, or one that is missing
+        raise ConfigurationError(f"scheduler {name}: {error}") from error
 
 
 def accepted(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,10 +133,10 @@ def check_settings(name: str, settings: Mapping[str, Any], where: str = "") -> N
     for key in settings:
         if key == BUDGET:
             continue
-        if key == PRIOR or key not in accepted(name, {key: settings[key]}):
+        if key in (PRIOR, PREDICTOR) or key not in accepted(name, {key: settings[key]}):
             prefix = f"{where}: " if where else ""
-            own = [known for known in inspect.signature(SCHEDULERS[name]).parameters if known != PRIOR]
-            known = [*own, BUDGET]
+            names = inspect.signature(SCHEDULERS[name]).parameters
+            known = [*(known for known in names if known not in (PRIOR, PREDICTOR)), BUDGET]
             has = ", ".join(known)
             raise ConfigurationError(
                 f"{prefix}scheduler {name} has no setting {key!r}{did_you_mean(key, known)}; it has: {has}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
 from mlpf_hpo.errors import ConfigurationError
@@ -120,6 +120,8 @@ class Bracket:
             self.entrants, self.index = ranked[: self.n_next], self.index + 1
             self._missing, self.arrived = set(self.entrants), {}
 
-    def waiting(self, ready: set[str]) -> Iterator[str]:
+    def waiting(self, *ready: Container[str]) -> Iterator[str]:
         """Yield the trials of the round in progress that have not arrived and are ready to be run."""
-        return (trial for trial in self.entrants if trial in self._missing and trial in ready)
+        for trial_id in self.entrants:
+            if trial_id in self._missing and any(trial_id in trials for trials in ready):
+                yield trial_id

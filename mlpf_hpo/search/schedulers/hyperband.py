@@ -79,11 +79,10 @@ class Hyperband(BaseScheduler):
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the first trial of the first bracket that has one to run."""
-        ready = {*pending, *paused}
         for bracket in self._brackets:
             if bracket.is_done:
                 continue
-            chosen = next(bracket.waiting(ready), None)
+            chosen = next(bracket.waiting(pending, paused), None)
             if chosen is not None or not self.pipelined:
                 return chosen
         return None

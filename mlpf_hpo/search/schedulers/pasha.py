@@ -8,6 +8,7 @@ import numpy as np
 
 from mlpf_hpo.search.scheduler import BaseScheduler, Decision, rungs
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
+from mlpf_hpo.search.waiting_trials import WaitingTrials
 from mlpf_hpo.space import Configuration, Mode
 
 FIRST_TOP = 1
@@ -78,7 +79,7 @@ class PASHA(BaseScheduler):
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return whom `PromotionASHA` would run up to the highest rung; if nothing runs, the best of all."""
-        below = [trial_id for trial_id in paused if self._n_rungs[trial_id] <= self._top]
+        below = WaitingTrials(trial_id for trial_id in paused if self._n_rungs[trial_id] <= self._top)
         chosen = self.promotion.choose(pending, below)
         if chosen is not None or len(self._live) > len(pending) + len(paused):
             return chosen

@@ -65,8 +65,7 @@ class PriorBestK(BaseScheduler):
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the best of the k best that has not started."""
         self._best = self._best or rank_by_prior(self.prior, self._configurations)[: self.k]
-        waiting = set(pending)
-        return next((trial_id for trial_id in self._best if trial_id in waiting), None)
+        return next((trial_id for trial_id in self._best if trial_id in pending), None)
 
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
         return Decision.CONTINUE

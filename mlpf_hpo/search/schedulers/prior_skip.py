@@ -9,6 +9,7 @@ from mlpf_hpo.search.prior_ranking import rank_by_prior, require_prior
 from mlpf_hpo.search.scheduler import Decision, Scheduler, Stop
 from mlpf_hpo.search.schedulers.checks import check_share
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
+from mlpf_hpo.search.waiting_trials import WaitingTrials
 from mlpf_hpo.space import Configuration, Mode
 
 
@@ -87,7 +88,8 @@ class PriorSkip:
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return what the scheduler chooses of the trials that are not skipped."""
         self._skip()
-        return self.scheduler.choose([trial_id for trial_id in pending if trial_id in self._kept], paused)
+        kept = WaitingTrials(trial_id for trial_id in pending if trial_id in self._kept)
+        return self.scheduler.choose(kept, paused)
 
     def _skip(self) -> None:
         """Rank all trials at the first call after they were added, and give the scheduler the good ones."""

@@ -48,7 +48,7 @@ class RandomSearch(BaseScheduler):
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the first pending trial if it is one of those taken."""
-        return next((trial_id for trial_id in pending[:1] if trial_id in self._first), None)
+        return pending[0] if pending and pending[0] in self._first else None
 
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
         return Decision.CONTINUE

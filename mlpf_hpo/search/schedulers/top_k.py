@@ -80,8 +80,7 @@ class TopK(BaseScheduler):
         if pending or self._awaited:
             return next(iter(pending), None)
         best = sorted(self._costs, key=lambda trial_id: (self._costs[trial_id], trial_id))[: self.k]
-        waiting = set(paused)
-        return next((trial_id for trial_id in best if trial_id in waiting), None)
+        return next((trial_id for trial_id in best if trial_id in paused), None)
 
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
         if epoch != self.first_epochs:

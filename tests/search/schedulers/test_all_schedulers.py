@@ -44,6 +44,8 @@ class LastValue:
 
 
 MORE = {
+    "predicted_promotion": ("predicted_promotion", {"predictor": LastValue()}),
+    "predicted_promotion, budget": ("predicted_promotion", {"predictor": LastValue(), "budget_epochs": 20}),
     "prior_best_k": ("prior_best_k", {"k": 3}),
     "asha, own value": ("asha", {"own_value": True}),
     "asha, prediction": ("asha", {"predictor": LastValue(), "predict_from_epoch": 1}),

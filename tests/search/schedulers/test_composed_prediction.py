@@ -7,10 +7,13 @@ import math
 import numpy as np
 import pytest
 
+from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.schedulers import make_scheduler
+from mlpf_hpo.search.schedulers.predicted_values import PredictedValues
+from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.target_metric import TargetMetric
 
@@ -191,3 +194,59 @@ def test_full_training_holds_a_prediction(curves, simulate) -> None:
     stopped = [trial for trial in trials.values() if trial.status == "stopped"]
     assert stopped
     assert all((trial.reason, trial.epochs >= 3) == ("prediction", True) for trial in stopped)
+
+
+class Final:
+    """Predicts what stands in a table: trial -> final value."""
+
+    def __init__(self, table) -> None:
+        self.known = Known(table)
+        self.asked = 0
+
+    def predict_interval(self, X, coverage=None):
+        self.asked += len(X)
+        return self.known.predict_interval(X, coverage)
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_promotion_by_predicted_values_is_promotion_of_a_table_of_final_values(
+    curves, simulate, mode
+) -> None:
+    """With the ends known: as if every curve stood at its end from the first epoch on."""
+    for seed in range(3):
+        table = curves(30, EPOCHS, seed)
+        flat = {trial: [curve[-1]] * EPOCHS for trial, curve in table.items()}
+        target, both = TargetMetric("loss", mode), {"max_epochs": EPOCHS, "mode": mode}
+        spent = []
+        for values, made in (
+            (table, make_scheduler("predicted_promotion", Final(table), **both)),
+            (flat, make_scheduler("promotion_asha", **both)),
+        ):
+            ledger = Ledger([Trial(t, t, {"lr": 1.0}) for t in table], made, EPOCHS, target)
+            simulate(ledger, values, workers=3, seed=seed)
+            spent.append([trial.epochs for trial in ledger.trials.values()])
+        assert spent[0] == spent[1]
+        assert len(set(spent[0])) > 2
+
+
+def test_predictions_are_made_at_rungs_alone(curves, simulate) -> None:
+    table = curves(9, EPOCHS, 0)
+    predictor = Final(table)
+    trials, _ = run(simulate, table, make_scheduler("predicted_promotion", predictor, max_epochs=EPOCHS))
+    assert predictor.asked == sum(trial.epochs >= level for trial in trials.values() for level in (1, 3, 9))
+
+
+def test_a_stop_by_predicted_value_says_value_and_prediction() -> None:
+    table = {"a": [1.0, *[2.0] * 11], "b": [0.5, *[9.0] * 11]}
+    made = PredictedValues(StoppingASHA(EPOCHS, reduction_factor=2.0), Known(table))
+    for trial in table:
+        made.on_trial_add(trial, {"lr": 1.0})
+    assert made.on_trial_result("a", 1, 1.0) is Decision.CONTINUE
+    assert made.on_trial_result("b", 1, 0.5) is Decision.STOP
+    stop = made.stops["b"]
+    assert (stop.value, stop.threshold, stop.prediction.mean[0]) == (0.5, 2.0, 9.0)
+
+
+def test_promotion_by_predicted_values_needs_a_predictor() -> None:
+    with pytest.raises(ConfigurationError, match="predicted_promotion needs a predictor"):
+        make_scheduler("predicted_promotion", max_epochs=EPOCHS)
