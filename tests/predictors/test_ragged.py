@@ -17,6 +17,7 @@ from mlpf_hpo.curves.target_epochs import with_finals, with_target_epoch
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import load_predictor
+from mlpf_hpo.predictors.nested_cv import usable_rows
 from mlpf_hpo.predictors.regressors import CLASSICAL
 from mlpf_hpo.predictors.regressors.parametric import ParametricCurve
 from mlpf_hpo.predictors.settings import PredictorsParams
@@ -237,3 +238,11 @@ def test_a_prediction_keeps_the_mode_of_its_fit(tmp_path) -> None:
     assert "loss (max)" in run("predict", "--curves", path, "--model", model).output
     refused = run("predict", "--curves", path, "--model", model, "--mode", "min")
     assert "--mode min: it was fitted with --mode max" in f"{refused.exception}{refused.output}"
+
+
+def test_nested_cross_validation_takes_one_target_epoch_and_says_what_else_takes_several(tmp_path) -> None:
+    curves = own(table(), tmp_path)
+    with pytest.raises(DataError, match="predictors evaluate and fit take such curves"):
+        usable_rows(curves, least=3)
+    common = with_target_epoch(curves, 8)
+    np.testing.assert_array_equal(usable_rows(common, least=3), np.flatnonzero(np.isfinite(common.final)))
