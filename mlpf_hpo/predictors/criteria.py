@@ -144,9 +144,9 @@ def choose(
         make = partial(make_predictor, name, params, derive_seed(seed, name), [known_epochs], mode=mode)
         made = make(shrink=is_choice(names))
         if leaves_groups_out(made.model[-1]):  # one fit leaves out of fold what others are refitted for
-            made.fit(frame, y, groups)
-            if len(made.out_of_fold_[0]) == len(y):
-                fitted[name], predicted[name] = made, made.out_of_fold_[0]
+            left_out = made.fit(frame, y, groups).epoch_models_[0].out_of_fold_
+            if len(left_out) == len(y):
+                fitted[name], predicted[name] = made, left_out
                 continue
         predicted[name] = out_of_fold(partial(make, folds=0), frame, seen, y, groups, folds)
     return replace(choose_by_predictions(predicted, y, groups, params.criterion, mode), fitted=fitted)
@@ -220,7 +220,7 @@ def fit_chosen(
 
 def describe_shrinkage(predictor: CurvePredictor, known_epochs: int) -> str:
     """Return the shrinkage of a fitted predictor at a number of observed epochs as text; empty if none."""
-    share = predictor.shares_[list(predictor.known_epochs).index(known_epochs)]
+    share = predictor.epoch_models_[list(predictor.known_epochs).index(known_epochs)].share_
     if not predictor.shrink or predictor.name in (PERSISTENCE, STACKED) or known_epochs == 0:
         return ""
     return f"; its predictions go {share:.0%} of the way from the last value seen"

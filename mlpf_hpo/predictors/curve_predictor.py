@@ -6,13 +6,12 @@ It is the class of every predictor that is selected, registered, served or used 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -32,10 +31,10 @@ from mlpf_hpo.predictors.curve_table import (
     target_epochs,
     training_table,
 )
+from mlpf_hpo.predictors.epoch_model import EpochModel
 from mlpf_hpo.predictors.expected_warnings import fewer_rows_than_quantiles
-from mlpf_hpo.predictors.intervals import Prediction, interval_offsets, repeat_error
-from mlpf_hpo.predictors.out_of_fold import LEAST_ROWS, fitted_by_groups, out_of_fold_predictions
-from mlpf_hpo.predictors.shrinkage import shrink_toward, shrinkage_factor
+from mlpf_hpo.predictors.intervals import Prediction, repeat_error
+from mlpf_hpo.predictors.out_of_fold import LEAST_ROWS
 from mlpf_hpo.predictors.training_range import Ranges, training_ranges
 from mlpf_hpo.predictors.value_scale import ValueScale
 from mlpf_hpo.space import Mode
@@ -71,24 +70,14 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
     name : str
         Name in tables.
     shrink : bool
-        Whether predictions are shrunk toward the last observed value by a factor from the model's out-of-fold
-        improvement, see `shrinkage_factor`. Without folds, or observed epochs, there is no shrinkage; models
-        whose regressor says that it `shrinks_itself` are left as they are.
+        Whether predictions are shrunk toward the last observed value, see `EpochModel`.
     mode : {"min", "max"}
         Whether small or large values are good: intervals miss less often on the better side.
 
     Attributes
     ----------
-    models_ : list of fitted estimators
+    epoch_models_ : list of EpochModel
         One per entry of `known_epochs`.
-    shares_ : list of float
-        Shrinkage factor of each model.
-    log_ways_ : list of bool
-        Whether that model is shrunk on a log scale.
-    out_of_fold_ : list of arrays
-        Predictions of the training rows by models not fitted on them; empty without folds.
-    residuals_ : list of arrays
-        Their errors on `scale_`.
     scale_ : ValueScale
         Of the training targets.
     noise_floor_ : float
@@ -208,11 +197,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         lengths, last = known_lengths(values), values_after(values, targets)
         starts = np.minimum(lengths, targets - 1) if self.own_targets else lengths
         self.predicts_last_ = bool(np.allclose(target, np.where(np.isfinite(last), last, target), 1e-6, 0))
-        self.models_: list[Any] = []
-        self.shares_: list[float] = []
-        self.log_ways_: list[bool] = []
-        self.out_of_fold_: list[FloatArray] = []
-        self.residuals_: list[FloatArray] = []
+        self.epoch_models_: list[EpochModel] = []
         with fewer_rows_than_quantiles():
             for known in self.known_epochs:
                 rows = np.flatnonzero(starts >= known)
@@ -220,10 +205,10 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
                     raise DataError(
                         f"{len(rows)} curves have {known} observed epochs; at least {LEAST_ROWS} are needed"
                     )
-                part, part_target = frame.iloc[rows], target[rows]
-                model = fitted_by_groups(self._template(known), part, part_target, labels[rows])
-                self.models_.append(model)
-                self._calibrate(known, part, part_target, labels[rows])
+                model = EpochModel(self._template(known), known, self.folds, self.shrink)
+                self.epoch_models_.append(
+                    model.fit(frame.iloc[rows], target[rows], labels[rows], self.scale_)
+                )
         return self
 
     def predict(self, X: pd.DataFrame) -> FloatArray:
@@ -257,12 +242,12 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         mean, which = self._predict(X)
         at = self.scale_.transform(mean)
         low, high = at.copy(), at.copy()  # a complete curve has an interval of width 0
-        ended = which == len(self.models_)
+        ended = which == len(self.epoch_models_)
         for index in np.unique(which[~ended]):  # a search asks for one curve at a time: one model of many
             rows = np.flatnonzero(which == index)
-            left_out, errors = self.scale_.transform(self.out_of_fold_[index]), self.residuals_[index]
-            floor = self.noise_floor_ if self.known_epochs[index] == 0 else 0.0
-            below, above = interval_offsets(at[rows], left_out, errors, nominal, self.mode == "min", floor)
+            below, above = self.epoch_models_[index].interval_offsets(
+                at[rows], self.scale_, nominal, self.mode, self.noise_floor_
+            )
             low[rows] += below
             high[rows] += above
         lower, upper = (np.where(ended, mean, self.scale_.inverse_transform(end)) for end in (low, high))
@@ -270,7 +255,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         """Return whether the last call of `fit` was completed."""
-        return 0 < len(self.known_epochs) == len(getattr(self, "residuals_", ()))
+        return 0 < len(self.known_epochs) == len(getattr(self, "epoch_models_", ()))
 
     def _template(self, known: int) -> Any:
         if known == 0 and self.blind_model is not None:
@@ -279,33 +264,6 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         if HORIZON in template.get_params():
             template.set_params(**{HORIZON: None if self.own_targets else self.n_epochs_})
         return template
-
-    def _calibrate(self, known: int, X: pd.DataFrame, y: FloatArray, groups: NDArray[Any]) -> None:
-        """Compute the shrinkage factor and the errors of the newest model from out-of-fold predictions."""
-        make, last = partial(self._template, known), self._last_seen(known, X)
-        predicted = out_of_fold_predictions(self.models_[-1], make, X, y, groups, self.folds)
-        self.log_ways_.append(bool(self.log_scale_ and (last > 0).all()))
-        if predicted is None:
-            self.shares_.append(1.0)
-            self.out_of_fold_.append(np.zeros(0))
-            self.residuals_.append(np.zeros(0))
-            return
-        shrinks_itself = getattr(self.models_[-1][-1], "shrinks_itself", False)
-        shrinks = self.shrink and known > 0 and not shrinks_itself
-        self.shares_.append(shrinkage_factor(y, predicted, last, groups) if shrinks else 1.0)
-        self.out_of_fold_.append(self._shrunk(-1, last, predicted))
-        self.residuals_.append(self.scale_.transform(y) - self.scale_.transform(self.out_of_fold_[-1]))
-
-    def _last_seen(self, known: int, X: pd.DataFrame) -> FloatArray:
-        """Return the last observed value of each row, [n]; NaN without observed epochs."""
-        if known == 0:
-            return np.full(len(X), np.nan)
-        return X[f"loss_{known - 1}"].to_numpy(dtype=float)
-
-    def _shrunk(self, index: int, last: FloatArray, predicted: FloatArray) -> FloatArray:
-        """Return a model's predictions, shrunk toward the last observed values by its shrinkage factor."""
-        share = self.shares_[index]
-        return predicted if share == 1 else shrink_toward(last, predicted, share, self.log_ways_[index])
 
     def _predict(self, X: pd.DataFrame) -> tuple[FloatArray, IntArray]:
         """Return predictions and the index of each row's model; one past the last for complete curves."""
@@ -320,13 +278,11 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
                 f"row {row + 1} has {lengths[row]} observed epochs; this predictor needs at least {grid[0]}"
             )
         ended = (lengths >= targets) & self.predicts_last_
-        which[ended] = len(self.models_)
+        which[ended] = len(self.epoch_models_)
         predicted = np.full(len(X), np.nan)
         for index in np.unique(which[~ended]):
             rows = np.flatnonzero(which == index)
-            part = X.iloc[rows]
-            last = self._last_seen(self.known_epochs[index], part)
-            predicted[rows] = self._shrunk(index, last, self.models_[index].predict(part))
+            predicted[rows] = self.epoch_models_[index].predict(X.iloc[rows])
         if self.log_scale_:
             predicted = np.maximum(predicted, np.finfo(float).tiny)
         predicted[ended] = values_after(curves, targets)[ended]

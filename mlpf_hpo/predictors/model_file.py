@@ -18,6 +18,7 @@ KERNELS = ("ConstantKernel", "Matern", "Product", "Sum", "WhiteKernel")
 TRUSTED_TYPES = (
     "mlpf_hpo.curves.features.CurveFeatures",
     "mlpf_hpo.predictors.curve_predictor.CurvePredictor",
+    "mlpf_hpo.predictors.epoch_model.EpochModel",
     "mlpf_hpo.predictors.regressors.calibrated_persistence.CalibratedPersistence",
     "mlpf_hpo.predictors.regressors.cross_fitted_trees.CrossFittedTrees",
     "mlpf_hpo.predictors.regressors.ensemble.QSVREnsemble",
@@ -41,15 +42,11 @@ TRUSTED_TYPES = (
 
 LEARNT = (
     "columns_",
+    "epoch_models_",
     "log_scale_",
-    "log_ways_",
-    "models_",
     "n_epochs_",
     "noise_floor_",
-    "out_of_fold_",
-    "residuals_",
     "scale_",
-    "shares_",
 )
 """Attributes of a fitted predictor; a file without one of them was written by another version."""
 

@@ -137,17 +137,20 @@ def test_values_below_zero_are_predicted_on_their_own_scale() -> None:
 def test_forests_are_calibrated_out_of_bag_where_no_configuration_stands_twice() -> None:
     train = curves(30, seed=1)
     made = make_predictor("residual_trees", FAST, 0, (2,)).fit(train, final(train))
-    out_of_bag = made.models_[0][-1].oob_prediction_
-    np.testing.assert_array_equal(made.out_of_fold_[0], out_of_bag)
+    out_of_bag = made.epoch_models_[0].model_[-1].oob_prediction_
+    np.testing.assert_array_equal(made.epoch_models_[0].out_of_fold_, out_of_bag)
     twice = pd.concat([train, train], ignore_index=True)
     grouped = clone(made).fit(twice, final(twice), np.tile(np.arange(30), 2))
-    assert np.abs(grouped.residuals_[0]).mean() > np.abs(made.residuals_[0]).mean() / 2
+    assert (
+        np.abs(grouped.epoch_models_[0].residuals_).mean()
+        > np.abs(made.epoch_models_[0].residuals_).mean() / 2
+    )
 
 
 def test_so_are_forests_that_learn_ranks() -> None:
     train = curves(30, seed=1)
     made = make_predictor("extra_trees", FAST, 0, (2,)).fit(train, final(train))
-    features, scale, regressor = (step for _, step in made.models_[0].steps)
+    features, scale, regressor = (step for _, step in made.epoch_models_[0].model_.steps)
     rows = scale.transform(features.transform(train)).astype(np.float32)
     forest = regressor.regressor_
     said = np.full((len(forest.estimators_), len(train)), np.nan)
@@ -155,7 +158,7 @@ def test_so_are_forests_that_learn_ranks() -> None:
         outside = np.setdiff1d(np.arange(len(train)), bag)
         out[outside] = tree.predict(rows[outside])
     expected = regressor.transformer_.inverse_transform(np.nanmean(said, axis=0)[:, None])[:, 0]
-    np.testing.assert_allclose(made.out_of_fold_[0], expected)
+    np.testing.assert_allclose(made.epoch_models_[0].out_of_fold_, expected)
 
 
 @pytest.mark.parametrize("name", ["cautious_svr", "residual_trees", "parametric"])
@@ -178,8 +181,8 @@ def test_duplicates_of_a_configuration_do_not_narrow_the_interval() -> None:
     groups = np.tile(np.arange(12), 3)
     # Three blocks, three unshuffled folds: without groups every row finds itself in another fold.
     made = CurvePredictor(nearest, known_epochs=(2,), folds=3)
-    leaking = clone(made).fit(train, final(train)).residuals_[0]
-    honest = clone(made).fit(train, final(train), groups).residuals_[0]
+    leaking = clone(made).fit(train, final(train)).epoch_models_[0].residuals_
+    honest = clone(made).fit(train, final(train), groups).epoch_models_[0].residuals_
     assert np.abs(leaking).max() == 0
     assert np.abs(honest).min() > 0
 

@@ -41,8 +41,8 @@ def test_a_predictor_that_cannot_answer_is_refused(tmp_path) -> None:
     table = pd.DataFrame({f"loss_{epoch}": np.arange(1.0, 9) + epoch for epoch in range(4)})
     made = make_predictor("persistence", PredictorsParams(), 0, [1]).fit(table, table["loss_3"])
     assert load_predictor(written(made, tmp_path)).n_epochs == 4
-    del made.shares_
-    with pytest.raises(DataError, match=r"another version of mlpf_hpo \(it lacks shares_\)"):
+    del made.epoch_models_
+    with pytest.raises(DataError, match=r"another version of mlpf_hpo \(it lacks epoch_models_\)"):
         load_predictor(written(made, tmp_path))
 
 

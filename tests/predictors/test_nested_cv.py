@@ -13,7 +13,7 @@ import pytest
 
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
-from mlpf_hpo.predictors import criteria, curve_predictor, nested_cv
+from mlpf_hpo.predictors import criteria, epoch_model, nested_cv
 from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED, Selection, fit_chosen
 from mlpf_hpo.predictors.nested_cv import SelectionResult, known_epochs_at, select
 from mlpf_hpo.predictors.repeated_splits import evaluate
@@ -115,12 +115,12 @@ def test_who_is_chosen_is_followed_as_far_as_its_gain_is_sure(result, curves, mo
     monkeypatch.setattr(criteria, "choose_by_predictions", lambda *_: Selection("svr", {}, "for a test"))
     chosen = select(curves, PARAMS, seed=3)
     fitted = chosen.fitted
-    share = fitted["svr"].shares_[chosen.known_epochs]
+    share = fitted["svr"].epoch_models_[chosen.known_epochs].share_
     assert chosen.reason == f"for a test; its predictions go {share:.0%} of the way from the last value seen"
     assert {name: made.shrink for name, made in fitted.items()} == {"persistence": False, "svr": True}
     assert fit_chosen(curves, 2, PARAMS, seed=0)[0].shrink
     assert not fit_chosen(curves, 2, PARAMS, seed=0, candidates=["svr"])[0].shrink, "nobody chose it"
-    monkeypatch.setattr(curve_predictor, "shrinkage_factor", lambda *_: 0.0)
+    monkeypatch.setattr(epoch_model, "shrinkage_factor", lambda *_: 0.0)
     scores = select(curves, PARAMS, seed=3).scores
     for metric in set(scores[SELECTED]) - {"coverage"}:
         assert scores[SELECTED][metric] == scores["persistence"][metric]

@@ -97,10 +97,11 @@ def test_a_predictor_goes_its_share_at_every_epoch_and_all_of_it_before_the_firs
     train, new = table(0), table(1)
     known = (0, 1, 3, 5)
     whole, shrunk = pair(name, train, known)
-    assert whole.shares_ == [1.0] * len(known)
-    assert shrunk.shares_[0] == 1.0
-    assert all(0 <= share < 1 for share in shrunk.shares_[1:])
-    for share, k in zip(shrunk.shares_, known, strict=True):
+    shares = [model.share_ for model in shrunk.epoch_models_]
+    assert [model.share_ for model in whole.epoch_models_] == [1.0] * len(known)
+    assert shares[0] == 1.0
+    assert all(0 <= share < 1 for share in shares[1:])
+    for share, k in zip(shares, known, strict=True):
         prediction = shrunk.predict_interval(seen(new, k))
         model = whole.predict(seen(new, k))
         last = new[f"loss_{max(k, 1) - 1}"].to_numpy()
@@ -111,7 +112,9 @@ def test_a_predictor_goes_its_share_at_every_epoch_and_all_of_it_before_the_firs
 
 
 def test_the_surer_the_further() -> None:
-    shares = [pair("residual_ridge", table(2, sense), (3,))[1].shares_[0] for sense in (0.0, 1.0, 4.0)]
+    shares = [
+        pair("residual_ridge", table(2, sense), (3,))[1].epoch_models_[0].share_ for sense in (0.0, 1.0, 4.0)
+    ]
     assert shares[0] == 0.0
     assert 0.3 < shares[1] < shares[2] < 1.0
 
@@ -125,11 +128,11 @@ def test_who_knows_nothing_is_persistence_to_the_bit() -> None:
 def test_intervals_are_those_of_what_is_predicted() -> None:
     train, new = table(4, sense=0.6, n=200), table(5, sense=0.6, n=2000)
     whole, shrunk = pair("residual_ridge", train, (3,))
-    share = shrunk.shares_[0]
-    gone = train["loss_2"].to_numpy() ** (1 - share) * whole.out_of_fold_[0] ** share
-    np.testing.assert_allclose(shrunk.out_of_fold_[0], gone)
+    share = shrunk.epoch_models_[0].share_
+    gone = train["loss_2"].to_numpy() ** (1 - share) * whole.epoch_models_[0].out_of_fold_ ** share
+    np.testing.assert_allclose(shrunk.epoch_models_[0].out_of_fold_, gone)
     errors = shrunk.scale_.transform(final(train)) - shrunk.scale_.transform(gone)
-    np.testing.assert_allclose(shrunk.residuals_[0], errors, atol=1e-9)
+    np.testing.assert_allclose(shrunk.epoch_models_[0].residuals_, errors, atol=1e-9)
     prediction = shrunk.predict_interval(seen(new, 3), 0.8)
     covered = (prediction.lower <= final(new)) & (final(new) <= prediction.upper)
     assert covered.mean() == pytest.approx(0.8, abs=0.06)
@@ -138,7 +141,7 @@ def test_intervals_are_those_of_what_is_predicted() -> None:
 def test_without_curves_that_a_model_did_not_see_it_is_followed() -> None:
     train = table(0)
     alone = make_predictor("residual_ridge", PredictorsParams(), 0, (3,), folds=0, shrink=True)
-    assert alone.fit(train, final(train)).shares_ == [1.0]
+    assert [model.share_ for model in alone.fit(train, final(train)).epoch_models_] == [1.0]
 
 
 def test_curves_that_begin_below_zero_and_end_above_go_a_straight_way() -> None:
@@ -146,7 +149,7 @@ def test_curves_that_begin_below_zero_and_end_above_go_a_straight_way() -> None:
     losses = [f"loss_{epoch}" for epoch in range(EPOCHS)]
     train[losses[:3]] -= 2.0
     whole, shrunk = pair("residual_ridge", train, (3,))
-    share, last = shrunk.shares_[0], train["loss_2"].to_numpy()
+    share, last = shrunk.epoch_models_[0].share_, train["loss_2"].to_numpy()
     assert shrunk.log_scale_
     assert last.min() < 0 < share
     straight = last + share * (whole.predict(seen(train, 3)) - last)

@@ -76,7 +76,7 @@ def test_out_of_fold_errors_are_those_on_new_curves(known) -> None:
     train, new = table(80, 5), table(1000, 6)
     made = make_predictor("stacked", PredictorsParams(), 0, [known]).fit(train, final(train))
     errors = made.scale_.transform(final(new)) - made.scale_.transform(made.predict(seen(new, known)))
-    assert np.abs(made.residuals_[0]).mean() == pytest.approx(np.abs(errors).mean(), rel=0.3)
+    assert np.abs(made.epoch_models_[0].residuals_).mean() == pytest.approx(np.abs(errors).mean(), rel=0.3)
     inside = made.predict_interval(seen(new, known), 0.9)
     assert 0.82 < ((inside.lower <= final(new)) & (final(new) <= inside.upper)).mean() < 0.97
 
@@ -145,9 +145,19 @@ def test_repeats_of_a_configuration_do_not_vouch_for_each_other(known) -> None:
     twice = pd.concat([once, once], ignore_index=True)
     groups = np.tile(np.arange(20), 2)
     make = make_predictor("stacked", PredictorsParams(), 0, [known])
-    honest = make.fit(twice, final(twice), groups).residuals_[0]
-    leaking = make_predictor("stacked", PredictorsParams(), 0, [known]).fit(twice, final(twice)).residuals_[0]
-    alone = make_predictor("stacked", PredictorsParams(), 0, [known]).fit(once, final(once)).residuals_[0]
+    honest = make.fit(twice, final(twice), groups).epoch_models_[0].residuals_
+    leaking = (
+        make_predictor("stacked", PredictorsParams(), 0, [known])
+        .fit(twice, final(twice))
+        .epoch_models_[0]
+        .residuals_
+    )
+    alone = (
+        make_predictor("stacked", PredictorsParams(), 0, [known])
+        .fit(once, final(once))
+        .epoch_models_[0]
+        .residuals_
+    )
     assert np.abs(honest).mean() > 0.6 * np.abs(alone).mean()
     assert np.abs(leaking).mean() < 0.6 * np.abs(honest).mean()
 
@@ -156,6 +166,6 @@ def test_more_than_a_few_dozen_repeats_are_left_out_together() -> None:
     twice = pd.concat([table(40, 16)] * 2, ignore_index=True)  # more rows than are fitted anew one by one
     groups = np.tile(np.arange(40), 2)
     made = make_predictor("stacked", PredictorsParams(), 0, [0])
-    honest = made.fit(twice, final(twice), groups).residuals_[0].copy()
-    leaking = made.fit(twice, final(twice)).residuals_[0]
+    honest = made.fit(twice, final(twice), groups).epoch_models_[0].residuals_.copy()
+    leaking = made.fit(twice, final(twice)).epoch_models_[0].residuals_
     assert np.abs(leaking).mean() < 0.6 * np.abs(honest).mean()
