@@ -1,14 +1,14 @@
 """Simulate a search: replay recorded learning curves through a scheduler, without training.
 
-The simulator drives the same `Ledger` as the Ray backend does, so that a scheduler runs unchanged in both.
-Time is simulated: an epoch takes about one unit.
+The simulator drives the same `Ledger` as the Ray backend does: a scheduler runs unchanged in both, and
+decides the same where epochs arrive in the same order. Time is simulated.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from itertools import count
 
 import numpy as np
@@ -17,10 +17,13 @@ from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.search.ledger import Ledger
+from mlpf_hpo.search.overheads import Overheads
 from mlpf_hpo.search.scheduler import Decision, Scheduler
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.target_metric import TargetMetric
+
+NO_OVERHEADS = Overheads()
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,10 @@ class SimulatedSearch:
     target : TargetMetric
         The metric that was searched.
     makespan : float
-        When the last worker had finished, in median epoch times.
+        When the last worker had finished, in median epoch times or the unit of the durations given.
     rows, times : array of int, array of float
-        Of each epoch, in the order in which they were reported: the row of its curve, and when it ended.
+        Of each epoch, in the order in which they were reported: the row of its curve, and when the scheduler
+        decided on it.
         Epoch i + 1 of all that were spent is row i.
     """
 
@@ -64,12 +68,15 @@ def simulate(
     seed: int = 0,
     spread: float = 0.1,
     jitter: float = 0.02,
+    durations: FloatArray | None = None,
+    overheads: Overheads = NO_OVERHEADS,
 ) -> SimulatedSearch:
     """Run a scheduler on recorded curves, in simulated time.
 
-    An epoch of a trial takes exp(spread x + jitter y), with x standard normal per trial and y per epoch. A
-    paused trial goes on where it stopped, without loss of time. A curve of status "diverged" ends at its
-    first value that is not finite; any other must have a finite value for every epoch.
+    An epoch of a trial takes exp(spread x + jitter y), with x standard normal per trial and y per epoch, or a
+    time that is given. A paused trial goes on where it stopped, by default without loss of time. A curve of
+    status "diverged" ends at its first value that is not finite; any other must have a finite value for every
+    epoch.
 
     Parameters
     ----------
@@ -80,14 +87,18 @@ def simulate(
     workers : int
         Number of trials that run at the same time.
     seed : int
-        Of the durations of the epochs. They do not depend on the scheduler: with equal seeds, schedulers are
-        compared in pairs.
+        Of the durations and delays of the epochs. They do not depend on the scheduler: with equal seeds,
+        schedulers are compared in pairs.
     spread : float
         Standard deviation over the trials of the logarithm of an epoch's duration, whose median is 1: some
         configurations train faster than others.
     jitter : float
         Standard deviation over the epochs of one trial of the same. With both 0 every epoch takes 1, and
         epochs that end together are reported in the order in which they were begun.
+    durations : array of float, [number of curves, number of epochs], optional
+        The time of each epoch, such as a recorded metric of the curves; `spread` and `jitter` have no effect.
+    overheads : Overheads
+        The time beside the epochs: none by default.
 
     Returns
     -------
@@ -104,9 +115,11 @@ def simulate(
     Raises
     ------
     DataError
-        If a curve ends without having diverged: what its training would have done is not known.
+        If a curve ends without having diverged: what its training would have done is not known; or the
+        duration of an epoch is missing or not positive.
     ConfigurationError
-        If a parameter has no meaning, or the scheduler's mode or number of epochs is not that of the curves.
+        If a parameter has no meaning, durations are of another shape, or the scheduler's mode or number of
+        epochs is not that of the curves.
 
     Examples
     --------
@@ -131,47 +144,96 @@ def simulate(
         )
     values = curves.values[:, :max_epochs]
     _check_complete(curves, values)
-    generator = np.random.default_rng(derive_seed(seed, "durations"))
-    per_trial, per_epoch = generator.normal(size=(len(curves), 1)), generator.normal(size=values.shape)
-    durations = np.exp(spread * per_trial + jitter * per_epoch)
+    if durations is None:
+        times = _drawn(values, seed, spread, jitter)
+    else:
+        times = _recorded(durations, curves, values)
+    times[:, 0] += overheads.start
+    times += overheads.report
+    if overheads.delay:
+        generator = np.random.default_rng(derive_seed(seed, "delays"))
+        times += generator.exponential(overheads.delay, size=values.shape)
     columns = {name: curves.configs[name].tolist() for name in curves.hyperparameters}
     trials = tuple(
         Trial(f"t{row:03d}", f"t{row:03d}", {name: column[row] for name, column in columns.items()})
         for row in range(len(curves))
     )
     ledger = Ledger(trials, scheduler, max_epochs, curves.target)
-    reports = _run(ledger, values, durations, workers)
-    reported, times = np.array([row for _, row in reports], int), np.array([at for at, _ in reports], float)
-    return SimulatedSearch(trials, curves.target, float(times.max(initial=0.0)), reported, times)
+    replay = _Replay(ledger, values, times, overheads)
+    replay.run(workers)
+    rows, moments = np.array(replay.rows, int), np.array(replay.moments, float)
+    return SimulatedSearch(trials, curves.target, replay.clock, rows, moments)
 
 
-def _run(ledger: Ledger, values: FloatArray, durations: FloatArray, workers: int) -> list[tuple[float, int]]:
-    """Run a search to its end; return when each epoch ended, and the row of its curve, in order."""
-    rows = {trial_id: row for row, trial_id in enumerate(ledger.trials)}
-    clock, turn = 0.0, count()
-    running: list[tuple[float, int, str]] = []
-    reports: list[tuple[float, int]] = []
+class _Replay:
+    """A search in simulated time: workers, and the epochs that they train."""
 
-    def begin_epoch(trial_id: str) -> None:
-        duration = durations[rows[trial_id], ledger.trials[trial_id].epochs]
-        heapq.heappush(running, (clock + duration, next(turn), trial_id))
+    def __init__(self, ledger: Ledger, values: FloatArray, times: FloatArray, overheads: Overheads) -> None:
+        self.ledger, self.values, self.times, self.overheads = ledger, values, times, overheads
+        self.clock = 0.0
+        self.rows: list[int] = []
+        self.moments: list[float] = []
+        # When each busy worker is next heard of, in which turn it began, the trial whose epoch ends then.
+        self._busy: list[tuple[float, int, str | None]] = []
+        self._turn = count()
+        self._row = {trial_id: row for row, trial_id in enumerate(ledger.trials)}
 
-    while not ledger.all_ended:
-        while len(running) < workers and (chosen := ledger.next_trial()) is not None:
-            begin_epoch(chosen)
-        if not running:
-            ledger.end_waiting()
-            continue
-        clock, _, trial_id = heapq.heappop(running)
-        epoch = ledger.trials[trial_id].epochs + 1
-        reports.append((clock, rows[trial_id]))
-        decision = ledger.report(trial_id, epoch, float(values[rows[trial_id], epoch - 1]))
-        ledger.commit(trial_id)
-        if decision is Decision.STOP or epoch == ledger.max_epochs:
-            ledger.report_end(trial_id)
+    def run(self, workers: int) -> None:
+        """Run the search to its end."""
+        ledger = self.ledger
+        while not ledger.all_ended:
+            while len(self._busy) < workers and (chosen := ledger.next_trial()) is not None:
+                epochs = ledger.trials[chosen].epochs
+                self._begin(chosen, epochs, self.overheads.resume if epochs else 0.0)
+            if not self._busy:
+                ledger.end_waiting()
+                continue
+            self.clock, _, trial_id = heappop(self._busy)
+            if trial_id is not None:
+                self._report(trial_id)
+
+    def _report(self, trial_id: str) -> None:
+        row, epoch = self._row[trial_id], self.ledger.trials[trial_id].epochs + 1
+        self.rows.append(row)
+        self.moments.append(self.clock)
+        decision = self.ledger.report(trial_id, epoch, float(self.values[row, epoch - 1]))
+        if decision is Decision.STOP or epoch == self.ledger.max_epochs:
+            self.ledger.report_end(trial_id)
         elif decision is Decision.CONTINUE:
-            begin_epoch(trial_id)
-    return reports
+            self._begin(trial_id, epoch)
+        elif self.overheads.pause:
+            heappush(self._busy, (self.clock + self.overheads.pause, next(self._turn), None))
+
+    def _begin(self, trial_id: str, epochs: int, before: float = 0.0) -> None:
+        end = self.clock + before + self.times[self._row[trial_id], epochs]
+        heappush(self._busy, (end, next(self._turn), trial_id))
+
+
+def _drawn(values: FloatArray, seed: int, spread: float, jitter: float) -> FloatArray:
+    """Return lognormal durations of epochs, whose median is 1."""
+    generator = np.random.default_rng(derive_seed(seed, "durations"))
+    per_trial, per_epoch = generator.normal(size=(len(values), 1)), generator.normal(size=values.shape)
+    return np.asarray(np.exp(spread * per_trial + jitter * per_epoch))
+
+
+def _recorded(durations: FloatArray, curves: LearningCurves, values: FloatArray) -> FloatArray:
+    """Return a copy of the durations of the epochs to be simulated; check those that the curves reach."""
+    if np.shape(durations) != curves.values.shape:
+        raise ConfigurationError(
+            f"durations have shape {np.shape(durations)}, the curves have {curves.values.shape}: give one of "
+            "each epoch"
+        )
+    times = np.array(durations, float)[:, : values.shape[1]]
+    reached = np.ones(values.shape, bool)
+    reached[:, 1:] = np.logical_and.accumulate(np.isfinite(values[:, :-1]), axis=1)
+    wrong = reached & ~((times > 0) & np.isfinite(times))
+    if wrong.any():
+        row, epoch = np.argwhere(wrong)[0]
+        raise DataError(
+            f"durations: epoch {epoch + 1} of curve {row} takes {times[row, epoch]:g}; every epoch must "
+            "have a positive, finite duration"
+        )
+    return times
 
 
 def _check_complete(curves: LearningCurves, values: FloatArray) -> None:

@@ -9,14 +9,17 @@ import signal
 import time
 from collections import Counter
 
+import numpy as np
 import pytest
 
+from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, InterruptedStageError, StorageError
 from mlpf_hpo.mlpf.training import train_trial
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.search.search_result import describe_result, search_result
+from mlpf_hpo.search.simulator import simulate
 from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
@@ -146,6 +149,30 @@ def test_trials_that_the_scheduler_does_not_start(ray_here, search, tmp_path, mo
     again, _ = search(scheduler(), n=5, epochs=4, train=toy(lambda n, e: n + 1 / e))
     assert again == outcomes
     assert len(trained(tmp_path)) == 2
+
+
+@pytest.mark.ray
+def test_one_worker_decides_as_the_simulator(ray_here, search, tmp_path) -> None:
+    """Trials that are paused and resumed, in the one order that one worker gives."""
+    values = np.random.default_rng(1).integers(0, 9, (7, 4)) / 4.0
+    values[0] = -1, -1, math.nan, math.nan  # the best until then
+    curves = LearningCurves.from_arrays([{"lr": float(i)} for i in range(7)], values, VALIDATION_LOSS)
+    curves.status[0] = "diverged"
+    found = simulate(curves, PromotionASHA(4, reduction_factor=2), workers=1)
+    numbers = values.tolist()
+    outcomes, _ = search(
+        PromotionASHA(4, reduction_factor=2),
+        n=7,
+        epochs=4,
+        resources=ResourceParams(concurrency=1, gpus_per_trial=0),
+        train=toy(lambda number, epoch: numbers[number][epoch - 1]),
+    )
+    rows = {outcome.key: row for row, outcome in enumerate(outcomes)}
+    results = Journal(tmp_path / "state" / "journals" / "s.jsonl").results()
+    assert [rows[result.key] for result in results] == found.rows.tolist()
+    ends = [(outcome.status, outcome.reason, outcome.epochs) for outcome in outcomes]
+    assert ends == [(trial.status, trial.reason, trial.epochs) for trial in found.trials]
+    assert {status for status, *_ in ends} == {"finished", "stopped", "diverged"}
 
 
 @pytest.mark.ray
