@@ -155,7 +155,7 @@ def test_trials_that_the_scheduler_does_not_start(ray_here, search, tmp_path, mo
 def test_one_worker_decides_as_the_simulator(ray_here, search, tmp_path) -> None:
     """Trials that are paused and resumed, in the one order that one worker gives."""
     values = np.random.default_rng(1).integers(0, 9, (7, 4)) / 4.0
-    values[0] = -1, -1, math.nan, math.nan  # the best until then
+    values[0] = -1, math.nan, math.nan, math.nan  # the best until then
     curves = LearningCurves.from_arrays([{"lr": float(i)} for i in range(7)], values, VALIDATION_LOSS)
     curves.status[0] = "diverged"
     found = simulate(curves, PromotionASHA(4, reduction_factor=2), workers=1)
