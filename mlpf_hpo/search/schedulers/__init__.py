@@ -13,6 +13,7 @@ from mlpf_hpo.extensions import Registry
 from mlpf_hpo.search.bounds import Bounds, IntervalPredictor
 from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.schedulers.budget import BudgetScheduler
+from mlpf_hpo.search.schedulers.fast_hyperband import FastHyperband
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.hyperband import Hyperband
 from mlpf_hpo.search.schedulers.median_stopping import MedianStopping
@@ -24,6 +25,7 @@ from mlpf_hpo.search.schedulers.prior_skip import prior_skip
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
 from mlpf_hpo.search.schedulers.random_search import RandomSearch
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
+from mlpf_hpo.search.schedulers.swift_hyperband import SwiftHyperband
 from mlpf_hpo.search.schedulers.top_k import TopK
 
 SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
@@ -36,6 +38,8 @@ SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
         "predicted_promotion": predicted_promotion,
         "top_k": TopK,
         "hyperband": Hyperband,
+        "swift_hyperband": SwiftHyperband,
+        "fast_hyperband": FastHyperband,
         "median_stopping": MedianStopping,
         "pasha": PASHA,
         "random": RandomSearch,
@@ -52,6 +56,8 @@ LABELS = {
     "predicted_promotion": "ASHA with promotion by predicted final value",
     "top_k": "best k after the first epochs",
     "hyperband": "Hyperband",
+    "swift_hyperband": "Swift-Hyperband",
+    "fast_hyperband": "Fast-Hyperband",
     "median_stopping": "median stopping",
     "pasha": "PASHA",
     "random": "random search",

@@ -66,6 +66,8 @@ class Bracket:
         Trials of the round in progress, the best first.
     arrived : dict of str to float
         Trials that arrived in the round in progress, and their costs (smaller is better).
+    parked : set of str
+        Trials of the round in progress that are not to be resumed for now.
     """
 
     levels: tuple[int, ...]
@@ -75,6 +77,7 @@ class Bracket:
     index: int = 0
     entrants: list[str] = field(default_factory=list)
     arrived: dict[str, float] = field(default_factory=dict)
+    parked: set[str] = field(default_factory=set)
     _missing: set[str] = field(default_factory=set)
 
     def add(self, trial_id: str) -> None:
@@ -103,9 +106,14 @@ class Bracket:
         """Number of trials that the next round takes; after the last round at least one counts as kept."""
         return max(1, math.floor(len(self.members) * self.eta ** -(self.index + 1) + 1e-9))
 
-    def awaits(self, trial_id: str, epoch: int) -> bool:
-        """Return whether the round in progress waits for a trial that has come to its level."""
-        return trial_id in self._missing and epoch >= self.level
+    def awaits(self, trial_id: str) -> bool:
+        """Return whether the round in progress waits for a trial."""
+        return trial_id in self._missing
+
+    @property
+    def only_parked_left(self) -> bool:
+        """Whether the round in progress waits for parked trials alone."""
+        return bool(self.parked) and self._missing == self.parked
 
     def arrive(self, trial_id: str, cost: float) -> None:
         """Record a trial at the level of the round in progress."""
@@ -113,8 +121,9 @@ class Bracket:
         self.leave(trial_id)
 
     def leave(self, trial_id: str) -> None:
-        """Wait no more for a trial: it arrived, or ended. Begin the next round after the last."""
+        """Wait no more for a trial: it arrived, ended or is given up. The next round follows the last."""
         self._missing.discard(trial_id)
+        self.parked.discard(trial_id)
         while not self._missing and not self.is_done:
             ranked = sorted(self.arrived, key=lambda trial: (self.arrived[trial], trial))
             self.entrants, self.index = ranked[: self.n_next], self.index + 1
@@ -123,5 +132,7 @@ class Bracket:
     def waiting(self, *ready: Container[str]) -> Iterator[str]:
         """Yield the trials of the round in progress that have not arrived and are ready to be run."""
         for trial_id in self.entrants:
-            if trial_id in self._missing and any(trial_id in trials for trials in ready):
+            if trial_id not in self._missing or trial_id in self.parked:
+                continue
+            if any(trial_id in trials for trials in ready):
                 yield trial_id

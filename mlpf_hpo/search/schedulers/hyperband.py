@@ -89,7 +89,7 @@ class Hyperband(BaseScheduler):
 
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
         bracket = self._bracket_of[trial_id]
-        if not bracket.awaits(trial_id, epoch):
+        if not bracket.awaits(trial_id) or epoch < bracket.level:
             return Decision.CONTINUE
         bracket.arrive(trial_id, self._cost(value))
         return Decision.PAUSE
