@@ -15,8 +15,11 @@ from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.overheads import Overheads
 from mlpf_hpo.search.schedulers.budget import BudgetScheduler
 from mlpf_hpo.search.schedulers.full_training import FullTraining
+from mlpf_hpo.search.schedulers.hyperband import Hyperband
+from mlpf_hpo.search.schedulers.pasha import PASHA
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
+from mlpf_hpo.search.schedulers.swift_hyperband import SwiftHyperband
 from mlpf_hpo.search.schedulers.top_k import TopK
 from mlpf_hpo.search.simulator import simulate
 from mlpf_hpo.search.trial_state import Trial
@@ -121,6 +124,9 @@ def first_three(epochs):
 SCHEDULERS = {
     "asha": StoppingASHA,
     "promotion_asha": PromotionASHA,
+    "hyperband": lambda epochs: Hyperband(epochs, reduction_factor=2),
+    "pasha": PASHA,
+    "swift_hyperband": lambda epochs: SwiftHyperband(epochs, reduction_factor=2, least_curves=5),
     "top_k": lambda epochs: TopK(epochs, k=2),
     "budget": lambda epochs: BudgetScheduler(PromotionASHA(epochs, reduction_factor=2), 2 * epochs, epochs),
     "starts three": first_three,
