@@ -121,6 +121,11 @@ RISING = "digits_accuracy"
 """The digits' curves of accuracy."""
 
 
+def rising(digits: LearningCurves) -> LearningCurves:
+    """Return the digits' curves of accuracy."""
+    return replace(digits, target=TargetMetric("accuracy", "max"))
+
+
 def configuration(seed: int) -> dict[str, float]:
     """Draw a configuration."""
     generator = np.random.default_rng(seed)
@@ -193,7 +198,7 @@ def compare_all(quick: bool) -> dict[str, Any]:
         sets[name] = curves_of(name, trials)
         print(f"{name}: {trials} networks trained for {sets[name].n_epochs} epochs", flush=True)
     if not quick:
-        sets[RISING] = replace(sets["digits"], target=TargetMetric("accuracy", "max"))
+        sets[RISING] = rising(sets["digits"])
     found = compare_sets(sets, TRAIN[:1] if quick else TRAIN, splits)
     return {"splits": splits, "candidates": CANDIDATES, "trials": trials, **found}
 

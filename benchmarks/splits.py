@@ -16,15 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.other_tasks import TASKS, TRIALS
-from benchmarks.tables import PARTS, TABLE_FORM, clean_rows, named_tables, published_curves
+from benchmarks.tables import MLPF, PARTS, TABLE_FORM, clean_rows, named_tables, published_curves
 from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.files import write_json
 from mlpf_hpo.seeds import derive_seed
 
 FOLDER = Path(__file__).parent / "splits"
 SEED = 20261129
-MLPF = "mlpf"
-"""Name of the published curves, clean rows."""
 
 
 def split_of(

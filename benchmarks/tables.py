@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mlpf_hpo.array_types import IntArray
+from mlpf_hpo.curves.dataset import read_curves, write_curves
 from mlpf_hpo.curves.readers.csv_table import PREFIX, import_csv
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
@@ -67,3 +68,23 @@ def named_tables(texts: Iterable[str]) -> dict[str, LearningCurves]:
     if len(found) < len(named):
         raise ConfigurationError("--table: two tables have the same name")
     return found
+
+
+MLPF = "mlpf"
+"""Name of the published curves, clean rows."""
+
+OTHER_TASKS = Path(".state/other_tasks")
+"""Keeps the curves that `benchmarks.other_tasks` trains, which takes minutes."""
+
+
+def other_task(name: str) -> LearningCurves:
+    """Return the curves of a task of `benchmarks.other_tasks`, trained at the first call."""
+    from benchmarks.other_tasks import RISING, TRIALS, curves_of, rising
+
+    file = OTHER_TASKS / f"{name}.parquet"
+    if name == RISING:
+        return rising(other_task("digits"))
+    if not file.exists():
+        print(f"{name}: training {TRIALS} networks", flush=True)
+        write_curves(curves_of(name, TRIALS), file)
+    return read_curves(file)

@@ -16,6 +16,7 @@ from mlpf_hpo.cli import (
     physics,
     predictors,
     reconstruct,
+    replay,
     runs,
     status,
     tracking,
@@ -30,6 +31,7 @@ ORDER = (
     "train",
     "curves",
     "predictors",
+    "replay",
     "physics",
     "reconstruct",
     "benchmark",
@@ -65,6 +67,7 @@ app.add_typer(events.app, name="events", rich_help_panel=PIPELINE)
 app.command(epilog=train.EXAMPLES, rich_help_panel=PIPELINE)(train.train)
 app.add_typer(curves.app, name="curves", rich_help_panel=PIPELINE)
 app.add_typer(predictors.app, name="predictors", rich_help_panel=PIPELINE)
+app.command(epilog=replay.EXAMPLES, rich_help_panel=PIPELINE)(replay.replay)
 app.command(epilog=physics.EXAMPLES, rich_help_panel=PIPELINE)(physics.physics)
 app.command(epilog=reconstruct.EXAMPLES, rich_help_panel=PIPELINE)(reconstruct.reconstruct)
 app.command(epilog=benchmark.EXAMPLES, rich_help_panel=PIPELINE)(benchmark.benchmark)

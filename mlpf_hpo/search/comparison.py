@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpf_hpo.search.anytime import RegretScale, epochs_at, untrained_regret
+from mlpf_hpo.search.anytime import EXACT, RegretScale, epochs_at, untrained_regret
 from mlpf_hpo.search.draws import Draw, Sizes
 from mlpf_hpo.search.replay import Replays, figures
 from mlpf_hpo.search.resampling import Resampling
@@ -28,16 +28,19 @@ FRONTIER = (0.5, 0.3, 0.2, 0.1, 0.07, 0.05, 0.03, 0.02, 0.015, 0.01, 0.005, 0.00
 """Regrets of the frontier."""
 
 Families = Mapping[str, Sequence[SchedulerSpec]]
+PREDICTED = "predicted_promotion"
 OURS = "ours"
 """The family that the others are yardsticks of."""
 
 
-def families_for(n_epochs: int, with_prior: bool) -> dict[str, tuple[SchedulerSpec, ...]]:
-    """Return the families that are compared; those that need a prior have no settings where there is none."""
+def families_for(draw: Draw) -> dict[str, tuple[SchedulerSpec, ...]]:
+    """Return the families that are compared; those that a draw's prior allows no use of have no settings."""
+    n_epochs = draw.searched.n_epochs
     of_prior = prior_families(n_epochs)
+    usable = {"best_null": draw.prior is not None, PREDICTED: draw.predicts}
     return {
         **cold_families(n_epochs),
-        **(of_prior if with_prior else dict.fromkeys(of_prior, ())),
+        **{name: members if usable[name] else () for name, members in of_prior.items()},
         OURS: (OUR_SPEC,),
     }
 
@@ -65,7 +68,8 @@ def compare(
     -------
     dict
         ``schedulers.NAME.{epochs,regret,regret_in_metric,makespan}.{mean,low,high}`` and
-        ``schedulers.NAME.per_seed``; ``never``, what counts where a regret is never reached;
+        ``schedulers.NAME.per_seed``, ``schedulers.NAME.best_abandoned`` and ``none_trained_in_full``, shares
+        of the searches; ``never``, what counts where a regret is never reached;
         ``epochs_at.REGRET.FAMILY``; ``best_setting.REGRET.FAMILY``;
         ``ratio_to.FAMILY.REGRET.{mean,low,high}``, epochs of ours over theirs;
         ``frontier.{regret,FAMILY}``, epochs at each of some regrets, None where it is never reached. Families
@@ -118,8 +122,11 @@ def _figures(replays: Replays, spec: SchedulerSpec, resampling: Resampling) -> d
     values = figures(searches, *FIGURES)
     means = {name: resampling.mean(values[:, i]) for i, name in enumerate(FIGURES)}
     per_seed = {name: values[:, i].tolist() for i, name in enumerate(FIGURES)}
-    unfinished = sum(not search.found for search in searches)
-    return {**means, "searches_without_a_full_training": unfinished, "per_seed": per_seed}
+    shares = {
+        "best_abandoned": float(np.mean([search.regret > EXACT for search in searches])),
+        "none_trained_in_full": float(np.mean([not search.found for search in searches])),
+    }
+    return {**means, **shares, "per_seed": per_seed}
 
 
 def _ratio(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.curves.left_out_rows import name_rows
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
+from mlpf_hpo.search.prior_predictor import PriorPredictor
 from mlpf_hpo.seeds import derive_seed
 
 LEAST_PRIOR = 2
@@ -33,6 +35,20 @@ class Draw:
     seed: int
     searched: LearningCurves
     prior: LearningCurves | None = None
+
+    @property
+    def predicts(self) -> bool:
+        """Whether a predictor of final values can be fitted on the prior."""
+        return (
+            self.prior is not None
+            and self.prior.n_epochs == self.searched.n_epochs
+            and set(self.prior.hyperparameters) == set(self.searched.hyperparameters)
+        )
+
+    @cached_property
+    def predictor(self) -> PriorPredictor | None:
+        """A predictor that is fitted on the prior, one for all schedulers; None where none can be."""
+        return PriorPredictor(self.prior, self.searched) if self.prior is not None and self.predicts else None
 
 
 @dataclass(frozen=True)

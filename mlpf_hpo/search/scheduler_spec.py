@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,13 @@ from typing import Any
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search.draws import Draw
 from mlpf_hpo.search.scheduler import Scheduler
-from mlpf_hpo.search.schedulers import SCHEDULERS, accepted, check_settings, make_scheduler
+from mlpf_hpo.search.schedulers import (
+    PREDICTOR,
+    SCHEDULERS,
+    accepted,
+    check_settings,
+    make_scheduler,
+)
 
 OF_THE_CURVES = ("max_epochs", "mode")
 """Settings that the curves determine."""
@@ -82,7 +89,10 @@ class SchedulerSpec:
         """
         curves = draw.searched
         common = {"max_epochs": curves.n_epochs, "mode": curves.mode, "seed": draw.seed}
-        return make_scheduler(self.name, prior=draw.prior, **{**accepted(self.name, common), **self.settings})
+        settings = {**accepted(self.name, common), **self.settings}
+        if PREDICTOR in inspect.signature(SCHEDULERS.lookup(self.name)).parameters:
+            return make_scheduler(self.name, draw.predictor, draw.prior, **settings)
+        return make_scheduler(self.name, prior=draw.prior, **settings)
 
 
 def _value(text: str) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.search.anytime import epochs_at
+from mlpf_hpo.search.prior_predictor import ETAS, FIRST_RUNGS
 from mlpf_hpo.search.replay import Replays
 from mlpf_hpo.search.resampling import Resampling
 from mlpf_hpo.search.scheduler_spec import SchedulerSpec
@@ -26,7 +27,6 @@ THRESHOLDS = (0.02, 0.01)
 
 RATIO_TO = ("cold_frontier", "best_null", "ray_asha")
 
-FIRST_RUNGS, ETAS = (1, 2, 3), (2, 3, 4)
 SKIPPED = (0.5, 0.7, 0.8)
 BUDGETS = (1, 2, 4)
 """In full trainings."""

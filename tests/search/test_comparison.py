@@ -7,16 +7,18 @@ import math
 import numpy as np
 import pytest
 
+from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search import comparison
 from mlpf_hpo.search.anytime import AnytimeRegret, epochs_at
 from mlpf_hpo.search.comparison import FIGURES, compare, families_for, untrained_best
-from mlpf_hpo.search.draws import DrawPlan, Sizes
+from mlpf_hpo.search.draws import Draw, DrawPlan, Sizes
 from mlpf_hpo.search.priors import DrawWithPrior
 from mlpf_hpo.search.replay import ReplayedSearch, replay
 from mlpf_hpo.search.resampling import Resampling
 from mlpf_hpo.search.scheduler_spec import SchedulerSpec
 from mlpf_hpo.search.yardsticks import RATIO_TO, all_members
+from mlpf_hpo.target_metric import TargetMetric
 from tests.search.test_draws import table
 
 FULL = SchedulerSpec("full")
@@ -107,8 +109,14 @@ def test_a_replay_compares_in_pairs_and_in_any_number_of_processes() -> None:
     assert [x.epochs for x in one["a"]] == [10] * 4
 
 
+def draw_of(n_epochs) -> LearningCurves:
+    values = np.arange(2.0 * n_epochs).reshape(2, n_epochs)
+    return LearningCurves.from_arrays([{"lr": 1.0}, {"lr": 2.0}], values, TargetMetric("loss", "min"))
+
+
 def test_members_are_as_the_benchmark_defines_them() -> None:
-    found = families_for(100, with_prior=True)
+    curves, other = draw_of(100), draw_of(50)
+    found = families_for(Draw(0, curves, curves))
     assert {name: len(members) for name, members in found.items()} == {
         "cold_frontier": 9 + 9 + 27 + 9,
         "stopping_asha": 9,
@@ -122,9 +130,17 @@ def test_members_are_as_the_benchmark_defines_them() -> None:
     cold = found["cold_frontier"]
     assert {one.settings.get("budget_epochs") for one in cold} == {None, 100, 200, 400}
     assert set(map(str, found["stopping_asha"] + found["promotion_asha"])) < set(map(str, cold))
-    assert not families_for(100, with_prior=False)["best_null"]
+    without = families_for(Draw(0, curves))
+    assert not without["best_null"]
+    assert not without["predicted_promotion"]
+    # A predictor is fitted for a number of epochs; hyperparameters say something of any other task.
+    of_another = families_for(Draw(0, curves, other))
+    assert of_another["best_null"]
+    assert not of_another["predicted_promotion"]
     # Two epochs have one rung.
-    assert {one.settings.get("grace_epochs", 1) for one in families_for(2, True)["cold_frontier"]} == {1}
+    assert {
+        one.settings.get("grace_epochs", 1) for one in families_for(Draw(0, draw_of(2)))["cold_frontier"]
+    } == {1}
 
 
 def test_the_untrained_best_of_the_prior() -> None:

@@ -1,0 +1,172 @@
+"""`mlpf-hpo replay`: schedulers compared on recorded learning curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mlpf_hpo import console
+from mlpf_hpo.cli.options import Hyperparameters, Mode, column_names, examples
+
+EXAMPLES = examples(
+    "mlpf-hpo replay --curves data/curves.parquet --seeds 8",
+    "mlpf-hpo replay --curves table.csv --loss-prefix acc_ --prior earlier.csv --json replay.json "
+    "--figure frontier.png",
+    "mlpf-hpo replay --curves table.csv --schedulers asha:reduction_factor=4,top_k:k=3 --configurations 40",
+)
+
+DEFAULT = ("asha", "promotion_asha", "hyperband", "posterior")
+DEFAULT_WITH_PRIOR = ("prior_best_k:k=4", "prior_skip:share=0.7:grace_epochs=2:reduction_factor=2")
+"""Beside the others where there is a prior: what anybody can do with one."""
+
+NAMED_PRIORS = ("none", "same", "permuted")
+PARTS = ("final", "design")
+"""Of a file of splits: what is searched, and what is the prior."""
+
+
+def replay(
+    curves: Annotated[Path, typer.Option(help="Curves: CSV with a row per trial, or Parquet of ours.")],
+    prior: Annotated[
+        str,
+        typer.Option(
+            help="Prior campaign: none; same: configurations of the table that are not searched; permuted: "
+            "these, hyperparameters shuffled among the rows; or a file of curves."
+        ),
+    ] = "none",
+    schedulers: Annotated[
+        str,
+        typer.Option(
+            help="NAME[:key=value...], separated by commas.",
+            show_default=f"{','.join(DEFAULT)}; with a prior also {','.join(DEFAULT_WITH_PRIOR)}",
+        ),
+    ] = "",
+    configurations: Annotated[
+        int | None,
+        typer.Option(help="Configurations in one search; by default half of the table's, or all of a split."),
+    ] = None,
+    prior_configurations: Annotated[
+        int | None, typer.Option(help="Configurations in the prior; by default all that are left, or half.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trials that run at the same time.")] = 8,
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Searches, each with its own draw.")] = 24,
+    split: Annotated[
+        Path | None,
+        typer.Option(
+            help='File {"design": [row, ...], "final": [row, ...]}, rows from 0: the final ones are '
+            "searched, the design ones are the prior."
+        ),
+    ] = None,
+    loss_prefix: Annotated[
+        str, typer.Option(help="CSV columns PREFIX0, PREFIX1, ... are the curve; loss_ by default.")
+    ] = "",
+    mode: Mode = "",
+    hyperparameters: Hyperparameters = "",
+    json: Annotated[Path | None, typer.Option(help="File for the numbers.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="File for the figure of the frontier, PNG.")] = None,
+) -> None:
+    """Compare schedulers on recorded learning curves, without training.
+
+    Each seed draws configurations, their order and the durations of their epochs, the same for every
+    scheduler. Regret is that of the best fully trained trial, in units of median minus best final value of
+    the searched curves. Beside the schedulers stand families of them, of which the best setting is taken with
+    hindsight: the epochs that all trials together take until the mean regret is at most .02, and .01.
+    Intervals are those of other configurations, as many as the table has.
+    """
+    from mlpf_hpo.curves.readers.csv_table import read_table
+    from mlpf_hpo.files import write_bytes, write_json
+    from mlpf_hpo.reporting import replay as report
+
+    table = read_table(curves, loss_prefix or None, mode or None, column_names(hyperparameters))
+    draw = _draw(table, prior, configurations, prior_configurations, split, loss_prefix)
+    specs = _specs(schedulers, draw)
+    with console.progress_bar("replay") as progress:
+        found = _compare(draw, specs, workers, seeds, progress)
+    sizes = draw.plan.sizes
+    head = {
+        "curves": str(curves),
+        "target": table.target.to_dict(),
+        "prior": prior,
+        "configurations": sizes.searched,
+        "prior_configurations": 0 if prior == "none" else sizes.prior,
+        "workers": workers,
+        "seeds": seeds,
+        "max_epochs": table.n_epochs,
+    }
+    if draw.other is not None:
+        head["prior_configurations"] = len(set(draw.other.groups))
+    console.out.print(
+        f"{seeds} searches of {sizes.searched} of {sizes.available} configurations, {table.n_epochs} epochs "
+        f"of {table.target}, {workers} workers; prior: {prior}; mean [95 % interval]",
+        markup=False,
+    )
+    console.out.print(console.columns(report.HEADER, report.scheduler_rows(found)), markup=False)
+    console.out.print(console.columns(report.FAMILY_HEADER, report.family_rows(found)), markup=False)
+    for line in report.ratio_lines(found):
+        console.out.print(line, markup=False)
+    if json is not None:
+        write_json(json, head | found)
+        console.out.print(f"numbers: {json}", markup=False)
+    if figure is not None:
+        write_bytes(figure, report.frontier_figure(found, f"{curves.name}, prior: {prior}"))
+        console.out.print(f"figure: {figure}", markup=False)
+
+
+def _compare(draw: Any, specs: Any, workers: int, seeds: int, progress: Any) -> dict[str, Any]:
+    """Replay schedulers and families of schedulers, and compare them."""
+    from mlpf_hpo.hardware.host import usable_cpus
+    from mlpf_hpo.search.comparison import compare, families_for, untrained_best
+    from mlpf_hpo.search.replay import replay as replay_all
+    from mlpf_hpo.search.yardsticks import all_members
+
+    plan = draw.plan
+    families = families_for(draw(0))
+    members = {**all_members(families), **{str(spec): spec for spec in specs.values()}}
+    makers = {text: spec.make for text, spec in members.items()}
+    replays = replay_all(draw, makers, workers, range(seeds), jobs=usable_cpus(), progress=progress)
+    found = compare(specs, families, replays, plan.sizes, plan.curves.n_epochs)
+    if draw.kind == "same":
+        untrained = untrained_best([draw(seed) for seed in range(seeds)], plan.sizes)
+        found["schedulers"]["prior_best_untrained"] = untrained
+    return found
+
+
+def _draw(
+    table: Any,
+    prior: str,
+    configurations: int | None,
+    prior_configurations: int | None,
+    split: Path | None,
+    loss_prefix: str,
+) -> Any:
+    """Return what draws the searches, with their prior."""
+    from mlpf_hpo.curves.readers.csv_table import read_table
+    from mlpf_hpo.curves.split_file import split_rows
+    from mlpf_hpo.errors import ConfigurationError, did_you_mean
+    from mlpf_hpo.search.draws import DrawPlan
+    from mlpf_hpo.search.priors import DrawWithPrior
+
+    if prior not in NAMED_PRIORS and not Path(prior).is_file():
+        raise ConfigurationError(
+            f"--prior {prior}: no such file{did_you_mean(prior, NAMED_PRIORS)}; it is none, same, permuted "
+            "or a file of curves"
+        )
+    rows = [None, None] if split is None else [split_rows(split, part, len(table)) for part in PARTS]
+    plan = DrawPlan(table, configurations, prior_configurations, *rows)
+    if prior in NAMED_PRIORS:
+        return DrawWithPrior(plan, prior)
+    return DrawWithPrior(plan, "other", read_table(Path(prior), loss_prefix or None, table.mode))
+
+
+def _specs(schedulers: str, draw: Any) -> dict[str, Any]:
+    """Return the schedulers by what they were asked for as; each is made once, to see that it can be."""
+    from mlpf_hpo.search.scheduler_spec import SchedulerSpec
+
+    default = DEFAULT if draw.kind == "none" else (*DEFAULT, *DEFAULT_WITH_PRIOR)
+    texts = [text.strip() for text in schedulers.split(",") if text.strip()] or default
+    specs = {text: SchedulerSpec.parse(text, "--schedulers") for text in texts}
+    first = draw(0)
+    for spec in specs.values():
+        spec.make(first)
+    return specs
