@@ -49,7 +49,7 @@ DEFAULT_SIZES = (80, 50)
 """Configurations that are searched, and that are in the prior."""
 
 SHOWN = {
-    "posterior": SchedulerSpec("posterior"),
+    "freeze_thaw": SchedulerSpec("freeze_thaw"),
     "asha": SchedulerSpec("asha"),
     "promotion_asha": SchedulerSpec("promotion_asha"),
     "hyperband": SchedulerSpec("hyperband"),

@@ -17,7 +17,7 @@ EXAMPLES = examples(
     "mlpf-hpo replay --curves table.csv --schedulers asha:reduction_factor=4,top_k:k=3 --configurations 40",
 )
 
-DEFAULT = ("asha", "promotion_asha", "hyperband", "posterior")
+DEFAULT = ("asha", "promotion_asha", "hyperband", "freeze_thaw")
 DEFAULT_WITH_PRIOR = ("prior_best_k:k=4", "prior_skip:share=0.7:grace_epochs=2:reduction_factor=2")
 """Beside the others where there is a prior: what anybody can do with one."""
 

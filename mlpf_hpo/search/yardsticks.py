@@ -19,7 +19,7 @@ from mlpf_hpo.search.replay import Replays
 from mlpf_hpo.search.resampling import Resampling
 from mlpf_hpo.search.scheduler_spec import SchedulerSpec
 
-OURS = SchedulerSpec("posterior", {"ends": False})
+OURS = SchedulerSpec("freeze_thaw", {"ends": False})
 """What is measured; it goes on until every trial is trained, so that each regret is reached or never is."""
 
 THRESHOLDS = (0.02, 0.01)

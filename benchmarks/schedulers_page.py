@@ -1,0 +1,137 @@
+"""The page of schedulers at equal regret, from what `benchmarks.schedulers` measured.
+
+python -m benchmarks.schedulers_page RESULTS.json [--out docs/search.md]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.pages import page_command, read_json, table
+from benchmarks.scheduler_goals import describe
+from mlpf_hpo.errors import DataError, MlpfHpoError
+from mlpf_hpo.files import write_bytes, write_text
+from mlpf_hpo.reporting.replay import frontier_figure, spread
+
+AGAIN = "measure with: python -m benchmarks.schedulers --json FILE"
+IMAGES = "images"
+
+HEAD = """# Schedulers at equal regret
+
+Written by `python -m benchmarks.schedulers_page` from the numbers of `python -m benchmarks.schedulers`:
+recorded learning curves replayed through schedulers, {seeds} searches each on {workers} workers; a search
+draws its configurations, their order and the durations of epochs by its seed, the same for every scheduler.
+
+*Regret* is the final value of the best fully trained trial minus the best searched one, in units of median
+minus best final value of the searched. *Epochs at* a regret are the least number of epochs, of all trials
+together, after which its mean over the searches is at most that; what never reaches it counts as training
+everything. *Ours*, `freeze_thaw`, has one default setting for all tables and priors, and does not end by
+itself for this; of every other family the best setting is taken with hindsight, per table and regret.
+Intervals (95 %) are those of other configurations, as many as the table has: searches are resampled with all
+that every scheduler did with them, and deviations widened where searches share configurations.
+
+{protocol}
+"""
+
+PROTOCOLS = {
+    "design": "These are the tables' *design* halves, on which the scheduler was designed: a search halves "
+    "them at random, one part is searched, the other is the prior. So these numbers are flattered. The final "
+    "halves (`benchmarks/splits/`) had no part in it.",
+    "final": "The final half of each table was searched, once, with the design half as the prior "
+    "(`benchmarks/splits/`); the scheduler was designed on random halves of the design half.",
+}
+
+KINDS = {
+    "same": "the same task",
+    "none": "none",
+    "permuted": "permuted: the same, hyperparameters shuffled among configurations",
+    "other": "another task's",
+    "hidden": "the same, without hyperparameters",
+}
+
+
+def page(results: Mapping[str, Any], images: Mapping[str, str]) -> str:
+    """Return the page; `images` names the figure of each table."""
+    protocol = PROTOCOLS[results["protocol"]]
+    text = HEAD.format(seeds=results["seeds"], workers=results["workers"], protocol=protocol)
+    text += "\n## Goals\n\nGeometric means over tables at regret .02, epochs over those of the yardstick.\n\n"
+    text += "".join(f"- {line}\n" for line in describe(results["goals"]))
+    for name, measured in results["tables"].items():
+        text += _of_table(name, measured, images[name])
+    return text
+
+
+def _of_table(name: str, measured: Mapping[str, Any], image: str) -> str:
+    priors = {kind: found for kind, found in measured["priors"].items() if found is not None}
+    text = (
+        f"\n## {name}\n\n{measured['configurations']} of {measured['available']} configurations searched, "
+        f"{measured['prior_configurations']} in the prior, {measured['max_epochs']} epochs of "
+        f"{measured['target']['metric']} ({measured['target']['mode']}).\n\n"
+    )
+    families = list(next(iter(priors.values()))["epochs_at"]["0.02"])
+    for regret in ("0.02", "0.01"):
+        titles = " | ".join(family.replace("_", " ") for family in families)
+        rows = [[_kind(kind, found), *_epochs(found, regret, families)] for kind, found in priors.items()]
+        text += f"Epochs at regret {regret}:\n\n{table(f'| prior | {titles} |', rows)}\n"
+    rows = [[_kind(kind, found), *_ratios(found)] for kind, found in priors.items()]
+    head = "| prior | over cold frontier | over best null | over Ray's ASHA |"
+    text += f"Epochs of ours over theirs, at regret .02:\n\n{table(head, rows)}\n"
+    rows = [
+        [_kind(kind, found), scheduler, *_figures(one)]
+        for kind, found in priors.items()
+        for scheduler, one in found["schedulers"].items()
+        if kind == "same" or scheduler == "freeze_thaw"
+    ]
+    head = "| prior | scheduler | epochs | regret | makespan | best searched one abandoned |"
+    text += f"Where schedulers end by themselves, at their defaults:\n\n{table(head, rows)}\n"
+    return f"{text}![epochs at each regret on {name}, with a prior of the same task]({image})\n"
+
+
+def _kind(kind: str, found: Mapping[str, Any]) -> str:
+    return f"{KINDS[kind]} ({found['other']})" if "other" in found else KINDS[kind]
+
+
+def _epochs(found: Mapping[str, Any], regret: str, families: list[str]) -> list[str]:
+    epochs = [found["epochs_at"][regret][family] for family in families]
+    return ["-" if one is None else "never" if one >= found["never"] else f"{one:.0f}" for one in epochs]
+
+
+def _ratios(found: Mapping[str, Any]) -> list[str]:
+    ratios = [found["ratio_to"][name]["0.02"] for name in ("cold_frontier", "best_null", "ray_asha")]
+    return ["-" if ratio is None else spread(ratio, ".2f") for ratio in ratios]
+
+
+def _figures(one: Mapping[str, Any]) -> list[str]:
+    """Return epochs, regret, makespan, and how often the best searched trial was not trained to its end."""
+    forms = {"epochs": ".0f", "regret": ".3f", "makespan": ".0f"}
+    abandoned = f"{one['best_abandoned']:.0%}" if "best_abandoned" in one else "-"
+    return [*(spread(one[name], form) for name, form in forms.items()), abandoned]
+
+
+def write_page(results: Mapping[str, Any], out: Path) -> None:
+    """Write the page, and its figures beside it."""
+    images = {}
+    for name, measured in results["tables"].items():
+        kind = "same" if measured["priors"].get("same") else next(iter(measured["priors"]))
+        images[name] = f"{IMAGES}/search_{name}.png"
+        figure = frontier_figure(measured["priors"][kind], f"{name}, prior: {KINDS[kind]}")
+        write_bytes(out.parent / images[name], figure)
+    write_text(out, page(results, images))
+
+
+def main() -> None:
+    """Write the page."""
+    options = page_command(__doc__, out="docs/search.md")
+    try:
+        results = read_json(options.results, AGAIN)
+        if not isinstance(results, dict) or {"protocol", "tables", "goals"} - set(results):
+            raise DataError(f"{options.results}: not what the benchmark writes; {AGAIN}")
+        write_page(results, options.out)
+    except MlpfHpoError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The benchmark of schedulers: tables, parts, goals and the page, on small curves."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import schedulers, schedulers_page
+from benchmarks.scheduler_goals import GOALS, describe, geometric_mean, reached
+from benchmarks.splits import FOLDER, split_of
+from mlpf_hpo.search import comparison
+from mlpf_hpo.search.scheduler_spec import SchedulerSpec
+from tests.test_cli_replay import write_curves
+
+SPECS = (SchedulerSpec("asha", {"reduction_factor": 2.0}), SchedulerSpec("top_k", {"k": 2}))
+
+
+@pytest.fixture
+def few(monkeypatch, tmp_path):
+    """Few families, one process, and a folder of its own."""
+
+    def families(draw):
+        of_prior = (SchedulerSpec("prior_best_k", {"k": 2}),) if draw.prior is not None else ()
+        names = ("cold_frontier", "stopping_asha", "promotion_asha", "hyperband", "ray_asha")
+        ours = (SchedulerSpec("full"),)
+        return {**dict.fromkeys(names, SPECS), "best_null": of_prior, "predicted_promotion": (), "ours": ours}
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(schedulers, "families_for", families)
+    monkeypatch.setattr(schedulers, "cold_families", lambda _: {"cold_frontier": SPECS})
+    monkeypatch.setattr(schedulers, "SHOWN", {"freeze_thaw": SchedulerSpec("full")})
+    monkeypatch.setattr(schedulers, "usable_cpus", lambda: 1)
+    return tmp_path
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["schedulers", *map(str, arguments)])
+    return schedulers.run(schedulers.arguments())
+
+
+def test_a_run_measures_every_table_with_every_prior_and_makes_a_page(few, monkeypatch) -> None:
+    one, two = write_curves(few / "one.csv"), write_curves(few / "two.csv", ("lr", "depth"), rows=40)
+    found = run(monkeypatch, "--table", f"one={one}", "--table", f"two={two}", "--seeds", "3")
+    assert found["protocol"] == "design"
+    for name, n in (("one", 12), ("two", 20)):
+        table = found["tables"][name]
+        assert table["configurations"] + table["prior_configurations"] == table["available"] == n
+        assert list(table["priors"]) == list(schedulers.PRIORS)
+        same, none, permuted, other, hidden = table["priors"].values()
+        assert none["ratio_to"]["best_null"]["0.02"] is None
+        assert other["other"] == {"one": "two", "two": "one"}[name]
+        for kind in (none, permuted, other, hidden):
+            assert kind["epochs_at"]["0.02"]["cold_frontier"] == same["epochs_at"]["0.02"]["cold_frontier"]
+        assert "prior_best_untrained" in same["schedulers"]
+        # Without hyperparameters the prior names other trials.
+        assert same["frontier"]["best_null"] != hidden["frontier"]["best_null"]
+    (few / "results.json").write_text(json.dumps(found))
+    monkeypatch.setattr(sys, "argv", ["page", "results.json", "--out", "docs/search.md"])
+    schedulers_page.main()
+    text = (few / "docs/search.md").read_text()
+    assert "## one" in text
+    assert f"| {found['tables']['two']['priors']['same']['epochs_at']['0.02']['ours']:.0f} |" in text
+    assert (few / "docs/images/search_two.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_final_part_is_searched_only_when_asked_for(few, monkeypatch) -> None:
+    curves = write_curves(few / "one.csv")
+    split = {"design": list(range(14)), "final": list(range(14, 24))}
+    (few / "split.json").write_text(json.dumps(split))
+    table = schedulers.read_tables([f"one={curves}"], ["one=split.json"])["one"]
+    finals = table.curves.final
+    design, final = table.plan(final=False), table.plan(final=True)
+    for seed in range(5):
+        drawn = design.draw(seed)
+        assert set(drawn.searched.final) | set(drawn.prior.final) == set(finals[:14])
+        drawn = final.draw(seed)
+        assert set(drawn.searched.final) == set(finals[14:])
+        assert set(drawn.prior.final) == set(finals[:14])
+    assert set(table.as_prior(99).final) == set(finals[:14])
+    found = run(monkeypatch, "--table", f"one={curves}", "--split", "split.json", "--seeds", 2, "--final")
+    assert found["protocol"] == "final"
+    assert found["tables"]["one"]["priors"]["other"] is None, "there is no other table"
+    assert (found["tables"]["one"]["configurations"], found["tables"]["one"]["available"]) == (10, 10)
+
+
+def test_rows_of_a_configuration_are_on_one_side_of_a_split() -> None:
+    groups = np.array([f"c{i % 11}" for i in range(40)])
+    split = split_of("a table", groups)
+    assert sorted(split["design"] + split["final"]) == list(range(40))
+    assert not set(groups[split["design"]]) & set(groups[split["final"]])
+    assert split == split_of("a table", groups) != split_of("another", groups)
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.json")), ids=lambda file: file.stem)
+def test_committed_splits_have_no_row_on_both_sides(file) -> None:
+    split = json.loads(file.read_text())
+    assert set(split) == {"design", "final"}
+    assert not set(split["design"]) & set(split["final"])
+    assert abs(len(split["design"]) - len(split["final"])) <= 1
+
+
+def measured(**ratios) -> dict:
+    def of(mean):
+        return {"ratio_to": {name: {"0.02": {"mean": mean}} for name in comparison.RATIO_TO}}
+
+    return {name: {"priors": {"same": of(mean)}} for name, mean in ratios.items()}
+
+
+def test_goals_are_of_the_geometric_mean_and_of_the_worst_table() -> None:
+    assert geometric_mean([0.1, 0.4]) == pytest.approx(0.2)
+    found = reached(measured(mlpf=0.2, mnist=0.45, digits=9.0), own=["digits"])
+    published, kept, null, ray, *rest = found
+    assert published["mean"] == pytest.approx(0.3)
+    assert published["reached"]
+    assert kept["reached"] is None, "no table is kept back"
+    assert null["worst"] == 9.0
+    assert not null["reached"]
+    assert not ray["reached"]
+    assert all(goal["reached"] is None for goal in rest)
+    assert not reached(measured(mlpf=0.1, mnist=0.7), own=[])[0]["reached"], "one table is too bad"
+    kept = reached(measured(mlpf=0.1, theirs=0.4, digits=9.0), own=["digits"])[1]
+    assert kept["mean"] == pytest.approx(0.2)
+    assert len(describe(found)) == len(GOALS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seeds", "0"], "--seeds 0: at least 1"),
+        (["--priors", "sane"], "--priors: no sane; there are same, none"),
+        (["--table", "imagenet"], "--table imagenet: NAME=FILE, or one of own, mlpf"),
+        (["--table", "one=one.csv", "--table", "one=one.csv"], "--table: one is named twice"),
+        (["--table", "one=one.csv", "--split", "two=split.json"], "--split: no table two"),
+        (["--table", "one=none.csv"], "none.csv: no such file"),
+    ],
+)
+def test_bad_arguments_are_refused_in_one_line(few, monkeypatch, arguments, message) -> None:
+    write_curves(few / "one.csv")
+    monkeypatch.setattr(sys, "argv", ["schedulers", *arguments])
+    with pytest.raises(SystemExit, match=f"^error: {message}"):
+        schedulers.main()
