@@ -122,6 +122,7 @@ def test_the_mode_decides_what_is_good(folder, few_families) -> None:
         (["--configurations", "25"], "configurations = 25: there are 24 to draw from"),
         (["--configurations", "24", "--prior", "same"], "search fewer than 24 of 24"),
         (["--prior", "sane"], "--prior sane: no such file (did you mean same?)"),
+        (["--prior", "tiny.csv"], "prior tiny: 2 of 2 curves have a final value; needed are 3"),
         (["--prior", "foreign.csv"], "shares no hyperparameter with the curves: momentum there, lr, width"),
         (["--split", "none.json"], "none.json: not there; a file of splits is"),
         (["--split", "far.json"], "'final' must be a list of rows from 0 to 23"),
@@ -148,6 +149,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(folder, arguments,
 
 def write_bad_files(folder: Path) -> None:
     write_curves(folder / "foreign.csv", names=("momentum",))
+    write_curves(folder / "tiny.csv", rows=2)
     (folder / "one_row.csv").write_text("lr,loss_0,loss_1\n0.1,2,1\n")
     (folder / "gap.csv").write_text("lr,loss_0,loss_1,loss_2\n0.1,2,,1\n0.2,3,2,1\n0.3,3,2,2\n")
     (folder / "short.csv").write_text("lr,loss_0,loss_1,loss_2\n0.1,2,1,1\n0.2,3,2,\n0.3,3,2,2\n")

@@ -116,13 +116,17 @@ def replay(
 def _compare(draw: Any, specs: Any, workers: int, seeds: int, progress: Any) -> dict[str, Any]:
     """Replay schedulers and families of schedulers, and compare them."""
     from mlpf_hpo.hardware.host import usable_cpus
+    from mlpf_hpo.search.anytime import RegretScale
     from mlpf_hpo.search.comparison import compare, families_for, untrained_best
     from mlpf_hpo.search.replay import replay as replay_all
     from mlpf_hpo.search.yardsticks import all_members
 
-    plan = draw.plan
-    families = families_for(draw(0))
-    members = {**all_members(families), **{str(spec): spec for spec in specs.values()}}
+    plan, first = draw.plan, draw(0)
+    families = families_for(first)
+    members = {**{str(spec): spec for spec in specs.values()}, **all_members(families)}
+    RegretScale.of(first.searched)
+    for spec in members.values():
+        spec.make(first)  # what cannot be is an error before anything starts
     makers = {text: spec.make for text, spec in members.items()}
     replays = replay_all(draw, makers, workers, range(seeds), jobs=usable_cpus(), progress=progress)
     found = compare(specs, families, replays, plan.sizes, plan.curves.n_epochs)
@@ -160,13 +164,9 @@ def _draw(
 
 
 def _specs(schedulers: str, draw: Any) -> dict[str, Any]:
-    """Return the schedulers by what they were asked for as; each is made once, to see that it can be."""
+    """Return the schedulers by what they were asked for as."""
     from mlpf_hpo.search.scheduler_spec import SchedulerSpec
 
     default = DEFAULT if draw.kind == "none" else (*DEFAULT, *DEFAULT_WITH_PRIOR)
     texts = [text.strip() for text in schedulers.split(",") if text.strip()] or default
-    specs = {text: SchedulerSpec.parse(text, "--schedulers") for text in texts}
-    first = draw(0)
-    for spec in specs.values():
-        spec.make(first)
-    return specs
+    return {text: SchedulerSpec.parse(text, "--schedulers") for text in texts}
