@@ -59,7 +59,7 @@ class ValueScale(BaseEstimator):
         values = np.asarray(y, dtype=np.float64)
         self.log_ = bool((values > 0).all()) if self.log is None else self.log
         shares = (np.arange(min(len(values), KNOTS)) + 0.5) / min(len(values), KNOTS)
-        quantiles = np.quantile(self._taken(values), shares, method="hazen")
+        quantiles = np.quantile(self.straightened(values), shares, method="hazen")
         knots, member = np.unique(quantiles, return_inverse=True)
         scores = np.bincount(member, norm.ppf(shares)) / np.bincount(member)
         if len(knots) == 1:  # nothing to learn from: a unit is a unit
@@ -77,7 +77,7 @@ class ValueScale(BaseEstimator):
     def transform(self, values: ArrayLike) -> FloatArray:
         """Return the scores of values [n]; on a log scale those not above 0 count as the smallest number."""
         check_is_fitted(self)
-        return np.interp(self._taken(np.asarray(values, dtype=np.float64)), self.knots_, self.scores_)
+        return np.interp(self.straightened(np.asarray(values, dtype=np.float64)), self.knots_, self.scores_)
 
     def inverse_transform(self, scores: ArrayLike) -> FloatArray:
         """Return the values that have scores [n]."""
@@ -88,7 +88,8 @@ class ValueScale(BaseEstimator):
         with np.errstate(over="ignore"):
             return np.asarray(np.exp(values))
 
-    def _taken(self, values: FloatArray) -> FloatArray:
+    def straightened(self, values: FloatArray) -> FloatArray:
+        """Return values in the unit in which the lines are straight: logarithms, or the values themselves."""
         if self.log_:
             return np.log(np.maximum(values, np.finfo(float).tiny))
         return np.clip(values, -LARGEST_SQUARED, LARGEST_SQUARED)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import skops.io
 from scipy import stats
+from sklearn.base import clone
 
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
@@ -169,3 +170,39 @@ def test_more_than_a_few_dozen_repeats_are_left_out_together() -> None:
     honest = made.fit(twice, final(twice), groups).epoch_models_[0].residuals_.copy()
     leaking = made.fit(twice, final(twice)).epoch_models_[0].residuals_
     assert np.abs(leaking).mean() < 0.6 * np.abs(honest).mean()
+
+
+def restarted(frame: pd.DataFrame, rows: slice) -> pd.DataFrame:
+    """Return curves of which some fall back after epoch 6 to where they began, as after a restart."""
+    changed = frame.copy()
+    changed.loc[changed.index[rows], "loss_7"] = 20 + changed.loc[changed.index[rows], "loss_0"]
+    return changed
+
+
+def test_restarts_that_nothing_foretells_are_not_learnt_from_but_counted_in_the_errors() -> None:
+    train, new = table(60, 1, noise=0.1), table(300, 2, noise=0.1)
+    some = slice(0, None, 6)
+    with_restarts = restarted(train, some)
+    predictor = make_predictor("stacked", PredictorsParams(), 0, [6])
+    made = clone(predictor).fit(with_restarts, final(with_restarts)).epoch_models_[0]
+    assert {len(made.model_[-1].models_[name].rows_) for name in ("prior", "process")} == {50}
+    persistence = stats.spearmanr(new["loss_5"], final(new)).statistic
+    assert stats.spearmanr(made.predict(seen(new, 6)), final(new)).statistic >= persistence - 0.002
+    errors = np.abs(made.residuals_)
+    assert errors[some].min() > 5 * np.median(errors)
+    known = clone(predictor).fit(train, final(train)).epoch_models_[0]
+    assert {len(known.model_[-1].models_[name].rows_) for name in ("prior", "process")} == {60}
+
+
+def test_repeats_of_a_restarted_training_are_left_out_with_it() -> None:
+    train = restarted(pd.concat([table(30, 1, noise=0.1)] * 2, ignore_index=True), slice(0, 5))
+    groups = np.tile(np.arange(30), 2)
+    made = make_predictor("stacked", PredictorsParams(), 0, [6]).fit(train, final(train), groups)
+    assert len(made.epoch_models_[0].model_[-1].models_["prior"].rows_) == 50
+
+
+def test_if_most_changes_are_unusual_all_are_learnt_from() -> None:
+    train = table(40, 1, noise=0.1)
+    train["loss_7"] = train["loss_5"].where(np.arange(40) % 10 < 6, final(train))
+    made = make_predictor("stacked", PredictorsParams(), 0, [6]).fit(train, final(train))
+    assert len(made.epoch_models_[0].model_[-1].models_["prior"].rows_) == 40

@@ -10,12 +10,13 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.array_types import BoolArray, FloatArray
 from mlpf_hpo.predictors.jackknife import jackknife_difference, leave_out_blocks, rank_correlation
 from mlpf_hpo.predictors.regressors.calibrated_persistence import CalibratedPersistence
 from mlpf_hpo.predictors.regressors.cross_fitted_trees import CrossFittedTrees
 from mlpf_hpo.predictors.regressors.joint_process import JointProcess
 from mlpf_hpo.predictors.regressors.rank_transform import RankScale
+from mlpf_hpo.predictors.regressors.residual import MAD_TO_SIGMA
 from mlpf_hpo.predictors.shrinkage import shrinkage_factor
 from mlpf_hpo.predictors.value_scale import ValueScale
 
@@ -25,6 +26,12 @@ PRIOR, TREES, PROCESS, CHANGES, PERSISTENCE = "prior", "trees", "process", "chan
 FOLDS = 10
 MARGIN = 2.0
 """Last values count as at most so many standard deviations beyond those of the training curves."""
+
+OUTLIER = 20.0
+"""A change from the last value to the final one is unusual so many standard deviations from the median."""
+
+LEAST_USUAL = 0.5
+"""If less than this share of the training curves would be left, all are fitted on."""
 
 LEAST_ATOM = 0.1
 """A final value that this share of the training curves has in common may be predicted exactly."""
@@ -47,6 +54,11 @@ class Stacked(RegressorMixin, BaseEstimator):
     by more than a standard error, the mean is shrunk toward it by the factor of `shrinkage_factor`,
     wholly unless it ranks better: late in a training the curve decides alone until all models together are
     surely better.
+
+    What cannot be foreseen, such as a restart after the observed epochs, is not learnt from: configurations
+    with a change from the last value to the final one that is further from the median change than `OUTLIER`
+    robust standard deviations are left out of fits and weights. Their out-of-fold predictions are those of
+    the models as they are, so that errors, and with them intervals, know of them.
 
     Trainings that fail alike end at the same value, such as the error of chance. Where a tenth of the
     training curves do, and trees give a curve more than an even chance to be one of them, that value is the
@@ -93,10 +105,13 @@ class Stacked(RegressorMixin, BaseEstimator):
         scores = self.scale_.transform(last)
         self.bounds_ = scores.min(initial=np.inf) - MARGIN, scores.max(initial=-np.inf) + MARGIN
         z = self.scale_.transform(target)
-        self._fit_models(rows, z, groups)
-        left_out = self._predictions(rows, training=True)
-        self.weights_ = _weights(left_out, z)
-        self._fit_shrinkage(left_out, z, np.arange(len(z)) if groups is None else groups)
+        labels = np.arange(len(z)) if groups is None else groups
+        usual = self._usual(last[:, 0], target, labels) if self.last_varies_ else np.full(len(z), True)
+        self._fit_models(rows[usual], z[usual], None if groups is None else labels[usual])
+        left_out = self._predictions(rows, usual)
+        judged = {name: values[usual] for name, values in left_out.items()}
+        self.weights_ = _weights(judged, z[usual])
+        self._fit_shrinkage(judged, z[usual], labels[usual])
         self._fit_atom(rows, target, groups)
         self.oob_prediction_ = self._final(rows, left_out, training=True)
         return self
@@ -125,8 +140,16 @@ class Stacked(RegressorMixin, BaseEstimator):
             self.models_[CHANGES] = self._trees(scaled, z - self._last(rows), groups)
             self.models_[PERSISTENCE] = CalibratedPersistence(FOLDS).fit(self._lines(rows, scaled), z, groups)
 
-    def _predictions(self, rows: FloatArray, training: bool = False) -> dict[str, FloatArray]:
-        """Return each model's predictions on the scale, [n]; of `training` rows those out of fold."""
+    def _usual(self, last: FloatArray, target: FloatArray, labels: NDArray[Any]) -> BoolArray:
+        """Return which rows to fit on, [n]: all but those of configurations with an unusual change."""
+        begin, end = self.scale_.straightened(last), self.scale_.straightened(target)
+        away = np.abs(end - begin - np.median(end - begin))
+        width = MAD_TO_SIGMA * np.median(away)
+        usual = ~np.isin(labels, labels[away > OUTLIER * width])
+        return usual if width > 0 and usual.mean() >= LEAST_USUAL else np.full(len(target), True)
+
+    def _predictions(self, rows: FloatArray, training: BoolArray | None = None) -> dict[str, FloatArray]:
+        """Return each model's predictions on the scale, [n]; of `training` rows [n] those out of fold."""
         scaled = self._scaled(rows)
         inputs = {
             PRIOR: lambda: scaled[:, : self.n_hyper_],
@@ -135,10 +158,14 @@ class Stacked(RegressorMixin, BaseEstimator):
             CHANGES: lambda: scaled,
             PERSISTENCE: lambda: self._lines(rows, scaled),
         }
-        found = {
-            name: model.oob_prediction_ if training else model.predict(inputs[name]())
-            for name, model in self.models_.items()
-        }
+        new = np.ones(len(rows), dtype=np.bool_) if training is None else ~training
+        found: dict[str, FloatArray] = {}
+        for name, model in self.models_.items():
+            found[name] = np.empty(len(rows))
+            if training is not None:
+                found[name][training] = model.oob_prediction_
+            if new.any():
+                found[name][new] = model.predict(inputs[name]()[new])
         if CHANGES in found:
             found[CHANGES] = self._last(rows) + found[CHANGES]
         return found or {"constant": np.zeros(len(rows))}
