@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # what mypy and editors see; `_HOMES` says the same to a runn
     from mlpf_hpo.registry.load import load_champion as load_champion
     from mlpf_hpo.search.bounds import Bounds as Bounds
     from mlpf_hpo.search.frontier import frontier as frontier
+    from mlpf_hpo.search.overheads import Overheads as Overheads
     from mlpf_hpo.search.scheduler import BaseScheduler as BaseScheduler
     from mlpf_hpo.search.scheduler import Decision as Decision
     from mlpf_hpo.search.scheduler import Scheduler as Scheduler
@@ -78,6 +79,7 @@ _HOMES = {
     "registry.load": ("load_champion",),
     "search.bounds": ("Bounds",),
     "search.frontier": ("frontier",),
+    "search.overheads": ("Overheads",),
     "search.scheduler": ("BaseScheduler", "Decision", "Scheduler"),
     "search.schedulers": ("make_scheduler",),
     "search.schedulers.full_training": ("FullTraining",),

@@ -34,8 +34,11 @@ class Overheads:
 
     Examples
     --------
-    >>> Overheads(start=0.5, resume=0.5).report
-    0.0
+    >>> from mlpf_hpo import FullTraining, LearningCurves, Overheads, TargetMetric, simulate
+    >>> curves = LearningCurves.from_arrays([{"lr": 0.1}], [[3.0, 2.0]], TargetMetric("loss", "min"))
+    >>> slow = Overheads(start=0.5, report=0.25)
+    >>> simulate(curves, FullTraining(), spread=0, jitter=0, overheads=slow).makespan
+    3.0
     """
 
     start: float = 0.0

@@ -205,7 +205,7 @@ class _Replay:
             heappush(self._busy, (self.clock + self.overheads.pause, next(self._turn), None))
 
     def _begin(self, trial_id: str, epochs: int, before: float = 0.0) -> None:
-        end = self.clock + before + self.times[self._row[trial_id], epochs]
+        end = self.clock + before + float(self.times[self._row[trial_id], epochs])
         heappush(self._busy, (end, next(self._turn), trial_id))
 
 

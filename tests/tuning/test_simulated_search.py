@@ -13,6 +13,7 @@ from ray.tune.search import Searcher
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.overheads import Overheads
+from mlpf_hpo.search.scheduler import Decision, Result
 from mlpf_hpo.search.schedulers.budget import BudgetScheduler
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.hyperband import Hyperband
@@ -64,34 +65,46 @@ class Tune:
         self.scheduler = BridgeScheduler(self.bridge)
         self.callback = BridgeCallback(self.bridge)
         self.running: dict[str, SimpleNamespace] = {}
+        self.live: set[str] = set()
         self.finished = False
 
     def pause_trial(self, trial, should_checkpoint):
         del self.running[trial.config[TRIAL]]
 
     def stop_trial(self, trial):
+        self.live.remove(trial.config[TRIAL])
         self.scheduler.on_trial_remove(self, trial)
         self.callback.on_trial_complete(0, [], trial)
 
     def start(self) -> None:
-        """Start trials, new and paused ones, while there are any."""
-        while not self.finished:
+        """Start trials, new and paused ones, while there are any.
+
+        Where it has no trial that is not over, Tune asks the searcher alone, for ten minutes.
+        """
+        for _ in range(100):
             suggestion = self.searcher.suggest("")
+            self.finished = suggestion == Searcher.FINISHED
             if isinstance(suggestion, dict):
                 trial = SimpleNamespace(config=suggestion)
+                self.live.add(trial.config[TRIAL])
                 self.scheduler.on_trial_add(self, trial)
-            else:
-                self.finished = suggestion == Searcher.FINISHED
+            elif self.live:
                 trial = self.scheduler.choose_trial_to_run(self)
+            elif self.finished:
+                return
+            else:
+                continue
             if trial is None:
-                break
+                return
             self.running[trial.config[TRIAL]] = trial
             self.callback.on_trial_start(0, [], trial)
+        raise AssertionError("Tune waits for a searcher without a suggestion")
 
-    def report(self, row: int) -> None:
+    def report(self, row: int, epoch: int | None = None) -> None:
         """Report the next epoch of a trial, and its end if it ends with that."""
         trial_id = f"t{row:03d}"
-        trial, epoch = self.running[trial_id], self.ledger.trials[trial_id].epochs + 1
+        trial = self.running[trial_id]
+        epoch = epoch or self.ledger.trials[trial_id].epochs + 1
         value = float(self.curves.values[row, epoch - 1])
         result = {"epoch": epoch, f"{METRIC}loss": value, "diverged": value != value}
         decided = self.scheduler.on_trial_result(self, trial, result)
@@ -100,6 +113,7 @@ class Tune:
             self.scheduler.on_trial_complete(self, trial, result)
             self.callback.on_trial_complete(0, [], trial)
             del self.running[trial_id]
+            self.live.remove(trial_id)
 
 
 def recorded(n: int, epochs: int, seed: int) -> LearningCurves:
@@ -158,3 +172,22 @@ def test_the_adapter_decides_as_the_simulator(name, n, epochs, workers, seed) ->
     assert adapted.calls == simulated.calls
     ends = [(trial.status, trial.reason, trial.epochs) for trial in tune.ledger.trials.values()]
     assert ends == [(trial.status, trial.reason, trial.epochs) for trial in found.trials]
+
+
+def test_trials_that_were_all_paused_before_a_restart_end_at_once() -> None:
+    """None will be promoted: Tune gets each once more, to report its epoch, and waits for nothing."""
+    curves = LearningCurves.from_arrays(
+        [{"lr": 1.0}] * 2, [[1.0, 0.5], [2.0, 1.5]], TargetMetric("loss", "min")
+    )
+    results = [
+        Result(f"t{row:03d}", 1, "loss", float(curves.values[row, 0]), Decision.PAUSE) for row in range(2)
+    ]
+    tune = Tune(curves, PromotionASHA(2), workers=1)
+    tune.ledger.restore({}, results)
+    for row in range(2):
+        tune.start()
+        assert list(tune.running) == [f"t{row:03d}"]
+        tune.report(row, epoch=1)
+    tune.start()
+    assert tune.finished
+    assert {trial.reason for trial in tune.ledger.trials.values()} == {"not promoted"}
