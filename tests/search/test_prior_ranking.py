@@ -12,8 +12,10 @@ from scipy.stats import spearmanr
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.search.prior_ranking import rank_by_prior
+from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.schedulers import make_scheduler
 from mlpf_hpo.search.schedulers.full_training import FullTraining
+from mlpf_hpo.search.schedulers.hyperband import Hyperband
 from mlpf_hpo.search.schedulers.prior_skip import PriorSkip
 from mlpf_hpo.search.schedulers.top_k import TopK
 from mlpf_hpo.search.simulator import simulate
@@ -123,6 +125,18 @@ def test_skip_before_any_scheduler() -> None:
     found = simulate(new, PriorSkip(TopK(EPOCHS, k=2), 0.5, prior=prior), workers=3)
     assert sorted(trial.epochs for trial in found.trials) == [0] * 10 + [1] * 8 + [EPOCHS] * 2
     assert simulate(new, PriorSkip(FullTraining(), 0.75, prior=prior)).epochs == 5 * EPOCHS
+
+
+def test_after_a_restart_results_come_before_the_first_choice() -> None:
+    prior, new = campaign(40, 1), campaign(20, 2)
+    scheduler = PriorSkip(Hyperband(EPOCHS, reduction_factor=2), 0.5, prior=prior)
+    for trial, row in configurations(new).items():
+        scheduler.on_trial_add(trial, row)
+    best = rank_by_prior(prior, configurations(new))[0]
+    first = [trial for trial in configurations(new) if trial in scheduler.scheduler._bracket_of]
+    assert not first, "which are kept is known only when all are there"
+    assert scheduler.on_trial_result(best, 1, 1.0) is not Decision.STOP
+    assert len(scheduler.scheduler._bracket_of) == 10
 
 
 @pytest.mark.parametrize("name", ["prior_best_k", "prior_skip"])

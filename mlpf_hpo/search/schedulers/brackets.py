@@ -123,7 +123,6 @@ class Bracket:
     def leave(self, trial_id: str) -> None:
         """Wait no more for a trial: it arrived, ended or is given up. The next round follows the last."""
         self._missing.discard(trial_id)
-        self.parked.discard(trial_id)
         while not self._missing and not self.is_done:
             ranked = sorted(self.arrived, key=lambda trial: (self.arrived[trial], trial))
             self.entrants, self.index = ranked[: self.n_next], self.index + 1

@@ -20,12 +20,12 @@ NOISE_PERCENTILE = 90
 class PASHA(BaseScheduler):
     """Promote as `PromotionASHA` does, up to a highest rung; raise that while the ranking is not settled.
 
-    At first the second rung is the highest. Whenever a trial arrives at one of the two highest rungs, the
-    trials that reached both are ranked at both. If one of them changes places with a trial whose value at the
-    lower rung differs by more than epsilon, the next rung becomes the highest, in the end the full training.
-    Epsilon is the noise of the curves: the 90th percentile of the differences, at the highest rung, between
-    trials whose curves cross and cross back before. When nothing else is left to run, the best trial at the
-    highest rung that any reached is trained to the end.
+    At first the second rung is the highest. Whenever a trial arrives at the highest rung, the trials that
+    reached it are ranked there and at the rung before. If one of them changes places with a trial whose value
+    at the lower rung differs by more than epsilon, the next rung becomes the highest, in the end the full
+    training. Epsilon is the noise of the curves: the 90th percentile of the differences, at the highest rung,
+    between trials whose curves cross and cross back before. When nothing else is left to run, the best trial
+    at the highest rung that any reached is trained to the end.
 
     Parameters
     ----------
@@ -92,15 +92,14 @@ class PASHA(BaseScheduler):
         decision = self.promotion.on_trial_result(trial_id, epoch, value)
         if decision is Decision.PAUSE:
             self._n_rungs[trial_id] = self._n_rungs.get(trial_id, 0) + 1
-            if self._top < len(self._levels):
-                self._arrive(trial_id, self._n_rungs[trial_id] - 1)
+            if self._n_rungs[trial_id] - 1 == self._top < len(self._levels):
+                self._add_distances(trial_id)
+                self._raise_top()
         return decision
 
-    def _arrive(self, trial_id: str, rung: int) -> None:
-        """Raise the highest rung if the arrival of a trial shows that its ranking is not settled."""
-        if rung == self._top:
-            self._add_distances(trial_id)
-        if rung >= self._top - 1 and not self._is_settled():
+    def _raise_top(self) -> None:
+        """Raise the highest rung if its ranking is not settled."""
+        if not self._is_settled():
             self._top += 1
             self._distances = []
 

@@ -46,6 +46,7 @@ class LastValue:
 MORE = {
     "predicted_promotion": ("predicted_promotion", {"predictor": LastValue()}),
     "predicted_promotion, budget": ("predicted_promotion", {"predictor": LastValue(), "budget_epochs": 20}),
+    "random": ("random", {"n_trials": 3}),
     "prior_best_k": ("prior_best_k", {"k": 3}),
     "asha, own value": ("asha", {"own_value": True}),
     "asha, prediction": ("asha", {"predictor": LastValue(), "predict_from_epoch": 1}),
@@ -136,6 +137,17 @@ def test_it_is_rebuilt_by_repeating_the_calls(case, workers) -> None:
     found = simulate(campaign(), twins, workers, seed=2)
     assert len(twins.calls) > TRIALS + 7
     assert repr(found) == repr(simulate(campaign(), fresh(case), workers, seed=2))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_failures_hold_nothing_up(case, simulate) -> None:
+    """Trials that fail after their first epoch end, and the search finishes others."""
+    curves = campaign()
+    table = {f"t{row:03d}": values.tolist() for row, values in enumerate(curves.values)}
+    trials = [Trial(name, name, {"lr": rate}) for name, rate in zip(table, curves.configs["lr"], strict=True)]
+    ledger = Ledger(trials, fresh(case), EPOCHS, curves.target)
+    simulate(ledger, table, 3, seed=0, broken=["t000", "t010", "t017", "t020"])
+    assert "finished" in {trial.status for trial in ledger.trials.values()}
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -1,4 +1,4 @@
-"""PASHA, against its definition worked out anew, from all that was reported, at every choice."""
+"""PASHA, against its definition worked out from the whole record at every choice."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ EPOCHS, LEVELS = 27, [1, 3, 9]
 
 
 class Definition:
-    """What PASHA knows after so many reports (trial, epoch, cost), with rungs 1, 3 and 9."""
+    """What PASHA knows after so many reports, with rungs 1, 3 and 9; ranked anew at each arrival."""
 
-    def __init__(self, reports) -> None:
+    def __init__(self) -> None:
         self.top, self.epsilon = 1, 0.0
         self.curves: dict[str, list[float]] = {}
-        for trial, epoch, cost in reports:
-            self.curves.setdefault(trial, []).append(cost)
-            if epoch in LEVELS and self.top < 3 and epoch >= LEVELS[self.top - 1]:
-                self.top += self.is_unsettled()
+
+    def report(self, trial, epoch, cost) -> None:
+        self.curves.setdefault(trial, []).append(cost)
+        if epoch in LEVELS and self.top < 3 and epoch >= LEVELS[self.top - 1]:
+            self.top += self.is_unsettled()
 
     def at(self, level) -> dict[str, float]:
         return {trial: curve[level - 1] for trial, curve in self.curves.items() if len(curve) >= level}
@@ -76,7 +77,7 @@ class Watched(PASHA):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.reports: list[tuple[str, int, float]] = []
+        self.known = Definition()
         self.added: set[str] = set()
         self.finished: set[str] = set()
         self.tops: set[int] = set()
@@ -87,12 +88,12 @@ class Watched(PASHA):
         self.added.add(trial_id)
 
     def on_trial_result(self, trial_id, epoch, value):
-        self.reports.append((trial_id, epoch, value if self.mode == "min" else -value))
+        self.known.report(trial_id, epoch, value if self.mode == "min" else -value)
         self.finished |= {trial_id} if epoch == EPOCHS else set()
         return super().on_trial_result(trial_id, epoch, value)
 
     def choose(self, pending, paused):
-        known = Definition(self.reports)
+        known = self.known
         running = self.added - set(pending) - set(paused) - self.finished
         chosen = super().choose(pending, paused)
         assert chosen == known.choice(pending, paused, running)
@@ -115,9 +116,9 @@ def table(noise, seed, mode="min", n=40) -> LearningCurves:
 def test_promotes_by_the_definition(mode, workers) -> None:
     tops: set[int] = set()
     epsilons: set[float] = set()
-    for seed, noise in itertools.product(range(3), (0.0, 0.05, 0.5)):
+    for seed, noise in itertools.product(range(4), (0.0, 0.05, 0.15, 0.5)):
         scheduler = Watched(EPOCHS, mode=mode)
-        found = simulate(table(noise, seed, mode), scheduler, workers, seed)
+        found = simulate(table(noise, seed, mode, n=70), scheduler, workers, seed)
         assert {trial.status for trial in found.trials} == {"finished", "stopped"}
         tops |= scheduler.tops
         epsilons |= scheduler.epsilons
