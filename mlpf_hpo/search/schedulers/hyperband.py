@@ -51,6 +51,9 @@ class Hyperband(BaseScheduler):
     't2'
     """
 
+    waits_for_rounds = True
+    """No trial of a round may be held back by another rule."""
+
     def __init__(
         self, max_epochs: int, reduction_factor: float = 3.0, mode: Mode = "min", pipelined: bool = False
     ) -> None:

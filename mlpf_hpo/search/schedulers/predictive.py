@@ -32,7 +32,7 @@ class PredictiveScheduler:
     Raises
     ------
     ConfigurationError
-        If the modes of the two differ.
+        If the modes of the two differ, or the scheduler waits for whole rounds.
 
     Examples
     --------
@@ -55,6 +55,11 @@ class PredictiveScheduler:
         mode = getattr(scheduler, "mode", bounds.mode)
         if mode != bounds.mode:
             raise ConfigurationError(f"the scheduler has mode {mode}, the bounds have mode {bounds.mode}")
+        if getattr(scheduler, "waits_for_rounds", False):
+            raise ConfigurationError(
+                f"{type(scheduler).__name__} waits for all trials of a round: a prediction, which holds some "
+                "back, would end the search too early; use it without one"
+            )
         self.scheduler = scheduler
         self.bounds = bounds
         self.mode, self.max_epochs = bounds.mode, bounds.max_epochs

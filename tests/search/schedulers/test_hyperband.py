@@ -87,6 +87,12 @@ def test_a_round_does_not_wait_for_what_diverged() -> None:
     assert {epochs[row] for row in (3, 5, 6, 7, 8)} == {1}
 
 
+@pytest.mark.parametrize("name", ["hyperband", "swift_hyperband", "fast_hyperband"])
+def test_a_prediction_around_it_is_refused(name) -> None:
+    with pytest.raises(ConfigurationError, match="Hyperband waits for all trials of a round"):
+        make_scheduler(name, object(), max_epochs=9)
+
+
 @pytest.mark.parametrize("eta", [1.5, 1, "two"])
 def test_an_eta_that_cannot_be_is_refused(eta) -> None:
     with pytest.raises(ConfigurationError, match="reduction_factor of Hyperband must be at least 2"):
