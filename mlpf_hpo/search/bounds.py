@@ -109,6 +109,7 @@ class Bounds:
         self._configurations: dict[str, Configuration] = {}
         self._curves: dict[str, list[float]] = {}
         self._bounds: dict[str, Bound] = {}
+        self._incumbent: tuple[str | None, float] | None = None  # none until it is asked for again
         self._ended: set[str] = set()
 
     def add(self, trial_id: str, configuration: Configuration) -> None:
@@ -129,7 +130,7 @@ class Bounds:
             return False
         if epoch >= self.max_epochs:
             cost = self.cost(value)
-            self._bounds[trial_id] = Bound(cost, cost, epoch, None)
+            self._set(trial_id, Bound(cost, cost, epoch, None))
             return False
         on_grid = (
             epoch >= self.predict_from_epoch and (epoch - self.predict_from_epoch) % self.predict_every == 0
@@ -147,6 +148,7 @@ class Bounds:
     def withdraw(self, trial_id: str) -> None:
         """Drop the bound of a trial that was stopped, or failed, and predict it no more."""
         self._bounds.pop(trial_id, None)
+        self._incumbent = None
         self._ended.add(trial_id)
 
     def of(self, trial_id: str) -> Bound | None:
@@ -155,10 +157,11 @@ class Bounds:
 
     def incumbent(self) -> tuple[str | None, float]:
         """Return the owner of the smallest upper bound, the first of equals, and the bound; else infinity."""
-        owner = min(self._bounds, key=lambda trial: (self._bounds[trial].upper, trial), default=None)
-        if owner is None or math.isinf(self._bounds[owner].upper):
-            return None, math.inf
-        return owner, self._bounds[owner].upper
+        if self._incumbent is None:
+            owner = min(self._bounds, key=lambda trial: (self._bounds[trial].upper, trial), default=None)
+            upper = math.inf if owner is None else self._bounds[owner].upper
+            self._incumbent = (None, math.inf) if math.isinf(upper) else (owner, upper)
+        return self._incumbent
 
     def can_win(self, trial_id: str) -> bool:
         """Return whether a trial may still reach the incumbent; one without bounds may."""
@@ -186,7 +189,11 @@ class Bounds:
             edges = (self.cost(float(own.lower[0])), self.cost(float(own.upper[0])))
             # A bound that is not a number has no meaning: it must neither stop a trial nor be an incumbent.
             lower, upper = (-math.inf, math.inf) if any(map(math.isnan, edges)) else (min(edges), max(edges))
-            self._bounds[trial_id] = Bound(lower, upper, len(self._curves[trial_id]), own)
+            self._set(trial_id, Bound(lower, upper, len(self._curves[trial_id]), own))
+
+    def _set(self, trial_id: str, bound: Bound) -> None:
+        self._bounds[trial_id] = bound
+        self._incumbent = None
 
     def frame(self, trial_ids: Sequence[str]) -> pd.DataFrame:
         """Return partial curves as `LearningCurves.frame` does."""
