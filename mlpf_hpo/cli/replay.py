@@ -38,8 +38,8 @@ def replay(
     schedulers: Annotated[
         str,
         typer.Option(
-            help="NAME[:key=value...], separated by commas.",
-            show_default=f"{','.join(DEFAULT)}; with a prior also {','.join(DEFAULT_WITH_PRIOR)}",
+            help=f"NAME\\[:key=value...], separated by commas; by default {', '.join(DEFAULT)}, and with a "
+            "prior prior_best_k and prior_skip.",
         ),
     ] = "",
     configurations: Annotated[
@@ -54,7 +54,7 @@ def replay(
     split: Annotated[
         Path | None,
         typer.Option(
-            help='File {"design": [row, ...], "final": [row, ...]}, rows from 0: the final ones are '
+            help='File {"design": \\[row, ...], "final": \\[row, ...]}, rows from 0: the final ones are '
             "searched, the design ones are the prior."
         ),
     ] = None,
@@ -105,6 +105,8 @@ def replay(
     console.out.print(console.columns(report.FAMILY_HEADER, report.family_rows(found)), markup=False)
     for line in report.ratio_lines(found):
         console.out.print(line, markup=False)
+    if json is None and figure is None:
+        console.out.print("--json FILE keeps the numbers, --figure FILE shows them", markup=False)
     if json is not None:
         write_json(json, head | found)
         console.out.print(f"numbers: {json}", markup=False)
