@@ -230,7 +230,7 @@ def _recorded(durations: FloatArray, curves: LearningCurves, values: FloatArray)
     if wrong.any():
         row, epoch = np.argwhere(wrong)[0]
         raise DataError(
-            f"durations: epoch {epoch + 1} of curve {row} takes {times[row, epoch]:g}; every epoch must "
+            f"durations: epoch {epoch + 1} of row {row + 1} takes {times[row, epoch]:g}; every epoch must "
             "have a positive, finite duration"
         )
     return times
@@ -242,7 +242,7 @@ def _check_complete(curves: LearningCurves, values: FloatArray) -> None:
     if cut.any():
         row = int(cut.argmax())
         raise DataError(
-            f"curve {row} of {curves.source or 'these curves'} has no value for every one of "
+            f"row {row + 1} of {curves.source or 'these curves'} has no value for every one of "
             f"{values.shape[1]} epochs (status {curves.status[row]}), nor have {int(cut.sum()) - 1} others: "
             "what a longer training of them gives is not known; leave them out with "
             "curves.select(~curves.truncated)"

@@ -168,7 +168,7 @@ def test_durations_that_no_epoch_takes_are_refused(wrong: float) -> None:
     curves = recorded(3, 4)
     durations = np.ones((3, 4))
     durations[1, 2] = wrong
-    with pytest.raises(DataError, match=f"durations: epoch 3 of curve 1 takes {wrong:g}; every epoch must"):
+    with pytest.raises(DataError, match=f"durations: epoch 3 of row 2 takes {wrong:g}; every epoch must"):
         simulate(curves, FullTraining(), durations=durations)
     assert simulate(curves, StoppingASHA(2), durations=durations).epochs <= 6, "not trained so far"
     # Nor is it reached where the curve has diverged before.
@@ -176,7 +176,7 @@ def test_durations_that_no_epoch_takes_are_refused(wrong: float) -> None:
     curves.status[1] = "diverged"
     assert simulate(curves, FullTraining(), durations=durations).epochs == 10
     durations[1, 1] = wrong
-    with pytest.raises(DataError, match="epoch 2 of curve 1"):
+    with pytest.raises(DataError, match="epoch 2 of row 2"):
         simulate(curves, FullTraining(), durations=durations)
 
 

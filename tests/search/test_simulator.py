@@ -125,7 +125,7 @@ def test_schedulers_are_compared_in_pairs(recorded) -> None:
 def test_a_diverged_curve_ends(recorded) -> None:
     table = recorded(4, 5)
     table.values[1, 2:] = math.nan
-    with pytest.raises(DataError, match=r"curve 1 of.*status finished.*curves\.truncated"):
+    with pytest.raises(DataError, match=r"row 2 of.*status finished.*curves\.truncated"):
         simulate(table, FullTraining())
     table.status[1] = "diverged"
     found = simulate(table, FullTraining())
