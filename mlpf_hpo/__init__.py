@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # what mypy and editors see; `_HOMES` says the same to a runn
     from mlpf_hpo.search.scheduler import Decision as Decision
     from mlpf_hpo.search.scheduler import Scheduler as Scheduler
     from mlpf_hpo.search.schedulers import make_scheduler as make_scheduler
+    from mlpf_hpo.search.schedulers.freeze_thaw import FreezeThaw as FreezeThaw
     from mlpf_hpo.search.schedulers.full_training import FullTraining as FullTraining
     from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler as PredictiveScheduler
     from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA as PromotionASHA
@@ -82,6 +83,7 @@ _HOMES = {
     "search.overheads": ("Overheads",),
     "search.scheduler": ("BaseScheduler", "Decision", "Scheduler"),
     "search.schedulers": ("make_scheduler",),
+    "search.schedulers.freeze_thaw": ("FreezeThaw",),
     "search.schedulers.full_training": ("FullTraining",),
     "search.schedulers.predictive": ("PredictiveScheduler",),
     "search.schedulers.promotion_asha": ("PromotionASHA",),

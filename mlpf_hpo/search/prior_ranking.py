@@ -38,7 +38,7 @@ def require_prior(prior: LearningCurves | None, mode: Mode, scheduler: str) -> L
         raise ConfigurationError(f"{scheduler} needs the curves of a prior campaign, none is given")
     if prior.mode != mode:
         raise ConfigurationError(f"{scheduler}: mode {mode}, but the prior's target is {prior.target}")
-    known = int(np.isfinite(_final_costs(prior)).sum())
+    known = int(np.isfinite(final_costs(prior)).sum())
     if known < LEAST_ROWS:
         raise DataError(
             f"prior {prior.source or 'campaign'}: {known} of {len(prior)} curves have a final value; needed "
@@ -77,7 +77,7 @@ def rank_by_prior(prior: LearningCurves, configurations: Mapping[str, Configurat
     ['t1', 't2', 't0']
     """
     asked: dict[str, Configuration] = {trial_id: dict(one) for trial_id, one in configurations.items()}
-    costs = _final_costs(prior)
+    costs = final_costs(prior)
     for configs, known, trials, ranking in _LAST:
         if configs is prior.configs and np.array_equal(known, costs, equal_nan=True) and trials == asked:
             return list(ranking)
@@ -89,7 +89,7 @@ def rank_by_prior(prior: LearningCurves, configurations: Mapping[str, Configurat
 def _rank(prior: LearningCurves, costs: FloatArray, configurations: Mapping[str, Configuration]) -> list[str]:
     rows = np.flatnonzero(np.isfinite(costs))
     offered = pd.DataFrame([dict(one) for one in configurations.values()])
-    names = _shared(prior, offered)
+    names = shared_hyperparameters(prior, offered)
     features = CurveFeatures().fit(regressor_columns(prior.configs[names].iloc[rows]))
     X = features.transform(regressor_columns(prior.configs[names].iloc[rows]))
     varying = np.ptp(X, axis=0) > 0
@@ -105,7 +105,7 @@ def _rank(prior: LearningCurves, costs: FloatArray, configurations: Mapping[str,
     return [trials[row] for row in np.argsort(predicted, kind="stable")]
 
 
-def _final_costs(prior: LearningCurves) -> FloatArray:
+def final_costs(prior: LearningCurves) -> FloatArray:
     """Return final values with the sign that makes smaller better; NaN where they are not known."""
     costs = prior.final if prior.mode == "min" else -prior.final
     finite = costs[np.isfinite(costs)]
@@ -114,7 +114,7 @@ def _final_costs(prior: LearningCurves) -> FloatArray:
     return np.where(np.isfinite(costs), costs, np.nan)
 
 
-def _shared(prior: LearningCurves, offered: pd.DataFrame) -> list[str]:
+def shared_hyperparameters(prior: LearningCurves, offered: pd.DataFrame) -> list[str]:
     """Return the names of the hyperparameters that the prior and all trials have."""
     complete = [str(name) for name in offered.columns if offered[name].notna().all()]
     names = [name for name in prior.hyperparameters if name in complete]

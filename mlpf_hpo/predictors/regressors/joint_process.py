@@ -92,6 +92,17 @@ class JointProcess(RegressorMixin, BaseEstimator):
             between = kernel.matrix(self.parameters_, rows, self.rows_)
             return np.asarray(self.mean_ + self.spread_ * (between @ self.weights_))
 
+    @property
+    def noise_variance_(self) -> float:
+        """Variance of the noise, in units of the squared spread."""
+        check_is_fitted(self)
+        return _Kernel(self.n_features_in_, self.curve_columns).noise(self.parameters_) + JITTER
+
+    def covariance(self, a: FloatArray, b: FloatArray) -> FloatArray:
+        """Return the covariance of rows a [n, d] and b [m, d] without noise, in squared spreads, [n, m]."""
+        check_is_fitted(self)
+        return _Kernel(self.n_features_in_, self.curve_columns).matrix(self.parameters_, a, b)
+
     def _out_of_fold(
         self, kernel: _Kernel, z: FloatArray, inverse: FloatArray, groups: NDArray[Any] | None
     ) -> FloatArray:
@@ -165,6 +176,12 @@ class _Kernel:
     def lines(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Return the products of the last observed values of rows a [n, d] and b [m, d], [n, m]."""
         return np.asarray(a[:, self.n_hyper :] @ b[:, self.n_hyper :].T)
+
+
+def matern_covariance(rows: FloatArray, length_scale: float) -> FloatArray:
+    """Return the Matern 5/2 covariance of rows [n, d] with one length scale for all columns, [n, n]."""
+    value, _ = _matern(_squares(rows, rows).sum(axis=0) / length_scale**2)
+    return value
 
 
 def _squares(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ from mlpf_hpo.search.bounds import Bounds, IntervalPredictor
 from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.schedulers.budget import BudgetScheduler
 from mlpf_hpo.search.schedulers.fast_hyperband import FastHyperband
+from mlpf_hpo.search.schedulers.freeze_thaw import FreezeThaw
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.hyperband import Hyperband
 from mlpf_hpo.search.schedulers.median_stopping import MedianStopping
@@ -33,6 +34,7 @@ SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
     "scheduler",
     {
         "full": FullTraining,
+        "freeze_thaw": FreezeThaw,
         "asha": StoppingASHA,
         "promotion_asha": PromotionASHA,
         "predicted_promotion": predicted_promotion,
@@ -51,6 +53,7 @@ SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
 
 LABELS = {
     "full": "full training",
+    "freeze_thaw": "freeze-thaw",
     "asha": "ASHA",
     "promotion_asha": "ASHA with promotion",
     "predicted_promotion": "ASHA with promotion by predicted final value",

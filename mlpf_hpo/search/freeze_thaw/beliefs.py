@@ -1,0 +1,277 @@
+"""`Beliefs`: what a search knows of every trial's final value, and the stopping index of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from mlpf_hpo.array_types import FloatArray, IntArray
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.search.freeze_thaw.extrapolation import (
+    LEAST_CURVES,
+    PriorExtrapolation,
+    mean_changes,
+    usual_variance,
+)
+from mlpf_hpo.search.freeze_thaw.final_values import (
+    OwnProcesses,
+    PriorCampaign,
+    Process,
+    condition,
+    encode,
+)
+from mlpf_hpo.search.freeze_thaw.stopping_index import (
+    VARIANCES,
+    decision_epochs,
+    interpolate,
+    margins,
+)
+from mlpf_hpo.search.freeze_thaw.value_axis import ValueAxis
+from mlpf_hpo.search.prior_ranking import final_costs, shared_hyperparameters
+from mlpf_hpo.space import Configuration
+
+CALM = 4.0
+"""So many errors of the expected size are added before the size of the errors is judged."""
+
+LARGEST_ERROR = 25.0
+"""Squared errors count as at most so many variances."""
+
+LEAST_NEWS = 0.3
+"""Successive predictions of one trial may differ by at least this share of the former one's variance."""
+
+INFLATION_STEP = 1.25
+"""Variances are inflated by powers of this factor: the margins of each are tabulated once."""
+
+LEAST_INFLATION = 0.2
+"""Variances that are not measured may be too large by the inverse of this."""
+
+LEAST_SPREAD = 0.5
+"""Least variance of final values on an axis that a search makes for itself."""
+
+MOST_OBSERVED = 200
+"""Trials that the processes are conditioned on; of more, the best half and an even choice of the others."""
+
+FOREIGN_TRIALS = 4
+"""After so many trials it is asked whether the prior's axis is theirs."""
+
+FOREIGN_SHARE = 0.5
+"""Share of trials beyond all values of the prior at which it is not."""
+
+FOREIGN_CORRELATIONS = (0.5, 0.8)
+"""Of the final values with those of such a prior: the order of another task is not all of this one's."""
+
+WORSE_THAN_ALL = 1.0
+"""A diverged trial counts as so much worse than any other, on the axis."""
+
+
+class Beliefs:
+    """Normal distributions of the final values of all trials, from hyperparameters and curves.
+
+    With a prior campaign whose losses are like the search's, the axis and the way in which curves end are
+    those of the prior. Otherwise both are found from the search itself, and of a prior only the order of its
+    configurations is used.
+
+    Parameters
+    ----------
+    configurations : sequence of mapping
+        Of all trials.
+    max_epochs : int
+        Number of epochs of a full training.
+    price : float
+        Of a full training, on the axis.
+    prior : LearningCurves, optional
+        Curves of a prior campaign.
+
+    Attributes
+    ----------
+    epochs : array of int [k]
+        Numbers of epochs at which trials are observed, see `decision_epochs`.
+    mean, variance, index : array [n]
+        Of the final value on the axis; the index as in `stopping_index`.
+
+    Raises
+    ------
+    ConfigurationError, DataError
+        If prior and trials share no hyperparameter, or the prior has too few final values.
+    """
+
+    def __init__(
+        self,
+        configurations: Sequence[Configuration],
+        max_epochs: int,
+        price: float,
+        prior: LearningCurves | None = None,
+    ) -> None:
+        n = len(configurations)
+        self.epochs = decision_epochs(max_epochs)
+        self.mean, self.variance, self.index = np.zeros(n), np.ones(n), np.zeros(n)
+        self._price = price / max_epochs
+        self._reached = np.zeros(n, dtype=np.int64)
+        self._curves: list[FloatArray] = [np.zeros(0)] * n
+        self._failed = np.zeros(n, dtype=bool)
+        self._values, self._noise = np.zeros(n), np.full(n, np.inf)
+        self._errors: list[float] = []
+        self._margins: dict[tuple[int, bool], FloatArray] = {}
+        table = pd.DataFrame([dict(one) for one in configurations])
+        self._own = OwnProcesses(encode(table)[0])
+        self._usual = usual_variance(self.epochs)
+        self._axis: ValueAxis | None = None
+        self._extrapolation: PriorExtrapolation | None = None
+        self._campaign: PriorCampaign | None = None
+        if prior is not None:
+            self._learn_prior(prior, table, max_epochs)
+        self.update()
+
+    @property
+    def own_axis(self) -> bool:
+        """Whether axis and curves are those of the search itself, not of a prior campaign."""
+        return self._extrapolation is None
+
+    def observe(self, row: int, costs: Sequence[float]) -> None:
+        """Record the costs [epochs] of a trial that has reached one of `epochs`; smaller is better."""
+        k = int(np.searchsorted(self.epochs, len(costs)))
+        self._reached[row], self._curves[row] = k, np.asarray(costs, dtype=np.float64)
+        if self._extrapolation is None or self._axis is None:
+            return
+        value = self._extrapolation.final(self._axis.transform(self._curves[row]), k)
+        noise = float(self._extrapolation.variance[k])
+        if np.isfinite(self._noise[row]):
+            expected = max(self._noise[row] - noise, LEAST_NEWS * self._noise[row])
+            self._errors.append(min((value - self._values[row]) ** 2 / expected, LARGEST_ERROR))
+        self._values[row], self._noise[row] = value, noise
+        if np.count_nonzero(self._reached) >= FOREIGN_TRIALS and self._is_foreign(self._axis):
+            self._extrapolation, self._errors = None, []
+
+    def fail(self, row: int) -> None:
+        """Record that a trial diverged or failed: its configuration is a bad one."""
+        self._failed[row] = True
+
+    def best_finished(self) -> float:
+        """Return the best value on the axis of a trial that was trained to the end; infinity if none was."""
+        finished = (self._reached == len(self.epochs) - 1) & ~self._failed
+        return float(self._values[finished].min()) if finished.any() else math.inf
+
+    def update(self) -> None:
+        """Bring mean, variance and index of all trials up to date."""
+        processes = self._processes()
+        inflation = self._inflation()
+        noise = self._noise * inflation
+        self._count_failed(noise)
+        asked = np.flatnonzero(self._reached < len(self.epochs) - 1)
+        rows = self._conditioned_on()
+        mean, variance = condition(processes, rows, self._values[rows], noise[rows], asked)
+        self.mean[:], self.variance[:] = self._values, VARIANCES[0]
+        self.mean[asked], self.variance[asked] = mean, variance
+        # What is known without the trial's own curve: with it, the variance falls as it goes on.
+        with np.errstate(divide="ignore"):
+            before = 1 / np.maximum(1 / self.variance - 1 / np.maximum(noise, 1e-8), 1 / VARIANCES[-1])
+        before = np.clip(before, VARIANCES[0], VARIANCES[-1])
+        self.index = self.mean - interpolate(self._table(inflation), self._reached, before)
+
+    def _learn_prior(self, prior: LearningCurves, trials: pd.DataFrame, max_epochs: int) -> None:
+        costs = prior.values if prior.mode == "min" else -prior.values
+        whole = costs.shape[1] >= max_epochs
+        final = costs[:, max_epochs - 1] if whole else final_costs(prior)
+        diverged = (prior.status == "diverged") & ~np.isfinite(final)
+        known = np.isfinite(final)
+        if known.sum() < LEAST_CURVES:
+            raise DataError(
+                f"prior {prior.source or 'campaign'}: {known.sum()} of {len(prior)} curves have a final "
+                f"value; needed are {LEAST_CURVES}"
+            )
+        axis = ValueAxis.of(final[known])
+        values = axis.transform(final)
+        values[diverged] = values[known].max() + WORSE_THAN_ALL
+        used = known | diverged
+        if trials.shape[1]:
+            names = shared_hyperparameters(prior, trials)
+            inputs, offered = encode(prior.configs.loc[used, names], trials[names])
+            if inputs.shape[1]:
+                self._campaign = PriorCampaign(inputs, values[used], offered)
+        complete = np.isfinite(costs[:, :max_epochs]).all(axis=1)
+        if whole and complete.sum() >= LEAST_CURVES:
+            curves = axis.transform(costs[complete, :max_epochs])
+            self._axis, self._extrapolation = axis, PriorExtrapolation(curves, self.epochs)
+            self._prior_range = float(curves.min()), float(curves.max())
+            self._prior_mean, self._prior_variance = float(values[used].mean()), float(values[used].var())
+
+    def _is_foreign(self, axis: ValueAxis) -> bool:
+        """Return whether the costs of the search are beyond those on the prior's axis."""
+        low, high = self._prior_range
+        last = axis.transform([curve[-1] for curve in self._curves if len(curve)])
+        beyond = (last < low - WORSE_THAN_ALL) | (last > high + WORSE_THAN_ALL)
+        return bool(beyond.mean() >= FOREIGN_SHARE)
+
+    def _processes(self) -> list[Process]:
+        if self._extrapolation is not None:
+            if self._campaign is not None:
+                return self._campaign.processes(self._campaign.mean, self._campaign.spread)
+            return self._own.processes(self._prior_mean, max(self._prior_variance, LEAST_SPREAD))
+        self._find_own_axis()
+        seen = np.isfinite(self._noise)
+        mean = float(self._values[seen].mean()) if seen.any() else 0.0
+        variance = max(float(self._values[seen].var()), LEAST_SPREAD) if seen.sum() > 1 else 1.0
+        found = self._own.processes(mean, variance)
+        if self._campaign is not None:
+            found += self._campaign.processes(mean, math.sqrt(variance), FOREIGN_CORRELATIONS)
+        return found
+
+    def _find_own_axis(self) -> None:
+        """Find the axis, the predicted final values, and the size of their errors, from all curves."""
+        rows = np.flatnonzero(self._reached)
+        self._values[:], self._noise[:] = 0.0, np.inf
+        self._noise[rows] = self._usual[self._reached[rows]]
+        if len(rows) < 2:
+            return
+        costs = np.full((len(rows), len(self.epochs)), np.nan)
+        for i, row in enumerate(rows):
+            reached = self.epochs[1 : self._reached[row] + 1]
+            costs[i, 1 : len(reached) + 1] = self._curves[row][reached - 1]
+        at = np.arange(len(rows)), self._reached[rows]
+        final = costs[at]
+        for _ in range(2):  # the axis is that of the predicted final values, which are predicted on it
+            axis = ValueAxis.of(final)
+            values = axis.transform(costs)
+            changes = mean_changes(values)
+            final = axis.inverse_transform(values[at] + changes[at[1]])
+        self._axis = ValueAxis.of(final)
+        self._values[rows] = self._axis.transform(final)
+        values = self._axis.transform(costs)
+        steps = np.diff(values, axis=1)[:, 1:] + np.diff(mean_changes(values))[1:]
+        expected = np.maximum(-np.diff(self._usual)[1:], 1e-4)
+        errors = steps**2 / expected
+        several = np.isfinite(errors).sum(axis=0) > 1
+        chosen = errors[:, several]
+        self._errors = np.minimum(chosen[np.isfinite(chosen)], LARGEST_ERROR).tolist()
+
+    def _inflation(self) -> float:
+        ratio = (CALM + sum(self._errors)) / (CALM + len(self._errors))
+        least = LEAST_INFLATION if self.own_axis else 1.0
+        return float(INFLATION_STEP ** round(math.log(max(ratio, least)) / math.log(INFLATION_STEP)))
+
+    def _count_failed(self, noise: FloatArray) -> None:
+        failed = np.flatnonzero(self._failed)
+        if len(failed):
+            others = np.isfinite(self._noise) & ~self._failed
+            worst = float(self._values[others].max()) if others.any() else 0.0
+            self._values[failed], noise[failed] = worst + WORSE_THAN_ALL, 1.0
+
+    def _conditioned_on(self) -> IntArray:
+        seen = np.flatnonzero(np.isfinite(self._noise) | self._failed)
+        if len(seen) <= MOST_OBSERVED:
+            return seen
+        ordered = seen[np.argsort(self._values[seen], kind="stable")]
+        half = MOST_OBSERVED // 2
+        others = np.linspace(half, len(ordered) - 1, half).round().astype(np.int64)
+        return ordered[np.concatenate([np.arange(half), others])]
+
+    def _table(self, inflation: float) -> FloatArray:
+        key = round(math.log(inflation) / math.log(INFLATION_STEP)), self.own_axis
+        if key not in self._margins:
+            curve = self._usual if self._extrapolation is None else self._extrapolation.variance
+            self._margins[key] = margins(self.epochs, curve * inflation, self._price)
+        return self._margins[key]

@@ -1,0 +1,173 @@
+"""What hyperparameters say of final values: Gaussian processes, with and without a prior campaign.
+
+Whether a prior campaign is of the same task cannot be known before. So several processes are kept, of
+different correlation with it, from none to one; how likely each makes what is observed decides their weights
+(Bayesian model averaging), so that a misleading campaign is unlearnt within a few trials.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import cho_solve, solve_triangular
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from mlpf_hpo.array_types import FloatArray, IntArray
+from mlpf_hpo.curves.features import CurveFeatures
+from mlpf_hpo.curves.schema import regressor_columns
+from mlpf_hpo.predictors.regressors.joint_process import JointProcess, matern_covariance
+from mlpf_hpo.predictors.regressors.rank_transform import RankScale
+
+CORRELATIONS = (0.0, 0.5, 0.8, 0.95, 1.0)
+"""Of the final values of the search with those of the prior campaign at the same hyperparameters."""
+
+OWN_SHARES = (0.0, 0.5, 0.9)
+"""Shares of the variance of final values that hyperparameters explain, without a prior campaign."""
+
+OFFSET, OWN_OFFSET = 0.01, 0.3
+"""Variances of a common offset, in variances of final values: of the same task, and of an unknown one."""
+
+UNRELATED_OFFSET = 0.5
+"""Variance of the offset that is added as the correlation falls from 1 to 0."""
+
+LENGTH_SCALE = 1.5
+"""Length scale before any value is known: times the root of the number of hyperparameters."""
+
+JITTER, LEAST_VARIANCE = 1e-6, 1e-8
+
+LARGEST_PRIOR = 500
+"""Final values of the prior that are used; of more, so many are drawn evenly."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A Gaussian process of the final values of all trials: mean [n] and covariance [n, n]."""
+
+    mean: FloatArray
+    covariance: FloatArray
+
+
+class PriorCampaign:
+    """What the final values of a prior campaign say of the trials of a search.
+
+    Parameters
+    ----------
+    inputs, final : array [p, d], array [p]
+        Hyperparameters, with a spread of about 1, and final values on the axis.
+    trials : array [n, d]
+        Hyperparameters of the trials.
+
+    Attributes
+    ----------
+    mean, spread : float
+        Of the final values.
+    """
+
+    def __init__(self, inputs: FloatArray, final: FloatArray, trials: FloatArray) -> None:
+        used = slice(None, None, max(1, -(-len(final) // LARGEST_PRIOR)))
+        process = JointProcess(folds=2).fit(inputs[used], final[used])
+        self.mean, self.spread = process.mean_, process.spread_
+        self._noise = process.noise_variance_
+        known = process.covariance(inputs[used], inputs[used])
+        known[np.diag_indices_from(known)] += self._noise
+        between = process.covariance(trials, inputs[used])
+        self._own = process.covariance(trials, trials)
+        factor = np.linalg.cholesky(known)
+        self._predicted = between @ cho_solve((factor, True), (final[used] - self.mean) / self.spread)
+        explained = solve_triangular(factor, between.T, lower=True)
+        self._left = self._own - explained.T @ explained
+
+    def processes(
+        self, mean: float, spread: float, correlations: Sequence[float] = CORRELATIONS
+    ) -> list[Process]:
+        """Return one process for each correlation, for final values of a mean and a spread."""
+        found = []
+        for rho in correlations:
+            offset = OFFSET + UNRELATED_OFFSET * (1 - rho**2)
+            covariance = rho**2 * self._left + (1 - rho**2) * self._own + offset
+            covariance[np.diag_indices_from(covariance)] += self._noise
+            found.append(Process(mean + spread * rho * self._predicted, spread**2 * covariance))
+        return found
+
+
+class OwnProcesses:
+    """Processes without a prior campaign, by the share of the variance that hyperparameters explain.
+
+    Parameters
+    ----------
+    trials : array [n, d]
+        Hyperparameters of the trials, with a spread of about 1; d may be 0.
+    """
+
+    def __init__(self, trials: FloatArray) -> None:
+        d = trials.shape[1]
+        self._smooth = matern_covariance(trials, LENGTH_SCALE * math.sqrt(max(d, 1)))
+
+    def processes(self, mean: float, variance: float) -> list[Process]:
+        """Return the processes for final values of a mean and a variance."""
+        n = len(self._smooth)
+        return [
+            Process(
+                np.full(n, mean), variance * (share * self._smooth + (1 - share) * np.eye(n) + OWN_OFFSET)
+            )
+            for share in OWN_SHARES
+        ]
+
+
+def condition(
+    processes: Sequence[Process], rows: IntArray, values: FloatArray, variance: FloatArray, asked: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return mean and variance of the average of processes, given noisy values at rows.
+
+    Parameters
+    ----------
+    processes : sequence of Process
+        Equally likely before.
+    rows, values, variance : array of int [o], array [o], array [o]
+        Observed rows, their values, and the variances of these.
+    asked : array of int [m]
+        Rows to predict.
+
+    Returns
+    -------
+    mean, variance : array [m], array [m]
+    """
+    means, variances, evidence = [], [], []
+    for process in processes:
+        mean, variances_before = process.mean[asked], np.diag(process.covariance)[asked]
+        covariance = process.covariance[np.ix_(rows, rows)]
+        covariance[np.diag_indices_from(covariance)] += variance + JITTER
+        factor = np.linalg.cholesky(covariance)
+        between = process.covariance[np.ix_(rows, asked)]
+        both = np.column_stack([values - process.mean[rows], between])
+        solved = solve_triangular(factor, both, lower=True, check_finite=False) if len(rows) else both
+        residual, explained = solved[:, 0], solved[:, 1:]
+        means.append(mean + explained.T @ residual)
+        variances.append(variances_before - (explained**2).sum(axis=0))
+        evidence.append(float(-0.5 * residual @ residual - np.log(np.diag(factor)).sum()))
+    weights = np.exp(np.array(evidence) - max(evidence))
+    weights /= weights.sum()
+    average = weights @ np.stack(means)
+    spread = weights @ (np.stack(variances) + (np.stack(means) - average) ** 2)
+    return average, np.maximum(spread, LEAST_VARIANCE)
+
+
+def encode(*tables: pd.DataFrame) -> list[FloatArray]:
+    """Return hyperparameters as ranks with a spread of 1, scaled on all tables together.
+
+    Columns without any spread are left out.
+    """
+    together = regressor_columns(pd.concat(tables, ignore_index=True))
+    matrix = np.zeros((len(together), 0))
+    if together.shape[1]:
+        matrix = CurveFeatures().fit(together).transform(together)
+        matrix = matrix[:, np.ptp(matrix, axis=0) > 0]
+    if matrix.shape[1]:
+        matrix = make_pipeline(RankScale(), StandardScaler()).fit_transform(matrix)
+    ends = np.cumsum([len(table) for table in tables])[:-1]
+    return list(np.split(matrix, ends))

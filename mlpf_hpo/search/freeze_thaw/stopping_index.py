@@ -1,0 +1,116 @@
+"""The stopping index: how good a finished trial must be before another one is not worth its next epochs.
+
+What is known of a trial's final value is a normal distribution, which narrows as epochs are observed. Going
+on costs a price per epoch; at the end the trial is worth what it is better than the best finished one. The
+index is the value of a finished trial at which the best that can be done with the other, stopping whenever
+that is wise, is worth nothing. The trial with the smallest index runs; none runs if a finished one is below
+all indices. This is the reservation value of a search with costs (Weitzman 1979), of trials that are observed
+in steps (Gittins 1979).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mlpf_hpo.array_types import FloatArray, IntArray
+
+VARIANCES = np.geomspace(1e-3, 100.0, 24)
+"""Variances of what is known before the first epoch that indices are tabulated for."""
+
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+"""Quadrature of a normal distribution."""
+
+LEFT, MIDDLE, RIGHT = -12.0, -4.0, 6.0
+COARSE, FINE = 9, 61
+"""The grid of means, in standard deviations before the first epoch: coarse far below the finished trial."""
+
+RATIO = math.sqrt(2.0)
+
+
+def decision_epochs(max_epochs: int) -> IntArray:
+    """Return the numbers of epochs at which trials are compared: 0, 1, 2, 3, 4, 6, 8, 11, ..., `max_epochs`.
+
+    Examples
+    --------
+    >>> decision_epochs(16).tolist()
+    [0, 1, 2, 3, 4, 6, 8, 11, 16]
+    """
+    found = [0]
+    length = 1.0
+    while round(length) < max_epochs:
+        if round(length) > found[-1]:
+            found.append(round(length))
+        length *= RATIO
+    return np.array([*found, max_epochs])
+
+
+def margins(epochs: IntArray, variance: FloatArray, price: float) -> FloatArray:
+    """Return how far a trial's mean may be above the best finished value while it still pays to go on.
+
+    Parameters
+    ----------
+    epochs : array of int [k]
+        Numbers of epochs at which a trial can be stopped, from 0 to a full training.
+    variance : array [k]
+        Variance of a prediction of the final value from the curve alone after each of them: infinite at
+        first, 0 at last.
+    price : float
+        Of an epoch, in units of the value.
+
+    Returns
+    -------
+    array [k, v]
+        For each number of epochs and each of `VARIANCES`. 0 in the last row, where nothing is left to decide.
+
+    Examples
+    --------
+    >>> table = margins(np.array([0, 1, 2]), np.array([np.inf, 0.5, 0.0]), price=0.01)
+    >>> bool(table[0, 20] > table[1, 20] > 0)
+    True
+    """
+    root = np.sqrt(VARIANCES)
+    spread = _variances(variance)
+    grid = np.concatenate([np.linspace(LEFT, MIDDLE, COARSE)[:-1], np.linspace(MIDDLE, RIGHT, FINE)])
+    found = np.zeros((len(epochs), len(root)))
+    worth = np.repeat(np.maximum(-grid, 0.0)[np.newaxis], len(root), axis=0)  # in units of root
+    rows = np.arange(len(root))[:, np.newaxis, np.newaxis]
+    weights = WEIGHTS / WEIGHTS.sum()
+    for k in range(len(epochs) - 2, -1, -1):
+        step = np.sqrt(np.maximum(spread[k] - spread[k + 1], 0.0)) / root
+        at = grid[np.newaxis, :, np.newaxis] + step[:, np.newaxis, np.newaxis] * NODES
+        cell = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2)
+        # Beyond the left end the line goes on, to the right nothing is worth anything.
+        share = np.minimum((at - grid[cell]) / (grid[cell + 1] - grid[cell]), 1.0)
+        expected = (worth[rows, cell] * (1 - share) + worth[rows, cell + 1] * share) @ weights
+        going_on = expected - price * (epochs[k + 1] - epochs[k]) / root[:, np.newaxis]
+        found[k] = root * _last_crossing(grid, going_on)
+        worth = np.maximum(going_on, 0.0)
+    return found
+
+
+def interpolate(table: FloatArray, row: IntArray, variance: FloatArray) -> FloatArray:
+    """Return entries of `margins` for rows [n] and variances before the first epoch [n]."""
+    position = np.interp(np.log(variance), np.log(VARIANCES), np.arange(len(VARIANCES), dtype=float))
+    low = np.minimum(position.astype(np.int64), len(VARIANCES) - 2)
+    share = position - low
+    return np.asarray((1 - share) * table[row, low] + share * table[row, low + 1])
+
+
+def _variances(curve: FloatArray) -> FloatArray:
+    """Return the variance that is left at each number of epochs, for each variance before, [k, v]."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(1 / (1 / VARIANCES[np.newaxis] + 1 / curve[:, np.newaxis]))
+
+
+def _last_crossing(grid: FloatArray, values: FloatArray) -> FloatArray:
+    """Return where falling values [v, n] become 0, by straight lines; beyond the grid they have slope -1."""
+    positive = values > 0
+    last = np.where(positive.any(axis=1), len(grid) - 1 - positive[:, ::-1].argmax(axis=1), -1)
+    found = np.where(last < 0, grid[0] + values[:, 0], grid[-1])
+    inside = np.flatnonzero((last >= 0) & (last < len(grid) - 1))
+    at = last[inside]
+    above, below = values[inside, at], values[inside, at + 1]
+    found[inside] = grid[at] + (grid[at + 1] - grid[at]) * above / (above - below)
+    return np.asarray(found)

@@ -1,0 +1,170 @@
+"""`FreezeThaw`: run the trial whose next epochs are worth most, by a posterior of all final values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.search.freeze_thaw.beliefs import Beliefs
+from mlpf_hpo.search.scheduler import BaseScheduler, Decision
+from mlpf_hpo.space import Configuration, Mode
+
+PRICE = 0.4
+"""Default price of a full training, see `FreezeThaw`."""
+
+
+class FreezeThaw(BaseScheduler):
+    """Freeze and thaw trials by their stopping index: no rungs, and no number of them to keep.
+
+    The final value of every trial has a posterior distribution, from its hyperparameters, its curve, the
+    other trials and, if there is one, a prior campaign (see `Beliefs`). A training may stop at any of the
+    epochs 1, 2, 3, 4, 6, 8, 11, ...; the index of a trial is how good a finished one must be for its next
+    epochs not to be worth their price. The trial with the smallest index runs: when another one's becomes
+    smaller, it is paused. A trial whose index is above what is finished, or above what a running one is
+    expected to reach, does not run; when nothing else may, the search ends. So which trials begin at all,
+    and how many, follows from the prices and the posterior.
+
+    Parameters
+    ----------
+    max_epochs : int
+        Number of epochs of a full training.
+    mode : {"min", "max"}
+        Whether smaller or larger values are better.
+    prior : LearningCurves, optional
+        A prior campaign: curves of the same hyperparameters, of this task or another one. How far it is
+        followed is decided by what is observed.
+    price : float
+        What a full training may cost, in tenths of the distance from the best to the median final value: the
+        search ends when the next epochs are expected to gain less than their part of it.
+    ends : bool
+        Whether the search ends by itself; otherwise it goes on, best index first, until all trials are
+        trained.
+
+    Raises
+    ------
+    ConfigurationError, DataError
+        If a parameter has no meaning, the prior has another mode, shares no hyperparameter with the trials,
+        or has too few final values.
+
+    References
+    ----------
+    K. Swersky, J. Snoek, R. P. Adams, "Freeze-thaw Bayesian optimization", arXiv 1406.3896; M. L. Weitzman,
+    "Optimal search for the best alternative", Econometrica 47 (1979) 641.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import FreezeThaw, LearningCurves, TargetMetric, simulate
+    >>> losses = [[9.0 / rank + epoch for epoch in (4.0, 2.0, 1.0, 0.0)] for rank in range(1, 13)]
+    >>> configurations = [{"lr": 0.1 * rank} for rank in range(1, 13)]
+    >>> curves = LearningCurves.from_arrays(configurations, losses, TargetMetric("loss", "min"))
+    >>> found = simulate(curves, FreezeThaw(max_epochs=4))
+    >>> found.best, found.epochs < 24
+    (0.75, True)
+    """
+
+    def __init__(
+        self,
+        max_epochs: int,
+        mode: Mode = "min",
+        prior: LearningCurves | None = None,
+        price: float = PRICE,
+        ends: bool = True,
+    ) -> None:
+        super().__init__(max_epochs, mode)
+        if not 0 < price < math.inf:
+            raise ConfigurationError(f"price must be finite and above 0, found {price}")
+        if prior is not None and prior.mode != mode:
+            raise ConfigurationError(f"freeze_thaw: mode {mode}, but the prior's target is {prior.target}")
+        self.prior, self.price, self.ends = prior, price, ends
+        self._rows: dict[str, int] = {}
+        self._configurations: list[Configuration] = []
+        self._costs: list[list[float]] = []
+        self._running: set[str] = set()
+        self._waiting: dict[str, None] = {}
+        self._beliefs: Beliefs | None = None
+
+    def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
+        """Add a trial that may be started."""
+        self._rows[trial_id] = len(self._rows)
+        self._configurations.append(dict(configuration))
+        self._costs.append([])
+        self._waiting[trial_id] = None
+        self._beliefs = None
+
+    def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """Decide after an epoch."""
+        self._begin(trial_id)
+        self._costs[self._rows[trial_id]].append(self._cost(value))
+        if not math.isfinite(value):
+            self._end(trial_id, failed=True)
+        elif epoch >= self.max_epochs:
+            self._observe(trial_id)
+            self._end(trial_id)
+        return super().on_trial_result(trial_id, epoch, value)
+
+    def on_trial_complete(self, trial_id: str) -> None:
+        """Record that a trial ended."""
+        self._end(trial_id)
+
+    def on_trial_error(self, trial_id: str) -> None:
+        """Record that a trial failed."""
+        self._end(trial_id, failed=True)
+
+    def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
+        """Return the trial with the smallest index, unless its next epochs are not worth their price."""
+        waiting = [trial_id for trial_id in self._waiting if trial_id in pending or trial_id in paused]
+        if not waiting:
+            return None
+        index = self._known().index
+        chosen = min(waiting, key=lambda trial_id: (index[self._rows[trial_id]], self._rows[trial_id]))
+        if index[self._rows[chosen]] >= self._incumbent(chosen) and (self._running or self.ends):
+            return None
+        self._begin(chosen)
+        return chosen
+
+    def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
+        beliefs = self._known()
+        if epoch not in beliefs.epochs:
+            return Decision.CONTINUE
+        self._observe(trial_id)
+        own = beliefs.index[self._rows[trial_id]]
+        others = min((beliefs.index[self._rows[other]] for other in self._waiting), default=math.inf)
+        if others < own or own >= self._incumbent(trial_id):
+            self._running.discard(trial_id)
+            self._waiting[trial_id] = None
+            return Decision.PAUSE
+        return Decision.CONTINUE
+
+    def _observe(self, trial_id: str) -> None:
+        beliefs = self._known()
+        beliefs.observe(self._rows[trial_id], self._costs[self._rows[trial_id]])
+        beliefs.update()
+
+    def _known(self) -> Beliefs:
+        """Return the beliefs: those of the trials that were added by the time of the first question."""
+        if self._beliefs is None:
+            self._beliefs = Beliefs(self._configurations, self.max_epochs, self.price, self.prior)
+        return self._beliefs
+
+    def _incumbent(self, trial_id: str) -> float:
+        """Return the best value that is finished, or that another running trial is expected to reach."""
+        beliefs = self._known()
+        expected = (
+            float(beliefs.mean[self._rows[other]])
+            for other in self._running
+            if other != trial_id and self._costs[self._rows[other]]
+        )
+        return min(beliefs.best_finished(), min(expected, default=math.inf))
+
+    def _begin(self, trial_id: str) -> None:
+        self._waiting.pop(trial_id, None)
+        self._running.add(trial_id)
+
+    def _end(self, trial_id: str, failed: bool = False) -> None:
+        self._waiting.pop(trial_id, None)
+        self._running.discard(trial_id)
+        if failed:
+            self._known().fail(self._rows[trial_id])
+            self._known().update()
