@@ -49,6 +49,13 @@ INFLATION_STEP = 1.25
 LEAST_INFLATION = 0.2
 """Variances that are not measured may be too large by the inverse of this."""
 
+OWN_AXIS_PRICE = 0.6
+"""Share of the price that is asked on an axis of the search's own.
+
+There the variances are those of experience, not measured: a little more is tried before trials are trained to
+the end.
+"""
+
 LEAST_SPREAD = 0.5
 """Least variance of final values on an axis that a search makes for itself."""
 
@@ -273,5 +280,6 @@ class Beliefs:
         key = round(math.log(inflation) / math.log(INFLATION_STEP)), self.own_axis
         if key not in self._margins:
             curve = self._usual if self._extrapolation is None else self._extrapolation.variance
-            self._margins[key] = margins(self.epochs, curve * inflation, self._price)
+            price = self._price * (OWN_AXIS_PRICE if self.own_axis else 1.0)
+            self._margins[key] = margins(self.epochs, curve * inflation, price)
         return self._margins[key]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
@@ -11,7 +11,7 @@ from mlpf_hpo.search.freeze_thaw.beliefs import Beliefs
 from mlpf_hpo.search.scheduler import BaseScheduler, Decision
 from mlpf_hpo.space import Configuration, Mode
 
-PRICE = 0.4
+PRICE = 0.5
 """Default price of a full training, see `FreezeThaw`."""
 
 
@@ -81,8 +81,8 @@ class FreezeThaw(BaseScheduler):
         self._rows: dict[str, int] = {}
         self._configurations: list[Configuration] = []
         self._costs: list[list[float]] = []
-        self._running: set[str] = set()
-        self._waiting: dict[str, None] = {}
+        self._live: dict[str, None] = {}
+        self._continuing: set[str] = set()
         self._beliefs: Beliefs | None = None
 
     def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
@@ -90,17 +90,19 @@ class FreezeThaw(BaseScheduler):
         self._rows[trial_id] = len(self._rows)
         self._configurations.append(dict(configuration))
         self._costs.append([])
-        self._waiting[trial_id] = None
+        self._live[trial_id] = None
         self._beliefs = None
 
     def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         """Decide after an epoch."""
-        self._begin(trial_id)
         self._costs[self._rows[trial_id]].append(self._cost(value))
         if not math.isfinite(value):
             self._end(trial_id, failed=True)
-        elif epoch >= self.max_epochs:
-            self._observe(trial_id)
+        elif epoch in self._known().epochs:
+            beliefs = self._known()
+            beliefs.observe(self._rows[trial_id], self._costs[self._rows[trial_id]])
+            beliefs.update()
+        if epoch >= self.max_epochs:
             self._end(trial_id)
         return super().on_trial_result(trial_id, epoch, value)
 
@@ -114,57 +116,47 @@ class FreezeThaw(BaseScheduler):
 
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return the trial with the smallest index, unless its next epochs are not worth their price."""
-        waiting = [trial_id for trial_id in self._waiting if trial_id in pending or trial_id in paused]
+        waiting = [*paused, *pending]
         if not waiting:
             return None
         index = self._known().index
         chosen = min(waiting, key=lambda trial_id: (index[self._rows[trial_id]], self._rows[trial_id]))
-        if index[self._rows[chosen]] >= self._incumbent(chosen) and (self._running or self.ends):
-            return None
-        self._begin(chosen)
-        return chosen
+        running = self._live.keys() - set(waiting)
+        worth = index[self._rows[chosen]] < self._incumbent(running)
+        return chosen if worth or not (running or self.ends) else None
 
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
+        """Go on as one of the best that run, else pause: `choose` may resume it.
+
+        Which trials run is taken from the decisions alone: who was chosen and has not reported yet is not
+        known after a restart, and must not make a difference.
+        """
         beliefs = self._known()
         if epoch not in beliefs.epochs:
             return Decision.CONTINUE
-        self._observe(trial_id)
         own = beliefs.index[self._rows[trial_id]]
-        others = min((beliefs.index[self._rows[other]] for other in self._waiting), default=math.inf)
-        if others < own or own >= self._incumbent(trial_id):
-            self._running.discard(trial_id)
-            self._waiting[trial_id] = None
+        better = sum(beliefs.index[self._rows[other]] < own for other in self._live)
+        self._continuing.discard(trial_id)
+        if better > len(self._continuing) or own >= self._incumbent(self._continuing):
             return Decision.PAUSE
+        self._continuing.add(trial_id)
         return Decision.CONTINUE
 
-    def _observe(self, trial_id: str) -> None:
-        beliefs = self._known()
-        beliefs.observe(self._rows[trial_id], self._costs[self._rows[trial_id]])
-        beliefs.update()
-
     def _known(self) -> Beliefs:
-        """Return the beliefs: those of the trials that were added by the time of the first question."""
+        """Return the beliefs on all trials that were added by the time of the first question."""
         if self._beliefs is None:
             self._beliefs = Beliefs(self._configurations, self.max_epochs, self.price, self.prior)
         return self._beliefs
 
-    def _incumbent(self, trial_id: str) -> float:
-        """Return the best value that is finished, or that another running trial is expected to reach."""
+    def _incumbent(self, running: Iterable[str]) -> float:
+        """Return the best value that is finished, or that one of these trials is expected to reach."""
         beliefs = self._known()
-        expected = (
-            float(beliefs.mean[self._rows[other]])
-            for other in self._running
-            if other != trial_id and self._costs[self._rows[other]]
-        )
-        return min(beliefs.best_finished(), min(expected, default=math.inf))
-
-    def _begin(self, trial_id: str) -> None:
-        self._waiting.pop(trial_id, None)
-        self._running.add(trial_id)
+        rows = [self._rows[trial_id] for trial_id in running if self._costs[self._rows[trial_id]]]
+        return min(beliefs.best_finished(), min(beliefs.mean[rows], default=math.inf))
 
     def _end(self, trial_id: str, failed: bool = False) -> None:
-        self._waiting.pop(trial_id, None)
-        self._running.discard(trial_id)
+        self._live.pop(trial_id, None)
+        self._continuing.discard(trial_id)
         if failed:
             self._known().fail(self._rows[trial_id])
             self._known().update()
