@@ -42,7 +42,12 @@ TINY = {
         "table_2_points": 6,
         "qsvr": {"reads": 10, "sweeps": 10, "points": 6},
     },
-    "search": {"configurations": 8, "max_epochs": 5, "predict_from_epoch": 1},
+    "search": {
+        "configurations": 8,
+        "max_epochs": 5,
+        "predict_from_epoch": 1,
+        "schedulers": [{"name": "asha"}, {"name": "asha", "prediction": {}}],
+    },
     "benchmark": {"copies": 2, "events_per_thread": 8, "epochs": 2, "batch_size": 4, "minimum_overlap": 0.0},
 }
 

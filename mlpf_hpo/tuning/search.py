@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,18 @@ from mlpf_hpo.project import state_folder
 from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_champion
-from mlpf_hpo.search.scheduler import Scheduler
-from mlpf_hpo.search.schedulers import BUDGET, LABELS, PREDICTION, accepted, check_settings, make_scheduler
 from mlpf_hpo.search.search_result import SearchRecord, search_result
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import SearchSpace, stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import ui_links
-from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.driver import Recorder, closed_truthfully, sole_driver
+from mlpf_hpo.tuning.named_scheduler import NamedScheduler, name_scheduler
+from mlpf_hpo.tuning.prior_campaign import CURVES, check_prior, read_prior
 from mlpf_hpo.tuning.ray_session import Progress
 from mlpf_hpo.tuning.run import check_failures, run_trials
-from mlpf_hpo.tuning.settings import ResourceParams, SchedulerParams, SearchParams
+from mlpf_hpo.tuning.settings import ResourceParams, SearchParams
 from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials, trials_identity
 from mlpf_hpo.tuning.trial_network import ensure_network
 
@@ -43,6 +42,7 @@ def run_search(
     state: Path | None = None,
     on_progress: Progress | None = None,
     champion: Path = RECORD,
+    campaign_curves: Path = CURVES,
 ) -> SearchRecord:
     """Run every scheduler on the same configurations, seeds and epoch limit.
 
@@ -55,17 +55,19 @@ def run_search(
     champion : path
         The predictor of schedulers that hold a prediction is exactly the version that the stage `champion`
         put on record here.
+    campaign_curves : path
+        Curves of the prior campaign of schedulers that take one and are given no other by their `prior`.
 
     Raises
     ------
     MissingInputError, DataError
-        If that record, or the data, are not there, or damaged.
+        If that record, those curves, or the data, are not there, or damaged.
     TrackingError
         If the registry does not hold the champion any more, or it cannot be used. If MLflow cannot be reached
         at the start, or went away and has not come back at the end.
     ConfigurationError
         If the champion is of another search space, or predicts another epoch than the search trains to; if a
-        scheduler refuses its settings; as `run_campaign`.
+        scheduler refuses its settings or its prior; as `run_campaign`.
     InterruptedStageError
         If interrupted; the next call goes on.
     BusyError
@@ -91,11 +93,13 @@ def run_search(
         scope = ChampionScope.of_search(target, settings.max_epochs, space)
         predictor, version = load_champion(scope, champion)
         _check_epochs(predictor, version, settings)
-    schedulers = [
-        name_scheduler(params, i, settings, target, predictor, version)
-        for i, params in enumerate(settings.schedulers)
-    ]
     specs = plan_trials(task, space, seed, settings.configurations, purpose="search")
+    schedulers = []
+    for i, params in enumerate(settings.schedulers):
+        prior = read_prior(params, i, target, campaign_curves)
+        make = partial(name_scheduler, params, i, settings, target, predictor, version, prior)
+        check_prior(make(), specs)
+        schedulers.append(make())
     trials_id, state = trials_identity(task, space, seed), state or state_folder()
     with sole_driver(state, patience_seconds) as writer:
         found = {}
@@ -126,61 +130,6 @@ def _check_epochs(predictor: Any, version: Any, settings: SearchParams) -> None:
             f"{predictor.n_epochs} epochs, the search trains to {settings.max_epochs}; make them equal, or "
             "fit a predictor on curves of that length (campaign.epochs)"
         )
-
-
-@dataclass(frozen=True)
-class NamedScheduler:
-    """A scheduler as one of a search's.
-
-    Attributes
-    ----------
-    key, label : str
-        Key in the results, and how it is called in captions.
-    scheduler : Scheduler
-        A fresh one.
-    identity : mapping
-        Settings that distinguish its runs, beside the key; part of the search's identity.
-    """
-
-    key: str
-    label: str
-    scheduler: Scheduler
-    identity: Mapping[str, Any]
-
-
-def name_scheduler(
-    params: SchedulerParams,
-    position: int,
-    settings: SearchParams,
-    target: TargetMetric,
-    predictor: Any = None,
-    version: Any = None,
-) -> NamedScheduler:
-    """Return one of `search.schedulers`, made with its own settings and those that it shares.
-
-    Raises
-    ------
-    ConfigurationError
-        If it has no such setting, or refuses its value.
-    """
-    where, name = f"search.schedulers.{position}", params.name
-    check_settings(name, params.settings, where)
-    rungs = ("max_epochs", "grace_epochs", "reduction_factor")
-    shared = {key: getattr(settings, key) for key in rungs} | {"mode": target.mode}
-    own = {**accepted(name, shared), **params.settings}
-    label = params.label or LABELS.get(name, name)
-    identity = {**target.tags(), **{key: value for key, value in own.items() if key != "mode"}}
-    if params.prediction is not None or BUDGET in own:
-        own |= {"max_epochs": settings.max_epochs, "mode": target.mode}
-    if params.prediction is None:
-        return NamedScheduler(params.key, label, make_scheduler(name, **own), identity)
-    asked = params.prediction.model_dump(exclude_none=True)
-    prediction = {key: asked.get(key, getattr(settings, key)) for key in PREDICTION}
-    scheduler = make_scheduler(name, predictor, **own, **prediction)
-    identity = {"champion": version.tags[CHECKSUM][:16], **identity, **prediction}
-    if params.label is None:
-        label += f" + prediction (champion version {version.version})"
-    return NamedScheduler(params.key, label, scheduler, identity)
 
 
 def search_id(named: NamedScheduler, trials_id: str, n: int) -> str:
@@ -248,6 +197,7 @@ def run_scheduler(
             "label": named.label,
             "campaign_id": recorder.campaign_id,
             "parent_run_id": parent_run_id,
+            "prior": named.described_prior,
             "wall_seconds": spent,
             **search_result(
                 outcomes, {trial.run_id: trial for trial in trials}, target, f"search under {named.label}"

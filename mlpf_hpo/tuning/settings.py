@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.search.schedulers import SCHEDULERS, check_settings
+from mlpf_hpo.search.schedulers import SCHEDULERS, check_settings, takes_prior
 from mlpf_hpo.settings.types import (
     AutoOrProcesses,
     Epochs,
@@ -90,14 +90,23 @@ class PredictionParams(Section):
     coverage: OpenFraction | None = None
 
 
+CAMPAIGN, NO_PRIOR = "campaign", "none"
+"""Values of `prior` that are no file: the pipeline's own campaign, and none."""
+
+
 class SchedulerParams(Section):
-    """One of `search.schedulers`: its name, and settings of its own beside those of section `search`."""
+    """One of `search.schedulers`: its name, and settings of its own beside those of section `search`.
+
+    `prior` is the prior campaign of a scheduler that takes one: "campaign", the pipeline's own and the
+    default, "none", or a file of curves.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     name: Annotated[str, Field(min_length=1, max_length=60)]
     label: Annotated[str, Field(min_length=1, max_length=60)] | None = None
     prediction: PredictionParams | None = None
+    prior: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
 
     @property
     def key(self) -> str:
@@ -140,7 +149,8 @@ class SearchParams(Section):
     failures_allowed: FailuresAllowed = 0
     schedulers: Annotated[tuple[SchedulerParams, ...], Field(min_length=1, max_length=20)] = (
         SchedulerParams(name="asha"),
-        SchedulerParams(name="asha", prediction=PredictionParams()),
+        SchedulerParams(name="promotion_asha"),
+        SchedulerParams(name="freeze_thaw"),
     )
 
     @model_validator(mode="after")
@@ -158,6 +168,8 @@ class SearchParams(Section):
                 SCHEDULERS.check(scheduler.name, where)
                 if scheduler.name in SCHEDULERS.builtin:  # an installed package is loaded where it is used
                     check_settings(scheduler.name, scheduler.settings, where)
+                    if scheduler.prior not in (None, NO_PRIOR) and not takes_prior(scheduler.name):
+                        yield f"{where}.prior: scheduler {scheduler.name} takes no prior campaign"
             except ConfigurationError as error:
                 yield str(error)
             if keys.index(scheduler.key) < i:

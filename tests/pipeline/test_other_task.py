@@ -25,6 +25,7 @@ SCHEDULERS = [
     {"name": "asha", "prediction": {}},
     {"name": "promotion_asha", "prediction": {"coverage": 0.5}, "label": "promoting"},
     {"name": "every_other", "grace_epochs": 2},
+    {"name": "freeze_thaw"},
 ]
 
 
@@ -45,11 +46,19 @@ def test_a_toy_task_goes_through_every_stage(with_events, copy, tmp_path, measur
     assert {trial["status"] for trial in campaign["trials"]} == {"finished"}
     search = json.loads((clone.folder / "results/search.json").read_text())
     assert search["task"] == "toy regression"
-    assert list(search["schedulers"]) == ["asha", "asha+prediction", "promoting", "every_other"]
+    assert list(search["schedulers"]) == [
+        "asha",
+        "asha+prediction",
+        "promoting",
+        "every_other",
+        "freeze_thaw",
+    ]
+    assert search["schedulers"]["freeze_thaw"]["prior"].startswith("14 curves of campaign")
+    assert search["schedulers"]["asha"]["prior"] is None
     configurations = [
         [trial["configuration"] for trial in found["trials"]] for found in search["schedulers"].values()
     ]
-    assert configurations == [configurations[0]] * 4
+    assert configurations == [configurations[0]] * 5
     assert set(configurations[0][0]) == set(SPACE)
     curves = read_curves(clone.folder / "data/curves.parquet")
     kinds = {"lr": float, "penalty": float, "batch_size": int, "optimizer": str, "bias": bool}

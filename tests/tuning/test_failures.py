@@ -15,6 +15,7 @@ from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning import search
+from mlpf_hpo.tuning.named_scheduler import name_scheduler
 from mlpf_hpo.tuning.run import check_failures
 from tests.tuning.replaced import ReplacedTask
 from tests.tuning.toys import toy
@@ -61,7 +62,7 @@ def under_asha(make_spec, tmp_path, empty_database):
         specs = [make_spec(f"t{i:03d}", seed=i) for i in range(6)]
         task = ReplacedTask(toy(lambda n, e: n + 1 / e, dict(faults).items()), specs[0].task)
         specs = [dataclasses.replace(spec, task=task) for spec in specs]
-        asha = search.name_scheduler(params.search.schedulers[0], 0, params.search, VALIDATION_LOSS)
+        asha = name_scheduler(params.search.schedulers[0], 0, params.search, VALIDATION_LOSS)
         recorder = search.open_search(asha, specs, "trials", 3, 1, writer)
         return search.run_scheduler(
             asha, recorder, VALIDATION_LOSS, params.search, params.resources, tmp_path / "state"

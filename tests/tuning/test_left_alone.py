@@ -14,7 +14,8 @@ from mlpf_hpo.tracking import driver_process
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.campaign import run_campaign
-from mlpf_hpo.tuning.search import name_scheduler, open_search, search_id
+from mlpf_hpo.tuning.named_scheduler import name_scheduler
+from mlpf_hpo.tuning.search import open_search, search_id
 from mlpf_hpo.tuning.task import plan_trials, trials_identity
 from studies.reference_training.params import ReferenceParams
 from studies.reference_training.training import reference_spec, train_reference

@@ -48,7 +48,12 @@ def params() -> Params:
         "target": {"metric": "accuracy", "mode": "max"},
         "resources": {"concurrency": 2, "gpus_per_trial": 0},
         "campaign": {"trials": TRIALS, "epochs": EPOCHS},
-        "search": {"configurations": TRIALS, "max_epochs": EPOCHS, "predict_from_epoch": 1},
+        "search": {
+            "configurations": TRIALS,
+            "max_epochs": EPOCHS,
+            "predict_from_epoch": 1,
+            "schedulers": [{"name": "asha"}, {"name": "asha", "prediction": {}}],
+        },
     }
     return parse_params(content)
 

@@ -14,7 +14,8 @@ from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.search.schedulers import PREDICTION
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking.versions import CHECKSUM
-from mlpf_hpo.tuning.search import name_scheduler, search_id
+from mlpf_hpo.tuning.named_scheduler import name_scheduler
+from mlpf_hpo.tuning.search import search_id
 from mlpf_hpo.tuning.task import TrialSpec, check_target, load_task, trials_identity
 from tests.extension import install
 
@@ -40,13 +41,10 @@ def test_identities_are_those_of_the_stores_that_people_have() -> None:
     """Recorded before trials were of a task: what is on record must be found again."""
     assert TrialSpec("t000", CONFIGURATION, 7, mlpf()).key == "5d905f92e83e9096"
     params = Params()
-    space, target = params.space.search_space(), params.target.with_mode()
+    space = params.space.search_space()
     shared = trials_identity(mlpf(), space, params.seed)
     assert shared == "51d55e57"
-    named = [
-        name_scheduler(one, i, params.search, target, object(), VERSION)
-        for i, one in enumerate(params.search.schedulers)
-    ]
+    named = schedulers({"name": "asha"}, {"name": "asha", "prediction": {}})
     assert [(one.key, one.label, search_id(one, shared, 24)) for one in named] == [
         ("asha", "ASHA", "93c6c634"),
         ("asha+prediction", "ASHA + prediction (champion version 3)", "30d90f9c"),
@@ -98,6 +96,8 @@ def test_schedulers_share_settings_and_have_their_own() -> None:
         ([], "at least 1 item"),
         ([{"name": "asha", "prediction": {"converage": 0.5}}], r"prediction\.converage: unknown key"),
         ([{"label": "x"}], r"schedulers\.0\.name: field required"),
+        ([{"name": "asha", "prior": "campaign"}], r"schedulers\.0\.prior: scheduler asha takes no prior"),
+        ([{"name": "freeze_thaw", "prior": ""}], r"schedulers\.0\.prior: .*at least 1 character"),
     ],
 )
 def test_schedulers_that_cannot_be_made_are_refused(entries, message) -> None:

@@ -123,6 +123,17 @@ def make_scheduler(
         raise ConfigurationError(f"scheduler {name}: {error}") from error
 
 
+def takes_prior(name: str) -> bool:
+    """Return whether a scheduler takes the curves of a prior campaign.
+
+    Examples
+    --------
+    >>> takes_prior("freeze_thaw"), takes_prior("asha")
+    (True, False)
+    """
+    return PRIOR in inspect.signature(SCHEDULERS.lookup(name)).parameters
+
+
 def accepted(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of `settings` that a scheduler's constructor takes.
 

@@ -1,0 +1,89 @@
+"""`name_scheduler`: one of `search.schedulers`, made with its settings, its prediction and its prior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.search.scheduler import Scheduler
+from mlpf_hpo.search.schedulers import BUDGET, LABELS, PREDICTION, accepted, check_settings, make_scheduler
+from mlpf_hpo.space import stable_hash
+from mlpf_hpo.target_metric import TargetMetric
+from mlpf_hpo.tracking.versions import CHECKSUM
+from mlpf_hpo.tuning.settings import SchedulerParams, SearchParams
+
+
+@dataclass(frozen=True)
+class NamedScheduler:
+    """A scheduler as one of a search's.
+
+    Attributes
+    ----------
+    key, label : str
+        Key in the results, and how it is called in captions.
+    scheduler : Scheduler
+        A fresh one.
+    identity : mapping
+        Settings that distinguish its runs, beside the key; part of the search's identity.
+    prior : LearningCurves or None
+        The prior campaign that it was given.
+    """
+
+    key: str
+    label: str
+    scheduler: Scheduler
+    identity: Mapping[str, Any]
+    prior: LearningCurves | None = None
+
+    @property
+    def described_prior(self) -> str | None:
+        """The prior in a caption's words; None if it has none."""
+        return None if self.prior is None else f"{len(self.prior)} curves of {self.prior.source}"
+
+
+def name_scheduler(
+    params: SchedulerParams,
+    position: int,
+    settings: SearchParams,
+    target: TargetMetric,
+    predictor: Any = None,
+    version: Any = None,
+    prior: LearningCurves | None = None,
+) -> NamedScheduler:
+    """Return one of `search.schedulers`, made with its own settings and those that it shares.
+
+    Raises
+    ------
+    ConfigurationError, DataError
+        If it has no such setting, or refuses its value or the prior.
+    """
+    name = params.name
+    check_settings(name, params.settings, f"search.schedulers.{position}")
+    rungs = ("max_epochs", "grace_epochs", "reduction_factor")
+    shared = {key: getattr(settings, key) for key in rungs} | {"mode": target.mode}
+    own = {**accepted(name, shared), **params.settings}
+    label = params.label or LABELS.get(name, name)
+    identity = {**target.tags(), **{key: value for key, value in own.items() if key != "mode"}}
+    if prior is not None:
+        identity["prior"] = _digest(prior)
+    if params.prediction is not None or BUDGET in own:
+        own |= {"max_epochs": settings.max_epochs, "mode": target.mode}
+    if params.prediction is None:
+        scheduler = make_scheduler(name, prior=prior, **own)
+        return NamedScheduler(params.key, label, scheduler, identity, prior)
+    asked = params.prediction.model_dump(exclude_none=True)
+    prediction = {key: asked.get(key, getattr(settings, key)) for key in PREDICTION}
+    scheduler = make_scheduler(name, predictor, prior, **own, **prediction)
+    identity = {"champion": version.tags[CHECKSUM][:16], **identity, **prediction}
+    if params.label is None:
+        label += f" + prediction (champion version {version.version})"
+    return NamedScheduler(params.key, label, scheduler, identity, prior)
+
+
+def _digest(prior: LearningCurves) -> str:
+    """Return a digest of what a scheduler sees of a prior campaign."""
+    rows = [prior.configs[name].tolist() for name in prior.hyperparameters]
+    content = [prior.target.to_dict(), prior.hyperparameters, repr(rows), prior.status.tolist()]
+    return stable_hash([*content, prior.values.tobytes().hex()], length=16)
