@@ -10,7 +10,6 @@ import pandas as pd
 
 from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.errors import DataError
 from mlpf_hpo.search.freeze_thaw.extrapolation import (
     LEAST_CURVES,
     PriorExtrapolation,
@@ -23,6 +22,7 @@ from mlpf_hpo.search.freeze_thaw.final_values import (
     Process,
     condition,
     encode,
+    prior_finals,
 )
 from mlpf_hpo.search.freeze_thaw.stopping_index import (
     VARIANCES,
@@ -31,7 +31,7 @@ from mlpf_hpo.search.freeze_thaw.stopping_index import (
     margins,
 )
 from mlpf_hpo.search.freeze_thaw.value_axis import ValueAxis
-from mlpf_hpo.search.prior_ranking import final_costs, shared_hyperparameters
+from mlpf_hpo.search.prior_ranking import shared_hyperparameters
 from mlpf_hpo.space import Configuration
 
 CALM = 4.0
@@ -70,6 +70,9 @@ FOREIGN_SHARE = 0.5
 
 FOREIGN_CORRELATIONS = (0.5, 0.8)
 """Of the final values with those of such a prior: the order of another task is not all of this one's."""
+
+DIGITS = 9
+"""Of indices: what differs by less is equal."""
 
 WORSE_THAN_ALL = 1.0
 """A diverged trial counts as so much worse than any other, on the axis."""
@@ -118,10 +121,10 @@ class Beliefs:
         self.mean, self.variance, self.index = np.zeros(n), np.ones(n), np.zeros(n)
         self._price = price / max_epochs
         self._reached = np.zeros(n, dtype=np.int64)
-        self._curves: list[FloatArray] = [np.zeros(0)] * n
+        self._costs = np.full((n, len(self.epochs)), np.nan)  # at the numbers of epochs, from column 1 on
         self._failed = np.zeros(n, dtype=bool)
         self._values, self._noise = np.zeros(n), np.full(n, np.inf)
-        self._errors: list[float] = []
+        self._sum_of_errors, self._n_errors = 0.0, 0
         self._margins: dict[tuple[int, bool], FloatArray] = {}
         table = pd.DataFrame([dict(one) for one in configurations])
         self._own = OwnProcesses(encode(table)[0])
@@ -141,17 +144,19 @@ class Beliefs:
     def observe(self, row: int, costs: Sequence[float]) -> None:
         """Record the costs [epochs] of a trial that has reached one of `epochs`; smaller is better."""
         k = int(np.searchsorted(self.epochs, len(costs)))
-        self._reached[row], self._curves[row] = k, np.asarray(costs, dtype=np.float64)
+        curve = np.asarray(costs, dtype=np.float64)
+        self._reached[row], self._costs[row, 1 : k + 1] = k, curve[self.epochs[1 : k + 1] - 1]
         if self._extrapolation is None or self._axis is None:
             return
-        value = self._extrapolation.final(self._axis.transform(self._curves[row]), k)
+        value = self._extrapolation.final(self._axis.transform(curve), k)
         noise = float(self._extrapolation.variance[k])
         if np.isfinite(self._noise[row]):
             expected = max(self._noise[row] - noise, LEAST_NEWS * self._noise[row])
-            self._errors.append(min((value - self._values[row]) ** 2 / expected, LARGEST_ERROR))
+            self._sum_of_errors += min((value - self._values[row]) ** 2 / expected, LARGEST_ERROR)
+            self._n_errors += 1
         self._values[row], self._noise[row] = value, noise
         if np.count_nonzero(self._reached) >= FOREIGN_TRIALS and self._is_foreign(self._axis):
-            self._extrapolation, self._errors = None, []
+            self._extrapolation = None
 
     def fail(self, row: int) -> None:
         """Record that a trial diverged or failed: its configuration is a bad one."""
@@ -177,19 +182,16 @@ class Beliefs:
         with np.errstate(divide="ignore"):
             before = 1 / np.maximum(1 / self.variance - 1 / np.maximum(noise, 1e-8), 1 / VARIANCES[-1])
         before = np.clip(before, VARIANCES[0], VARIANCES[-1])
-        self.index = self.mean - interpolate(self._table(inflation), self._reached, before)
+        # Of trials of which as much is known, the last bits must not choose.
+        margin = interpolate(self._table(inflation), self._reached, before)
+        self.index = np.round(self.mean - margin, DIGITS)
 
     def _learn_prior(self, prior: LearningCurves, trials: pd.DataFrame, max_epochs: int) -> None:
+        final = prior_finals(prior, max_epochs)
+        known = np.isfinite(final)
+        diverged = (prior.status == "diverged") & ~known
         costs = prior.values if prior.mode == "min" else -prior.values
         whole = costs.shape[1] >= max_epochs
-        final = costs[:, max_epochs - 1] if whole else final_costs(prior)
-        diverged = (prior.status == "diverged") & ~np.isfinite(final)
-        known = np.isfinite(final)
-        if known.sum() < LEAST_CURVES:
-            raise DataError(
-                f"prior {prior.source or 'campaign'}: {known.sum()} of {len(prior)} curves have a final "
-                f"value; needed are {LEAST_CURVES}"
-            )
         axis = ValueAxis.of(final[known])
         values = axis.transform(final)
         values[diverged] = values[known].max() + WORSE_THAN_ALL
@@ -209,7 +211,8 @@ class Beliefs:
     def _is_foreign(self, axis: ValueAxis) -> bool:
         """Return whether the costs of the search are beyond those on the prior's axis."""
         low, high = self._prior_range
-        last = axis.transform([curve[-1] for curve in self._curves if len(curve)])
+        rows = np.flatnonzero(self._reached)
+        last = axis.transform(self._costs[rows, self._reached[rows]])
         beyond = (last < low - WORSE_THAN_ALL) | (last > high + WORSE_THAN_ALL)
         return bool(beyond.mean() >= FOREIGN_SHARE)
 
@@ -234,10 +237,7 @@ class Beliefs:
         self._noise[rows] = self._usual[self._reached[rows]]
         if len(rows) < 2:
             return
-        costs = np.full((len(rows), len(self.epochs)), np.nan)
-        for i, row in enumerate(rows):
-            reached = self.epochs[1 : self._reached[row] + 1]
-            costs[i, 1 : len(reached) + 1] = self._curves[row][reached - 1]
+        costs = self._costs[rows]
         at = np.arange(len(rows)), self._reached[rows]
         final = costs[at]
         for _ in range(2):  # the axis is that of the predicted final values, which are predicted on it
@@ -253,10 +253,11 @@ class Beliefs:
         errors = steps**2 / expected
         several = np.isfinite(errors).sum(axis=0) > 1
         chosen = errors[:, several]
-        self._errors = np.minimum(chosen[np.isfinite(chosen)], LARGEST_ERROR).tolist()
+        chosen = np.minimum(chosen[np.isfinite(chosen)], LARGEST_ERROR)
+        self._sum_of_errors, self._n_errors = float(chosen.sum()), len(chosen)
 
     def _inflation(self) -> float:
-        ratio = (CALM + sum(self._errors)) / (CALM + len(self._errors))
+        ratio = (CALM + self._sum_of_errors) / (CALM + self._n_errors)
         least = LEAST_INFLATION if self.own_axis else 1.0
         return float(INFLATION_STEP ** round(math.log(max(ratio, least)) / math.log(INFLATION_STEP)))
 

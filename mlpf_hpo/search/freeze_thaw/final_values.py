@@ -19,9 +19,11 @@ from sklearn.preprocessing import StandardScaler
 
 from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.features import CurveFeatures
-from mlpf_hpo.curves.schema import regressor_columns
+from mlpf_hpo.curves.schema import LearningCurves, regressor_columns
+from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.regressors.joint_process import JointProcess, matern_covariance
 from mlpf_hpo.predictors.regressors.rank_transform import RankScale
+from mlpf_hpo.search.freeze_thaw.extrapolation import LEAST_CURVES
 
 CORRELATIONS = (0.0, 0.5, 0.8, 0.95, 1.0)
 """Of the final values of the search with those of the prior campaign at the same hyperparameters."""
@@ -46,10 +48,46 @@ LARGEST_PRIOR = 500
 
 @dataclass(frozen=True)
 class Process:
-    """A Gaussian process of the final values of all trials: mean [n] and covariance [n, n]."""
+    """A Gaussian process of the final values of all trials.
+
+    The covariance is ``scale * (sum of weight * matrix + offset + own * identity)``: a search asks for few of
+    its entries, and the matrices are the same for several processes.
+
+    Attributes
+    ----------
+    mean : array [n]
+        Of the final values.
+    terms : tuple of (float, array [n, n])
+        Weights and matrices.
+    offset, own, scale : float
+        Variance that all trials share, and that each has for itself; the unit of all of these.
+    """
 
     mean: FloatArray
-    covariance: FloatArray
+    terms: tuple[tuple[float, FloatArray], ...]
+    offset: float
+    own: float
+    scale: float
+
+
+def prior_finals(prior: LearningCurves, max_epochs: int) -> FloatArray:
+    """Return the costs of a prior campaign's curves after `max_epochs`, or at their ends if they are shorter.
+
+    NaN where that is not known.
+
+    Raises
+    ------
+    DataError
+        If too few are known.
+    """
+    final = prior.values[:, max_epochs - 1] if prior.n_epochs >= max_epochs else prior.final
+    known = np.isfinite(final)
+    if known.sum() < LEAST_CURVES:
+        raise DataError(
+            f"prior {prior.source or 'campaign'}: {known.sum()} of {len(prior)} curves have a final value; "
+            f"needed are {LEAST_CURVES}"
+        )
+    return np.where(known, final if prior.mode == "min" else -final, np.nan)
 
 
 class PriorCampaign:
@@ -86,13 +124,16 @@ class PriorCampaign:
         self, mean: float, spread: float, correlations: Sequence[float] = CORRELATIONS
     ) -> list[Process]:
         """Return one process for each correlation, for final values of a mean and a spread."""
-        found = []
-        for rho in correlations:
-            offset = OFFSET + UNRELATED_OFFSET * (1 - rho**2)
-            covariance = rho**2 * self._left + (1 - rho**2) * self._own + offset
-            covariance[np.diag_indices_from(covariance)] += self._noise
-            found.append(Process(mean + spread * rho * self._predicted, spread**2 * covariance))
-        return found
+        return [
+            Process(
+                mean + spread * rho * self._predicted,
+                ((rho**2, self._left), (1 - rho**2, self._own)),
+                OFFSET + UNRELATED_OFFSET * (1 - rho**2),
+                self._noise,
+                spread**2,
+            )
+            for rho in correlations
+        ]
 
 
 class OwnProcesses:
@@ -110,11 +151,9 @@ class OwnProcesses:
 
     def processes(self, mean: float, variance: float) -> list[Process]:
         """Return the processes for final values of a mean and a variance."""
-        n = len(self._smooth)
+        mean_of_all = np.full(len(self._smooth), mean)
         return [
-            Process(
-                np.full(n, mean), variance * (share * self._smooth + (1 - share) * np.eye(n) + OWN_OFFSET)
-            )
+            Process(mean_of_all, ((share, self._smooth),), OWN_OFFSET, 1 - share, variance)
             for share in OWN_SHARES
         ]
 
@@ -137,24 +176,54 @@ def condition(
     -------
     mean, variance : array [m], array [m]
     """
+    n = len(rows)
+    blocks = _Blocks(rows, asked)
     means, variances, evidence = [], [], []
     for process in processes:
-        mean, variances_before = process.mean[asked], np.diag(process.covariance)[asked]
-        covariance = process.covariance[np.ix_(rows, rows)]
-        covariance[np.diag_indices_from(covariance)] += variance + JITTER
+        covariance, between, before = blocks.of(process)
+        covariance[np.diag_indices(n)] += variance + JITTER
         factor = np.linalg.cholesky(covariance)
-        between = process.covariance[np.ix_(rows, asked)]
         both = np.column_stack([values - process.mean[rows], between])
-        solved = solve_triangular(factor, both, lower=True, check_finite=False) if len(rows) else both
+        solved = solve_triangular(factor, both, lower=True, check_finite=False) if n else both
         residual, explained = solved[:, 0], solved[:, 1:]
-        means.append(mean + explained.T @ residual)
-        variances.append(variances_before - (explained**2).sum(axis=0))
+        means.append(process.mean[asked] + explained.T @ residual)
+        variances.append(before - np.einsum("ij,ij->j", explained, explained))
         evidence.append(float(-0.5 * residual @ residual - np.log(np.diag(factor)).sum()))
     weights = np.exp(np.array(evidence) - max(evidence))
     weights /= weights.sum()
     average = weights @ np.stack(means)
     spread = weights @ (np.stack(variances) + (np.stack(means) - average) ** 2)
     return average, np.maximum(spread, LEAST_VARIANCE)
+
+
+class _Blocks:
+    """The entries of covariances that are needed; those of each matrix are taken once for all processes."""
+
+    def __init__(self, rows: IntArray, asked: IntArray) -> None:
+        self._rows, self._asked = rows, asked
+        self._same = rows[:, np.newaxis] == asked
+        self._taken: dict[int, tuple[FloatArray, FloatArray]] = {}
+
+    def of(self, process: Process) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return covariances of rows [o, o], of rows with those asked [o, m], and variances of these [m]."""
+        n = len(self._rows)
+        found, variance = np.full((n, n + len(self._asked)), process.offset), process.offset + process.own
+        before = np.full(len(self._asked), variance)
+        for weight, matrix in process.terms:
+            entries, diagonal = self._entries(matrix)
+            found += weight * entries
+            before += weight * diagonal
+        found[np.diag_indices(n)] += process.own
+        found[:, n:] += process.own * self._same
+        found *= process.scale
+        return found[:, :n], found[:, n:], process.scale * before
+
+    def _entries(self, matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
+        key = id(matrix)
+        if key not in self._taken:
+            columns = np.concatenate([self._rows, self._asked])
+            self._taken[key] = matrix[self._rows][:, columns], matrix[self._asked, self._asked]
+        return self._taken[key]
 
 
 def encode(*tables: pd.DataFrame) -> list[FloatArray]:

@@ -75,15 +75,20 @@ def margins(epochs: IntArray, variance: FloatArray, price: float) -> FloatArray:
     grid = np.concatenate([np.linspace(LEFT, MIDDLE, COARSE)[:-1], np.linspace(MIDDLE, RIGHT, FINE)])
     found = np.zeros((len(epochs), len(root)))
     worth = np.repeat(np.maximum(-grid, 0.0)[np.newaxis], len(root), axis=0)  # in units of root
-    rows = np.arange(len(root))[:, np.newaxis, np.newaxis]
+    first = np.arange(len(root))[:, np.newaxis, np.newaxis] * len(grid)
+    wide, narrow = (MIDDLE - LEFT) / (COARSE - 1), (RIGHT - MIDDLE) / (FINE - 1)
     weights = WEIGHTS / WEIGHTS.sum()
     for k in range(len(epochs) - 2, -1, -1):
         step = np.sqrt(np.maximum(spread[k] - spread[k + 1], 0.0)) / root
         at = grid[np.newaxis, :, np.newaxis] + step[:, np.newaxis, np.newaxis] * NODES
-        cell = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2)
-        # Beyond the left end the line goes on, to the right nothing is worth anything.
-        share = np.minimum((at - grid[cell]) / (grid[cell + 1] - grid[cell]), 1.0)
-        expected = (worth[rows, cell] * (1 - share) + worth[rows, cell + 1] * share) @ weights
+        # Position on the grid: the finer part is the steeper line. Beyond the left end the line goes on, to
+        # the right nothing is worth anything.
+        position = np.maximum((at - LEFT) * (1 / wide), (at - MIDDLE) * (1 / narrow) + (COARSE - 1))
+        cell = position.astype(np.int64).clip(0, len(grid) - 2)
+        share = np.minimum(position - cell, 1.0)
+        cell += first
+        slope = np.diff(worth, axis=1, append=0.0)
+        expected = (worth.take(cell) + slope.take(cell) * share) @ weights
         going_on = expected - price * (epochs[k + 1] - epochs[k]) / root[:, np.newaxis]
         found[k] = root * _last_crossing(grid, going_on)
         worth = np.maximum(going_on, 0.0)

@@ -13,8 +13,8 @@ from mlpf_hpo.array_types import LARGEST_SQUARED, FloatArray
 UNIT = 0.1
 """Unit of the axis near the best cost, in distances from the best to the median."""
 
-FURTHEST = 300.0
-"""No cost is further from the best one on the axis: its way back must not overflow."""
+LEAST_UNIT = 1 / LARGEST_SQUARED
+"""Of equal costs; with a smaller one a large cost would have no place on the axis."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class ValueAxis:
         """Return the axis of costs [n], smaller is better; all must be finite."""
         values = np.clip(np.asarray(costs, dtype=np.float64), -LARGEST_SQUARED, LARGEST_SQUARED)
         best = float(values.min())
-        least = max(abs(best) * 1e-12, float(np.finfo(float).tiny) * 1e12)
+        least = max(abs(best) * 1e-12, LEAST_UNIT)
         return cls(best, max(UNIT * (float(np.median(values)) - best), least))
 
     def transform(self, costs: ArrayLike) -> FloatArray:
@@ -51,4 +51,5 @@ class ValueAxis:
 
     def inverse_transform(self, values: ArrayLike) -> FloatArray:
         """Return the costs that stand at values of the axis."""
-        return np.asarray(self.best + self.unit * np.sinh(np.clip(values, -FURTHEST, FURTHEST)))
+        furthest = np.arcsinh(2 * LARGEST_SQUARED / self.unit)
+        return np.asarray(self.best + self.unit * np.sinh(np.clip(values, -furthest, furthest)))

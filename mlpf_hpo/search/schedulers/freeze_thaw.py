@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+import pandas as pd
+
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search.freeze_thaw.beliefs import Beliefs
+from mlpf_hpo.search.freeze_thaw.final_values import prior_finals
+from mlpf_hpo.search.prior_ranking import shared_hyperparameters
 from mlpf_hpo.search.scheduler import BaseScheduler, Decision
 from mlpf_hpo.space import Configuration, Mode
 
@@ -77,16 +82,27 @@ class FreezeThaw(BaseScheduler):
             raise ConfigurationError(f"price must be finite and above 0, found {price}")
         if prior is not None and prior.mode != mode:
             raise ConfigurationError(f"freeze_thaw: mode {mode}, but the prior's target is {prior.target}")
+        if prior is not None:
+            prior_finals(prior, max_epochs)
         self.prior, self.price, self.ends = prior, price, ends
         self._rows: dict[str, int] = {}
         self._configurations: list[Configuration] = []
         self._costs: list[list[float]] = []
         self._live: dict[str, None] = {}
         self._continuing: set[str] = set()
+        self._failed: set[int] = set()
         self._beliefs: Beliefs | None = None
 
     def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
-        """Add a trial that may be started."""
+        """Add a trial that may be started.
+
+        Raises
+        ------
+        ConfigurationError
+            If it shares no hyperparameter with the prior.
+        """
+        if self.prior is not None and configuration and not self._rows:
+            shared_hyperparameters(self.prior, pd.DataFrame([dict(configuration)]))
         self._rows[trial_id] = len(self._rows)
         self._configurations.append(dict(configuration))
         self._costs.append([])
@@ -95,11 +111,11 @@ class FreezeThaw(BaseScheduler):
 
     def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
         """Decide after an epoch."""
+        beliefs = self._known()  # made before the epoch is recorded, which it would observe
         self._costs[self._rows[trial_id]].append(self._cost(value))
         if not math.isfinite(value):
             self._end(trial_id, failed=True)
-        elif epoch in self._known().epochs:
-            beliefs = self._known()
+        elif epoch in beliefs.epochs:
             beliefs.observe(self._rows[trial_id], self._costs[self._rows[trial_id]])
             beliefs.update()
         if epoch >= self.max_epochs:
@@ -143,9 +159,16 @@ class FreezeThaw(BaseScheduler):
         return Decision.CONTINUE
 
     def _known(self) -> Beliefs:
-        """Return the beliefs on all trials that were added by the time of the first question."""
+        """Return the beliefs on all trials that were added; made at the first question after that."""
         if self._beliefs is None:
             self._beliefs = Beliefs(self._configurations, self.max_epochs, self.price, self.prior)
+            for row, costs in enumerate(self._costs):  # there are some if trials were added on the way
+                for epoch in self._beliefs.epochs[1:]:
+                    if np.isfinite(costs[:epoch]).sum() == epoch:
+                        self._beliefs.observe(row, costs[:epoch])
+                if row in self._failed:
+                    self._beliefs.fail(row)
+            self._beliefs.update()
         return self._beliefs
 
     def _incumbent(self, running: Iterable[str]) -> float:
@@ -158,5 +181,7 @@ class FreezeThaw(BaseScheduler):
         self._live.pop(trial_id, None)
         self._continuing.discard(trial_id)
         if failed:
-            self._known().fail(self._rows[trial_id])
-            self._known().update()
+            beliefs = self._known()
+            self._failed.add(self._rows[trial_id])
+            beliefs.fail(self._rows[trial_id])
+            beliefs.update()
