@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +14,7 @@ from mlpf_hpo.predictors.samplers import describe_sampler
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import Panel
 from mlpf_hpo.reporting.throughput import figure_7
-from mlpf_hpo.search.search_result import best_trial, waited_in
+from mlpf_hpo.search.search_result import best_trial
 
 COLOURS = {"persistence": GREY, "svr": BLUE, "qsvr": ORANGE, "random_bits": RED, "qsvr_ensemble": GREEN}
 OTHERS = ("#7b5ea7", "#8c6d31", "#17889c")
@@ -181,49 +180,6 @@ def figure_6(inputs: ReportInput) -> Panel:
     )
 
 
-def figure_search(inputs: ReportInput) -> Panel:
-    """Return what the schedulers spent and found."""
-    schedulers = inputs.search["schedulers"]
-    colours = dict(zip(schedulers, itertools.cycle((BLUE, ORANGE, GREEN, RED, *OTHERS)), strict=False))
-    with canvas(2, height=3.9) as (figure, (left, right)):
-        for name, found in schedulers.items():
-            x, y = np.array(found["incumbent"]).T
-            left.step(x, y, where="post", color=colours[name], label=found["label"])
-        scale = scale_of(*(np.array(found["incumbent"])[:, 1] for found in schedulers.values()))
-        left.set(xlabel="epochs spent by all trials", ylabel=f"best {inputs.target_name}", yscale=scale)
-        plain_log(left)
-        left.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-        marks = {"rank": "s", "prediction": "X", "": "o", "not promoted": "D", "not started": "."}
-        labels = {"rank": "stopped by rank", "prediction": "by prediction", "": "finished"}
-        labels |= {reason: reason for reason in waited_in(inputs.search).values()}
-        offsets = np.linspace(-0.2, 0.2, len(schedulers)) if len(schedulers) > 1 else [0.0]
-        for offset, (name, found) in zip(offsets, schedulers.items(), strict=True):
-            for row, trial in enumerate(found["trials"]):
-                length = len(trial["curve"])
-                right.plot([0, length], [row + offset] * 2, color=colours[name], linewidth=2, alpha=0.7)
-                mark = marks.get(trial["reason"], "x")
-                right.plot(length, row + offset, marker=mark, color=colours[name], markersize=4)
-        for reason, label in labels.items():
-            right.plot([], [], color=INK, linestyle="", marker=marks[reason], markersize=4, label=label)
-        right.set(xlabel="epochs trained", ylabel="trial")
-        right.yaxis.set_major_locator(MaxNLocator(integer=True))
-        right.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, handletextpad=0.2)
-    return Panel(
-        "figure-search",
-        "The search: schedulers on the same configurations",
-        f"{inputs.search['configurations']} configurations that no predictor has seen, the same with the "
-        f"same seeds for every scheduler, at most {inputs.search['max_epochs']} epochs each"
-        f"{_prediction_by(inputs)}. One run per scheduler: differences of this size "
-        f"may be arrival noise. {inputs.described_events}; {inputs.machine_names}.",
-        figure,
-    )
-
-
-def _prediction_by(inputs: ReportInput) -> str:
-    champion = inputs.search["champion"]
-    return f"; prediction by {champion['name']} version {champion['version']}" if champion else ""
-
-
 FIGURES: tuple[Callable[[ReportInput], Panel], ...] = (
     figure_1,
     figure_3,
@@ -231,7 +187,6 @@ FIGURES: tuple[Callable[[ReportInput], Panel], ...] = (
     figure_5,
     figure_6,
     figure_7,
-    figure_search,
 )
 
 

@@ -16,6 +16,8 @@ from mlpf_hpo.reporting.machines import compare_machines
 from mlpf_hpo.reporting.page import render_page
 from mlpf_hpo.reporting.physics_figures import SHOWN
 from mlpf_hpo.reporting.physics_table import summary_metrics
+from mlpf_hpo.reporting.search_figures import search_panels
+from mlpf_hpo.reporting.search_tables import regret, table_ends, table_search
 from mlpf_hpo.reporting.tables import (
     Table,
     table_1,
@@ -24,7 +26,6 @@ from mlpf_hpo.reporting.tables import (
     table_machines,
     table_physics,
     table_scores,
-    table_search,
 )
 from mlpf_hpo.reporting.throughput import describe_machines
 from mlpf_hpo.search.trial_summary import has_network
@@ -38,7 +39,7 @@ def build_report(inputs: ReportInput, out: Path) -> Path:
 
     Returns the page.
     """
-    panels = [make(inputs) for make in FIGURES]
+    panels = [*(make(inputs) for make in FIGURES), *search_panels(inputs)]
     panels += [make(inputs.physics) for make in SHOWN] if inputs.physics is not None else []
     with written_whole(out / "figures") as folder:
         folder.mkdir(parents=True)
@@ -67,6 +68,7 @@ def metrics(inputs: ReportInput) -> dict[str, float]:
     for name, found in inputs.search["schedulers"].items():
         for key in ("epochs", "best_loss", "wall_seconds"):
             out[f"search.{name}.{key}"] = found[key]
+        out[f"search.{name}.regret"] = regret(inputs.search, name)
     for name, scores in inputs.predictors["predictors"].items():
         for key in ("spearman", "r2_quantile", "coverage"):
             out[f"predictors.{name}.{key}"] = scores[key]["mean"]
@@ -81,6 +83,7 @@ def metrics(inputs: ReportInput) -> dict[str, float]:
 def _tables(inputs: ReportInput) -> dict[str, Table | None]:
     return {
         "search": table_search(inputs),
+        "ends": table_ends(inputs),
         "physics": table_physics(inputs.physics) if inputs.physics is not None else None,
         "space": table_1(inputs),
         "scores": table_scores(inputs),

@@ -16,7 +16,6 @@ from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
 from mlpf_hpo.reporting.physics_table import HEADER, describe_about, table_rows
 from mlpf_hpo.reporting.throughput import benchmark_stats
-from mlpf_hpo.search.search_result import waited_in
 from mlpf_hpo.space import TABLE_1, Choice, Integer
 from mlpf_hpo.tracking.host_records import describe_host_record, describe_versions
 
@@ -102,46 +101,6 @@ def table_scores(inputs: ReportInput) -> Table:
         f"nominally {p['coverage']:.0%}.{''.join(f' {note[0].upper()}{note[1:]}.' for note in notes)}"
     )
     header = ("predictor", "Spearman", "Kendall", "top recall", "R² (quantiles)", "R² (loss)", "coverage")
-    return Table(caption, header, rows)
-
-
-def table_search(inputs: ReportInput) -> Table:
-    """Return what each scheduler spent and found."""
-    waited = waited_in(inputs.search)
-    rows = [
-        (
-            found["label"],
-            str(found["epochs"]),
-            f"{found['best_loss']:.4g}",
-            found["best_trial"],
-            str(found["finished"]),
-            str(found["stopped_by_rank"]),
-            str(found["stopped_by_prediction"]),
-            *(str(found[key]) for key in waited),
-            str(found["diverged"]),
-            str(found["failed"]),
-            f"{found['wall_seconds']:.0f}",
-        )
-        for found in inputs.search["schedulers"].values()
-    ]
-    full = inputs.search["configurations"] * inputs.search["max_epochs"]
-    caption = (
-        f"The search. All {inputs.search['configurations']} configurations in full take {full} epochs. A "
-        "trial whose loss is no longer finite has diverged; one that broke has failed."
-    )
-    header = (
-        "scheduler",
-        "epochs",
-        f"best {inputs.target_name.removeprefix('validation ')}",
-        "trial",
-        "finished",
-        "stopped: rank",
-        "prediction",
-        *waited.values(),
-        "diverged",
-        "failed",
-        "seconds",
-    )
     return Table(caption, header, rows)
 
 

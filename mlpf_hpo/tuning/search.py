@@ -14,6 +14,7 @@ from mlpf_hpo.project import state_folder
 from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_champion
+from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.search_result import SearchRecord, search_result
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import SearchSpace, stable_hash
@@ -198,6 +199,7 @@ def run_scheduler(
             "campaign_id": recorder.campaign_id,
             "parent_run_id": parent_run_id,
             "prior": named.described_prior,
+            "posterior": _posterior(named.scheduler),
             "wall_seconds": spent,
             **search_result(
                 outcomes, {trial.run_id: trial for trial in trials}, target, f"search under {named.label}"
@@ -208,6 +210,12 @@ def run_scheduler(
     writer.summary(parent_run_id, {"epochs": found["epochs"], "best_loss": found["best_loss"]})
     writer.close(parent_run_id, "finished")
     return found
+
+
+def _posterior(scheduler: Scheduler) -> dict[str, list[float]] | None:
+    """Return what a scheduler expects of every trial at its end, if it expects anything."""
+    expected = getattr(scheduler, "posterior", None)
+    return None if expected is None else {trial: list(values) for trial, values in expected().items()}
 
 
 def has_ended(trial: TrialSummary) -> bool:

@@ -55,6 +55,9 @@ def test_a_toy_task_goes_through_every_stage(with_events, copy, tmp_path, measur
     ]
     assert search["schedulers"]["freeze_thaw"]["prior"].startswith("14 curves of campaign")
     assert search["schedulers"]["asha"]["prior"] is None
+    expected = search["schedulers"]["freeze_thaw"]["posterior"]
+    assert set(expected) == {trial["trial_id"] for trial in search["schedulers"]["asha"]["trials"]}
+    assert search["schedulers"]["asha"]["posterior"] is None
     configurations = [
         [trial["configuration"] for trial in found["trials"]] for found in search["schedulers"].values()
     ]

@@ -137,6 +137,8 @@ def inputs(validation_result: ValidationResult) -> ReportInput:
     policy = {
         "campaign_id": "s",
         "parent_run_id": "p",
+        "prior": None,
+        "posterior": None,
         "epochs": 20,
         "wall_seconds": 3.0,
         "best_loss": 4.0,
@@ -150,10 +152,43 @@ def inputs(validation_result: ValidationResult) -> ReportInput:
         "failed": 0,
         "trials": [
             {**trial, "trial_id": "t000", "trial_key": "k0", "reason": ""},
-            {**trial, "trial_id": "t001", "trial_key": "k1", "reason": "rank"},
-            {**trial, "trial_id": "t002", "trial_key": "k2", "reason": "prediction"},
+            {**trial, "trial_id": "t001", "trial_key": "k1", "status": "stopped", "reason": "rank"},
+            {
+                **trial,
+                "trial_id": "t002",
+                "trial_key": "k2",
+                "status": "stopped",
+                "reason": "prediction",
+            },
         ],
         "incumbent": [[1.0, 5.0], [20.0, 4.0]],
+    }
+    thawing = {
+        **policy,
+        "label": "freeze-thaw",
+        "prior": "12 curves of campaign abc",
+        "posterior": {"t000": [4.5, 4.4, 4.6], "t001": [5.0, 4.2, 6.5], "t002": [7.0, 5.0, 9.0]},
+        "epochs": 2,
+        "best_loss": 4.5,
+        "not_started": 2,
+        "stopped_by_rank": 0,
+        "stopped_by_prediction": 0,
+        "trials": [
+            {**trial, "trial_id": "t000", "trial_key": "k0", "reason": "", "curve": [5.0, 4.5]},
+            *(
+                {
+                    **trial,
+                    "trial_id": f"t00{i}",
+                    "trial_key": f"k{i}",
+                    "status": "stopped",
+                    "reason": "not started",
+                    "curve": [],
+                    "train_curve": [],
+                }
+                for i in (1, 2)
+            ),
+        ],
+        "incumbent": [[1.0, 5.0], [2.0, 4.5]],
     }
     manifest = {"n_events": 8, "process": "ttbar", "pileup": 0.0}
     return ReportInput(
@@ -186,6 +221,7 @@ def inputs(validation_result: ValidationResult) -> ReportInput:
             "schedulers": {
                 "asha": {**policy, "label": "ASHA"},
                 "asha+prediction": {**policy, "label": "ASHA + prediction", "epochs": 15},
+                "freeze_thaw": thawing,
             },
         },
         physics=validation_result,

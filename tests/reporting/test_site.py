@@ -44,6 +44,9 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
+DRAWN = ("figure-epochs", "figure-posterior")
+
+
 @pytest.fixture(scope="module")
 def report(inputs, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
@@ -70,7 +73,7 @@ def test_the_page_is_whole_and_needs_nothing_else(text: str) -> None:
 def test_figures_have_names_and_ids_are_unique(text: str) -> None:
     page = Page(text)
     figures = [attributes for tag, attributes in page.tags if tag == "svg"]
-    assert len(figures) == 7 + 6
+    assert len(figures) == 9 + 6
     ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
     assert len(ids) == len(set(ids))
     for attributes in figures:
@@ -86,7 +89,7 @@ def test_structure_for_readers_without_eyes(text: str) -> None:
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     tables = sum(tag == "table" for tag, _ in page.tags)
-    assert tables == sum(tag == "caption" for tag, _ in page.tags) == 7
+    assert tables == sum(tag == "caption" for tag, _ in page.tags) == 8
     assert all(attributes.get("scope") for tag, attributes in page.tags if tag == "th")
     assert ("html", {"lang": "en"}) in page.tags
 
@@ -113,10 +116,12 @@ def test_the_same_inputs_give_the_same_bytes(inputs, report: Path, tmp_path: Pat
 def test_numbers_for_dvc(report: Path) -> None:
     metrics = json.loads((report / "metrics.json").read_text())
     assert metrics["search.asha.epochs"] == 20
+    regrets = [metrics[f"search.{name}.regret"] for name in ("asha", "asha+prediction", "freeze_thaw")]
+    assert regrets == [0.0, 0.0, 0.5]
     assert metrics["benchmark.mlpf-training"] == 20.0
     assert 0.7 < metrics["physics.photon_efficiency"] < metrics["physics.photon_efficiency_ycand"] < 1
     assert (report / "incumbent.csv").read_text().splitlines()[0] == "scheduler,epochs,best_loss"
-    assert len(list((report / "figures").glob("*.png"))) == 7 + 6
+    assert len(list((report / "figures").glob("*.png"))) == 9 + 6
 
 
 def test_the_lead_tells_more_as_more(inputs, tmp_path: Path) -> None:
@@ -125,6 +130,36 @@ def test_the_lead_tells_more_as_more(inputs, tmp_path: Path) -> None:
     worse = dataclasses.replace(inputs, search={**inputs.search, "schedulers": schedulers})
     text = build_report(worse, tmp_path).read_text()
     assert "30, 50% more," in text
+
+
+def cells(text: str, caption: str) -> list[list[str]]:
+    """Return the cells of the table whose caption begins so, row by row."""
+    (table,) = (part for part in text.split("<table>")[1:] if f"<caption><div>{caption}" in part)
+    body = table.split("<tbody>")[1].split("</table>")[0]
+    return [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in body.split("</tr>")[:-1]]
+
+
+def test_each_end_has_its_reason_and_each_search_its_regret(text: str) -> None:
+    assert cells(text, "How each trial ended") == [
+        ["t000", "2, finished", "2, finished", "2, finished"],
+        ["t001", "2, rank", "2, rank", "not started"],
+        ["t002", "2, prediction", "2, prediction", "not started"],
+    ]
+    assert [row[3] for row in cells(text, "The search.")] == ["0", "0", "0.5"]
+    assert "prior of freeze-thaw: 12 curves of campaign abc" in text
+
+
+def test_epochs_and_expectations_are_drawn_of_every_trial(text: str) -> None:
+    drawn = {name: text.split(f'id="{name}-heading"')[1].split("</figure>")[0] for name in DRAWN}
+    epochs = re.findall(r"<text[^>]*>(2|·)</text>", drawn["figure-epochs"])
+    assert (epochs.count("2"), epochs.count("·")) == (7 + 1, 2), "and a trial of that number"
+    assert "never started" in drawn["figure-posterior"]
+
+
+def test_without_expectations_there_is_no_figure_of_them(inputs, tmp_path: Path) -> None:
+    alone = {"asha": inputs.search["schedulers"]["asha"]}
+    other = dataclasses.replace(inputs, search={**inputs.search, "schedulers": alone})
+    assert "What was expected of every trial" not in build_report(other, tmp_path).read_text()
 
 
 def test_failed_trials_are_shown_apart_from_diverged_ones(inputs, tmp_path: Path) -> None:

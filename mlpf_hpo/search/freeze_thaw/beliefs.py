@@ -167,6 +167,16 @@ class Beliefs:
         finished = (self._reached == len(self.epochs) - 1) & ~self._failed
         return float(self._values[finished].min()) if finished.any() else math.inf
 
+    def final_costs(self, deviations: float = 0.0) -> FloatArray | None:
+        """Return the expected final cost of every trial [n], or one so many standard deviations above it.
+
+        NaN of a trial that has failed; None while there is no axis yet.
+        """
+        if self._axis is None:
+            return None
+        costs = self._axis.inverse_transform(self.mean + deviations * np.sqrt(self.variance))
+        return np.where(self._failed, np.nan, costs)
+
     def update(self) -> None:
         """Bring mean, variance and index of all trials up to date."""
         processes = self._processes()

@@ -141,6 +141,24 @@ class FreezeThaw(BaseScheduler):
         worth = index[self._rows[chosen]] < self._incumbent(running)
         return chosen if worth or not (running or self.ends) else None
 
+    def posterior(self) -> dict[str, tuple[float, float, float]]:
+        """Return what is expected of every trial that has not failed, in units of the metric.
+
+        Returns
+        -------
+        dict of str to (float, float, float)
+            Trial -> expected final value, and those one standard deviation below and above it. Empty where
+            there is no prior and fewer than two trials were observed.
+        """
+        beliefs = self._known()
+        found = [beliefs.final_costs(deviations) for deviations in (0.0, -1.0, 1.0)]
+        out = {}
+        for trial_id, row in self._rows.items():
+            costs = [self._cost(float(one[row])) for one in found if one is not None]
+            if costs and math.isfinite(costs[0]):
+                out[trial_id] = (costs[0], min(costs), max(costs))
+        return out
+
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
         """Go on as one of the best that run, else pause: `choose` may resume it.
 
