@@ -60,7 +60,7 @@ LEAST_SPREAD = 0.5
 """Least variance of final values on an axis that a search makes for itself."""
 
 MOST_OBSERVED = 200
-"""Trials that the processes are conditioned on; of more, the best half and an even choice of the others."""
+"""Trials that processes and changes of curves are learnt from; of more, see `_at_most`."""
 
 FOREIGN_TRIALS = 4
 """After so many trials it is asked whether the prior's axis is theirs."""
@@ -247,14 +247,12 @@ class Beliefs:
         self._noise[rows] = self._usual[self._reached[rows]]
         if len(rows) < 2:
             return
-        costs = self._costs[rows]
-        at = np.arange(len(rows)), self._reached[rows]
-        final = costs[at]
+        last = final = self._costs[rows, self._reached[rows]]
+        costs = self._costs[_at_most(MOST_OBSERVED, rows, last)]
         for _ in range(2):  # the axis is that of the predicted final values, which are predicted on it
             axis = ValueAxis.of(final)
-            values = axis.transform(costs)
-            changes = mean_changes(values)
-            final = axis.inverse_transform(values[at] + changes[at[1]])
+            changes = mean_changes(axis.transform(costs))
+            final = axis.inverse_transform(axis.transform(last) + changes[self._reached[rows]])
         self._axis = ValueAxis.of(final)
         self._values[rows] = self._axis.transform(final)
         values = self._axis.transform(costs)
@@ -280,12 +278,7 @@ class Beliefs:
 
     def _conditioned_on(self) -> IntArray:
         seen = np.flatnonzero(np.isfinite(self._noise) | self._failed)
-        if len(seen) <= MOST_OBSERVED:
-            return seen
-        ordered = seen[np.argsort(self._values[seen], kind="stable")]
-        half = MOST_OBSERVED // 2
-        others = np.linspace(half, len(ordered) - 1, half).round().astype(np.int64)
-        return ordered[np.concatenate([np.arange(half), others])]
+        return _at_most(MOST_OBSERVED, seen, self._values[seen])
 
     def _table(self, inflation: float) -> FloatArray:
         key = round(math.log(inflation) / math.log(INFLATION_STEP)), self.own_axis
@@ -294,3 +287,13 @@ class Beliefs:
             price = self._price * (OWN_AXIS_PRICE if self.own_axis else 1.0)
             self._margins[key] = margins(self.epochs, curve * inflation, price)
         return self._margins[key]
+
+
+def _at_most(n: int, rows: IntArray, values: FloatArray) -> IntArray:
+    """Return n rows: those of the smallest values, and as many of the others; all if there are no more."""
+    if len(rows) <= n:
+        return rows
+    ordered = rows[np.argsort(values, kind="stable")]
+    half = n // 2
+    others = np.linspace(half, len(ordered) - 1, half).round().astype(np.int64)
+    return ordered[np.concatenate([np.arange(half), others])]

@@ -29,7 +29,9 @@ class FreezeThaw(BaseScheduler):
     epochs not to be worth their price. The trial with the smallest index runs: when another one's becomes
     smaller, it is paused. A trial whose index is above what is finished, or above what a running one is
     expected to reach, does not run; when nothing else may, the search ends. So which trials begin at all,
-    and how many, follows from the prices and the posterior.
+    and how many, follows from the prices and the posterior. The posterior is brought up to date at every
+    report, and depends on the reports alone: a restart that repeats them decides the same, and no record of
+    fits is needed.
 
     Parameters
     ----------
