@@ -46,8 +46,12 @@ LEAST_NEWS = 0.3
 INFLATION_STEP = 1.25
 """Variances are inflated by powers of this factor: the margins of each are tabulated once."""
 
-LEAST_INFLATION = 0.2
-"""Variances that are not measured may be too large by the inverse of this."""
+PRICE_LEVELS = 4
+"""A search begins at a higher price than it ends at: twice as high for each further level.
+
+While something is worth the higher price it is done first. So a good trial is finished early, and the rest of
+the search asks what may still be better.
+"""
 
 OWN_AXIS_PRICE = 0.6
 """Share of the price that is asked on an axis of the search's own.
@@ -56,8 +60,12 @@ There the variances are those of experience, not measured: a little more is trie
 the end.
 """
 
-LEAST_SPREAD = 0.5
-"""Least variance of final values on an axis that a search makes for itself."""
+LEAST_SPREAD = 2.0
+"""Least variance of final values on an axis that a search makes for itself.
+
+The median final value stands at 3 there by definition, and one of the many that have not begun may be as good
+as the best: the first few predictions are more alike than that.
+"""
 
 MOST_OBSERVED = 200
 """Trials that processes and changes of curves are learnt from; of more, see `_at_most`."""
@@ -125,7 +133,7 @@ class Beliefs:
         self._failed = np.zeros(n, dtype=bool)
         self._values, self._noise = np.zeros(n), np.full(n, np.inf)
         self._sum_of_errors, self._n_errors = 0.0, 0
-        self._margins: dict[tuple[int, bool], FloatArray] = {}
+        self._margins: dict[tuple[int, int, bool], FloatArray] = {}
         table = pd.DataFrame([dict(one) for one in configurations])
         self._own = OwnProcesses(encode(table)[0])
         self._usual = usual_variance(self.epochs)
@@ -192,9 +200,14 @@ class Beliefs:
         with np.errstate(divide="ignore"):
             before = 1 / np.maximum(1 / self.variance - 1 / np.maximum(noise, 1e-8), 1 / VARIANCES[-1])
         before = np.clip(before, VARIANCES[0], VARIANCES[-1])
-        # Of trials of which as much is known, the last bits must not choose.
-        margin = interpolate(self._table(inflation), self._reached, before)
-        self.index = np.round(self.mean - margin, DIGITS)
+        best = self.best_finished()
+        live = asked[~self._failed[asked]]
+        for level in range(PRICE_LEVELS):
+            # Of trials of which as much is known, the last bits must not choose.
+            margin = interpolate(self._table(inflation, level), self._reached, before)
+            self.index = np.round(self.mean - margin, DIGITS)
+            if best == math.inf or (len(live) and self.index[live].min() < best):
+                break
 
     def _learn_prior(self, prior: LearningCurves, trials: pd.DataFrame, max_epochs: int) -> None:
         final = prior_finals(prior, max_epochs)
@@ -266,8 +279,7 @@ class Beliefs:
 
     def _inflation(self) -> float:
         ratio = (CALM + self._sum_of_errors) / (CALM + self._n_errors)
-        least = LEAST_INFLATION if self.own_axis else 1.0
-        return float(INFLATION_STEP ** round(math.log(max(ratio, least)) / math.log(INFLATION_STEP)))
+        return float(INFLATION_STEP ** round(math.log(max(ratio, 1.0)) / math.log(INFLATION_STEP)))
 
     def _count_failed(self, noise: FloatArray) -> None:
         failed = np.flatnonzero(self._failed)
@@ -280,11 +292,11 @@ class Beliefs:
         seen = np.flatnonzero(np.isfinite(self._noise) | self._failed)
         return _at_most(MOST_OBSERVED, seen, self._values[seen])
 
-    def _table(self, inflation: float) -> FloatArray:
-        key = round(math.log(inflation) / math.log(INFLATION_STEP)), self.own_axis
+    def _table(self, inflation: float, level: int) -> FloatArray:
+        key = round(math.log(inflation) / math.log(INFLATION_STEP)), level, self.own_axis
         if key not in self._margins:
             curve = self._usual if self._extrapolation is None else self._extrapolation.variance
-            price = self._price * (OWN_AXIS_PRICE if self.own_axis else 1.0)
+            price = self._price * 2 ** (PRICE_LEVELS - 1 - level) * (OWN_AXIS_PRICE if self.own_axis else 1.0)
             self._margins[key] = margins(self.epochs, curve * inflation, price)
         return self._margins[key]
 

@@ -30,7 +30,7 @@ OUTERMOST = 4.0
 
 LEAST_VARIANCE = 1e-4
 
-FIRST_SPREAD = 2.0
+FIRST_SPREAD = 1.5
 """Standard deviation of the rest of a good curve before its first epoch, in units of the axis."""
 
 DRIFT_ROWS = 0.1
@@ -47,7 +47,7 @@ def usual_variance(epochs: IntArray) -> FloatArray:
     Examples
     --------
     >>> usual_variance(np.array([0, 4, 16, 64])).round(2).tolist()
-    [inf, 2.25, 1.0, 0.0]
+    [inf, 1.27, 0.56, 0.0]
     """
     variance = (FIRST_SPREAD * (1 - np.sqrt(epochs / epochs[-1]))) ** 2
     variance[0] = np.inf

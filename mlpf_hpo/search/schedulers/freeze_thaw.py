@@ -16,7 +16,7 @@ from mlpf_hpo.search.prior_ranking import shared_hyperparameters
 from mlpf_hpo.search.scheduler import BaseScheduler, Decision
 from mlpf_hpo.space import Configuration, Mode
 
-PRICE = 0.5
+PRICE = 0.0625
 """Default price of a full training, see `FreezeThaw`."""
 
 
