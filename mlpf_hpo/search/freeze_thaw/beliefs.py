@@ -13,7 +13,6 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.search.freeze_thaw.extrapolation import (
     LEAST_CURVES,
     PriorExtrapolation,
-    mean_changes,
     usual_variance,
 )
 from mlpf_hpo.search.freeze_thaw.final_values import (
@@ -24,6 +23,7 @@ from mlpf_hpo.search.freeze_thaw.final_values import (
     encode,
     prior_finals,
 )
+from mlpf_hpo.search.freeze_thaw.own_axis import predict_together
 from mlpf_hpo.search.freeze_thaw.stopping_index import (
     VARIANCES,
     decision_epochs,
@@ -46,7 +46,7 @@ LEAST_NEWS = 0.3
 INFLATION_STEP = 1.25
 """Variances are inflated by powers of this factor: the margins of each are tabulated once."""
 
-PRICE_LEVELS = 4
+PRICE_LEVELS = 8
 """A search begins at a higher price than it ends at: twice as high for each further level.
 
 While something is worth the higher price it is done first. So a good trial is finished early, and the rest of
@@ -260,22 +260,13 @@ class Beliefs:
         self._noise[rows] = self._usual[self._reached[rows]]
         if len(rows) < 2:
             return
-        last = final = self._costs[rows, self._reached[rows]]
-        costs = self._costs[_at_most(MOST_OBSERVED, rows, last)]
-        for _ in range(2):  # the axis is that of the predicted final values, which are predicted on it
-            axis = ValueAxis.of(final)
-            changes = mean_changes(axis.transform(costs))
-            final = axis.inverse_transform(axis.transform(last) + changes[self._reached[rows]])
-        self._axis = ValueAxis.of(final)
-        self._values[rows] = self._axis.transform(final)
-        values = self._axis.transform(costs)
-        steps = np.diff(values, axis=1)[:, 1:] + np.diff(mean_changes(values))[1:]
-        expected = np.maximum(-np.diff(self._usual)[1:], 1e-4)
-        errors = steps**2 / expected
-        several = np.isfinite(errors).sum(axis=0) > 1
-        chosen = errors[:, several]
-        chosen = np.minimum(chosen[np.isfinite(chosen)], LARGEST_ERROR)
-        self._sum_of_errors, self._n_errors = float(chosen.sum()), len(chosen)
+        reached = self._reached[rows]
+        last = self._costs[rows, reached]
+        curves = self._costs[_at_most(MOST_OBSERVED, rows, last)]
+        found = predict_together(last, reached, curves, self._usual)
+        self._axis, self._values[rows] = found.axis, found.values
+        errors = np.minimum(found.errors, LARGEST_ERROR)
+        self._sum_of_errors, self._n_errors = float(errors.sum()), len(errors)
 
     def _inflation(self) -> float:
         ratio = (CALM + self._sum_of_errors) / (CALM + self._n_errors)

@@ -16,7 +16,7 @@ from mlpf_hpo.search.prior_ranking import shared_hyperparameters
 from mlpf_hpo.search.scheduler import BaseScheduler, Decision
 from mlpf_hpo.space import Configuration, Mode
 
-PRICE = 0.0625
+PRICE = 0.004
 """Default price of a full training, see `FreezeThaw`."""
 
 
@@ -44,7 +44,8 @@ class FreezeThaw(BaseScheduler):
         followed is decided by what is observed.
     price : float
         What a full training may cost, in tenths of the distance from the best to the median final value: the
-        search ends when the next epochs are expected to gain less than their part of it.
+        search ends when the next epochs are expected to gain less than their part of it. It begins at a
+        higher price (see `beliefs.PRICE_LEVELS`), so that a good trial is finished early.
     ends : bool
         Whether the search ends by itself; otherwise it goes on, best index first, until all trials are
         trained.

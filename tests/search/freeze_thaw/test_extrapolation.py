@@ -7,6 +7,7 @@ import pytest
 
 from mlpf_hpo.search.freeze_thaw.extrapolation import (
     DRIFT_ROWS,
+    FIRST_SPREAD,
     LEAST_VARIANCE,
     PENALTY,
     PriorExtrapolation,
@@ -97,5 +98,5 @@ def test_mean_changes_by_hand() -> None:
 
 def test_usual_variance() -> None:
     found = usual_variance(np.array([0, 1, 4, 9]))
-    assert found == pytest.approx([np.inf, (2 * 2 / 3) ** 2, (2 / 3) ** 2, 0])
+    assert found == pytest.approx([np.inf, (FIRST_SPREAD * 2 / 3) ** 2, (FIRST_SPREAD / 3) ** 2, 0])
     assert usual_variance(np.array([0, 1])).tolist() == [np.inf, 0]
