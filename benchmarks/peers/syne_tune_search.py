@@ -39,19 +39,18 @@ FIRST = 3
 class PatientTuner(Tuner):
     """A tuner that does not end a search because all rows were started: paused ones may still be resumed.
 
-    DyHPO has no answer then, and fails: its search ends.
+    Schedulers with a model fail when no row is left to draw from. DyHPO asks its model for everything: its
+    search ends then.
     """
 
     def _schedule_new_tasks(self, running_trials_ids):
         try:
             super()._schedule_new_tasks(running_trials_ids=running_trials_ids)
-        except ValueError as error:
-            if "unpack" not in str(error) or not isinstance(self.scheduler, baselines.DyHPO):
+        except (StopIteration, ValueError) as error:
+            if isinstance(error, ValueError) and "not enough values to unpack" not in str(error):
                 raise
-            raise StopIteration from error
-        except StopIteration:
-            if not running_trials_ids:
-                raise
+            if not running_trials_ids or isinstance(self.scheduler, baselines.DyHPO):
+                raise StopIteration from error
             self._sleep()  # simulated time goes on
 
 
