@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from mlpf_hpo.errors import ConfigurationError, did_you_mean, one_line
 
@@ -47,6 +47,17 @@ def modules_of(group: str, packages: Collection[str]) -> list[ModuleType]:
     return found
 
 
+class InModule(NamedTuple):
+    """A built-in object that is imported when its name is looked up, so that others need not wait for it."""
+
+    module: str
+    attribute: str
+
+    def load(self) -> Any:
+        """Return the object."""
+        return getattr(import_module(self.module), self.attribute)
+
+
 class Registry(Mapping[str, T], Generic[T]):
     """Names of one kind of extension: built-in ones, then those of installed packages.
 
@@ -60,7 +71,7 @@ class Registry(Mapping[str, T], Generic[T]):
     kind : str
         What a name stands for, for messages, like "regressor".
     builtin : mapping
-        Name -> object. An entry point cannot take a built-in name.
+        Name -> object, or where it is (`InModule`). An entry point cannot take a built-in name.
 
     Examples
     --------
@@ -72,7 +83,7 @@ class Registry(Mapping[str, T], Generic[T]):
     mlpf_hpo.errors.ConfigurationError: predictors.qsvr.sampler: no sampler 'exakt' (did you mean exact?); ...
     """
 
-    def __init__(self, group: str, kind: str, builtin: Mapping[str, T]) -> None:
+    def __init__(self, group: str, kind: str, builtin: Mapping[str, T | InModule]) -> None:
         if group not in GROUPS:
             raise ValueError(f"{group}: not an extension group; there are {', '.join(GROUPS)}")
         self.group = group
@@ -91,7 +102,8 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         if name in self.builtin:
-            return self.builtin[name]
+            found = self.builtin[name]
+            return found.load() if isinstance(found, InModule) else found
         point = _entry_points(self.group)[name]
         try:
             loaded: Any = point.load()

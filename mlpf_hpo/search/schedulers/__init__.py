@@ -9,44 +9,35 @@ from typing import Any
 
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, did_you_mean
-from mlpf_hpo.extensions import Registry
+from mlpf_hpo.extensions import InModule, Registry
 from mlpf_hpo.search.bounds import Bounds, IntervalPredictor
 from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.schedulers.budget import BudgetScheduler
-from mlpf_hpo.search.schedulers.fast_hyperband import FastHyperband
-from mlpf_hpo.search.schedulers.freeze_thaw import FreezeThaw
-from mlpf_hpo.search.schedulers.full_training import FullTraining
-from mlpf_hpo.search.schedulers.hyperband import Hyperband
-from mlpf_hpo.search.schedulers.median_stopping import MedianStopping
-from mlpf_hpo.search.schedulers.pasha import PASHA
-from mlpf_hpo.search.schedulers.predicted_values import predicted_promotion
 from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler
-from mlpf_hpo.search.schedulers.prior_best_k import PriorBestK
-from mlpf_hpo.search.schedulers.prior_skip import prior_skip
-from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
-from mlpf_hpo.search.schedulers.random_search import RandomSearch
-from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
-from mlpf_hpo.search.schedulers.swift_hyperband import SwiftHyperband
-from mlpf_hpo.search.schedulers.top_k import TopK
+
+
+def _file(name: str, attribute: str) -> InModule:
+    return InModule(f"{__name__}.{name}", attribute)
+
 
 SCHEDULERS: Registry[Callable[..., Scheduler]] = Registry(
     "mlpf_hpo.schedulers",
     "scheduler",
     {
-        "full": FullTraining,
-        "freeze_thaw": FreezeThaw,
-        "asha": StoppingASHA,
-        "promotion_asha": PromotionASHA,
-        "predicted_promotion": predicted_promotion,
-        "top_k": TopK,
-        "hyperband": Hyperband,
-        "swift_hyperband": SwiftHyperband,
-        "fast_hyperband": FastHyperband,
-        "median_stopping": MedianStopping,
-        "pasha": PASHA,
-        "random": RandomSearch,
-        "prior_best_k": PriorBestK,
-        "prior_skip": prior_skip,
+        "full": _file("full_training", "FullTraining"),
+        "freeze_thaw": _file("freeze_thaw", "FreezeThaw"),
+        "asha": _file("stopping_asha", "StoppingASHA"),
+        "promotion_asha": _file("promotion_asha", "PromotionASHA"),
+        "predicted_promotion": _file("predicted_values", "predicted_promotion"),
+        "top_k": _file("top_k", "TopK"),
+        "hyperband": _file("hyperband", "Hyperband"),
+        "swift_hyperband": _file("swift_hyperband", "SwiftHyperband"),
+        "fast_hyperband": _file("fast_hyperband", "FastHyperband"),
+        "median_stopping": _file("median_stopping", "MedianStopping"),
+        "pasha": _file("pasha", "PASHA"),
+        "random": _file("random_search", "RandomSearch"),
+        "prior_best_k": _file("prior_best_k", "PriorBestK"),
+        "prior_skip": _file("prior_skip", "prior_skip"),
     },
 )
 """Constructors of schedulers, by name; settings are keyword arguments."""
