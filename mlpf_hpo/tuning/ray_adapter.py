@@ -12,9 +12,8 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import ray
@@ -28,47 +27,17 @@ from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.trial_state import TrialState
 from mlpf_hpo.tuning.interruption import Interruption
 from mlpf_hpo.tuning.ray_errors import WorkerDied, trial_error
-from mlpf_hpo.tuning.task import Task, TrialSpec
-from mlpf_hpo.tuning.trial_reports import EpochReport
+from mlpf_hpo.tuning.ray_trial import TRIAL
 
-if TYPE_CHECKING:  # workers, which import this file, need no MLflow
+if TYPE_CHECKING:
     from mlpf_hpo.tuning.driver import Recorder
 
 log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-TRIAL = "trial"
-"""Key of Tune's configuration that names one of our trials."""
-
 METRIC = "metrics/"
 """Before the name of each metric in what Tune passes on."""
-
-
-def ray_trial(
-    config: Mapping[str, Any],
-    specs: Sequence[TrialSpec[Task]],
-    max_epochs: int,
-    checkpoints: Path,
-) -> None:
-    """Train one trial and report its epochs; Tune's function trainable.
-
-    A report blocks until the driver has decided. When the trial is stopped or paused, Tune ends this thread
-    in there; the checkpoint was written before.
-    """
-    spec = next(spec for spec in specs if spec.trial_id == config[TRIAL])
-
-    def report(done: EpochReport) -> None:
-        tune.report(
-            {
-                "epoch": done.epoch,
-                "metrics": dict(done.metrics),
-                "timestamp_ms": done.timestamp_ms,
-                "diverged": done.diverged,
-            }
-        )
-
-    spec.task.train(spec, max_epochs, checkpoints / spec.key, report)
 
 
 @dataclass

@@ -24,18 +24,12 @@ from mlpf_hpo.search.trial_state import TrialState
 from mlpf_hpo.tracking.login import logged_out
 from mlpf_hpo.tuning.driver import Recorder, log_only
 from mlpf_hpo.tuning.interruption import interruptible
-from mlpf_hpo.tuning.ray_adapter import (
-    TRIAL,
-    Bridge,
-    BridgeCallback,
-    BridgeScheduler,
-    BridgeSearcher,
-    ray_trial,
-)
+from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
 from mlpf_hpo.tuning.ray_cluster import cluster_address, refused
 from mlpf_hpo.tuning.ray_environment import ENVIRONMENT, ray_environment
 from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal
 from mlpf_hpo.tuning.ray_folder import session_folder
+from mlpf_hpo.tuning.ray_trial import TRIAL, ray_trial
 from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.tuning.task import Task, TaskResources, TrialSpec
 

@@ -26,7 +26,8 @@ from mlpf_hpo.search.simulator import simulate
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tuning.interruption import Interruption
-from mlpf_hpo.tuning.ray_adapter import METRIC, TRIAL, Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
+from mlpf_hpo.tuning.ray_adapter import METRIC, Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
+from mlpf_hpo.tuning.ray_trial import TRIAL
 
 
 class Logged:

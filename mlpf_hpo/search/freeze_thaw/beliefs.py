@@ -10,11 +10,7 @@ import pandas as pd
 
 from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.search.freeze_thaw.extrapolation import (
-    LEAST_CURVES,
-    PriorExtrapolation,
-    usual_variance,
-)
+from mlpf_hpo.search.freeze_thaw.extrapolation import LEAST_CURVES, PriorExtrapolation, usual_variance
 from mlpf_hpo.search.freeze_thaw.final_values import (
     OwnProcesses,
     PriorCampaign,
@@ -24,12 +20,7 @@ from mlpf_hpo.search.freeze_thaw.final_values import (
     prior_finals,
 )
 from mlpf_hpo.search.freeze_thaw.own_axis import predict_together
-from mlpf_hpo.search.freeze_thaw.stopping_index import (
-    VARIANCES,
-    decision_epochs,
-    interpolate,
-    margins,
-)
+from mlpf_hpo.search.freeze_thaw.stopping_index import VARIANCES, decision_epochs, interpolate, margins
 from mlpf_hpo.search.freeze_thaw.value_axis import ValueAxis
 from mlpf_hpo.search.prior_ranking import shared_hyperparameters
 from mlpf_hpo.space import Configuration
