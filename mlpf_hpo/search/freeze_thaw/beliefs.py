@@ -124,7 +124,7 @@ class Beliefs:
         self._failed = np.zeros(n, dtype=bool)
         self._values, self._noise = np.zeros(n), np.full(n, np.inf)
         self._sum_of_errors, self._n_errors = 0.0, 0
-        self._margins: dict[tuple[int, int, bool], FloatArray] = {}
+        self._margins: dict[tuple[int, bool], FloatArray] = {}
         table = pd.DataFrame([dict(one) for one in configurations])
         self._own = OwnProcesses(encode(table)[0])
         self._usual = usual_variance(self.epochs)
@@ -193,10 +193,9 @@ class Beliefs:
         before = np.clip(before, VARIANCES[0], VARIANCES[-1])
         best = self.best_finished()
         live = asked[~self._failed[asked]]
-        for level in range(PRICE_LEVELS):
+        for table in self._tables(inflation):
             # Of trials of which as much is known, the last bits must not choose.
-            margin = interpolate(self._table(inflation, level), self._reached, before)
-            self.index = np.round(self.mean - margin, DIGITS)
+            self.index = np.round(self.mean - interpolate(table, self._reached, before), DIGITS)
             if best == math.inf or (len(live) and self.index[live].min() < best):
                 break
 
@@ -274,12 +273,14 @@ class Beliefs:
         seen = np.flatnonzero(np.isfinite(self._noise) | self._failed)
         return _at_most(MOST_OBSERVED, seen, self._values[seen])
 
-    def _table(self, inflation: float, level: int) -> FloatArray:
-        key = round(math.log(inflation) / math.log(INFLATION_STEP)), level, self.own_axis
+    def _tables(self, inflation: float) -> FloatArray:
+        """Return the margins at all prices, the highest first."""
+        key = round(math.log(inflation) / math.log(INFLATION_STEP)), self.own_axis
         if key not in self._margins:
             curve = self._usual if self._extrapolation is None else self._extrapolation.variance
-            price = self._price * 2 ** (PRICE_LEVELS - 1 - level) * (OWN_AXIS_PRICE if self.own_axis else 1.0)
-            self._margins[key] = margins(self.epochs, curve * inflation, price)
+            last = self._price * (OWN_AXIS_PRICE if self.own_axis else 1.0)
+            prices = np.array([last * 2.0**level for level in range(PRICE_LEVELS - 1, -1, -1)])
+            self._margins[key] = margins(self.epochs, curve * inflation, prices)
         return self._margins[key]
 
 

@@ -46,7 +46,7 @@ def decision_epochs(max_epochs: int) -> IntArray:
     return np.array([*found, max_epochs])
 
 
-def margins(epochs: IntArray, variance: FloatArray, price: float) -> FloatArray:
+def margins(epochs: IntArray, variance: FloatArray, price: float | FloatArray) -> FloatArray:
     """Return how far a trial's mean may be above the best finished value while it still pays to go on.
 
     Parameters
@@ -56,12 +56,12 @@ def margins(epochs: IntArray, variance: FloatArray, price: float) -> FloatArray:
     variance : array [k]
         Variance of a prediction of the final value from the curve alone after each of them: infinite at
         first, 0 at last.
-    price : float
-        Of an epoch, in units of the value.
+    price : float or array [p]
+        Of an epoch, in units of the value; several take hardly longer than one.
 
     Returns
     -------
-    array [k, v]
+    array [k, v] or [p, k, v]
         For each number of epochs and each of `VARIANCES`. 0 in the last row, where nothing is left to decide.
 
     Examples
@@ -73,26 +73,37 @@ def margins(epochs: IntArray, variance: FloatArray, price: float) -> FloatArray:
     root = np.sqrt(VARIANCES)
     spread = _variances(variance)
     grid = np.concatenate([np.linspace(LEFT, MIDDLE, COARSE)[:-1], np.linspace(MIDDLE, RIGHT, FINE)])
-    found = np.zeros((len(epochs), len(root)))
-    worth = np.repeat(np.maximum(-grid, 0.0)[np.newaxis], len(root), axis=0)  # in units of root
-    first = np.arange(len(root))[:, np.newaxis, np.newaxis] * len(grid)
-    wide, narrow = (MIDDLE - LEFT) / (COARSE - 1), (RIGHT - MIDDLE) / (FINE - 1)
-    weights = WEIGHTS / WEIGHTS.sum()
+    prices = np.atleast_1d(np.asarray(price, dtype=np.float64))
+    found = np.zeros((len(prices), len(epochs), len(root)))
+    worth = np.broadcast_to(np.maximum(-grid, 0.0), (len(prices), len(root), len(grid)))  # in units of root
     for k in range(len(epochs) - 2, -1, -1):
         step = np.sqrt(np.maximum(spread[k] - spread[k + 1], 0.0)) / root
-        at = grid[np.newaxis, :, np.newaxis] + step[:, np.newaxis, np.newaxis] * NODES
-        # Position on the grid: the finer part is the steeper line. Beyond the left end the line goes on, to
-        # the right nothing is worth anything.
-        position = np.maximum((at - LEFT) * (1 / wide), (at - MIDDLE) * (1 / narrow) + (COARSE - 1))
-        cell = position.astype(np.int64).clip(0, len(grid) - 2)
-        share = np.minimum(position - cell, 1.0)
-        cell += first
-        slope = np.diff(worth, axis=1, append=0.0)
-        expected = (worth.take(cell) + slope.take(cell) * share) @ weights
-        going_on = expected - price * (epochs[k + 1] - epochs[k]) / root[:, np.newaxis]
-        found[k] = root * _last_crossing(grid, going_on)
+        expected = np.moveaxis(_expectation(grid, step) @ np.moveaxis(worth, 0, 2), 2, 0)
+        paid = prices[:, np.newaxis] * (epochs[k + 1] - epochs[k]) / root
+        going_on = expected - paid[:, :, np.newaxis]
+        crossings = _last_crossing(grid, going_on.reshape(-1, len(grid)))
+        found[:, k] = root * crossings.reshape(len(prices), -1)
         worth = np.maximum(going_on, 0.0)
-    return found
+    return found if np.ndim(price) else found[0]
+
+
+def _expectation(grid: FloatArray, step: FloatArray) -> FloatArray:
+    """Return what takes values on the grid to their expectations a normal step away, [v, n, n].
+
+    Between points of the grid lines are straight. Beyond the left end the line goes on.
+    """
+    at = grid[np.newaxis, :, np.newaxis] + step[:, np.newaxis, np.newaxis] * NODES
+    wide, narrow = (MIDDLE - LEFT) / (COARSE - 1), (RIGHT - MIDDLE) / (FINE - 1)
+    # The finer part of the grid is the steeper line.
+    position = np.maximum((at - LEFT) / wide, (at - MIDDLE) / narrow + (COARSE - 1))
+    cell = position.astype(np.int64).clip(0, len(grid) - 2)
+    share = np.minimum(position - cell, 1.0)
+    weights = np.broadcast_to(WEIGHTS / WEIGHTS.sum(), at.shape)
+    flat = (np.arange(at.shape[0] * at.shape[1]).reshape(at.shape[:2]) * len(grid))[..., np.newaxis] + cell
+    size = at.shape[0] * len(grid) ** 2
+    found = np.bincount(flat.ravel(), (weights * (1 - share)).ravel(), size)
+    found += np.bincount(flat.ravel() + 1, (weights * share).ravel(), size)
+    return np.asarray(found, dtype=np.float64).reshape(at.shape[0], len(grid), len(grid))
 
 
 def interpolate(table: FloatArray, row: IntArray, variance: FloatArray) -> FloatArray:
