@@ -37,10 +37,10 @@ LEAST_NEWS = 0.3
 INFLATION_STEP = 1.25
 """Variances are inflated by powers of this factor: the margins of each are tabulated once."""
 
-PRICE_LEVELS = 8
-"""A search begins at a higher price than it ends at: twice as high for each further level.
+FIRST_PRICE = 0.5
+"""Of a full training: a search begins at this price and halves it whenever nothing is worth it.
 
-While something is worth the higher price it is done first. So a good trial is finished early, and the rest of
+While something is worth a higher price it is done first. So a good trial is finished early, and the rest of
 the search asks what may still be better.
 """
 
@@ -91,7 +91,7 @@ class Beliefs:
     max_epochs : int
         Number of epochs of a full training.
     price : float
-        Of a full training, on the axis.
+        Of a full training, on the axis; the lowest, see `FIRST_PRICE`.
     prior : LearningCurves, optional
         Curves of a prior campaign.
 
@@ -118,7 +118,8 @@ class Beliefs:
         n = len(configurations)
         self.epochs = decision_epochs(max_epochs)
         self.mean, self.variance, self.index = np.zeros(n), np.ones(n), np.zeros(n)
-        self._price = price / max_epochs
+        halvings = max(0, math.ceil(math.log2(FIRST_PRICE / price) - 1e-9))
+        self._prices = [*(FIRST_PRICE / 2**n for n in range(halvings)), price]
         self._reached = np.zeros(n, dtype=np.int64)
         self._costs = np.full((n, len(self.epochs)), np.nan)  # at the numbers of epochs, from column 1 on
         self._failed = np.zeros(n, dtype=bool)
@@ -278,8 +279,8 @@ class Beliefs:
         key = round(math.log(inflation) / math.log(INFLATION_STEP)), self.own_axis
         if key not in self._margins:
             curve = self._usual if self._extrapolation is None else self._extrapolation.variance
-            last = self._price * (OWN_AXIS_PRICE if self.own_axis else 1.0)
-            prices = np.array([last * 2.0**level for level in range(PRICE_LEVELS - 1, -1, -1)])
+            share = OWN_AXIS_PRICE if self.own_axis else 1.0
+            prices = np.array([share * price / self.epochs[-1] for price in self._prices])
             self._margins[key] = margins(self.epochs, curve * inflation, prices)
         return self._margins[key]
 

@@ -16,8 +16,11 @@ from mlpf_hpo.search.prior_ranking import shared_hyperparameters
 from mlpf_hpo.search.scheduler import BaseScheduler, Decision
 from mlpf_hpo.space import Configuration, Mode
 
-PRICE = 0.004
+PRICE = 2.0**-6
 """Default price of a full training, see `FreezeThaw`."""
+
+LEAST_PRICE = 2.0**-8
+"""Price of a full training in a search that does not end by itself."""
 
 
 class FreezeThaw(BaseScheduler):
@@ -45,7 +48,7 @@ class FreezeThaw(BaseScheduler):
     price : float
         What a full training may cost, in tenths of the distance from the best to the median final value: the
         search ends when the next epochs are expected to gain less than their part of it. It begins at a
-        higher price (see `beliefs.PRICE_LEVELS`), so that a good trial is finished early.
+        higher price, which falls as it goes on: so a good trial is finished early.
     ends : bool
         Whether the search ends by itself; otherwise it goes on, best index first, until all trials are
         trained.
@@ -182,7 +185,8 @@ class FreezeThaw(BaseScheduler):
     def _known(self) -> Beliefs:
         """Return the beliefs on all trials that were added; made at the first question after that."""
         if self._beliefs is None:
-            self._beliefs = Beliefs(self._configurations, self.max_epochs, self.price, self.prior)
+            price = self.price if self.ends else min(self.price, LEAST_PRICE)
+            self._beliefs = Beliefs(self._configurations, self.max_epochs, price, self.prior)
             for row, costs in enumerate(self._costs):  # there are some if trials were added on the way
                 for epoch in self._beliefs.epochs[1:]:
                     if np.isfinite(costs[:epoch]).sum() == epoch:
