@@ -123,6 +123,7 @@ class Beliefs:
         self._reached = np.zeros(n, dtype=np.int64)
         self._costs = np.full((n, len(self.epochs)), np.nan)  # at the numbers of epochs, from column 1 on
         self._failed = np.zeros(n, dtype=bool)
+        self._ended = np.zeros(n, dtype=bool)
         self._values, self._noise = np.zeros(n), np.full(n, np.inf)
         self._sum_of_errors, self._n_errors = 0.0, 0
         self._margins: dict[tuple[int, bool], FloatArray] = {}
@@ -158,9 +159,10 @@ class Beliefs:
         if np.count_nonzero(self._reached) >= FOREIGN_TRIALS and self._is_foreign(self._axis):
             self._extrapolation = None
 
-    def fail(self, row: int) -> None:
-        """Record that a trial diverged or failed: its configuration is a bad one."""
-        self._failed[row] = True
+    def end(self, row: int, failed: bool = False) -> None:
+        """Record that a trial ended; one that diverged or failed had a bad configuration."""
+        self._ended[row] = True
+        self._failed[row] |= failed
 
     def best_finished(self) -> float:
         """Return the best value on the axis of a trial that was trained to the end; infinity if none was."""
@@ -193,7 +195,7 @@ class Beliefs:
             before = 1 / np.maximum(1 / self.variance - 1 / np.maximum(noise, 1e-8), 1 / VARIANCES[-1])
         before = np.clip(before, VARIANCES[0], VARIANCES[-1])
         best = self.best_finished()
-        live = asked[~self._failed[asked]]
+        live = asked[~self._ended[asked]]
         for table in self._tables(inflation):
             # Of trials of which as much is known, the last bits must not choose.
             self.index = np.round(self.mean - interpolate(table, self._reached, before), DIGITS)

@@ -96,7 +96,7 @@ class FreezeThaw(BaseScheduler):
         self._costs: list[list[float]] = []
         self._live: dict[str, None] = {}
         self._continuing: set[str] = set()
-        self._failed: set[int] = set()
+        self._ended: dict[int, bool] = {}
         self._beliefs: Beliefs | None = None
 
     def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
@@ -123,9 +123,10 @@ class FreezeThaw(BaseScheduler):
             self._end(trial_id, failed=True)
         elif epoch in beliefs.epochs:
             beliefs.observe(self._rows[trial_id], self._costs[self._rows[trial_id]])
-            beliefs.update()
-        if epoch >= self.max_epochs:
-            self._end(trial_id)
+            if epoch >= self.max_epochs:
+                self._end(trial_id)
+            else:
+                beliefs.update()
         return super().on_trial_result(trial_id, epoch, value)
 
     def on_trial_complete(self, trial_id: str) -> None:
@@ -191,8 +192,8 @@ class FreezeThaw(BaseScheduler):
                 for epoch in self._beliefs.epochs[1:]:
                     if np.isfinite(costs[:epoch]).sum() == epoch:
                         self._beliefs.observe(row, costs[:epoch])
-                if row in self._failed:
-                    self._beliefs.fail(row)
+            for row, failed in self._ended.items():
+                self._beliefs.end(row, failed)
             self._beliefs.update()
         return self._beliefs
 
@@ -203,10 +204,11 @@ class FreezeThaw(BaseScheduler):
         return min(beliefs.best_finished(), min(beliefs.mean[rows], default=math.inf))
 
     def _end(self, trial_id: str, failed: bool = False) -> None:
-        self._live.pop(trial_id, None)
+        if trial_id not in self._live:
+            return
+        del self._live[trial_id]
         self._continuing.discard(trial_id)
-        if failed:
-            beliefs = self._known()
-            self._failed.add(self._rows[trial_id])
-            beliefs.fail(self._rows[trial_id])
-            beliefs.update()
+        beliefs = self._known()
+        self._ended[self._rows[trial_id]] = failed
+        beliefs.end(self._rows[trial_id], failed)
+        beliefs.update()

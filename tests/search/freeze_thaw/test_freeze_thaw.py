@@ -115,7 +115,7 @@ def test_a_trial_that_diverges_lowers_the_chances_of_its_neighbours(prior) -> No
     near = np.argsort(np.square(x - x[7]).sum(axis=1))
     beliefs = believe(curves, prior, [(row, 1) for row in near[-6:]])
     before = beliefs.mean.copy()
-    beliefs.fail(7)
+    beliefs.end(7, failed=True)
     beliefs.update()
     worse = beliefs.mean - before
     assert worse[near[1]] > 0.05
@@ -224,3 +224,18 @@ def test_priors_that_cannot_be_are_refused_before_anything_starts() -> None:
         ConfigurationError, match=r"earlier.csv shares no hyperparameter .* it has x, y, they"
     ):
         Ledger(trials, scheduler, EPOCHS, prior.target)
+
+
+def test_a_trial_that_another_rule_stopped_is_not_waited_for() -> None:
+    """The price falls until something that may still run is worth it, whatever has ended meanwhile."""
+    found = {}
+    finals = [2.0, 1.0, 60.0, 70.0, 80.0, 90.0]
+    for stopped in (True, False):
+        beliefs = Beliefs([{"lr": 0.1 * row} for row in range(1, 7)], max_epochs=9, price=1e-4)
+        for row, final in enumerate(finals):
+            beliefs.observe(row, [final + 1 / epoch for epoch in range(1, 10 if row == 0 else 5)])
+        if stopped:
+            beliefs.end(1)
+        beliefs.update()
+        found[stopped] = beliefs.index[2:]
+    assert (found[True] < found[False]).all()
