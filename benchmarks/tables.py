@@ -12,6 +12,7 @@ from mlpf_hpo.curves.dataset import read_curves, write_curves
 from mlpf_hpo.curves.readers.csv_table import PREFIX, import_csv
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.project import STATE
 from studies.published.data import PublishedCurves, reference_folder
 
 ROW_SETS = ("all", "distinct", "clean")
@@ -73,7 +74,7 @@ def named_tables(texts: Iterable[str]) -> dict[str, LearningCurves]:
 MLPF = "mlpf"
 """Name of the published curves, clean rows."""
 
-OTHER_TASKS = Path(".state/other_tasks")
+OTHER_TASKS = Path(STATE, "other_tasks")
 """Keeps the curves that `benchmarks.other_tasks` trains, which takes minutes."""
 
 

@@ -6,7 +6,8 @@ and PASHA of syne-tune 0.13, which take configurations in their order, its Hyper
 choose among them, and pruners of Optuna; beside them freeze-thaw without a prior and with the other half as
 prior. All have the same rows, durations of epochs, workers, and number of epochs at most; eta is 3 and the
 first rung 1. Regret is that of trials that were trained in full: PASHA trains none in full unless the order
-of the best is in doubt. syne-tune runs in an environment of its own, made in FOLDER if there is none.
+of the best is in doubt. syne-tune runs in an environment of its own, made in FOLDER if there is none; Optuna
+in this one (``pip install optuna==5.0.0``).
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import DataError
+from mlpf_hpo.search.bounds import IntervalPredictor
 from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.schedulers import BUDGET, LABELS, PREDICTION, accepted, check_settings, make_scheduler
 from mlpf_hpo.space import stable_hash
@@ -71,15 +73,28 @@ def name_scheduler(
     if params.prediction is not None or BUDGET in own:
         own |= {"max_epochs": settings.max_epochs, "mode": target.mode}
     if params.prediction is None:
-        scheduler = make_scheduler(name, prior=prior, **own)
+        scheduler = _make(params, None, prior, own)
         return NamedScheduler(params.key, label, scheduler, identity, prior)
     asked = params.prediction.model_dump(exclude_none=True)
     prediction = {key: asked.get(key, getattr(settings, key)) for key in PREDICTION}
-    scheduler = make_scheduler(name, predictor, prior, **own, **prediction)
+    scheduler = _make(params, predictor, prior, own | prediction)
     identity = {"champion": version.tags[CHECKSUM][:16], **identity, **prediction}
     if params.label is None:
         label += f" + prediction (champion version {version.version})"
     return NamedScheduler(params.key, label, scheduler, identity, prior)
+
+
+def _make(
+    params: SchedulerParams,
+    predictor: IntervalPredictor | None,
+    prior: LearningCurves | None,
+    settings: Mapping[str, Any],
+) -> Scheduler:
+    """Return the scheduler; what it says of the prior has its key."""
+    try:
+        return make_scheduler(params.name, predictor, prior, **settings)
+    except DataError as error:
+        raise DataError(f"search.schedulers: {params.key}: {error}") from None
 
 
 def _digest(prior: LearningCurves) -> str:

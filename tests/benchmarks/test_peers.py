@@ -6,16 +6,17 @@ import json
 import sys
 
 import numpy as np
-import optuna
 import pytest
 
-from benchmarks.peers import __main__ as peers
-from benchmarks.peers.optuna_search import PRUNERS, make_pruner, pruned_rows
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.search.draws import Draw
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.simulator import simulate
 from mlpf_hpo.target_metric import TargetMetric
+
+optuna = pytest.importorskip("optuna", reason="Optuna is not installed")
+peers = pytest.importorskip("benchmarks.peers.__main__")
+optuna_search = pytest.importorskip("benchmarks.peers.optuna_search")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -35,17 +36,22 @@ def test_without_pruning_the_epochs_are_those_of_the_simulator() -> None:
     curves = campaign()
     durations = peers.durations_of(curves, seed=3)
     expected = simulate(curves, FullTraining(), 4, durations=durations).rows.tolist()
-    assert pruned_rows(curves, durations, optuna.pruners.NopPruner(), 4, budget=999) == expected
-    assert pruned_rows(curves, durations, optuna.pruners.NopPruner(), 4, budget=31) == expected[:31]
+    assert optuna_search.pruned_rows(curves, durations, optuna.pruners.NopPruner(), 4, budget=999) == expected
+    assert (
+        optuna_search.pruned_rows(curves, durations, optuna.pruners.NopPruner(), 4, budget=31)
+        == expected[:31]
+    )
 
 
-@pytest.mark.parametrize("name", PRUNERS)
+@pytest.mark.parametrize("name", optuna_search.PRUNERS)
 def test_pruners_train_good_rows_longer_in_both_modes(name) -> None:
     counts = []
     for mode in ("min", "max"):
         curves = campaign(40, mode=mode)
         durations = peers.durations_of(curves, seed=0)
-        rows = pruned_rows(curves, durations, make_pruner(name, 6, 3.0), 4, budget=999)
+        rows = optuna_search.pruned_rows(
+            curves, durations, optuna_search.make_pruner(name, 6, 3.0), 4, budget=999
+        )
         counts.append(np.bincount(rows, minlength=40))
     assert counts[0].tolist() == counts[1].tolist()
     assert counts[0].min() >= 1

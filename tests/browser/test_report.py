@@ -10,6 +10,7 @@ import pytest
 
 from mlpf_hpo.reporting.figures import FIGURES
 from mlpf_hpo.reporting.physics_figures import SHOWN
+from mlpf_hpo.reporting.search_figures import search_panels
 from mlpf_hpo.reporting.site import build_report
 from tests.reporting.conftest import HOST
 
@@ -38,9 +39,9 @@ def open_report(open_tab, report: Path):
 
 
 @pytest.mark.parametrize("width", [1200, PHONE])
-def test_it_is_whole_without_a_network(open_report, report: Path, width: int) -> None:
+def test_it_is_whole_without_a_network(open_report, inputs, report: Path, width: int) -> None:
     tab = open_report(width=width)
-    assert tab.page.locator("svg").count() == len(FIGURES) + len(SHOWN)
+    assert tab.page.locator("svg").count() == len(FIGURES) + len(SHOWN) + len(search_panels(inputs))
     assert tab.requests == [report.as_uri()]
     assert not tab.errors
 

@@ -80,7 +80,7 @@ def test_a_database_that_is_read_only(small_disk, empty_database: Path, measured
             r"has no curve-predictor-val-loss-16-epochs-\w+@champion,.* \(dvc repro -f -s register\)",
         ),
         ("search", r"data/events/train: no event store; the stage `events` makes it"),
-        ("search, with events", r"results/champion\.json: not there; the stage `champion` makes it"),
+        ("search, with events", r"data/curves\.parquet: not there; the stage `curves` makes it"),
         ("benchmark", r"data/events/train: no event store; the stage `events` makes it"),
         ("report", r"data/events/train/manifest\.json: not there; the stage `events` makes it"),
     ],

@@ -186,7 +186,7 @@ def search_content(spec: TrialSpec, **changed: object) -> dict:
 def test_the_best_trial_has_the_lowest_loss_and_did_not_diverge(spec: TrialSpec) -> None:
     best = best_trial(search_content(spec))
     assert (best["trial_id"], best["scheduler"], best["campaign_id"]) == ("t000", "ASHA + prediction", "c1")
-    with pytest.raises(DataError, match="all diverged or failed"):
+    with pytest.raises(DataError, match="all diverged, failed or were not started"):
         best_trial({"schedulers": {"asha": {"label": "", "campaign_id": "", "trials": []}}})
 
 
