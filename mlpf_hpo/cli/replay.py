@@ -12,8 +12,7 @@ from mlpf_hpo.cli.options import Hyperparameters, Mode, column_names, examples
 
 EXAMPLES = examples(
     "mlpf-hpo replay --curves data/curves.parquet --seeds 8",
-    "mlpf-hpo replay --curves table.csv --loss-prefix acc_ --prior earlier.csv --json replay.json "
-    "--figure frontier.png",
+    "mlpf-hpo replay --curves table.csv --prior earlier.csv --json replay.json --figure frontier.png",
     "mlpf-hpo replay --curves table.csv --schedulers asha:reduction_factor=4,top_k:k=3 --configurations 40",
 )
 

@@ -64,6 +64,7 @@ def prepare(project: Path) -> dict[str, str]:
     for epoch in range(8):
         table[f"loss_{epoch}"] = losses[:, epoch]
     table.to_csv("table.csv", index=False)
+    table.to_csv("earlier.csv", index=False)
     table.rename(columns=lambda name: name.replace("loss_", "fitness_")).to_csv("rising.csv", index=False)
     curves = read_curves(Path("data/curves.parquet"))
     running = curves.configs.drop(columns=["config_id", "seed"])
