@@ -36,15 +36,25 @@ def require_prior(prior: LearningCurves | None, mode: Mode, scheduler: str) -> L
     """
     if prior is None:
         raise ConfigurationError(f"{scheduler} needs the curves of a prior campaign, none is given")
+    check_mode(prior, mode, scheduler)
+    check_known(prior, final_costs(prior), LEAST_ROWS)
+    return prior
+
+
+def check_mode(prior: LearningCurves, mode: Mode, scheduler: str) -> None:
+    """Refuse a prior campaign whose good values are the other ones."""
     if prior.mode != mode:
         raise ConfigurationError(f"{scheduler}: mode {mode}, but the prior's target is {prior.target}")
-    known = int(np.isfinite(final_costs(prior)).sum())
-    if known < LEAST_ROWS:
+
+
+def check_known(prior: LearningCurves, final: FloatArray, least: int) -> None:
+    """Refuse a prior campaign of which fewer final values [n] are known, finite, than are needed."""
+    known = int(np.isfinite(final).sum())
+    if known < least:
         raise DataError(
             f"prior {prior.source or 'campaign'}: {known} of {len(prior)} curves have a final value; needed "
-            f"are {LEAST_ROWS}"
+            f"are {least}"
         )
-    return prior
 
 
 def rank_by_prior(prior: LearningCurves, configurations: Mapping[str, Configuration]) -> list[str]:

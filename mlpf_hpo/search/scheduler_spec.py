@@ -17,6 +17,7 @@ from mlpf_hpo.search.schedulers import (
     check_settings,
     make_scheduler,
 )
+from mlpf_hpo.space import from_text
 
 OF_THE_CURVES = ("max_epochs", "mode")
 """Settings that the curves determine."""
@@ -75,7 +76,7 @@ class SchedulerSpec:
             if key in OF_THE_CURVES:
                 prefix = f"{where}: " if where else ""
                 raise ConfigurationError(f"{prefix}{text!r}: {key} is that of the curves")
-            settings[key] = _value(value)
+            settings[key] = from_text(value.capitalize() if value.lower() in ("true", "false") else value)
         check_settings(name, settings, where)
         return cls(name, settings)
 
@@ -93,15 +94,3 @@ class SchedulerSpec:
         if PREDICTOR in inspect.signature(SCHEDULERS.lookup(self.name)).parameters:
             return make_scheduler(self.name, draw.predictor, draw.prior, **settings)
         return make_scheduler(self.name, prior=draw.prior, **settings)
-
-
-def _value(text: str) -> Any:
-    """Return a number or a truth value where a text is one, else the text."""
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

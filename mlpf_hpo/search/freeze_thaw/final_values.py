@@ -20,10 +20,10 @@ from sklearn.preprocessing import StandardScaler
 from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.features import CurveFeatures
 from mlpf_hpo.curves.schema import LearningCurves, regressor_columns
-from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.regressors.joint_process import JointProcess, matern_covariance
 from mlpf_hpo.predictors.regressors.rank_transform import RankScale
 from mlpf_hpo.search.freeze_thaw.extrapolation import LEAST_CURVES
+from mlpf_hpo.search.prior_ranking import check_known
 
 CORRELATIONS = (0.0, 0.5, 0.8, 0.95, 1.0)
 """Of the final values of the search with those of the prior campaign at the same hyperparameters."""
@@ -81,13 +81,8 @@ def prior_finals(prior: LearningCurves, max_epochs: int) -> FloatArray:
         If too few are known.
     """
     final = prior.values[:, max_epochs - 1] if prior.n_epochs >= max_epochs else prior.final
-    known = np.isfinite(final)
-    if known.sum() < LEAST_CURVES:
-        raise DataError(
-            f"prior {prior.source or 'campaign'}: {known.sum()} of {len(prior)} curves have a final value; "
-            f"needed are {LEAST_CURVES}"
-        )
-    return np.where(known, final if prior.mode == "min" else -final, np.nan)
+    check_known(prior, final, LEAST_CURVES)
+    return np.where(np.isfinite(final), final if prior.mode == "min" else -final, np.nan)
 
 
 class PriorCampaign:

@@ -12,7 +12,7 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search.freeze_thaw.beliefs import Beliefs
 from mlpf_hpo.search.freeze_thaw.final_values import prior_finals
-from mlpf_hpo.search.prior_ranking import shared_hyperparameters
+from mlpf_hpo.search.prior_ranking import check_mode, shared_hyperparameters
 from mlpf_hpo.search.scheduler import BaseScheduler, Decision
 from mlpf_hpo.space import Configuration, Mode
 
@@ -86,9 +86,8 @@ class FreezeThaw(BaseScheduler):
         super().__init__(max_epochs, mode)
         if not 0 < price < math.inf:
             raise ConfigurationError(f"price must be finite and above 0, found {price}")
-        if prior is not None and prior.mode != mode:
-            raise ConfigurationError(f"freeze_thaw: mode {mode}, but the prior's target is {prior.target}")
         if prior is not None:
+            check_mode(prior, mode, "freeze_thaw")
             prior_finals(prior, max_epochs)
         self.prior, self.price, self.ends = prior, price, ends
         self._rows: dict[str, int] = {}
@@ -194,7 +193,8 @@ class FreezeThaw(BaseScheduler):
                         self._beliefs.observe(row, costs[:epoch])
             for row, failed in self._ended.items():
                 self._beliefs.end(row, failed)
-            self._beliefs.update()
+            if self._ended or any(self._costs):
+                self._beliefs.update()
         return self._beliefs
 
     def _incumbent(self, running: Iterable[str]) -> float:
