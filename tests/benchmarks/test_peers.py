@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from mlpf_hpo.search.simulator import simulate
 from mlpf_hpo.target_metric import TargetMetric
 
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed")
-peers = pytest.importorskip("benchmarks.peers.__main__")
-optuna_search = pytest.importorskip("benchmarks.peers.optuna_search")
+peers = import_module("benchmarks.peers.__main__")
+optuna_search = import_module("benchmarks.peers.optuna_search")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 from scipy.stats import norm
 
 from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.schedulers.checks import check_share
-from mlpf_hpo.search.schedulers.hyperband import Hyperband
+from mlpf_hpo.search.schedulers.learning_hyperband import LearningHyperband
 from mlpf_hpo.search.schedulers.round_models import RoundModels
-from mlpf_hpo.space import Configuration, Mode
+from mlpf_hpo.space import Mode
 
 SHAPES = ("prefix", "differences", "second_differences")
 
 
-class FastHyperband(Hyperband):
+class FastHyperband(LearningHyperband):
     """Hyperband with a decision after every epoch of a round.
 
     Once enough trials came to a round's level, in whatever bracket, a model for each number of observed
@@ -62,24 +60,10 @@ class FastHyperband(Hyperband):
         least_curves: int = 15,
         confidence: float = 0.95,
     ) -> None:
-        super().__init__(max_epochs, reduction_factor, mode)
+        models = RoundModels(regressor, least_curves, SHAPES, hyperparameters=True)
+        super().__init__(max_epochs, reduction_factor, mode, models)
         check_share("confidence", confidence)
         self.confidence = confidence
-        self._models = RoundModels(regressor, least_curves, SHAPES, hyperparameters=True)
-
-    def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
-        """Deal the trial to a bracket."""
-        super().on_trial_add(trial_id, configuration)
-        self._models.add(trial_id, configuration)
-
-    def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
-        """Decide after an epoch."""
-        bracket = self._bracket_of[trial_id]
-        if math.isfinite(value):
-            self._models.costs[trial_id].append(self._cost(value))
-            if bracket.awaits(trial_id) and epoch == bracket.level:
-                self._models.keep(trial_id, epoch)
-        return super().on_trial_result(trial_id, epoch, value)
 
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
         bracket = self._bracket_of[trial_id]

@@ -9,15 +9,15 @@ import numpy as np
 from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.schedulers.brackets import Bracket
 from mlpf_hpo.search.schedulers.checks import check_share
-from mlpf_hpo.search.schedulers.hyperband import Hyperband
+from mlpf_hpo.search.schedulers.learning_hyperband import LearningHyperband
 from mlpf_hpo.search.schedulers.round_models import RoundModels
-from mlpf_hpo.space import Configuration, Mode
+from mlpf_hpo.space import Mode
 
 GOOD_SHARE = 0.25
 """A parked trial is resumed if it is predicted among this share of those that were trained to the level."""
 
 
-class SwiftHyperband(Hyperband):
+class SwiftHyperband(LearningHyperband):
     """Hyperband with predictions inside its rounds.
 
     In each round every trial is trained for the first part of its epochs. The first to arrive there go on to
@@ -72,31 +72,15 @@ class SwiftHyperband(Hyperband):
         share_trained: float = 0.5,
         share_observed: float = 0.5,
     ) -> None:
-        super().__init__(max_epochs, reduction_factor, mode)
+        models = RoundModels(regressor, least_curves, ("prefix",), hyperparameters=False)
+        super().__init__(max_epochs, reduction_factor, mode, models)
         check_share("share_trained", share_trained)
         check_share("share_observed", share_observed)
         self.share_trained = share_trained
         self.share_observed = share_observed
-        self._models = RoundModels(regressor, least_curves, ("prefix",), hyperparameters=False)
         self._sent: set[str] = set()  # of the round in progress
         self._round: tuple[int, int] | None = None
         self._quota = 0.0
-
-    def on_trial_add(self, trial_id: str, configuration: Configuration) -> None:
-        """Deal the trial to a bracket."""
-        super().on_trial_add(trial_id, configuration)
-        self._models.add(trial_id, configuration)
-
-    def on_trial_result(self, trial_id: str, epoch: int, value: float) -> Decision:
-        """Decide after an epoch."""
-        bracket = self._bracket_of[trial_id]
-        if math.isfinite(value):
-            self._models.costs[trial_id].append(self._cost(value))
-            if bracket.awaits(trial_id):
-                self._begin_round(bracket)
-                if epoch == bracket.level and trial_id in self._sent:
-                    self._models.keep(trial_id, epoch)
-        return super().on_trial_result(trial_id, epoch, value)
 
     def on_trial_complete(self, trial_id: str) -> None:
         """Wait no more for a trial that ended."""
@@ -120,6 +104,11 @@ class SwiftHyperband(Hyperband):
             decision = Decision.PAUSE
         self._resume_promising(bracket)
         return decision
+
+    def _arrive(self, bracket: Bracket, trial_id: str, epoch: int) -> None:
+        self._begin_round(bracket)
+        if trial_id in self._sent:
+            super()._arrive(bracket, trial_id, epoch)
 
     def _observed(self, bracket: Bracket) -> int:
         """Return the epoch of a round after which trials are predicted."""
