@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mlpf_hpo.array_types import FloatArray, IntArray
+from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.search.freeze_thaw.extrapolation import LEAST_CURVES, PriorExtrapolation, usual_variance
 from mlpf_hpo.search.freeze_thaw.final_values import (
@@ -40,8 +40,7 @@ INFLATION_STEP = 1.25
 FIRST_PRICE = 0.5
 """Of a full training: a search begins at this price and halves it whenever nothing is worth it.
 
-While something is worth a higher price it is done first. So a good trial is finished early, and the rest of
-the search asks what may still be better.
+While something is worth a higher price it is done first: so a good trial is finished early.
 """
 
 OWN_AXIS_PRICE = 0.6
@@ -164,9 +163,13 @@ class Beliefs:
         self._ended[row] = True
         self._failed[row] |= failed
 
+    def finished(self) -> BoolArray:
+        """Return which trials were trained to the end, [n]."""
+        return (self._reached == len(self.epochs) - 1) & ~self._failed
+
     def best_finished(self) -> float:
         """Return the best value on the axis of a trial that was trained to the end; infinity if none was."""
-        finished = (self._reached == len(self.epochs) - 1) & ~self._failed
+        finished = self.finished()
         return float(self._values[finished].min()) if finished.any() else math.inf
 
     def final_costs(self, deviations: float = 0.0) -> FloatArray | None:

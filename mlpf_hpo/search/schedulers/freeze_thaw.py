@@ -10,7 +10,7 @@ import pandas as pd
 
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.search.freeze_thaw.beliefs import Beliefs
+from mlpf_hpo.search.freeze_thaw.beliefs import DIGITS, Beliefs
 from mlpf_hpo.search.freeze_thaw.final_values import prior_finals
 from mlpf_hpo.search.prior_ranking import check_mode, shared_hyperparameters
 from mlpf_hpo.search.scheduler import BaseScheduler, Decision
@@ -21,6 +21,12 @@ PRICE = 2.0**-6
 
 LEAST_PRICE = 2.0**-8
 """Price of a full training in a search that does not end by itself."""
+
+LEAST_FINISHED = 3
+"""Without a prior campaign's curves a search does not end by itself before so many trials are finished.
+
+Fewer do not tell how far first epochs foretell the ends: curves that are flat at first all look alike there.
+"""
 
 
 class FreezeThaw(BaseScheduler):
@@ -50,8 +56,8 @@ class FreezeThaw(BaseScheduler):
         search ends when the next epochs are expected to gain less than their part of it. It begins at a
         higher price, which falls as it goes on: so a good trial is finished early.
     ends : bool
-        Whether the search ends by itself; otherwise it goes on, best index first, until all trials are
-        trained.
+        Whether the search ends by itself, without a prior's curves not before three trials are trained;
+        otherwise it goes on, best index first, until all are.
 
     Raises
     ------
@@ -145,7 +151,9 @@ class FreezeThaw(BaseScheduler):
         chosen = min(waiting, key=lambda trial_id: (index[self._rows[trial_id]], self._rows[trial_id]))
         running = self._live.keys() - set(waiting)
         worth = index[self._rows[chosen]] < self._incumbent(running)
-        return chosen if worth or not (running or self.ends) else None
+        if worth or not (running or self.ends):
+            return chosen
+        return None if running or self._may_end() else self._expected_best(waiting)
 
     def posterior(self) -> dict[str, tuple[float, float, float]]:
         """Return what is expected of every trial that has not failed, in units of the metric.
@@ -181,6 +189,15 @@ class FreezeThaw(BaseScheduler):
             return Decision.PAUSE
         self._continuing.add(trial_id)
         return Decision.CONTINUE
+
+    def _may_end(self) -> bool:
+        beliefs = self._known()
+        return not beliefs.own_axis or bool(beliefs.finished().sum() >= LEAST_FINISHED)
+
+    def _expected_best(self, waiting: Sequence[str]) -> str:
+        """Return which of these trials is expected to end best."""
+        mean = np.round(self._known().mean, DIGITS)
+        return min(waiting, key=lambda trial_id: (mean[self._rows[trial_id]], self._rows[trial_id]))
 
     def _known(self) -> Beliefs:
         """Return the beliefs on all trials that were added; made at the first question after that."""

@@ -13,7 +13,7 @@ from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.search.freeze_thaw.beliefs import FOREIGN_TRIALS, Beliefs
 from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.priors import permuted
-from mlpf_hpo.search.schedulers.freeze_thaw import FreezeThaw
+from mlpf_hpo.search.schedulers.freeze_thaw import LEAST_FINISHED, FreezeThaw
 from mlpf_hpo.search.simulator import SimulatedSearch, simulate
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.target_metric import TargetMetric
@@ -224,6 +224,19 @@ def test_priors_that_cannot_be_are_refused_before_anything_starts() -> None:
         ConfigurationError, match=r"earlier.csv shares no hyperparameter .* it has x, y, they"
     ):
         Ledger(trials, scheduler, EPOCHS, prior.target)
+
+
+def test_curves_that_are_alike_at_first_are_not_judged_by_the_first_that_ends() -> None:
+    """All curves are flat for most of their epochs; nothing but full trainings tells them apart."""
+    generator = np.random.default_rng(3)
+    final = generator.uniform(0, 1, 40)
+    flat = 1 + 0.001 * generator.normal(size=(40, EPOCHS))
+    flat[:, -1] = final
+    curves = LearningCurves.from_arrays([{} for _ in final], flat, TargetMetric("loss", "min"))
+    found = search(curves)
+    assert sum(trial.status == "finished" for trial in found.trials) >= LEAST_FINISHED
+    two = search(curves.select([0, 1]))
+    assert [trial.status for trial in two.trials] == ["finished", "finished"]
 
 
 def test_a_trial_that_another_rule_stopped_is_not_waited_for() -> None:
