@@ -43,6 +43,18 @@ PROTOCOLS = {
     "(`benchmarks/splits/`); the scheduler was designed on random halves of the design half.",
 }
 
+CALIBRATION = """
+## Calibration
+
+What `freeze_thaw`, where it ends by itself, states that it missed, and what it did miss (nominal / actual,
+with the interval of the actual one): how often a trial was *abandoned*, not trained in full, that is better
+than the best one that was, or better by more than .02; how many such trials there are; regret. Nominal are
+probabilities and expectations under its posterior of final values, as if those of the trials were
+independent. Where they go together, the first two and the regret are stated too high; the number of better
+trials needs no such assumption.
+
+"""
+
 KINDS = {
     "same": "the same task",
     "none": "none",
@@ -58,9 +70,27 @@ def page(results: Mapping[str, Any], images: Mapping[str, str]) -> str:
     text = HEAD.format(seeds=results["seeds"], workers=results["workers"], protocol=protocol)
     text += "\n## Goals\n\nGeometric means over tables at regret .02, epochs over those of the yardstick.\n\n"
     text += "".join(f"- {line}\n" for line in describe(results["goals"]))
+    if rows := _calibration(results["tables"]):
+        text += CALIBRATION + table("| table | prior | abandoned | by > .02 | better ones | regret |", rows)
     for name, measured in results["tables"].items():
         text += _of_table(name, measured, images[name])
     return text
+
+
+def _calibration(tables: Mapping[str, Any]) -> list[list[str]]:
+    """Return, by table and prior, what `freeze_thaw` states that it missed, and what it did."""
+    forms = {"best_abandoned": ".0%", "noticeably": ".0%", "better": ".1f", "regret": ".3f"}
+    rows = []
+    for name, measured in tables.items():
+        for kind, found in measured["priors"].items():
+            stated = found and found["schedulers"]["freeze_thaw"]["calibration"]
+            if stated:
+                pairs = [(stated[field], form) for field, form in forms.items()]
+                cells = [
+                    f"{one['nominal']['mean']:{form}} / {spread(one['actual'], form)}" for one, form in pairs
+                ]
+                rows.append([name, _kind(kind, found), *cells])
+    return rows
 
 
 def _of_table(name: str, measured: Mapping[str, Any], image: str) -> str:

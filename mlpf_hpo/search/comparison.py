@@ -10,9 +10,10 @@ import numpy as np
 
 from mlpf_hpo.search.anytime import EXACT, RegretScale, epochs_at, untrained_regret
 from mlpf_hpo.search.draws import Draw, Sizes
-from mlpf_hpo.search.replay import Replays, figures
+from mlpf_hpo.search.replay import ReplayedSearch, Replays, figures
 from mlpf_hpo.search.resampling import Resampling
 from mlpf_hpo.search.scheduler_spec import SchedulerSpec
+from mlpf_hpo.search.stated_regret import Missed
 from mlpf_hpo.search.yardsticks import OURS as OUR_SPEC
 from mlpf_hpo.search.yardsticks import (
     RATIO_TO,
@@ -69,7 +70,9 @@ def compare(
     dict
         ``schedulers.NAME.{epochs,regret,regret_in_metric,makespan}.{mean,low,high}`` and
         ``schedulers.NAME.per_seed``, ``schedulers.NAME.best_abandoned`` and ``none_trained_in_full``, shares
-        of the searches; ``never``, what counts where a regret is never reached;
+        of the searches; ``schedulers.NAME.calibration.FIELD.{nominal,actual}.{mean,low,high}``, what the
+        scheduler states that it missed and what it did, fields as in `Missed`, None of one that does not
+        state it in every search; ``never``, what counts where a regret is never reached;
         ``epochs_at.REGRET.FAMILY``; ``best_setting.REGRET.FAMILY``;
         ``ratio_to.FAMILY.REGRET.{mean,low,high}``, epochs of ours over theirs;
         ``frontier.{regret,FAMILY}``, epochs at each of some regrets, None where it is never reached. Families
@@ -126,7 +129,18 @@ def _figures(replays: Replays, spec: SchedulerSpec, resampling: Resampling) -> d
         "best_abandoned": float(np.mean([search.regret > EXACT for search in searches])),
         "none_trained_in_full": float(np.mean([not search.found for search in searches])),
     }
-    return {**means, **shares, "per_seed": per_seed}
+    return {**means, **shares, "calibration": _calibration(searches, resampling), "per_seed": per_seed}
+
+
+def _calibration(searches: Sequence[ReplayedSearch], resampling: Resampling) -> dict[str, Any] | None:
+    stated = [search.stated for search in searches if search.stated is not None]
+    if len(stated) < len(searches):
+        return None
+    nominal, actual = np.array([(one.nominal, one.actual) for one in stated]).transpose(1, 2, 0)
+    return {
+        name: {"nominal": resampling.mean(nominal[i]), "actual": resampling.mean(actual[i])}
+        for i, name in enumerate(Missed._fields)
+    }
 
 
 def _ratio(

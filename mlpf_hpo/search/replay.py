@@ -15,6 +15,7 @@ from mlpf_hpo.search.anytime import AnytimeRegret, RegretScale, anytime_regret
 from mlpf_hpo.search.draws import Draw
 from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.simulator import simulate
+from mlpf_hpo.search.stated_regret import StatedRegret, stated_regret
 
 SPREAD, JITTER = 0.1, 0.02
 """Of the durations of epochs, see `simulate`."""
@@ -41,6 +42,8 @@ class ReplayedSearch:
         The regret epoch by epoch.
     found : bool
         Whether a trial was trained to the end with a finite value.
+    stated : StatedRegret or None
+        What the scheduler states that it missed, of one that does.
     """
 
     epochs: int
@@ -49,6 +52,7 @@ class ReplayedSearch:
     makespan: float
     anytime: AnytimeRegret
     found: bool
+    stated: StatedRegret | None = None
 
 
 Replays = Mapping[str, Sequence[ReplayedSearch]]
@@ -134,7 +138,8 @@ def _replay_seed(
     curves, scale = drawn.searched, scale_of(drawn.searched)
     found = {}
     for name, make in schedulers.items():
-        search = simulate(curves, make(drawn), workers, seed, spread, jitter)
+        scheduler = make(drawn)
+        search = simulate(curves, scheduler, workers, seed, spread, jitter)
         anytime = anytime_regret(search, curves, scale)
         regret = float(anytime.regret[-1])
         found[name] = ReplayedSearch(
@@ -144,6 +149,7 @@ def _replay_seed(
             search.makespan,
             anytime,
             bool(np.isfinite(search.best)),
+            stated_regret(scheduler, search.trials, curves, scale),
         )
     return found
 

@@ -66,6 +66,23 @@ def test_a_run_measures_every_table_with_every_prior_and_makes_a_page(few, monke
     assert (few / "docs/images/search_two.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_page_has_what_is_stated_beside_what_came_true(few, monkeypatch) -> None:
+    monkeypatch.setattr(schedulers, "SHOWN", {"freeze_thaw": SchedulerSpec("freeze_thaw")})
+    file = write_curves(few / "one.csv")
+    found = run(monkeypatch, "--table", f"one={file}", "--seeds", "3", "--priors", "same,none,other")
+    one = found["tables"]["one"]["priors"]["same"]["schedulers"]["freeze_thaw"]
+    stated = one["calibration"]
+    assert stated["best_abandoned"]["actual"]["mean"] == pytest.approx(one["best_abandoned"])
+    assert stated["regret"]["actual"]["mean"] == pytest.approx(one["regret"]["mean"])
+    assert stated["better"]["actual"]["mean"] >= stated["best_abandoned"]["actual"]["mean"]
+    text = schedulers_page.page(found, {"one": "one.png"})
+    assert "## Calibration" in text
+    nominal, actual = (stated["better"][kind]["mean"] for kind in ("nominal", "actual"))
+    assert f"{nominal:.1f} / {actual:.1f} [" in text
+    rows = [line for line in text.splitlines() if line.startswith("| one |")]
+    assert len(rows) == 2, "of the task itself and without a prior: no other table is there"
+
+
 def test_the_final_part_is_searched_only_when_asked_for(few, monkeypatch) -> None:
     curves = write_curves(few / "one.csv")
     split = {"design": list(range(14)), "final": list(range(14, 24))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -17,6 +18,7 @@ from mlpf_hpo.search.priors import DrawWithPrior
 from mlpf_hpo.search.replay import ReplayedSearch, replay
 from mlpf_hpo.search.resampling import Resampling
 from mlpf_hpo.search.scheduler_spec import SchedulerSpec
+from mlpf_hpo.search.stated_regret import Missed, StatedRegret
 from mlpf_hpo.search.yardsticks import RATIO_TO, all_members
 from mlpf_hpo.target_metric import TargetMetric
 from tests.search.test_draws import table
@@ -56,6 +58,29 @@ def test_a_family_has_its_best_setting_and_ours_is_divided_by_it() -> None:
     one = found["schedulers"]["one"]
     assert [one[name]["mean"] for name in FIGURES] == [15, 0, 0, 9]
     assert one["per_seed"]["epochs"] == [10, 20]
+
+
+def test_calibration_is_the_mean_of_what_is_stated_and_of_what_came_true() -> None:
+    stated = [
+        StatedRegret(Missed(0.2, 0.1, 0.3, 0.04), Missed(1, 0, 2, 0.01)),
+        StatedRegret(Missed(0.6, 0.3, 0.9, 0.08), Missed(0, 0, 0, 0.0)),
+    ]
+    full = [
+        dataclasses.replace(one, stated=said) for one, said in zip(REPLAYS[str(FULL)], stated, strict=True)
+    ]
+    found = compare({"one": FULL}, families(), {**REPLAYS, str(FULL): full}, Sizes(4, 0, 8), n_epochs=100)
+    by_field = found["schedulers"]["one"]["calibration"]
+    means = {name: (one["nominal"]["mean"], one["actual"]["mean"]) for name, one in by_field.items()}
+    assert means == {
+        "best_abandoned": (pytest.approx(0.4), 0.5),
+        "noticeably": (pytest.approx(0.2), 0.0),
+        "better": (pytest.approx(0.6), 1.0),
+        "regret": (pytest.approx(0.06), pytest.approx(0.005)),
+    }
+    assert by_field["better"]["actual"]["low"] < 1 < by_field["better"]["actual"]["high"]
+    full[1] = REPLAYS[str(FULL)][1]  # of one search nothing is stated
+    found = compare({"one": FULL}, families(), {**REPLAYS, str(FULL): full}, Sizes(4, 0, 8), n_epochs=100)
+    assert found["schedulers"]["one"]["calibration"] is None
 
 
 def test_what_is_never_reached_counts_as_training_everything() -> None:

@@ -164,13 +164,17 @@ class FreezeThaw(BaseScheduler):
             Trial -> expected final value, and those one standard deviation below and above it. Empty where
             there is no prior and fewer than two trials were observed.
         """
-        beliefs = self._known()
-        found = [beliefs.final_costs(deviations) for deviations in (0.0, -1.0, 1.0)]
+        found = self.quantiles((0.0, -1.0, 1.0))
+        return {trial_id: (costs[0], min(costs), max(costs)) for trial_id, costs in found.items()}
+
+    def quantiles(self, deviations: Sequence[float]) -> dict[str, tuple[float, ...]]:
+        """Return final values that are so many standard deviations worse than expected, see `posterior`."""
+        found = [self._known().final_costs(one) for one in deviations]
         out = {}
         for trial_id, row in self._rows.items():
-            costs = [self._cost(float(one[row])) for one in found if one is not None]
-            if costs and math.isfinite(costs[0]):
-                out[trial_id] = (costs[0], min(costs), max(costs))
+            values = tuple(self._cost(float(one[row])) for one in found if one is not None)
+            if values and math.isfinite(values[0]):
+                out[trial_id] = values
         return out
 
     def _decide(self, trial_id: str, epoch: int, value: float) -> Decision:
