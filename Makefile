@@ -5,6 +5,7 @@
 #   make report   bring the report up to date and say where it is
 #   make published  the paper's tables on its published curves (MLPF_HPO_REFERENCE_DIR: their folder), minutes
 #   make reference  what MLPF learns in a longer training: trained, judged, registered as mlpf@champion
+#   make live-search  every scheduler on eight streams of configurations, compared in pairs; half an hour
 #   make ui       serve the MLflow user interface on this machine and print links into it (PORT=5000)
 #   make images   make the screenshots of docs/ui.md again
 #   make reliability  inject the faults again and write docs/reliability.md
@@ -35,7 +36,7 @@ alone = mkdir -p $(dir $(LOCK)) && exec 9>>$(LOCK) \
 	&& { flock --nonblock 9 || { [ -s $(LOCK) ] || sleep 1; echo "Waiting for $$(cat $(LOCK)) to end ..." >&2; flock 9; }; } \
 	&& echo "make $(MAKECMDGOALS) (PID $$$$, since $$(date '+%F %T'))" > $(LOCK)
 
-.PHONY: help repro test test-slow reliability performance report published reference ui images lint setup install-pinned clean
+.PHONY: help repro test test-slow reliability performance report published reference live-search ui images lint setup install-pinned clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -80,6 +81,9 @@ published: setup
 
 reference: setup
 	@$(alone) && exec python -m dvc repro studies/reference_training/dvc.yaml
+
+live-search: setup
+	@$(alone) && exec python -m dvc repro studies/live_search/laptop/dvc.yaml
 
 # As many processes as processors; tests/conftest.py says which tests stay together.
 # Each with one thread of arithmetic: threads of several would only wait for each other.

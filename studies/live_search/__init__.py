@@ -1,0 +1,1 @@
+"""Searches under every scheduler on several streams of configurations: epochs and best losses, in pairs."""
