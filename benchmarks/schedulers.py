@@ -1,6 +1,6 @@
 """Epochs of the default scheduler at equal regret beside the best of other schedulers, on tables of curves.
 
-``python -m benchmarks.schedulers [--quick] [--json FILE] [--table NAME[=FILE[:PREFIX[:MODE]]]]...
+``python -m benchmarks.schedulers [--quick] [--json FILE [--go-on]] [--table NAME[=FILE[:PREFIX[:MODE]]]]...
 [--split [NAME=]FILE]... [--seeds N] [--priors KIND,...] [--final]``. A table without a file is one of this
 project's: ``mlpf``, the published curves, clean rows (`MLPF_HPO_REFERENCE_DIR`), or a task of
 `benchmarks.other_tasks`; ``own`` is all of them, the default. Splits are those in benchmarks/splits; another
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.other_tasks import RISING, TASKS
+from benchmarks.pages import read_json
 from benchmarks.scheduler_goals import describe, reached
 from benchmarks.splits import FOLDER, split_of
 from benchmarks.tables import MLPF, PARTS, named_table, other_task, published_curves
@@ -212,7 +213,8 @@ def arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="two seeds, one table of this project")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, table by table")
+    parser.add_argument("--go-on", action="store_true", help="measure the tables that FILE has not got yet")
     parser.add_argument(
         "--table", action="append", default=[], metavar="NAME[=FILE[:PREFIX[:MODE]]]", help="repeatable"
     )
@@ -241,27 +243,42 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if unknown := set(options.priors) - set(PRIORS):
         raise ConfigurationError(f"--priors: no {min(unknown)}; there are {', '.join(PRIORS)}")
     tables = read_tables(options.table, options.split)
-    measured = {name: measure(table, tables, options) for name, table in tables.items()}
-    goals = reached(measured, OWN[1:])
-    print("\n".join(describe(goals)))
-    return {
+    protocol = {
         "protocol": "final" if options.final else "design",
         "seeds": options.seeds,
         "workers": WORKERS,
-        "tables": measured,
-        "goals": goals,
+        "kinds": options.priors,
     }
+    measured = _on_record(options, protocol)
+    for name, table in tables.items():
+        if name not in measured:
+            measured[name] = measure(table, tables, options)
+        found = {**protocol, "tables": measured, "goals": reached(measured, OWN[1:])}
+        if options.json is not None:
+            write_json(options.json, found)
+    print("\n".join(describe(found["goals"])))
+    return found
+
+
+def _on_record(options: argparse.Namespace, protocol: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the tables of a run that was ended early."""
+    if not options.go_on:
+        return {}
+    if options.json is None:
+        raise ConfigurationError("--go-on: name the file of the run that was ended by --json FILE")
+    record = read_json(options.json, "leave out --go-on")
+    if any(record.get(key) != value for key, value in protocol.items()):
+        raise ConfigurationError(f"{options.json}: of another protocol than is asked for; leave out --go-on")
+    return dict(record["tables"])
 
 
 def main() -> None:
     """Measure, print, and keep the numbers if asked to."""
     options = arguments()
     try:
-        found = run(options)
+        run(options)
     except MlpfHpoError as error:
         raise SystemExit(f"error: {error}") from None
-    if options.json is not None:
-        write_json(options.json, found)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 from benchmarks import schedulers, schedulers_page
 from benchmarks.scheduler_goals import GOALS, describe, geometric_mean, reached
 from benchmarks.splits import FOLDER, split_of
+from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search import comparison
 from mlpf_hpo.search.scheduler_spec import SchedulerSpec
 from tests.test_cli_replay import write_curves
@@ -83,6 +84,28 @@ def test_the_page_has_what_is_stated_beside_what_came_true(few, monkeypatch) -> 
     assert len(rows) == 2, "of the task itself and without a prior: no other table is there"
 
 
+def test_a_run_that_was_ended_early_goes_on_with_the_tables_that_it_lacks(few, monkeypatch) -> None:
+    one, two = write_curves(few / "one.csv"), write_curves(few / "two.csv")
+    tables = ["--table", f"one={one}", "--table", f"two={two}"]
+    rest = ["--seeds", "2", "--priors", "none", "--json", few / "found.json"]
+    whole = run(monkeypatch, *tables, *rest)
+    measure, asked = schedulers.measure, []
+
+    def end_early(table, *others):
+        asked.append(table.name)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return measure(table, *others)
+
+    monkeypatch.setattr(schedulers, "measure", end_early)
+    with pytest.raises(KeyboardInterrupt):
+        run(monkeypatch, *tables, *rest)
+    assert run(monkeypatch, *tables, *rest, "--go-on") == whole
+    assert asked == ["one", "two", "two"]
+    with pytest.raises(ConfigurationError, match=r"found\.json: of another protocol"):
+        run(monkeypatch, *tables, *rest, "--go-on", "--final")
+
+
 def test_the_final_part_is_searched_only_when_asked_for(few, monkeypatch) -> None:
     curves = write_curves(few / "one.csv")
     split = {"design": list(range(14)), "final": list(range(14, 24))}
@@ -152,6 +175,7 @@ def test_goals_are_of_the_geometric_mean_and_of_the_worst_table() -> None:
         (["--table", "one=one.csv", "--table", "one=one.csv"], "--table: one is named twice"),
         (["--table", "one=one.csv", "--split", "two=split.json"], "--split: no table two"),
         (["--table", "one=none.csv"], "none.csv: no such file"),
+        (["--table", "one=one.csv", "--go-on"], "--go-on: name the file of the run"),
     ],
 )
 def test_bad_arguments_are_refused_in_one_line(few, monkeypatch, arguments, message) -> None:
