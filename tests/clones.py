@@ -1,10 +1,12 @@
 """A temporary clone of this repository at a tiny size, and the real `dvc` in it.
 
-What takes longest, a pipeline that nothing disturbs, runs once for all tests that need one, in three parts.
+What takes longest, a pipeline that nothing disturbs, runs once for all tests that need one, in three parts, also
+where several processes run tests.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -147,27 +149,50 @@ def read_only_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | 
         yield home
 
 
-def _go_on(clone: Clone, home: Path | None, *stages: str) -> Clone:
-    """Run stages, all that are left by default."""
-    if home is not None:
-        clone.environment["HOME"] = str(home)
-    clone.output += clone.run("dvc", "repro", *stages)
-    return clone
+@pytest.fixture(scope="session")
+def go_on(
+    tmp_path_factory: pytest.TempPathFactory, copy: Callable[[Clone], Clone], read_only_home: Path | None
+) -> Callable[..., Clone]:
+    """Return a function that runs stages in a clone, all that are left by default.
+
+    Of the processes that run tests one does it, the others wait; each gets a copy of its own.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def run(start: Callable[[], Clone], name: str, *stages: str) -> Clone:
+        folder = shared / f"pipeline {name}" / NAME
+        output = folder.parent / "output.txt"
+        folder.parent.mkdir(exist_ok=True)
+        with (folder.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not output.exists():
+                clone = start()
+                if read_only_home is not None:
+                    clone.environment["HOME"] = str(read_only_home)
+                clone.output += clone.run("dvc", "repro", *stages)
+                shutil.copytree(clone.folder, folder, symlinks=True)
+                output.write_text(clone.output)
+        clone = Clone(folder)
+        clone.output = output.read_text()
+        return copy(clone)
+
+    return run
 
 
 @pytest.fixture(scope="session")
-def with_events(make_clone: Callable[[], Clone], read_only_home: Path | None) -> Clone:
+def with_events(go_on: Callable[..., Clone], make_clone: Callable[[], Clone]) -> Clone:
     """Return a clone after the stage `events`."""
-    return _go_on(make_clone(), read_only_home, "events")
+    return go_on(make_clone, "with events", "events")
 
 
 @pytest.fixture(scope="session")
-def with_champion(with_events: Clone, copy: Callable[[Clone], Clone], read_only_home: Path | None) -> Clone:
+def with_champion(go_on: Callable[..., Clone], with_events: Clone, copy: Callable[[Clone], Clone]) -> Clone:
     """Return a clone after the stage `register`, never disturbed."""
-    return _go_on(copy(with_events), read_only_home, "register")
+    return go_on(lambda: copy(with_events), "with champion", "register")
 
 
 @pytest.fixture(scope="session")
-def finished(with_champion: Clone, copy: Callable[[Clone], Clone], read_only_home: Path | None) -> Clone:
+def finished(go_on: Callable[..., Clone], with_champion: Clone, copy: Callable[[Clone], Clone]) -> Clone:
     """Return a clone after all stages, never disturbed."""
-    return _go_on(copy(with_champion), read_only_home)
+    return go_on(lambda: copy(with_champion), "finished")

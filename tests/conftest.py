@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from tests.clones import copy, finished, make_clone, read_only_home, with_champion, with_events
+from tests.clones import copy, finished, go_on, make_clone, read_only_home, with_champion, with_events
 from tests.faults.record import (
     measured,
     pytest_addoption,
@@ -20,6 +20,7 @@ from tests.faults.record import (
 __all__ = [
     "copy",
     "finished",
+    "go_on",
     "make_clone",
     "measured",
     "pytest_addoption",
