@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from tests.clones import copy, finished, go_on, make_clone, read_only_home, with_champion, with_events
+from tests.clones import (
+    copy,
+    finished,
+    go_on,
+    make_clone,
+    read_only_home,
+    with_champion,
+    with_events,
+)
 from tests.faults.record import (
     measured,
     pytest_addoption,
