@@ -1,7 +1,7 @@
 """A temporary clone of this repository at a tiny size, and the real `dvc` in it.
 
-What takes longest, a pipeline that nothing disturbs, runs once for all tests that need one, in three parts, also
-where several processes run tests.
+What takes longest, a pipeline that nothing disturbs, runs once for all tests that need one, in three parts,
+and once for all processes that run tests.
 """
 
 from __future__ import annotations
