@@ -21,6 +21,7 @@ from mlpf_hpo.cli import (
     status,
     tracking,
     train,
+    tune,
     ui,
 )
 from mlpf_hpo.cli.checkout import run_own_command
@@ -32,6 +33,7 @@ ORDER = (
     "curves",
     "predictors",
     "replay",
+    "tune",
     "physics",
     "reconstruct",
     "benchmark",
@@ -68,6 +70,7 @@ app.command(epilog=train.EXAMPLES, rich_help_panel=PIPELINE)(train.train)
 app.add_typer(curves.app, name="curves", rich_help_panel=PIPELINE)
 app.add_typer(predictors.app, name="predictors", rich_help_panel=PIPELINE)
 app.command(epilog=replay.EXAMPLES, rich_help_panel=PIPELINE)(replay.replay)
+app.command(epilog=tune.EXAMPLES, rich_help_panel=PIPELINE)(tune.tune)
 app.command(epilog=physics.EXAMPLES, rich_help_panel=PIPELINE)(physics.physics)
 app.command(epilog=reconstruct.EXAMPLES, rich_help_panel=PIPELINE)(reconstruct.reconstruct)
 app.command(epilog=benchmark.EXAMPLES, rich_help_panel=PIPELINE)(benchmark.benchmark)

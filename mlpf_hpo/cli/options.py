@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.project import STATE
 
 StateFolder = Annotated[
@@ -67,7 +67,7 @@ def flags_named(flags: Mapping[str, str]) -> Iterator[None]:
     """Replace keys of params.yaml in error messages by the options that set them, by key."""
     try:
         yield
-    except ConfigurationError as error:
+    except MlpfHpoError as error:
         keys = "|".join(map(re.escape, sorted(flags, key=len, reverse=True)))
         message = re.sub(rf"(?<![\w.-])(?:{keys})(?![\w-])", lambda found: flags[found[0]], str(error))
         error.args = (message,)

@@ -14,8 +14,10 @@ from mlpf_hpo.errors import ConfigurationError, MissingInputError, TrackingError
 from mlpf_hpo.files import read_record
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.remedies import make
+from mlpf_hpo.target_metric import METRIC_TAG, MODE_TAG
 from mlpf_hpo.tracking.aliases import AGAIN, CURVES, predictors, retire
 from mlpf_hpo.tracking.client import connect
+from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.records import MODEL
 from mlpf_hpo.tracking.versions import (
     CHECKSUM,
@@ -139,6 +141,34 @@ def named_version(client: MlflowClient, reference: str) -> ModelVersion:
             f"{reference}: not in the registry at {public_uri(client.tracking_uri)}{_others(client)}"
         )
     return version
+
+
+def check_scope(client: MlflowClient, version: ModelVersion, scope: ChampionScope) -> None:
+    """Refuse a version that predicts something else than a search of a scope needs.
+
+    Raises
+    ------
+    ConfigurationError
+        The message says in what they differ.
+    """
+    if version.name == scope.model:
+        return
+    with translate_errors(client.tracking_uri):
+        tags = client.get_registered_model(version.name).tags
+    metric = f"{tags.get(METRIC_TAG, '?')} ({tags.get(MODE_TAG, '?')})"
+    compared = (
+        ("predicts", metric, str(scope.target)),
+        ("predicts the value after", f"{tags.get('n_epochs', '?')} epochs", f"{scope.n_epochs}"),
+        ("is of the space", tags.get("hyperparameters", "?"), scope.hyperparameters),
+    )
+    differences = [
+        f"it {what} {its}, not {wanted}"
+        for what, its, wanted in compared
+        if its.removesuffix(" epochs") != wanted
+    ]
+    raise ConfigurationError(
+        f"{describe_version(version)} is not for this search: {'; '.join(differences)}{_others(client)}"
+    )
 
 
 def retire_champion(reference: str, alias: str) -> str:

@@ -10,7 +10,7 @@ from mlpf_hpo.errors import DataError, TrackingError
 with collector_paused():
     from mlpf_hpo.predictors.curve_predictor import CurvePredictor
     from mlpf_hpo.predictors.model_file import load_predictor
-    from mlpf_hpo.registry.champion import RECORD, named_version, recorded_version
+    from mlpf_hpo.registry.champion import RECORD, check_scope, named_version, recorded_version
     from mlpf_hpo.registry.champion_scope import ChampionScope
     from mlpf_hpo.tracking.client import connect, connect_to_read
     from mlpf_hpo.tracking.registry import model_file
@@ -47,6 +47,27 @@ def load_registered(reference: str, uri: str | None = None) -> tuple[CurvePredic
         If there is no such version, or it cannot be used.
     """
     version = named_version(connect(uri, make=False), reference)
+    return load_version(version, uri), version
+
+
+@collector_paused()
+def load_for_search(
+    reference: str, scope: ChampionScope, uri: str | None = None
+) -> tuple[CurvePredictor, ModelVersion]:
+    """Return the predictor that ``models:/MODEL/VERSION_OR_ALIAS`` names, and its version, for a search.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is for another metric, number of epochs or search space than the search.
+    MissingInputError, TrackingError
+        If there is no such version, or it cannot be used.
+    """
+    model, slash, last = reference.removeprefix("models:/").rpartition("/")
+    mark = slash if last.isdecimal() or "@" in last else "@"
+    client = connect(uri, make=False)
+    version = named_version(client, f"{model}{mark}{last}" if model else last)
+    check_scope(client, version, scope)
     return load_version(version, uri), version
 
 

@@ -75,7 +75,7 @@ class SchedulerSpec:
                 raise ConfigurationError(f"{prefix}{text!r}: must be NAME or NAME:key=value:key=value ...")
             if key in OF_THE_CURVES:
                 prefix = f"{where}: " if where else ""
-                raise ConfigurationError(f"{prefix}{text!r}: {key} is that of the curves")
+                raise ConfigurationError(f"{prefix}{text!r}: {key} is that of the curves, or of the search")
             settings[key] = from_text(value.capitalize() if value.lower() in ("true", "false") else value)
         check_settings(name, settings, where)
         return cls(name, settings)

@@ -107,14 +107,15 @@ def overview(client: MlflowClient) -> Overview:
     return Overview(work=work, champions=champions(client))
 
 
-def work_on_record(client: MlflowClient, kind: str) -> list[Work]:
-    """Return the campaigns, or searches, newest first."""
+def work_on_record(client: MlflowClient, kind: str, campaign_id: str | None = None) -> list[Work]:
+    """Return the campaigns, or searches, newest first; or the one with that id, if it is there."""
+    condition = "tags.campaign_id LIKE '%'" if campaign_id is None else links.condition_on(campaign_id)
     experiment = client.get_experiment_by_name(experiment_name(kind))
     if experiment is None:
         return []
     parents: list[Run] = []
     trials: dict[str, Counter[str]] = {}
-    for run in counted_once(all_runs(client, experiment.experiment_id, "tags.campaign_id LIKE '%'")):
+    for run in counted_once(all_runs(client, experiment.experiment_id, condition)):
         tags = run.data.tags
         if tags.get("kind") == kind:
             parents.append(run)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +12,17 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.search.bounds import IntervalPredictor
 from mlpf_hpo.search.scheduler import Scheduler
-from mlpf_hpo.search.schedulers import BUDGET, LABELS, PREDICTION, accepted, check_settings, make_scheduler
+from mlpf_hpo.search.schedulers import (
+    BUDGET,
+    LABELS,
+    PREDICTION,
+    PREDICTOR,
+    PRIOR,
+    SCHEDULERS,
+    accepted,
+    check_settings,
+    make_scheduler,
+)
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.versions import CHECKSUM
@@ -28,7 +40,8 @@ class NamedScheduler:
     scheduler : Scheduler
         A fresh one.
     identity : mapping
-        Settings that distinguish its runs, beside the key; part of the search's identity.
+        Settings that it decides by, its constructor's defaults among them; with the key, part of the search's
+        identity.
     prior : LearningCurves or None
         The prior campaign that it was given.
     """
@@ -67,7 +80,7 @@ def name_scheduler(
     shared = {key: getattr(settings, key) for key in rungs} | {"mode": target.mode}
     own = {**accepted(name, shared), **params.settings}
     label = params.label or LABELS.get(name, name)
-    identity = {**target.tags(), **{key: value for key, value in own.items() if key != "mode"}}
+    identity = {**target.tags(), "max_epochs": settings.max_epochs, **_resolved(name, own)}
     if prior is not None:
         identity["prior"] = _digest(prior)
     if params.prediction is not None or BUDGET in own:
@@ -80,7 +93,7 @@ def name_scheduler(
     scheduler = _make(params, predictor, prior, own | prediction)
     identity = {"champion": version.tags[CHECKSUM][:16], **identity, **prediction}
     if params.label is None:
-        label += f" + prediction (champion version {version.version})"
+        label += f" + prediction (predictor version {version.version})"
     return NamedScheduler(params.key, label, scheduler, identity, prior)
 
 
@@ -95,6 +108,32 @@ def _make(
         return make_scheduler(params.name, predictor, prior, **settings)
     except DataError as error:
         raise DataError(f"search.schedulers: {params.key}: {error}") from None
+
+
+def _resolved(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all settings of a scheduler as JSON values: those given, and its constructor's defaults.
+
+    With another default it decides otherwise, and is another scheduler. A setting that is off (False or None)
+    is left out: one that a later release adds, off by default, makes no other scheduler of this one. The mode
+    is part of the target.
+    """
+    parameters = inspect.signature(SCHEDULERS.lookup(name)).parameters
+    defaults = {key: one.default for key, one in parameters.items() if one.default is not one.empty}
+    resolved = {}
+    for key, given in {**defaults, **settings}.items():
+        value = float(given) if type(given) is int and isinstance(defaults.get(key), float) else given
+        if key not in (PRIOR, PREDICTOR, "mode") and value is not None and value is not False:
+            resolved[key] = _as_json(value)
+    return resolved
+
+
+def _as_json(value: Any) -> Any:
+    """Return a value that JSON holds as it is; of another one, its type, which does not change by itself."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return repr(value) if isinstance(value, float) else f"{type(value).__module__}.{type(value).__name__}"
+    return value
 
 
 def _digest(prior: LearningCurves) -> str:

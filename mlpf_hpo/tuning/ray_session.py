@@ -222,7 +222,7 @@ def _begin(stack: ExitStack, state: Path, resources: ResourceParams, task_resour
         stack.callback(ray.shutdown)
         _attach(cluster)
         return
-    gpus = _n_gpus()
+    gpus = n_gpus()
     yours = share(resources, task_resources, usable_cpus(), gpus)
     folder = stack.enter_context(session_folder(state / "ray"))
     stack.callback(ray.shutdown)
@@ -245,7 +245,7 @@ def _attach(cluster: str) -> None:
         raise refused(error) from error
 
 
-def _n_gpus() -> int:
+def n_gpus() -> int:
     """Return how many GPUs PyTorch would use; it is only loaded, for seconds, where there may be one."""
     if not any(Path("/dev", name).exists() for name in GPU_DEVICES):
         return 0

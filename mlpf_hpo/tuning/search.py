@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.project import state_folder
 from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.registry.champion_scope import ChampionScope
@@ -20,6 +22,7 @@ from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import SearchSpace, stable_hash
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking import ui_links
+from mlpf_hpo.tracking.versions import ModelVersion
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.driver import Recorder, closed_truthfully, sole_driver
 from mlpf_hpo.tuning.named_scheduler import NamedScheduler, name_scheduler
@@ -88,12 +91,82 @@ def run_search(
     Traceback (most recent call last):
     mlpf_hpo.errors.ConfigurationError: ...
     """
-    check_target(task, target)
-    predictor, version = None, None
+    used = None
     if any(params.prediction is not None for params in settings.schedulers):
         scope = ChampionScope.of_search(target, settings.max_epochs, space)
-        predictor, version = load_champion(scope, champion)
-        _check_epochs(predictor, version, settings)
+        used = UsedPredictor(*load_champion(scope, champion), settings.champion)
+    plan = plan_search(task, space, target, settings, seed, used, campaign_curves)
+    state, found = state or state_folder(), {}
+    with sole_driver(state, patience_seconds) as writer:
+        for named in plan.schedulers:
+            recorder = open_search(named, plan.specs, plan.trials_id, settings.max_epochs, seed, writer)
+            found[named.key] = run_scheduler(named, recorder, target, settings, resources, state, on_progress)
+    return plan.record(found, writer)
+
+
+class UsedPredictor(NamedTuple):
+    """A predictor of schedulers that hold a prediction: of which version, and of which alias if by one."""
+
+    predictor: CurvePredictor
+    version: ModelVersion
+    alias: str | None
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """A search that nothing speaks against: its trials, and its schedulers, none of which has begun.
+
+    Attributes
+    ----------
+    trials_id : str
+        Identity of the stream of trials, see `trials_identity`.
+    """
+
+    specs: Sequence[TrialSpec[Task]]
+    trials_id: str
+    schedulers: Sequence[NamedScheduler]
+    target: TargetMetric
+    settings: SearchParams
+    used: UsedPredictor | None
+
+    def record(self, found: Mapping[str, Any], writer: RunWriter) -> SearchRecord:
+        """Return the record of what each scheduler found, by its key."""
+        used, parents = self.used, [result["parent_run_id"] for result in found.values()]
+        return SearchRecord(
+            content={
+                "task": self.specs[0].task.name,
+                "experiment_id": writer.experiment_id("search"),
+                "configurations": len(self.specs),
+                "max_epochs": self.settings.max_epochs,
+                "target": self.target.to_dict(),
+                "champion": used
+                and {"name": used.version.name, "version": str(used.version.version), "alias": used.alias},
+                "schedulers": dict(found),
+            },
+            links=ui_links.format_links(ui_links.update_links(writer.client, "search", first=parents)),
+        )
+
+
+def plan_search(
+    task: Task,
+    space: SearchSpace,
+    target: TargetMetric,
+    settings: SearchParams,
+    seed: int,
+    used: UsedPredictor | None = None,
+    campaign_curves: Path = CURVES,
+) -> SearchPlan:
+    """Return what a search will do; arguments are those of `run_search`.
+
+    Raises
+    ------
+    ConfigurationError, DataError, MissingInputError
+        As `run_search`: for everything that can be known before anything starts.
+    """
+    check_target(task, target)
+    if used is not None:
+        _check_epochs(used, settings)
+    predictor, version, _ = used or (None, None, None)
     specs = plan_trials(task, space, seed, settings.configurations, purpose="search")
     schedulers = []
     for i, params in enumerate(settings.schedulers):
@@ -101,35 +174,15 @@ def run_search(
         make = partial(name_scheduler, params, i, settings, target, predictor, version, prior)
         check_prior(make(), specs)
         schedulers.append(make())
-    trials_id, state = trials_identity(task, space, seed), state or state_folder()
-    with sole_driver(state, patience_seconds) as writer:
-        found = {}
-        for named in schedulers:
-            recorder = open_search(named, specs, trials_id, settings.max_epochs, seed, writer)
-            found[named.key] = run_scheduler(named, recorder, target, settings, resources, state, on_progress)
-        experiment = writer.experiment_id("search")
-    parents = [result["parent_run_id"] for result in found.values()]
-    used = version and {"name": version.name, "version": str(version.version), "alias": settings.champion}
-    return SearchRecord(
-        content={
-            "task": task.name,
-            "experiment_id": experiment,
-            "configurations": len(specs),
-            "max_epochs": settings.max_epochs,
-            "target": target.to_dict(),
-            "champion": used,
-            "schedulers": found,
-        },
-        links=ui_links.format_links(ui_links.update_links(writer.client, "search", first=parents)),
-    )
+    return SearchPlan(specs, trials_identity(task, space, seed), schedulers, target, settings, used)
 
 
-def _check_epochs(predictor: Any, version: Any, settings: SearchParams) -> None:
-    if predictor.n_epochs != settings.max_epochs:
+def _check_epochs(used: UsedPredictor, settings: SearchParams) -> None:
+    if used.predictor.n_epochs != settings.max_epochs:
         raise ConfigurationError(
-            f"search.max_epochs: the champion (version {version.version}) predicts the loss after "
-            f"{predictor.n_epochs} epochs, the search trains to {settings.max_epochs}; make them equal, or "
-            "fit a predictor on curves of that length (campaign.epochs)"
+            f"search.max_epochs: the champion (version {used.version.version}) predicts the loss after "
+            f"{used.predictor.n_epochs} epochs, the search trains to {settings.max_epochs}; make them equal, "
+            "or fit a predictor on curves of that length (campaign.epochs)"
         )
 
 
@@ -174,8 +227,12 @@ def run_scheduler(
     resources: ResourceParams,
     state: Path,
     on_progress: Progress | None = None,
+    is_done: Callable[[TrialSummary], bool] | None = None,
 ) -> dict[str, Any]:
-    """Run the recorder's trials under one scheduler, and return what it found, for search.json."""
+    """Run the recorder's trials under one scheduler, and return what it found, for search.json.
+
+    `is_done` tells whether a trial on record needs no more training; by default it is `has_ended`.
+    """
     writer, parent_run_id = recorder.writer, recorder.parent_run_id
     started = time.monotonic()
     with closed_truthfully(writer, parent_run_id):
@@ -186,7 +243,7 @@ def run_scheduler(
             target,
             resources,
             state,
-            is_done=has_ended,
+            is_done=is_done or has_ended,
             on_progress=on_progress,
         )
         check_failures(outcomes, settings.failures_allowed, "search")

@@ -34,6 +34,8 @@ SMALLER = {
     "--events 10000": "--events 20 --workers 1",
     "--splits 100": "--splits 2",
     "--epochs 10": "--epochs 1",
+    "--configurations 24 --epochs 16": "--configurations 2 --epochs 5",
+    "--scheduler asha --epochs 16": "--scheduler asha --epochs 5",
     "--pileup 200 --out": "--pileup 200 --workers 1 --out",
     "-c 4": "-c 1",
     "-W": "-w results/hepscore",  # and not /results, outside of the project
@@ -79,6 +81,7 @@ def prepare(project: Path) -> dict[str, str]:
     return {
         "physics 3f2a": f"physics {trained.trial_key[:6]}",
         "curve-predictor-val-loss-16-epochs-72bd9e87/3": f"{model}/1",
+        "curve-predictor-val-loss-16-epochs-72bd9e87/champion": f"{model}/champion",
         "table.csv --loss-prefix fitness_": "rising.csv --loss-prefix fitness_",
         "downloads/tev14_pythia8_qcd": "qcd/tev14_pythia8_qcd",
     }

@@ -71,7 +71,7 @@ def test_a_toy_task_goes_through_every_stage(with_events, copy, tmp_path, measur
     assert set(curves.configs["optimizer"]) == {"sgd", "adam"}
     other = search["schedulers"]["every_other"]["trials"]
     assert [len(trial["curve"]) for trial in other] == [5, 2] * 3
-    for label in ("ASHA:", "ASHA + prediction (champion version 1):", "promoting:", "every_other:"):
+    for label in ("ASHA:", "ASHA + prediction (predictor version 1):", "promoting:", "every_other:"):
         assert f"search: {label}" in output
     assert "physics: trials are of task tests.toy_task:ToyRegression" in output
     page = (clone.folder / "report/index.html").read_text()

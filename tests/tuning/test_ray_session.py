@@ -25,4 +25,4 @@ def test_who_starts_a_campaign_loads_nothing_that_only_workers_need() -> None:
 def test_gpus_are_counted_where_there_is_a_device(devices, expected, monkeypatch) -> None:
     monkeypatch.setattr(ray_session, "GPU_DEVICES", devices)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    assert ray_session._n_gpus() == expected
+    assert ray_session.n_gpus() == expected

@@ -11,7 +11,8 @@ from mlpf_hpo.config import Params, parse_params
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.extensions import _entry_points
 from mlpf_hpo.mlpf.task import MLPFTask
-from mlpf_hpo.search.schedulers import PREDICTION
+from mlpf_hpo.search.schedulers import PREDICTION, SCHEDULERS
+from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tuning.named_scheduler import name_scheduler
@@ -47,7 +48,7 @@ def test_identities_are_those_of_the_stores_that_people_have() -> None:
     named = schedulers({"name": "asha"}, {"name": "asha", "prediction": {}})
     assert [(one.key, one.label, search_id(one, shared, 24)) for one in named] == [
         ("asha", "ASHA", "93c6c634"),
-        ("asha+prediction", "ASHA + prediction (champion version 3)", "30d90f9c"),
+        ("asha+prediction", "ASHA + prediction (predictor version 3)", "30d90f9c"),
     ]
     other = parse_params({"space": {"lr": {"low": 1, "high": 2}, "bin_size": {"values": [8]}}, "seed": 3})
     assert trials_identity(mlpf("x"), other.space.search_space(), 3) == "6425fedc"
@@ -73,7 +74,7 @@ def test_schedulers_share_settings_and_have_their_own() -> None:
     assert [(one.key, one.label) for one in found] == [
         ("promotion_asha", "ASHA with promotion"),
         ("all of it", "all of it"),
-        ("full+prediction", "full training + prediction (champion version 3)"),
+        ("full+prediction", "full training + prediction (predictor version 3)"),
     ]
     assert found[0].scheduler.reduction_factor == 4.0
     assert found[0].identity["grace_epochs"] == 2
@@ -82,6 +83,43 @@ def test_schedulers_share_settings_and_have_their_own() -> None:
     assert {name: found[2].identity[name] for name in PREDICTION} == dict(
         zip(PREDICTION, (2, 3, 0.5), strict=True)
     )
+
+
+def test_a_default_is_part_of_a_schedulers_identity(monkeypatch) -> None:
+    """Under another default, of a later release, it decides otherwise: a search on record is another one."""
+
+    def ids(**given) -> str:
+        search = parse_params({"search": {"schedulers": [{"name": "asha", **given}]}}).search
+        named = name_scheduler(search.schedulers[0], 0, search, VALIDATION_LOSS)
+        return search_id(named, "shared", 24)
+
+    before, (thawing,) = ids(), schedulers({"name": "freeze_thaw", "prior": "none"})
+    assert thawing.identity["price"] == 2.0**-6
+    assert ids(reduction_factor=3) == ids(own_value=False) == before, "what is the default may be given"
+    assert len({before, ids(reduction_factor=4), ids(own_value=True), ids(budget_epochs=9)}) == 4
+
+    class Later(StoppingASHA):
+        def __init__(self, max_epochs, grace_epochs=1, reduction_factor=3.0, mode="min", own_value=True):
+            super().__init__(max_epochs, grace_epochs, reduction_factor, mode, own_value)
+
+    monkeypatch.setitem(SCHEDULERS.builtin, "asha", Later)
+    assert ids() != before
+    assert ids(own_value=False) == before
+
+    class WithMore(StoppingASHA):
+        def __init__(self, max_epochs, grace_epochs=1, reduction_factor=3.0, mode="min", own_value=False,
+                     more=None, least=float("inf"), of=object()):  # fmt: skip  # noqa: B008
+            super().__init__(max_epochs, grace_epochs, reduction_factor, mode, own_value)
+
+    monkeypatch.setitem(SCHEDULERS.builtin, "asha", WithMore)
+    (found,) = schedulers({"name": "asha"})
+    assert "more" not in found.identity, "off: as if there were no such setting"
+    assert (found.identity["least"], found.identity["of"]) == ("inf", "builtins.object")
+
+
+def test_a_search_to_more_epochs_is_another_one() -> None:
+    """Also under `full`, which does not take it: what had finished would count as trained to the end."""
+    assert len({search_id(schedulers({"name": "full"}, max_epochs=n)[0], "shared", 4) for n in (8, 16)}) == 2
 
 
 @pytest.mark.parametrize(
