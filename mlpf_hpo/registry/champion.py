@@ -33,6 +33,9 @@ from mlpf_hpo.tracking.versions import (
 RECORD = Path("results/champion.json")
 """File in which the stage `champion` records the version that the search uses."""
 
+PRIORS = "priors"
+"""Key of that record: digests of the files that schedulers of the search have as their prior, by path."""
+
 NOW = f"see which version is champion now with: {make('champion')}"
 
 _REFERENCE = re.compile(

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from mlpf_hpo.errors import DataError, MissingInputError, MlpfHpoError
-from mlpf_hpo.files import read_record
+from mlpf_hpo.files import read_record, sha256
+from mlpf_hpo.registry.champion import PRIORS
 from mlpf_hpo.tracking.overview import Champion
 
 PIPELINE = "dvc.yaml"
@@ -52,12 +53,16 @@ def stage_states(root: Path) -> dict[str, str]:
 def champion_state(record: Path, champions: Sequence[Champion]) -> str:
     """Return the state of the stage `champion`, which DVC cannot track: whether its record is still valid.
 
-    It is if `champions`, what aliases point at now, has the version that the stage wrote to `record`.
+    It is if `champions`, what aliases point at now, has the version that the stage wrote to `record`, and
+    files of prior campaigns have the digests that it wrote.
     """
     try:
         wrote = read_record(record, "champion")
+        changed = [file for file, digest in wrote.get(PRIORS, {}).items() if sha256(Path(file)) != digest]
     except MlpfHpoError as error:
         return f"stale: {error}"
+    if changed:
+        return f"stale: {', '.join(changed)}"
     name = f"{wrote['model']}@{wrote['alias']}"
     now = {f"{one.model}@{one.alias}": one.version for one in champions}.get(name)
     if now == wrote["version"]:

@@ -45,7 +45,7 @@ def read_prior(
         return None
     if params.prior == NO_PRIOR:
         return None
-    path = campaign if params.prior in (None, CAMPAIGN) else Path(params.prior)
+    path = params.prior_file or campaign
     if path != campaign and not path.is_file():
         hint = did_you_mean(str(path), (CAMPAIGN, NO_PRIOR))
         raise MissingInputError(

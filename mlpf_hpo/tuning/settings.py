@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.files import sha256
 from mlpf_hpo.search.schedulers import SCHEDULERS, check_settings, takes_prior
 from mlpf_hpo.settings.types import (
     AutoOrProcesses,
@@ -124,6 +126,11 @@ class SchedulerParams(Section):
         """What the scheduler's constructor gets beside the shared settings."""
         return dict(self.model_extra or {})
 
+    @property
+    def prior_file(self) -> Path | None:
+        """The file that `prior` names, if it names one."""
+        return None if self.prior in (None, CAMPAIGN, NO_PRIOR) else Path(self.prior)
+
 
 class SearchParams(Section):
     """The `search` stage: schedulers side by side, on one stream of configurations.
@@ -152,6 +159,17 @@ class SearchParams(Section):
         SchedulerParams(name="promotion_asha"),
         SchedulerParams(name="freeze_thaw"),
     )
+
+    def prior_digests(self) -> dict[str, str]:
+        """Return the digests of the files that schedulers have as their prior, by path.
+
+        Raises
+        ------
+        DataError
+            If one cannot be read.
+        """
+        files = [scheduler.prior_file for scheduler in self.schedulers]
+        return {str(file): sha256(file) for file in files if file is not None}
 
     @model_validator(mode="after")
     def _schedulers_are_known(self) -> SearchParams:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,20 @@ def test_a_champion_of_now_is_not_the_one_of_then(tmp_path: Path) -> None:
     assert champion_state(file, [other]) == f"stale: {model}@champion is gone"
     file.write_text("{}")
     assert champion_state(file, [other]).startswith(f"stale: {file}: damaged")
+
+
+def test_a_prior_that_has_changed_makes_the_champions_stage_stale(tmp_path: Path) -> None:
+    prior, record = tmp_path / "prior.csv", tmp_path / "champion.json"
+    prior.write_text("one")
+    champion = {"model": "m", "alias": "champion", "version": "2"}
+    write_record(record, {**champion, "priors": {str(prior): sha256(b"one").hexdigest()}})
+    at = {"predictor": "svr", "digest": "d", "source": "s", "link": "", "run_link": ""}
+    here = [Champion(**champion, **at)]
+    assert champion_state(record, here) == "up to date"
+    prior.write_text("two")
+    assert champion_state(record, here) == f"stale: {prior}"
+    prior.unlink()
+    assert champion_state(record, here).startswith(f"stale: {prior}: cannot be read")
 
 
 def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:

@@ -7,14 +7,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import yaml
 
 from mlpf_hpo.curves.dataset import write_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
+from mlpf_hpo.files import read_record
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tuning.named_scheduler import name_scheduler
 from mlpf_hpo.tuning.prior_campaign import check_prior, read_prior
 from mlpf_hpo.tuning.settings import SchedulerParams, SearchParams
+from pipelines.champion import main
 
 EPOCHS = 4
 
@@ -116,3 +119,26 @@ def test_a_prior_that_says_nothing_is_refused_before_anything_is_trained(prior, 
     check_prior(named(None), specs)
     with pytest.raises((ConfigurationError, DataError), match=message):
         check_prior(named(prior), specs)
+
+
+def test_the_stage_champion_records_what_the_files_of_priors_hold(files, monkeypatch, capsys) -> None:
+    """So that DVC runs the search again after one has changed, and not for the pipeline's own curves."""
+    monkeypatch.chdir(files)
+    record = {"model": "m", "alias": "champion", "version": "1"}
+    monkeypatch.setattr("mlpf_hpo.registry.champion.champion_record", lambda *_: record)
+    monkeypatch.setattr("mlpf_hpo.registry.champion.summary", lambda _: "")
+
+    def recorded(*priors: str) -> dict:
+        entries = [{"name": "freeze_thaw", "prior": prior, "label": prior} for prior in priors]
+        Path("params.yaml").write_text(yaml.safe_dump({"search": {"schedulers": entries}}))
+        main()
+        return read_record(Path("results/champion.json"), "champion")
+
+    assert recorded("campaign", "none") == record
+    first = recorded("campaign", "table.csv", "earlier.parquet")
+    assert set(first["priors"]) == {"table.csv", "earlier.parquet"}
+    assert recorded("campaign", "table.csv", "earlier.parquet") == first
+    Path("table.csv").write_text(Path("table.csv").read_text().replace(".25", ".75"))
+    assert recorded("campaign", "table.csv", "earlier.parquet") != first
+    with pytest.raises(DataError, match=r"gone\.csv: cannot be read"):
+        recorded("gone.csv")
