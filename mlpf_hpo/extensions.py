@@ -1,8 +1,8 @@
 """Extension points: what installed packages add to this one through entry points.
 
-A package adds a regressor, a sampler, a scheduler, a reader of curves, a source of events or a workload by
-an entry point in one of `GROUPS`. Its name then works like a built-in one in params.yaml and on the command
-line.
+A package adds a regressor, a sampler, a scheduler, a searcher, a reader of curves, a source of events or a
+workload by an entry point in one of `GROUPS`. Its name then works like a built-in one in params.yaml and on
+the command line.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ GROUPS = (
     "mlpf_hpo.regressors",
     "mlpf_hpo.samplers",
     "mlpf_hpo.schedulers",
+    "mlpf_hpo.searchers",
     "mlpf_hpo.curve_readers",
     "mlpf_hpo.event_sources",
     "mlpf_hpo.workloads",

@@ -5,22 +5,31 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search.draws import Draw
+from mlpf_hpo.search.recorded_space import space_of
 from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.schedulers import (
     PREDICTOR,
+    PRIOR,
     SCHEDULERS,
     accepted,
     check_settings,
     make_scheduler,
 )
+from mlpf_hpo.search.schedulers.proposing import with_searcher
+from mlpf_hpo.search.searchers import RANDOM, check_searcher, searcher_takes_prior
+from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import from_text
 
 OF_THE_CURVES = ("max_epochs", "mode")
 """Settings that the curves determine."""
+
+SEARCHER = "searcher"
+"""Setting of every scheduler that does not choose among configurations, see `ProposingScheduler`."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class SchedulerSpec:
     name : str
         Name in the registry.
     settings : mapping
-        Of its constructor.
+        Of its constructor; and `searcher`, the name of what proposes configurations.
 
     Examples
     --------
@@ -40,6 +49,8 @@ class SchedulerSpec:
     'asha:reduction_factor=4'
     >>> SchedulerSpec.parse("asha:reduction_factor=4:grace_epochs=2").settings
     {'reduction_factor': 4, 'grace_epochs': 2}
+    >>> str(SchedulerSpec.parse("hyperband:searcher=tpe"))
+    'hyperband:searcher=tpe'
     """
 
     name: str
@@ -77,11 +88,15 @@ class SchedulerSpec:
                 prefix = f"{where}: " if where else ""
                 raise ConfigurationError(f"{prefix}{text!r}: {key} is that of the curves, or of the search")
             settings[key] = from_text(value.capitalize() if value.lower() in ("true", "false") else value)
-        check_settings(name, settings, where)
+        check_searcher(str(settings.get(SEARCHER, RANDOM)), where)
+        check_settings(name, {key: value for key, value in settings.items() if key != SEARCHER}, where)
         return cls(name, settings)
 
     def make(self, draw: Draw) -> Scheduler:
         """Return a fresh scheduler for a draw; its seed, where it takes one, is that of the draw.
+
+        A searcher proposes in the space that the draw's configurations span, see `space_of`; one that takes a
+        prior has the draw's.
 
         Raises
         ------
@@ -91,6 +106,13 @@ class SchedulerSpec:
         curves = draw.searched
         common = {"max_epochs": curves.n_epochs, "mode": curves.mode, "seed": draw.seed}
         settings = {**accepted(self.name, common), **self.settings}
+        searcher = settings.pop(SEARCHER, RANDOM)
+        data: dict[str, Any] = {PRIOR: draw.prior}
         if PREDICTOR in inspect.signature(SCHEDULERS.lookup(self.name)).parameters:
-            return make_scheduler(self.name, draw.predictor, draw.prior, **settings)
-        return make_scheduler(self.name, prior=draw.prior, **settings)
+            data[PREDICTOR] = draw.predictor
+        make = partial(make_scheduler, self.name, **data, **settings)
+        if searcher == RANDOM:
+            return make()
+        prior = draw.prior if searcher_takes_prior(searcher) else None
+        space, seed = space_of(curves, prior), derive_seed(draw.seed, SEARCHER)
+        return with_searcher(make, self.name, searcher, space, curves.n_epochs, curves.mode, seed, prior)

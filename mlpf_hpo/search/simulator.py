@@ -18,9 +18,12 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.overheads import Overheads
+from mlpf_hpo.search.recorded_space import NearestRow
 from mlpf_hpo.search.scheduler import Decision, Scheduler
+from mlpf_hpo.search.schedulers.proposing import ProposingScheduler
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.seeds import derive_seed
+from mlpf_hpo.space import Configuration
 from mlpf_hpo.target_metric import TargetMetric
 
 NO_OVERHEADS = Overheads()
@@ -33,7 +36,8 @@ class SimulatedSearch:
     Attributes
     ----------
     trials : tuple of Trial
-        One per curve, in the order of the curves, as the search left it.
+        One per curve, in the order of the curves, as the search left it. With a searcher their ids are in the
+        order in which they started.
     target : TargetMetric
         The metric that was searched.
     makespan : float
@@ -83,7 +87,10 @@ def simulate(
     curves : LearningCurves
         One trial per curve, offered to the scheduler in this order.
     scheduler : Scheduler
-        A fresh one: it keeps its state. Its `max_epochs`, where it has one, limits the trainings.
+        A fresh one: it keeps its state. Its `max_epochs`, where it has one, limits the trainings. Under a
+        `ProposingScheduler` a trial that starts is given, of the curves that no trial has yet, the one whose
+        configuration is nearest to what the searcher proposes (`NearestRow`): a discretisation, since
+        nothing else was recorded. What the curves do not have cannot be found.
     workers : int
         Number of trials that run at the same time.
     seed : int
@@ -160,9 +167,11 @@ def simulate(
     )
     ledger = Ledger(trials, scheduler, max_epochs, curves.target)
     replay = _Replay(ledger, values, times, overheads)
+    if isinstance(scheduler, ProposingScheduler):
+        replay.assign_rows(scheduler, NearestRow(curves, scheduler.space))
     replay.run(workers)
     rows, moments = np.array(replay.rows, int), np.array(replay.moments, float)
-    return SimulatedSearch(trials, curves.target, replay.clock, rows, moments)
+    return SimulatedSearch(replay.trials_by_row(), curves.target, replay.clock, rows, moments)
 
 
 class _Replay:
@@ -177,6 +186,26 @@ class _Replay:
         self._busy: list[tuple[float, int, str | None]] = []
         self._turn = count()
         self._row = {trial_id: row for row, trial_id in enumerate(ledger.trials)}
+
+    def assign_rows(self, scheduler: ProposingScheduler, nearest: NearestRow) -> None:
+        """Give each trial that starts the row that is nearest to the proposal."""
+        by_row = list(self.ledger.trials.values())
+        recorded = [(trial.key, trial.configuration) for trial in by_row]
+        self._row = {}
+
+        def realize(trial_id: str, proposed: Configuration) -> Configuration:
+            row, trial = nearest.take(proposed), self.ledger.trials[trial_id]
+            self._row[trial_id] = row
+            trial.key, trial.configuration = recorded[row]
+            return trial.configuration
+
+        scheduler.realize = realize
+
+    def trials_by_row(self) -> tuple[Trial, ...]:
+        """Return the trials in the order of their rows; those that never started have what is left."""
+        trials, started = self.ledger.trials, {row: trial_id for trial_id, row in self._row.items()}
+        others = (trial for trial_id, trial in trials.items() if trial_id not in self._row)
+        return tuple(trials[started[row]] if row in started else next(others) for row in range(len(trials)))
 
     def run(self, workers: int) -> None:
         """Run the search to its end."""
