@@ -30,7 +30,7 @@ def space_of(curves: LearningCurves, prior: LearningCurves | None = None) -> Sea
 
     A hyperparameter with at most eight values, or with texts or booleans, is a choice of these. Another is a
     number from the smallest to the largest recorded one, on a logarithmic scale if it is positive and spans
-    more than one and a half decades, as in `CurveFeatures`. One that some rows lack is left out.
+    more than one and a half decades, as in `CurveFeatures`.
 
     Parameters
     ----------
@@ -51,9 +51,7 @@ def space_of(curves: LearningCurves, prior: LearningCurves | None = None) -> Sea
     table = curves.configs[list(curves.hyperparameters)]
     if prior is not None and set(table.columns) <= set(prior.hyperparameters):
         table = pd.concat([table, prior.configs[list(table.columns)]], ignore_index=True)
-    return SearchSpace(
-        {str(name): _domain(str(name), table[name].tolist()) for name in table if table[name].notna().all()}
-    )
+    return SearchSpace({str(name): _domain(str(name), table[name].tolist()) for name in table})
 
 
 class NearestRow:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from mlpf_hpo.errors import BusyError, InterruptedStageError, StorageError, one_line
@@ -15,6 +16,7 @@ from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.search.scheduler import Result
 from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.search.trial_summary import TrialSummary
+from mlpf_hpo.space import Configuration
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.journal import JOURNALS
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
@@ -88,7 +90,7 @@ class Recorder:
     campaign_id : str
         Identity that parent and trials share.
     specs : sequence of TrialSpec
-        The trials, in order.
+        The trials, in order; with what a searcher proposed of those that have started.
     tags : mapping, optional
         Tags of every trial's run, beside those of this machine.
     """
@@ -106,9 +108,9 @@ class Recorder:
         self.kind = kind
         self.campaign_id = campaign_id
         self.parent_run_id = parent_run_id
-        self.specs = specs
+        self.specs = list(specs)
         self._tags = {**describe_host().tags(), **(tags or {})}
-        self._by_id = {spec.trial_id: spec for spec in specs}
+        self._position = {spec.trial_id: i for i, spec in enumerate(specs)}
         self._runs: dict[str, str] = {}
         self._open: set[str] = set()
 
@@ -117,11 +119,17 @@ class Recorder:
         campaign_id = self.campaign_id if run_ids is None else None
         return reader.trials(self.writer.client, self.kind, campaign_id, run_ids=run_ids, metrics=metrics)
 
+    def configure(self, trial_id: str, configuration: Configuration) -> TrialSpec[Task]:
+        """Give a trial that has no run yet another configuration, and return its spec."""
+        position = self._position[trial_id]
+        self.specs[position] = replace(self.specs[position], configuration=configuration)
+        return self.specs[position]
+
     def open(self, trial_id: str) -> None:
         """Open the run of a trial, unless it is open."""
         if trial_id in self._open:
             return
-        spec = self._by_id[trial_id]
+        spec = self.specs[self._position[trial_id]]
         self._runs[trial_id] = self.writer.open_trial(
             self.parent_run_id,
             self.kind,

@@ -9,7 +9,6 @@ from typing import Any
 from mlpf_hpo.curves.readers.csv_table import read_table
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, did_you_mean
-from mlpf_hpo.search.schedulers import takes_prior
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tuning.named_scheduler import NamedScheduler
 from mlpf_hpo.tuning.settings import CAMPAIGN, NO_PRIOR, SchedulerParams
@@ -26,6 +25,8 @@ def read_prior(
 
     Parameters
     ----------
+    params : SchedulerParams
+        The scheduler, with its searcher: if either takes a prior, it is given one.
     position : int
         Of the scheduler, for messages.
     campaign : path
@@ -39,9 +40,9 @@ def read_prior(
         If the scheduler takes no prior and is given one, or the other values of the file are the good ones.
     """
     where = f"search.schedulers.{position}.prior"
-    if not takes_prior(params.name):
+    if not params.takes_prior:
         if params.prior not in (None, NO_PRIOR):
-            raise ConfigurationError(f"{where}: scheduler {params.name} takes no prior campaign")
+            raise ConfigurationError(f"{where}: {params.described} takes no prior campaign")
         return None
     if params.prior == NO_PRIOR:
         return None

@@ -27,7 +27,7 @@ from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.trial_state import TrialState
 from mlpf_hpo.tuning.interruption import Interruption
 from mlpf_hpo.tuning.ray_errors import WorkerDied, trial_error
-from mlpf_hpo.tuning.ray_trial import TRIAL
+from mlpf_hpo.tuning.ray_trial import CONFIGURATION, TRIAL
 
 if TYPE_CHECKING:
     from mlpf_hpo.tuning.driver import Recorder
@@ -128,14 +128,18 @@ class BridgeSearcher(Searcher):
         self.bridge = bridge
 
     @_kept
-    def suggest(self, trial_id: str) -> dict[str, str] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the configuration of the next trial, None to wait, or that all have ended.
+
+        Its run is opened here, so that what a searcher proposed is on record before any later result.
 
         Where Tune has no trial that is not over, it asks nobody else: here, too, the search may end.
         """
         chosen = self.bridge.take_chosen(known=False)
         if chosen is not None:
-            return {TRIAL: chosen}
+            if self.bridge.recorder is not None:
+                self.bridge.recorder.open(chosen)
+            return {TRIAL: chosen, CONFIGURATION: dict(self.bridge.ledger.trials[chosen].configuration)}
         self.bridge.end_waiting()
         return str(Searcher.FINISHED) if self.bridge.ledger.all_ended else None
 

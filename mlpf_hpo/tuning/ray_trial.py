@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from ray import tune
 from mlpf_hpo.tuning.task import Task, TrialSpec
 from mlpf_hpo.tuning.trial_reports import EpochReport
 
-TRIAL = "trial"
-"""Key of Tune's configuration that names one of our trials."""
+TRIAL, CONFIGURATION = "trial", "configuration"
+"""Keys of Tune's configuration: which of our trials it is, and its hyperparameters."""
 
 
 def ray_trial(
@@ -27,6 +28,7 @@ def ray_trial(
     in there; the checkpoint was written before.
     """
     spec = next(spec for spec in specs if spec.trial_id == config[TRIAL])
+    spec = replace(spec, configuration=config[CONFIGURATION])
 
     def report(done: EpochReport) -> None:
         tune.report(

@@ -9,11 +9,13 @@ from pathlib import Path
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.scheduler import Scheduler
+from mlpf_hpo.search.schedulers.proposing import ProposingScheduler
 from mlpf_hpo.search.search_result import TrialOutcome
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tuning.driver import Recorder
+from mlpf_hpo.tuning.proposals import follow_proposals, take_up_proposals
 from mlpf_hpo.tuning.ray_session import Progress, train_left
 from mlpf_hpo.tuning.settings import ResourceParams
 
@@ -73,10 +75,15 @@ def run_trials(
     """
     state = state.resolve()
     specs, campaign_id = recorder.specs, recorder.campaign_id
-    recorded = {trial.trial_key: trial for trial in recorder.trials([target.metric]) if is_done(trial)}
+    on_record = recorder.trials([target.metric])
+    if isinstance(scheduler, ProposingScheduler):
+        take_up_proposals(recorder, on_record)
+    recorded = {trial.trial_key: trial for trial in on_record if is_done(trial)}
     finished = {spec.trial_id: recorded[spec.key] for spec in specs if spec.key in recorded}
     trials = [Trial(spec.trial_id, spec.key, spec.configuration) for spec in specs]
     ledger = Ledger(trials, scheduler, max_epochs, target, resources.worker_restarts)
+    if isinstance(scheduler, ProposingScheduler):
+        follow_proposals(scheduler, ledger, recorder, on_record)
     ledger.restore(finished, recorder.writer.results(campaign_id))
     if not ledger.all_ended:
         checkpoints = state / "checkpoints" / campaign_id

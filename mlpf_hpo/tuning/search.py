@@ -26,6 +26,7 @@ from mlpf_hpo.tracking.versions import ModelVersion
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.driver import Recorder, closed_truthfully, sole_driver
 from mlpf_hpo.tuning.named_scheduler import NamedScheduler, name_scheduler
+from mlpf_hpo.tuning.named_searcher import add_searcher
 from mlpf_hpo.tuning.prior_campaign import CURVES, check_prior, read_prior
 from mlpf_hpo.tuning.ray_session import Progress
 from mlpf_hpo.tuning.run import check_failures, run_trials
@@ -171,7 +172,8 @@ def plan_search(
     schedulers = []
     for i, params in enumerate(settings.schedulers):
         prior = read_prior(params, i, target, campaign_curves)
-        make = partial(name_scheduler, params, i, settings, target, predictor, version, prior)
+        plain = partial(name_scheduler, params, i, settings, target, predictor, version, prior)
+        make = partial(add_searcher, plain, params, space, settings.max_epochs, target.mode, seed)
         check_prior(make(), specs)
         schedulers.append(make())
     return SearchPlan(specs, trials_identity(task, space, seed), schedulers, target, settings, used)

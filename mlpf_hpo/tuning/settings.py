@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.files import sha256
 from mlpf_hpo.search.schedulers import SCHEDULERS, check_settings, takes_prior
+from mlpf_hpo.search.searchers import RANDOM, check_searcher, searcher_takes_prior
 from mlpf_hpo.settings.types import (
     AutoOrProcesses,
     Epochs,
@@ -99,8 +100,9 @@ CAMPAIGN, NO_PRIOR = "campaign", "none"
 class SchedulerParams(Section):
     """One of `search.schedulers`: its name, and settings of its own beside those of section `search`.
 
-    `prior` is the prior campaign of a scheduler that takes one: "campaign", the pipeline's own and the
-    default, "none", or a file of curves.
+    `searcher` proposes the configurations: "random", the stream that all such schedulers share, or the name
+    of a searcher. `prior` is the prior campaign of a scheduler or searcher that takes one: "campaign", the
+    pipeline's own and the default, "none", or a file of curves.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -108,6 +110,7 @@ class SchedulerParams(Section):
     name: Annotated[str, Field(min_length=1, max_length=60)]
     label: Annotated[str, Field(min_length=1, max_length=60)] | None = None
     prediction: PredictionParams | None = None
+    searcher: Annotated[str, Field(min_length=1, max_length=60)] = RANDOM
     prior: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
 
     @property
@@ -119,7 +122,19 @@ class SchedulerParams(Section):
         >>> SchedulerParams(name="asha", prediction=PredictionParams()).key
         'asha+prediction'
         """
-        return self.label or self.name + ("" if self.prediction is None else "+prediction")
+        predicts = "" if self.prediction is None else "+prediction"
+        return self.label or self.name + predicts + ("" if self.searcher == RANDOM else f"+{self.searcher}")
+
+    @property
+    def described(self) -> str:
+        """Scheduler and searcher in the words of a message."""
+        proposes = "" if self.searcher == RANDOM else f" with searcher {self.searcher}"
+        return f"scheduler {self.name}{proposes}"
+
+    @property
+    def takes_prior(self) -> bool:
+        """Whether the scheduler or its searcher takes a prior campaign."""
+        return takes_prior(self.name) or searcher_takes_prior(self.searcher)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -184,10 +199,11 @@ class SearchParams(Section):
             where = f"schedulers.{i}"
             try:
                 SCHEDULERS.check(scheduler.name, where)
+                check_searcher(scheduler.searcher, f"{where}.searcher")
                 if scheduler.name in SCHEDULERS.builtin:  # an installed package is loaded where it is used
                     check_settings(scheduler.name, scheduler.settings, where)
-                    if scheduler.prior not in (None, NO_PRIOR) and not takes_prior(scheduler.name):
-                        yield f"{where}.prior: scheduler {scheduler.name} takes no prior campaign"
+                    if scheduler.prior not in (None, NO_PRIOR) and not scheduler.takes_prior:
+                        yield f"{where}.prior: {scheduler.described} takes no prior campaign"
             except ConfigurationError as error:
                 yield str(error)
             if keys.index(scheduler.key) < i:

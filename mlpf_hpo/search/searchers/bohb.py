@@ -115,7 +115,6 @@ def _libraries() -> tuple[Any, Any]:
         from hpbandster.optimizers.config_generators.bohb import BOHB
     except ImportError as error:
         raise ConfigurationError(
-            f"searcher bohb needs the extra `bohb`, whose {error.name} is not installed: pip install "
-            "'mlpf_hpo[bohb]'"
+            f"searcher bohb needs hpbandster and ConfigSpace: pip install 'mlpf_hpo[bohb]' ({error})"
         ) from error
     return BOHB, ConfigSpace

@@ -97,7 +97,9 @@ class TPESearcher:
 
     def suggest(self) -> Configuration | None:
         """Return the proposal of Optuna; None while fewer than `STARTUP` trials have a value."""
-        observed = [trial for _, trial in sorted(self._trials.items())]
+        observed = [
+            self._trials[trial_id] for trial_id in sorted(self._trials, key=lambda one: (len(one), one))
+        ]
         if len(self._prior) + sum(bool(trial.costs) for trial in observed) < STARTUP:
             return None
         import optuna
