@@ -20,7 +20,7 @@ from mlpf_hpo.search.freeze_thaw.final_values import (
     prior_finals,
 )
 from mlpf_hpo.search.freeze_thaw.own_axis import predict_together
-from mlpf_hpo.search.freeze_thaw.stopping_index import VARIANCES, decision_epochs, interpolate, margins
+from mlpf_hpo.search.freeze_thaw.stopping_index import VARIANCES, MarginTable, decision_epochs
 from mlpf_hpo.search.freeze_thaw.value_axis import ValueAxis
 from mlpf_hpo.search.prior_ranking import shared_hyperparameters
 from mlpf_hpo.space import Configuration
@@ -125,7 +125,7 @@ class Beliefs:
         self._ended = np.zeros(n, dtype=bool)
         self._values, self._noise = np.zeros(n), np.full(n, np.inf)
         self._sum_of_errors, self._n_errors = 0.0, 0
-        self._margins: dict[tuple[int, bool], FloatArray] = {}
+        self._margins: dict[tuple[int, bool], MarginTable] = {}
         table = pd.DataFrame([dict(one) for one in configurations])
         self._own = OwnProcesses(encode(table)[0])
         self._usual = usual_variance(self.epochs)
@@ -195,14 +195,14 @@ class Beliefs:
         self.mean[asked], self.variance[asked] = mean, variance
         # What is known without the trial's own curve: with it, the variance falls as it goes on.
         with np.errstate(divide="ignore"):
-            before = 1 / np.maximum(1 / self.variance - 1 / np.maximum(noise, 1e-8), 1 / VARIANCES[-1])
+            before = 1 / np.maximum(1 / variance - 1 / np.maximum(noise[asked], 1e-8), 1 / VARIANCES[-1])
         before = np.clip(before, VARIANCES[0], VARIANCES[-1])
-        best = self.best_finished()
-        live = asked[~self._ended[asked]]
-        for table in self._tables(inflation):
+        best, live = self.best_finished(), ~self._ended[asked]
+        self.index = self.mean.copy()
+        for margins in self._margins_for(inflation).at(self._reached[asked], before):
             # Of trials of which as much is known, the last bits must not choose.
-            self.index = np.round(self.mean - interpolate(table, self._reached, before), DIGITS)
-            if best == math.inf or (len(live) and self.index[live].min() < best):
+            self.index[asked] = index = np.round(mean - margins, DIGITS)
+            if best == math.inf or (live.any() and index[live].min() < best):
                 break
 
     def _learn_prior(self, prior: LearningCurves, trials: pd.DataFrame, max_epochs: int) -> None:
@@ -279,14 +279,14 @@ class Beliefs:
         seen = np.flatnonzero(np.isfinite(self._noise) | self._failed)
         return _at_most(MOST_OBSERVED, seen, self._values[seen])
 
-    def _tables(self, inflation: float) -> FloatArray:
+    def _margins_for(self, inflation: float) -> MarginTable:
         """Return the margins at all prices, the highest first."""
         key = round(math.log(inflation) / math.log(INFLATION_STEP)), self.own_axis
         if key not in self._margins:
             curve = self._usual if self._extrapolation is None else self._extrapolation.variance
             share = OWN_AXIS_PRICE if self.own_axis else 1.0
             prices = np.array([share * price / self.epochs[-1] for price in self._prices])
-            self._margins[key] = margins(self.epochs, curve * inflation, prices)
+            self._margins[key] = MarginTable(self.epochs, curve * inflation, prices)
         return self._margins[key]
 
 

@@ -149,9 +149,9 @@ def mean_changes(values: FloatArray) -> FloatArray:
         Good curves weigh more.
     """
     steps = np.zeros(values.shape[1])
-    for k in range(1, values.shape[1] - 1):
-        both = np.isfinite(values[:, k + 1])
-        before, after = values[both, k], values[both, k + 1]
-        weights = 1 / (1 + np.maximum(before, 0) ** 2)
-        steps[k] = weights @ (after - before) / (weights.sum() + DRIFT_ROWS)
+    before, change = values[:, 1:-1], np.diff(values[:, 1:], axis=1)
+    both = np.isfinite(change)
+    weights = np.where(both, 1 / (1 + np.maximum(before, 0) ** 2), 0.0)
+    sums = np.einsum("nk,nk->k", weights, np.where(both, change, 0.0))
+    steps[1:-1] = sums / (weights.sum(axis=0) + DRIFT_ROWS)
     return np.asarray(np.cumsum(steps[::-1])[::-1])

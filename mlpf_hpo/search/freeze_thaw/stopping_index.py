@@ -46,7 +46,9 @@ def decision_epochs(max_epochs: int) -> IntArray:
     return np.array([*found, max_epochs])
 
 
-def margins(epochs: IntArray, variance: FloatArray, price: float | FloatArray) -> FloatArray:
+def margins(
+    epochs: IntArray, variance: FloatArray, price: float | FloatArray, before: FloatArray = VARIANCES
+) -> FloatArray:
     """Return how far a trial's mean may be above the best finished value while it still pays to go on.
 
     Parameters
@@ -58,11 +60,13 @@ def margins(epochs: IntArray, variance: FloatArray, price: float | FloatArray) -
         first, 0 at last.
     price : float or array [p]
         Of an epoch, in units of the value; several take hardly longer than one.
+    before : array [v]
+        Variances of what is known before the first epoch.
 
     Returns
     -------
     array [k, v] or [p, k, v]
-        For each number of epochs and each of `VARIANCES`. 0 in the last row, where nothing is left to decide.
+        For each number of epochs and variance before. 0 in the last row, where nothing is left to decide.
 
     Examples
     --------
@@ -70,8 +74,8 @@ def margins(epochs: IntArray, variance: FloatArray, price: float | FloatArray) -
     >>> bool(table[0, 20] > table[1, 20] > 0)
     True
     """
-    root = np.sqrt(VARIANCES)
-    spread = _variances(variance)
+    root = np.sqrt(before)
+    spread = _variances(variance, before)
     grid = np.concatenate([np.linspace(LEFT, MIDDLE, COARSE)[:-1], np.linspace(MIDDLE, RIGHT, FINE)])
     prices = np.atleast_1d(np.asarray(price, dtype=np.float64))
     found = np.zeros((len(prices), len(epochs), len(root)))
@@ -106,18 +110,42 @@ def _expectation(grid: FloatArray, step: FloatArray) -> FloatArray:
     return np.asarray(found, dtype=np.float64).reshape(at.shape[0], len(grid), len(grid))
 
 
-def interpolate(table: FloatArray, row: IntArray, variance: FloatArray) -> FloatArray:
-    """Return entries of `margins` for rows [n] and variances before the first epoch [n]."""
-    position = np.interp(np.log(variance), np.log(VARIANCES), np.arange(len(VARIANCES), dtype=float))
-    low = np.minimum(position.astype(np.int64), len(VARIANCES) - 2)
-    share = position - low
-    return np.asarray((1 - share) * table[row, low] + share * table[row, low + 1])
+class MarginTable:
+    """`margins` at several prices, found for those of `VARIANCES` that are asked for.
+
+    A search asks for few of them, and waits for those that it asks for.
+
+    Parameters
+    ----------
+    epochs, variance, price
+        As for `margins`, price [p].
+    """
+
+    def __init__(self, epochs: IntArray, variance: FloatArray, price: FloatArray) -> None:
+        self._epochs, self._variance, self._price = epochs, variance, price
+        self._found = np.zeros((len(price), len(epochs), len(VARIANCES)))
+        self._known = np.zeros(len(VARIANCES), dtype=bool)
+
+    def at(self, row: IntArray, variance: FloatArray) -> FloatArray:
+        """Return margins [p, n] after numbers of epochs [n], for variances before the first epoch [n]."""
+        position = np.interp(np.log(variance), np.log(VARIANCES), np.arange(len(VARIANCES), dtype=float))
+        low = np.minimum(position.astype(np.int64), len(VARIANCES) - 2)
+        self._find(np.union1d(low, low + 1))
+        share = position - low
+        return np.asarray((1 - share) * self._found[:, row, low] + share * self._found[:, row, low + 1])
+
+    def _find(self, columns: IntArray) -> None:
+        missing = columns[~self._known[columns]]
+        if len(missing):
+            before = VARIANCES[missing]
+            self._found[:, :, missing] = margins(self._epochs, self._variance, self._price, before)
+            self._known[missing] = True
 
 
-def _variances(curve: FloatArray) -> FloatArray:
+def _variances(curve: FloatArray, before: FloatArray) -> FloatArray:
     """Return the variance that is left at each number of epochs, for each variance before, [k, v]."""
     with np.errstate(divide="ignore"):
-        return np.asarray(1 / (1 / VARIANCES[np.newaxis] + 1 / curve[:, np.newaxis]))
+        return np.asarray(1 / (1 / before[np.newaxis] + 1 / curve[:, np.newaxis]))
 
 
 def _last_crossing(grid: FloatArray, values: FloatArray) -> FloatArray:

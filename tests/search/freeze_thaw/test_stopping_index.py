@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from mlpf_hpo.search.freeze_thaw.stopping_index import VARIANCES, decision_epochs, interpolate, margins
+from mlpf_hpo.search.freeze_thaw.stopping_index import VARIANCES, MarginTable, decision_epochs, margins
 
 
 def test_epochs_at_which_trials_are_compared() -> None:
@@ -103,8 +103,16 @@ def test_limits() -> None:
 
 
 def test_indices_between_tabulated_variances() -> None:
-    table = margins(np.array([0, 1, 2]), np.array([np.inf, 0.5, 0.0]), 0.01)
+    problem = np.array([0, 1, 2]), np.array([np.inf, 0.5, 0.0])
+    table, price = margins(*problem, 0.01), np.array([0.3, 0.01])
     rows = np.array([0, 1, 1, 0])
     asked = np.array([VARIANCES[3], VARIANCES[7], math.sqrt(VARIANCES[7] * VARIANCES[8]), VARIANCES[-1]])
     expected = [table[0, 3], table[1, 7], table[1, 7:9].mean(), table[0, -1]]
-    assert interpolate(table, rows, asked) == pytest.approx(expected)
+    found = MarginTable(*problem, price)
+    at_once = found.at(rows, asked)
+    assert at_once[1] == pytest.approx(expected)
+    # Asked one by one, of a table that knows some of them already or of a fresh one: the same.
+    for i in range(len(rows)):
+        one = slice(i, i + 1)
+        for other in (found, MarginTable(*problem, price)):
+            assert np.array_equal(other.at(rows[one], asked[one])[:, 0], at_once[:, i])
