@@ -29,6 +29,7 @@ from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_for_search
 from mlpf_hpo.search.search_result import best_trial
+from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import SearchSpace, Uniform
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
 from mlpf_hpo.tracking.aliases import make_model
@@ -170,6 +171,27 @@ def test_the_same_command_again_shows_the_result_or_tries_what_failed_again(ray_
     assert outcomes(printed[1][0]) == outcomes(printed[0][0])
 
 
+@pytest.mark.ray
+def test_a_searcher_proposes_what_is_trained(ray_here, folder) -> None:
+    record, printed = tuned("--scheduler", "hyperband:searcher=tpe", "--prior", "prior.csv")
+    found = found_in(record)
+    assert found["label"] == "Hyperband + TPE"
+    assert found["prior"].startswith("12 curves of prior")
+    rows = {row["trial_id"]: row for row in found["trials"]}
+    xs = [row["configuration"]["x"] for row in rows.values()]
+    stream = SPACE.stream(N, derive_seed(load_params("params.yaml").seed, "stream", "search"))
+    assert not {one["x"] for one in stream} & set(xs)
+    assert np.mean(np.abs(np.array(xs) - 0.3)) < 0.15, "near the prior's best"
+    for row in rows.values():
+        assert row["curve"] == [loss(row["configuration"], e + 1) for e in range(len(row["curve"]))]
+    best = rows[found["best_trial"]]["configuration"]["x"]
+    assert found["best_loss"] == loss({"x": best}, EPOCHS)
+    assert f": x={best}, seed=" in printed
+    again, shown = tuned("--scheduler", "hyperband:searcher=tpe", "--prior", "prior.csv")
+    assert "was finished: nothing is trained" in shown
+    assert outcomes(again) == outcomes(record)
+
+
 def results(folder: Path) -> list:
     """Return what the scheduler of the one search saw and decided."""
     found = sorted(folder.glob(".state/journals/*.jsonl"))
@@ -278,6 +300,15 @@ def test_a_registered_predictor_stops_what_it_predicts_to_lose(ray_here, folder)
         (["--scheduler", "prior_best_k"], "needs the curves of a prior campaign, none is given"),
         (["--scheduler", "asha", "--prior", "prior.csv"], "--prior: scheduler asha takes no prior campaign"),
         (["--prior", "prio.csv"], "--prior: prio.csv: no such file"),
+        (
+            ["--scheduler", "freeze_thaw:searcher=tpe"],
+            "--scheduler: freeze_thaw+tpe: scheduler freeze_thaw takes no searcher",
+        ),
+        (["--scheduler", "asha:searcher=tbe"], "--scheduler: no searcher 'tbe' (did you mean tpe?)"),
+        (
+            ["--scheduler", "asha:searcher=tpe", "--prior", "other.csv"],
+            "--scheduler: asha+tpe: prior other: lacks x",
+        ),
         (["--prior", "other.csv"], "--scheduler: freeze_thaw: the prior"),
         (["--prior", "few.csv"], "--scheduler: freeze_thaw: prior few"),
         (["--workers", "4000"], "--workers: 4000 trials at once, but there is room for "),

@@ -44,7 +44,7 @@ EVENTS, PARAMS = Path("data/events"), Path("params.yaml")
 
 def tune(
     scheduler: Annotated[
-        str, typer.Option(help="NAME\\[:key=value...]: its name, and settings of its own.")
+        str, typer.Option(help="NAME\\[:key=value...]: its name, settings of its own, and its searcher.")
     ] = "freeze_thaw",
     configurations: Annotated[
         int | None,
@@ -63,7 +63,7 @@ def tune(
     prior: Annotated[
         str,
         typer.Option(
-            help="Curves of a prior campaign, Parquet or CSV, for a scheduler that learns from one."
+            help="Curves of a prior campaign, Parquet or CSV, for a scheduler or searcher that uses one."
         ),
     ] = "none",
     seed: Annotated[
@@ -182,11 +182,12 @@ def _best(found: Mapping[str, Any], plan: SearchPlan, events: Path, params: Path
 
     spec = next(spec for spec in plan.specs if spec.trial_id == found["best_trial"])
     heading = f"best configuration, {spec.trial_id}, {plan.target.metric} {found['best_loss']:.6g}:"
+    configuration = {name: found["best_configuration"][name] for name in spec.configuration}
     if not isinstance(spec.task, MLPFTask):
-        values = ", ".join(f"{name}={value}" for name, value in spec.configuration.items())
+        values = ", ".join(f"{name}={value}" for name, value in configuration.items())
         return f"{heading} {values}, seed={spec.seed}"
     out = Path("runs", f"{found['campaign_id']}-{spec.trial_id}")
-    command = train_command(spec.configuration, spec.seed, plan.settings.max_epochs, out, events, params)
+    command = train_command(configuration, spec.seed, plan.settings.max_epochs, out, events, params)
     return f"{heading}\n{command}"
 
 
