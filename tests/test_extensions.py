@@ -180,6 +180,27 @@ print(simulate(curves, make_scheduler(spec.name, max_epochs=8, grace_epochs=3)).
     assert "no scheduler 'every_other'" in python(script, folder=tmp_path).stderr
 
 
+def test_a_searcher(curves: Path, site: Path, tmp_path: Path) -> None:
+    """Once one with "adam", whose losses are lower, was seen, its neighbours are next."""
+    script = f"""
+from pathlib import Path
+from mlpf_hpo import simulate
+from mlpf_hpo.curves.dataset import read_curves
+from mlpf_hpo.search.draws import Draw
+from mlpf_hpo.search.scheduler_spec import SchedulerSpec
+curves = read_curves(Path({str(curves)!r}))
+scheduler = SchedulerSpec.parse("full:searcher=beside_the_best").make(Draw(0, curves))
+print(*(curves.configs["optimizer"][row] for row in simulate(curves, scheduler).rows[::8]))
+"""
+    there = python(script, folder=tmp_path, site=site)
+    trained = there.stdout.split()
+    first = trained.index("adam")
+    n = trained.count("adam")
+    assert trained[first : first + n] == ["adam"] * n, there.stderr
+    assert len(trained) == 40
+    assert "no searcher 'beside_the_best'" in python(script, folder=tmp_path).stderr
+
+
 def test_a_package_that_cannot_be_loaded_disturbs_only_who_uses_it(tmp_path: Path, curves: Path) -> None:
     about = tmp_path / "broken-1.0.dist-info"
     about.mkdir()
