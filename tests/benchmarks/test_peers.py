@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from importlib import import_module
 
@@ -17,6 +18,7 @@ from mlpf_hpo.target_metric import TargetMetric
 
 optuna = pytest.importorskip("optuna", reason="Optuna is not installed")
 peers = import_module("benchmarks.peers.__main__")
+peers_page = import_module("benchmarks.peers.page")
 optuna_search = import_module("benchmarks.peers.optuna_search")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -73,16 +75,20 @@ def test_another_project_gets_the_table_and_costs(tmp_path, monkeypatch) -> None
     asked = {}
 
     def run(python, script, file, *arguments):
-        asked.update(np.load(file), script=script, arguments=arguments)
+        asked.update(np.load(file), python=python, script=script, arguments=arguments)
         return "noise\n[2, 0, 2, 1]\n"
 
     monkeypatch.setattr(peers, "run_peer", run)
     curves = campaign(mode="max")
-    assert peers.search_rows("syne_tune.DyHPO", Draw(5, curves), tmp_path, budget=3) == [2, 0, 2]
+    pythons = {"syne_tune": tmp_path, "smac": tmp_path / "other"}
+    assert peers.search_rows("syne_tune.DyHPO", Draw(5, curves), pythons, budget=3) == [2, 0, 2]
     assert np.array_equal(asked["losses"], -curves.values)
     assert np.array_equal(asked["seconds"], peers.durations_of(curves, 5))
     assert asked["script"] == "syne_tune_search.py"
     assert asked["arguments"] == ("DyHPO", peers.WORKERS, peers.ETA, 5, 3)
+    assert asked["python"] == tmp_path
+    peers.search_rows("smac.Hyperband", Draw(5, curves), pythons, budget=3)
+    assert (asked["python"], asked["script"]) == (tmp_path / "other", "smac_search.py")
 
 
 def run_main(monkeypatch, *arguments) -> None:
@@ -90,21 +96,38 @@ def run_main(monkeypatch, *arguments) -> None:
     peers.main()
 
 
-def test_numbers_are_printed_and_kept(tmp_path, monkeypatch, capsys) -> None:
+def test_numbers_are_printed_and_added_to_the_file_and_shown_on_a_page(tmp_path, monkeypatch, capsys) -> None:
     curves = campaign(40)
     table = tmp_path / "table.csv"
     header = ["lr", "width", *(f"loss_{epoch}" for epoch in range(6))]
     rows = np.column_stack([curves.configs[["lr", "width"]].to_numpy(), curves.values])
     np.savetxt(table, rows, delimiter=",", header=",".join(header), comments="")
     out = tmp_path / "out.json"
-    names = "freeze_thaw,freeze_thaw.prior,optuna.median"
+    run_main(monkeypatch, "--table", f"t={table}", "--seeds", 1, "--peers", "optuna.median", "--json", out)
+    names = "freeze_thaw,freeze_thaw.prior"
     run_main(monkeypatch, "--table", f"t={table}", "--seeds", 2, "--peers", names, "--json", out)
-    numbers = json.loads(out.read_text())
-    for name in names.split(","):
-        assert 0 <= numbers[f"{name}.epochs_at.0.05"] <= numbers[f"{name}.epochs_at.0.01"] <= 120
-        assert 0 < numbers[f"{name}.epochs"] <= 120
-    assert numbers["freeze_thaw.prior.regret"] < 0.5
-    assert "optuna.median.regret" in capsys.readouterr().out
+    found = json.loads(out.read_text())["t"]
+    assert found["configurations"] * 6 == found["budget"] <= 120
+    assert list(found["peers"]) == ["optuna.median", *names.split(",")], "what was there is kept"
+    for name, one in found["peers"].items():
+        assert one["seeds"] == (1 if name == "optuna.median" else 2)
+        at = [math.inf if epochs is None else epochs for epochs in one["epochs_at"].values()]
+        assert 0 <= at[0] <= at[1] <= at[2]
+        assert 0 < one["epochs"] <= found["budget"]
+    assert found["peers"]["freeze_thaw.prior"]["regret"] < 0.5
+    assert "t.optuna.median.regret" in capsys.readouterr().out
+    found["peers"]["optuna.median"]["epochs_at"]["0.01"] = None
+    out.write_text(json.dumps({"t": found}))
+    monkeypatch.setattr(sys, "argv", ["page", str(out), "--out", str(tmp_path / "peers.md")])
+    peers_page.main()
+    text = (tmp_path / "peers.md").read_text()
+    one = found["peers"]["optuna.median"]
+    at = [f"{one['epochs_at'][regret]:.0f}" for regret in ("0.05", "0.02")]
+    row = ["optuna.median", "1", *at, "never", f"{one['epochs']:.0f}", f"{one['regret']:.3f}"]
+    assert f"| {' | '.join(row)} |" in text
+    out.write_text("[]")
+    with pytest.raises(SystemExit, match=r"^error: .*out.json: not what the benchmark writes"):
+        peers_page.main()
 
 
 @pytest.mark.parametrize(
