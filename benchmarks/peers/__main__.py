@@ -172,12 +172,10 @@ def run(options: argparse.Namespace) -> None:
         of_table |= {"configurations": plan.sizes.searched, "budget": budget_of(plan), "workers": WORKERS}
         for name in names:
             found = of_table["peers"][name] = measure(table, name, options.seeds, pythons)
-            at = {
-                f"{table.name}.{name}.epochs_at.{regret}": one for regret, one in found["epochs_at"].items()
-            }
-            print_numbers(
-                {**at, **{f"{table.name}.{name}.{key}": found[key] for key in ("epochs", "regret")}}
-            )
+            at = {f"epochs_at.{regret}": one for regret, one in found["epochs_at"].items()}
+            shown = {**at, "epochs": found["epochs"], "regret": found["regret"]}
+            shown = {key: math.inf if one is None else one for key, one in shown.items()}
+            print_numbers({f"{table.name}.{name}.{key}": one for key, one in shown.items()})
             if options.json is not None:
                 write_json(options.json, numbers)
 

@@ -46,6 +46,7 @@ class LastValue:
 MORE = {
     "predicted_promotion": ("predicted_promotion", {"predictor": LastValue()}),
     "predicted_promotion, budget": ("predicted_promotion", {"predictor": LastValue(), "budget_epochs": 20}),
+    "freeze_thaw, no prior": ("freeze_thaw", {"prior": None}),
     "random": ("random", {"n_trials": 3}),
     "prior_best_k": ("prior_best_k", {"k": 3}),
     "asha, own value": ("asha", {"own_value": True}),
@@ -67,7 +68,7 @@ def fresh(case: str, mode: str = "min"):
     own = settings if {"predictor", "budget_epochs"} & set(settings) else None
     both = {"max_epochs": EPOCHS, "mode": mode}
     given = both if own else accepted(name, both)
-    return make_scheduler(name, prior=campaign(mode, seed=9), **given, **settings)
+    return make_scheduler(name, **given, **{"prior": campaign(mode, seed=9), **settings})
 
 
 @pytest.mark.parametrize("workers", [1, 3, 2 * TRIALS])
