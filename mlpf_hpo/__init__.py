@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # what mypy and editors see; `_HOMES` says the same to a runn
     from mlpf_hpo.search.bounds import Bounds as Bounds
     from mlpf_hpo.search.frontier import frontier as frontier
     from mlpf_hpo.search.overheads import Overheads as Overheads
+    from mlpf_hpo.search.predicted_searches import PromotionReplay as PromotionReplay
     from mlpf_hpo.search.scheduler import BaseScheduler as BaseScheduler
     from mlpf_hpo.search.scheduler import Decision as Decision
     from mlpf_hpo.search.scheduler import Scheduler as Scheduler
@@ -81,6 +82,7 @@ _HOMES = {
     "search.bounds": ("Bounds",),
     "search.frontier": ("frontier",),
     "search.overheads": ("Overheads",),
+    "search.predicted_searches": ("PromotionReplay",),
     "search.scheduler": ("BaseScheduler", "Decision", "Scheduler"),
     "search.schedulers": ("make_scheduler",),
     "search.schedulers.freeze_thaw": ("FreezeThaw",),

@@ -44,6 +44,7 @@ LOGGED: MappingProxyType[str, Direction] = MappingProxyType(
         "summary/kendall": "max",
         "summary/top_recall": "max",
         "summary/log_mae": "min",
+        "summary/epochs_ratio": "min",
         "summary/coverage": "none",  # the best is the one nearest the coverage that was asked for
         "summary/promotion/*": "none",  # of whichever criterion decided
         "summary/physics_*": "none",  # of many kinds: the report says which is better

@@ -43,6 +43,7 @@ def use() -> None:
     from mlpf_hpo.predictors.factory import make_predictor
     from mlpf_hpo.predictors.nested_cv import select
     from mlpf_hpo.predictors.settings import PredictorsParams
+    from mlpf_hpo.search.predicted_searches import PromotionReplay
     from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
     from mlpf_hpo.search.simulator import simulate
     from mlpf_hpo.space import LogUniform, SearchSpace
@@ -58,7 +59,7 @@ def use() -> None:
     predicted = predictor.predict_interval(curves.frame(3))
     assert predicted.mean.shape == predicted.lower.shape == (24,)
     assert np.abs(predicted.mean - curves.final).max() < 0.1
-    assert select(curves, params, seed=0).winner in params.candidates
+    assert select(curves, params, seed=0, replay=PromotionReplay()).winner in params.candidates
 
     found = simulate(curves, StoppingASHA(9), workers=4, seed=0)
     assert found.best == losses.min()

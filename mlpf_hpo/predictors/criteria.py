@@ -37,6 +37,7 @@ from mlpf_hpo.predictors.jackknife import (
 from mlpf_hpo.predictors.out_of_fold import LEAST_ROWS, leaves_groups_out
 from mlpf_hpo.predictors.regressors.ensemble import coefficient_of_determination
 from mlpf_hpo.predictors.scoring import grouped_folds
+from mlpf_hpo.predictors.search_scores import SearchScores
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import Mode
@@ -66,6 +67,19 @@ CRITERIA: dict[str, Measure] = {
 }
 
 
+def criterion_at_one_share(criterion: str) -> str:
+    """Return the criterion by which candidates are compared at one share of the curve.
+
+    No search is replayed for one share: there `search` means the rank correlation.
+
+    Examples
+    --------
+    >>> criterion_at_one_share("search"), criterion_at_one_share("r2")
+    ('spearman', 'r2')
+    """
+    return "spearman" if criterion == "search" else criterion
+
+
 def measures(mode: Mode) -> dict[str, Measure]:
     """Return all measures by which candidates are compared, by name."""
     return {**CRITERIA, "order of the best": partial(_order_of_the_best, mode=mode)}
@@ -84,12 +98,19 @@ class Selection:
         The reason of the choice as text.
     fitted : mapping
         Candidates that were fitted on all rows for the choice, as a chosen one is: no further fit is needed.
+    shrink : bool
+        Whether the chosen one is followed only as far as its gain is sure, see `CurvePredictor`; one that
+        searches were replayed with, and chosen for that, is followed in full.
+    search : SearchScores or None
+        What replayed searches say, where they were the criterion.
     """
 
     winner: str
     criterion: dict[str, float]
     reason: str
     fitted: dict[str, CurvePredictor] = field(default_factory=dict)
+    shrink: bool = True
+    search: SearchScores | None = None
 
 
 def is_choice(candidates: Sequence[str]) -> bool:
@@ -137,7 +158,7 @@ def choose(
     names = tuple(candidates or params.candidates)
     folds = list(grouped_folds(groups, min(params.inner_folds, len(np.unique(groups))), seed))
     if is_choice(names):
-        _check_folds(folds, groups)
+        check_folds(folds, groups)
     fitted: dict[str, CurvePredictor] = {}
     predicted: dict[str, FloatArray] = {}
     for name in names:
@@ -149,10 +170,11 @@ def choose(
                 fitted[name], predicted[name] = made, left_out
                 continue
         predicted[name] = out_of_fold(partial(make, folds=0), frame, seen, y, groups, folds)
-    return replace(choose_by_predictions(predicted, y, groups, params.criterion, mode), fitted=fitted)
+    criterion = criterion_at_one_share(params.criterion)
+    return replace(choose_by_predictions(predicted, y, groups, criterion, mode), fitted=fitted)
 
 
-def _check_folds(folds: Sequence[tuple[IntArray, IntArray]], groups: NDArray[Any]) -> None:
+def check_folds(folds: Sequence[tuple[IntArray, IntArray]], groups: NDArray[Any]) -> None:
     """Raise DataError if a fold leaves too few curves to fit on."""
     left = min(len(train) for train, _ in folds)
     if left < LEAST_ROWS:
@@ -226,6 +248,18 @@ def describe_shrinkage(predictor: CurvePredictor, known_epochs: int) -> str:
     return f"; its predictions go {share:.0%} of the way from the last value seen"
 
 
+def default_of(candidates: Iterable[str]) -> str:
+    """Return the candidate that stays unless it is beaten: the stacked one, else persistence, else the first.
+
+    Examples
+    --------
+    >>> default_of(["svr", "persistence"]), default_of(["svr", "ridge"])
+    ('persistence', 'svr')
+    """
+    names = list(candidates)
+    return next(name for name in (STACKED, PERSISTENCE, *names) if name in names)
+
+
 def choose_by_predictions(
     predicted: Mapping[str, FloatArray],
     y: FloatArray,
@@ -235,11 +269,9 @@ def choose_by_predictions(
 ) -> Selection:
     """Choose by out-of-fold predictions, candidate -> [n].
 
-    The default is the stacked predictor, else persistence, else the first candidate. Of candidates with equal
-    margins, the first is chosen.
+    Of candidates with equal margins, the first is chosen.
     """
-    defaults = (STACKED, PERSISTENCE, *predicted)
-    incumbent = next(name for name in defaults if name in predicted)
+    incumbent = default_of(predicted)
     compared = measures(mode).values()
 
     def gained(measure: Measure, name: str, blocks: Sequence[IntArray] = ()) -> tuple[float, float]:

@@ -7,12 +7,11 @@ that were used neither for fitting nor for the choice.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from mlpf_hpo.array_types import FloatArray, IntArray
+from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.criteria import SELECTED, Selection, choose, describe_shrinkage, is_choice
@@ -20,76 +19,14 @@ from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.predictors.scoring import Scores, bootstrap, coverage, grouped_folds, quantile_space, score
+from mlpf_hpo.predictors.search_criterion import SEARCH, choose_by_search, needs_replay
+from mlpf_hpo.predictors.search_scores import SearchReplay
+from mlpf_hpo.predictors.selection_result import OutOfFold, SelectionResult
 from mlpf_hpo.predictors.settings import PredictorsParams, least_curves
 from mlpf_hpo.seeds import derive_seed
 
 SHARES = (0.0, 0.1, 0.25, 0.5, 0.75)
 """Observed shares of the curve at which the candidates are scored."""
-
-
-@dataclass
-class OutOfFold:
-    """Out-of-fold predictions: each curve predicted by a predictor that was not fitted on it.
-
-    Attributes
-    ----------
-    mean, lower, upper, quantile : array [n]
-        Prediction with interval, and the point prediction in quantiles of the training losses.
-    """
-
-    n: int
-    mean: FloatArray = field(init=False)
-    lower: FloatArray = field(init=False)
-    upper: FloatArray = field(init=False)
-    quantile: FloatArray = field(init=False)
-
-    def __post_init__(self) -> None:
-        for name in ("mean", "lower", "upper", "quantile"):
-            setattr(self, name, np.full(self.n, np.nan))
-
-
-@dataclass(frozen=True)
-class SelectionResult:
-    """Outcome of a selection.
-
-    Attributes
-    ----------
-    winner : str
-        Chosen on all rows by the inner criterion.
-    known_epochs : int
-        Number of observed epochs at which the predictors were scored.
-    inner : mapping
-        Inner criterion of each candidate on all rows.
-    reason : str
-        Why the winner was chosen, as text.
-    scores : mapping
-        Candidate (and "selected") -> metric -> mean, std, low, high, from the outer folds.
-    shares : mapping
-        Candidate -> list of scores against the observed share of the curve.
-    out_of_fold : mapping
-        Candidate -> `OutOfFold` at `known_epochs`.
-    selected : OutOfFold
-        Predictions by whatever was chosen without the curve that is predicted, as the scores of "selected".
-    true, last_seen : array [n]
-        Final losses, and the last observed losses.
-    rows : array [n]
-        Positions of the scored curves in the data set: those that are complete.
-    fitted : mapping
-        Candidate -> predictor fitted on all rows; the winner for every number of observed epochs.
-    """
-
-    winner: str
-    known_epochs: int
-    inner: dict[str, float]
-    reason: str
-    scores: dict[str, dict[str, dict[str, float]]]
-    shares: dict[str, list[Scores]]
-    out_of_fold: dict[str, OutOfFold]
-    selected: OutOfFold
-    true: FloatArray
-    last_seen: FloatArray
-    rows: IntArray
-    fitted: dict[str, CurvePredictor]
 
 
 def known_epochs_at(share: float, n_epochs: int) -> int:
@@ -126,6 +63,7 @@ def select(
     params: PredictorsParams,
     seed: int,
     progress: Callable[[float, float], Any] | None = None,
+    replay: SearchReplay | None = None,
 ) -> SelectionResult:
     """Score, choose and fit the candidates of `params`.
 
@@ -139,6 +77,15 @@ def select(
         Of splits and regressors.
     progress : callable, optional
         Called with (steps done, steps in all).
+    replay : SearchReplay, optional
+        Replays searches, for the criterion `search`: a `PromotionReplay`.
+
+    Raises
+    ------
+    ConfigurationError
+        If the criterion is `search`, and nothing replays searches.
+    DataError
+        If there are too few complete curves.
 
     Examples
     --------
@@ -147,11 +94,12 @@ def select(
     >>> configurations = SearchSpace({"lr": LogUniform(1e-4, 1e-1)}).stream(30, seed=1)
     >>> rows = [[one["lr"] + 0.5**epoch for epoch in range(1, 9)] for one in configurations]
     >>> curves = LearningCurves.from_arrays(configurations, rows, TargetMetric("loss", "min"))
-    >>> found = select(curves, PredictorsParams(candidates=("persistence", "ridge")), seed=0)
+    >>> params = PredictorsParams(candidates=("persistence", "ridge"), criterion="spearman")
+    >>> found = select(curves, params, seed=0)
     >>> found.winner, found.known_epochs, sorted(found.fitted)
     ('ridge', 2, ['persistence', 'ridge'])
     """
-    cv = _NestedCV(curves, params, seed)
+    cv = _NestedCV(curves, params, seed, replay)
     steps = (params.outer_folds + 2) * len(params.candidates)
     done = 0
 
@@ -162,11 +110,11 @@ def select(
             progress(done, steps)
 
     for fold, (train, test) in enumerate(cv.outer()):
-        chosen = cv.choose(train, derive_seed(seed, "inner", fold)).winner
+        choice = cv.choose(train, derive_seed(seed, "inner", fold))
         for name in params.candidates:
             cv.score_fold(name, train, test)
             step()
-        cv.score_chosen(chosen, train, test)
+        cv.score_chosen(choice, train, test)
     everything = np.arange(len(cv.curves))
     choice = cv.choose(everything, derive_seed(seed, "inner", "all"))
     fitted: dict[str, CurvePredictor] = {}
@@ -174,7 +122,7 @@ def select(
         # The winner predicts after every epoch of the search; the others are kept for cv.
         won = name == choice.winner
         known = range(curves.n_epochs) if won else cv.grid
-        fitted[name] = cv.fit(name, everything, known, chosen=won)
+        fitted[name] = cv.fit(name, everything, known, shrink=won and choice.shrink)
         step()
     scores, shares = cv.summarise()
     for _ in params.candidates:
@@ -192,14 +140,18 @@ def select(
         last_seen=cv.curves.values[:, cv.known - 1],
         rows=cv.rows,
         fitted=fitted,
+        search=choice.search,
     )
 
 
 class _NestedCV:
     """State of one nested cross-validation: rows, folds and out-of-fold predictions of each candidate."""
 
-    def __init__(self, curves: LearningCurves, params: PredictorsParams, seed: int) -> None:
+    def __init__(
+        self, curves: LearningCurves, params: PredictorsParams, seed: int, replay: SearchReplay | None
+    ) -> None:
         self.params, self.seed = params, seed
+        self.replay = needs_replay(params, replay) if params.criterion == SEARCH else None
         self.rows = usable_rows(curves, least=least_curves(params))
         self.curves = curves.select(self.rows)
         self.frame, self.y, self.groups = self.curves.frame(), self.curves.final, self.curves.groups
@@ -224,10 +176,10 @@ class _NestedCV:
         rows: IntArray,
         known: Sequence[int],
         folds: int | None = None,
-        chosen: bool = False,
+        shrink: bool = False,
     ) -> CurvePredictor:
-        """Return a candidate fitted on `rows`."""
-        shrink = chosen and is_choice(self.params.candidates)
+        """Return a candidate fitted on `rows`; a single one is never shrunk, nobody chose it."""
+        shrink = shrink and is_choice(self.params.candidates)
         predictor = make_predictor(
             *(name, self.params, derive_seed(self.seed, name), known, folds, shrink, self.curves.mode)
         )
@@ -235,6 +187,8 @@ class _NestedCV:
 
     def choose(self, rows: IntArray, seed: int) -> Selection:
         """Return the choice by cross-validation within `rows`."""
+        if self.replay is not None:
+            return choose_by_search(self.curves.select(rows), self.params, seed, self.replay)
         frame, seen = self.frame.iloc[rows], self._seen(rows, self.known)
         mode = self.curves.mode
         return choose(frame, seen, self.y[rows], self.groups[rows], self.known, self.params, seed, mode)
@@ -247,9 +201,10 @@ class _NestedCV:
         for known in self.grid:
             self._keep(name, known, calibrated if known == self.known else points, train, test)
 
-    def score_chosen(self, name: str, train: IntArray, test: IntArray) -> None:
+    def score_chosen(self, choice: Selection, train: IntArray, test: IntArray) -> None:
         """Keep the chosen predictor's predictions of the test rows, fitted as a registered predictor is."""
-        self._keep(SELECTED, self.known, self.fit(name, train, [self.known], chosen=True), train, test)
+        model = self.fit(choice.winner, train, [self.known], shrink=choice.shrink)
+        self._keep(SELECTED, self.known, model, train, test)
 
     def _keep(
         self,

@@ -120,6 +120,9 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+Criterion = Literal["search", "spearman", "r2", "log_mae"]
+"""What candidates are compared by: epochs of replayed searches, or predictions at one share of the curve."""
+
 Candidates = Annotated[tuple[CandidateName, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
@@ -144,7 +147,7 @@ class PredictorsParams(Section):
     known_fraction: OpenFraction = 0.25
     outer_folds: Folds = 5
     inner_folds: Folds = 3
-    criterion: Literal["spearman", "r2", "log_mae"] = "spearman"
+    criterion: Criterion = "search"
     coverage: OpenFraction = 0.9
     table_2_splits: Repetitions = 20
     table_2_points: Annotated[int, Field(ge=3, le=10**6)] = 20

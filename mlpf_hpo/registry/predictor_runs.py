@@ -18,12 +18,14 @@ from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.number_format import interval
 from mlpf_hpo.predictors.criteria import SELECTED
 from mlpf_hpo.predictors.model_format import model_bytes
-from mlpf_hpo.predictors.nested_cv import OutOfFold, SelectionResult, select
+from mlpf_hpo.predictors.nested_cv import select
 from mlpf_hpo.predictors.predictor_spec import PredictorSpec
 from mlpf_hpo.predictors.sampling_log import sampling_log
 from mlpf_hpo.predictors.scoring import METRICS
+from mlpf_hpo.predictors.selection_result import OutOfFold, SelectionResult
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.predictors.table_2 import table_2
+from mlpf_hpo.search.predicted_searches import PromotionReplay
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import links
@@ -63,7 +65,7 @@ def compare_predictors(
     """
     curves = by_content(read_curves(curves_file))
     own_seed = derive_seed(seed, "predictors")
-    result = select(curves, settings, own_seed, progress)
+    result = select(curves, settings, own_seed, progress, PromotionReplay())
     checksums = {}
     with written_whole(models) as temporary:
         temporary.mkdir(parents=True)
@@ -90,6 +92,7 @@ def compare_predictors(
         "winner": result.winner,
         "inner": result.inner,
         "reason": result.reason,
+        "search": None if result.search is None else result.search.to_record(),
         "predictors": {name: scores for name, scores in result.scores.items() if name != SELECTED},
         "selected": result.scores[SELECTED],
         "out_of_fold": {name: _out_of_fold_record(out, result) for name, out in result.out_of_fold.items()},
@@ -124,6 +127,7 @@ def open_run(
             **describe_host().tags(),
             "predictor": name,
             "selected": str(name == content["winner"]).lower(),
+            "decided_by": decided_by(content),
         },
         params={
             "criterion": content["criterion"],
@@ -140,6 +144,18 @@ def open_run(
     )
 
 
+def decided_by(content: dict[str, Any]) -> str:
+    """Return which criterion decided: the declared one, or Spearman where searches left several candidates.
+
+    Examples
+    --------
+    >>> decided_by({"criterion": "r2", "search": None})
+    'r2'
+    """
+    search = content.get("search")
+    return str(content["criterion"] if search is None else search["decided_by"])
+
+
 def summary(content: dict[str, Any]) -> str:
     """Return the outcome as text."""
     lines = [
@@ -152,7 +168,15 @@ def summary(content: dict[str, Any]) -> str:
     for name, scores in content["predictors"].items():
         rank, r2 = scores["spearman"], scores["r2_quantile"]
         mark = "  <- chosen by the inner folds" if name == content["winner"] else ""
-        lines.append(f"  {name:<14} Spearman {_interval(rank)}  R2 (quantiles) {_interval(r2)}{mark}")
+        searched = content["search"] and f"  epochs {_interval(content['search']['epochs_ratio'][name])}"
+        lines.append(
+            f"  {name:<14} Spearman {_interval(rank)}  R2 (quantiles) {_interval(r2)}{searched or ''}{mark}"
+        )
+    if content["search"]:
+        lines.append(
+            f"  epochs: of {content['search']['searches']} replayed searches, over those of promotion by last"
+            f" values at equal regret; decided by {decided_by(content)}"
+        )
     return "\n".join([*lines, f"  {content['reason']}", f"  {content['link']}"])
 
 
@@ -179,7 +203,10 @@ def _track(content: dict[str, Any], settings: PredictorsParams, curves_file: Pat
     writer = RunWriter(connect())
     for name, scores in content["predictors"].items():
         run_id = open_run(writer, content, name, settings, curves_file)
-        writer.summary(run_id, {metric: scores[metric]["mean"] for metric in METRICS})
+        numbers = {metric: scores[metric]["mean"] for metric in METRICS}
+        if content["search"]:
+            numbers["epochs_ratio"] = content["search"]["epochs_ratio"][name]["mean"]
+        writer.summary(run_id, numbers)
         sampler_numbers, _ = content["sampling"].get(name, ({}, {}))
         if sampler_numbers:
             writer.summary(run_id, sampler_numbers)

@@ -8,19 +8,26 @@ champion. A champion that cannot be compared is an error, which a person has to 
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.number_format import fixed, interval
 from mlpf_hpo.predictors.criteria import CRITERIA, out_of_fold
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
+from mlpf_hpo.predictors.jackknife import Measure
 from mlpf_hpo.predictors.predictor_spec import PredictorSpec
 from mlpf_hpo.predictors.scoring import Scores, bootstrap, grouped_folds
+from mlpf_hpo.predictors.search_criterion import SEARCH, rank_correlation_over_shares, replay_predictors
+from mlpf_hpo.predictors.search_scores import ReplayedEpochs
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.load import load_version
+from mlpf_hpo.search.predicted_searches import PromotionReplay
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking.aliases import CURVES, SPEC, promoted_tag, verdict_on
@@ -42,12 +49,15 @@ class PromotionDecision:
     scores : mapping or None
         Criterion of "challenger" and "champion" on the same folds, and their "difference", each with mean,
         low and high; None without a comparison.
+    criterion : str or None
+        The criterion that these scores are of.
     """
 
     promoted: bool
     reason: str
     before: str | None = None
     scores: dict[str, dict[str, float]] | None = None
+    criterion: str | None = None
 
     def to_record(self) -> dict[str, Any]:
         """Return the decision as a JSON-serialisable record."""
@@ -100,19 +110,19 @@ def decide_promotion(
     spec = _spec_of(champion, challenger, params, uri)
     if spec == challenger.spec:
         return _newer_fit(challenger, champion)
-    scores = compare_specs(challenger, spec, params, seed)
+    criterion, scores = compare_specs(challenger, spec, params, seed)
     difference = scores["difference"]
     same = challenger.spec.predictor == spec.predictor
     other = "the same with other settings" if same else spec.predictor
     reason = (
         f"{challenger.spec.predictor} against {other} of version {before}, both fitted on the same "
-        f"{params.outer_folds} folds of {len(challenger.curves)} curves: {params.criterion} "
+        f"{params.outer_folds} folds of {len(challenger.curves)} curves: {criterion} "
         f"{fixed(scores['challenger']['mean'])} against {fixed(scores['champion']['mean'])}, difference "
         f"{interval(difference['mean'], difference['low'], difference['high'], sign=True)}"
     )
     promoted = difference["low"] > 0
     return PromotionDecision(
-        promoted, f"{reason}, {'above' if promoted else 'not above'} zero", before, scores
+        promoted, f"{reason}, {'above' if promoted else 'not above'} zero", before, scores, criterion
     )
 
 
@@ -157,29 +167,61 @@ def _newer_fit(challenger: Challenger, champion: ModelVersion) -> PromotionDecis
 
 def compare_specs(
     challenger: Challenger, champion: PredictorSpec, params: PredictorsParams, seed: int
-) -> dict[str, dict[str, float]]:
-    """Return the criterion of both specs on the same new folds, and their difference, with 95 % intervals.
+) -> tuple[str, dict[str, dict[str, float]]]:
+    """Return the criterion that decides, and its values of both specs on the same new folds.
 
     The folds are others than those of the choice. The intervals are those of other configurations: pairs of
-    predictions are drawn again with replacement, configuration by configuration.
+    predictions, or of searches, are drawn again with replacement, configuration by configuration. Where
+    replayed searches cannot tell the specs apart, Spearman over all shares decides, as in the choice.
+
+    Returns
+    -------
+    criterion : str
+    scores : dict
+        "challenger", "champion" and their "difference", larger is better: mean, low, high.
     """
     curves, known = challenger.curves, challenger.known_epochs
-    y, groups, measure = curves.final, curves.groups, CRITERIA[params.criterion]
+    y, groups = curves.final, curves.groups
     folds = list(grouped_folds(groups, params.outer_folds, derive_seed(seed, "promotion", "folds")))
-
-    ours, theirs = (
-        out_of_fold(
-            partial(spec.make, params, derive_seed(seed, spec.predictor), [known], folds=0),
-            *(curves.frame(), curves.frame(known), y, groups, folds),
-        )
-        for spec in (challenger.spec, champion)
-    )
+    make = {
+        name: partial(spec.make, params, derive_seed(seed, spec.predictor), folds=0)
+        for name, spec in (("challenger", challenger.spec), ("champion", champion))
+    }
+    measure: Measure
+    if params.criterion == SEARCH:
+        own_seed = derive_seed(seed, "promotion")
+        by_share, epochs = replay_predictors(make, curves, folds, PromotionReplay(), own_seed)
+        saved = _savings(epochs)
+        if saved["difference"]["low"] > 0 or saved["difference"]["high"] < 0:
+            return "logarithm of the epochs that replayed searches save", saved
+        criterion, measure = "Spearman over all shares", rank_correlation_over_shares
+        predicted = {name: np.column_stack([*columns.values()]) for name, columns in by_share.items()}
+    else:
+        criterion, measure = params.criterion, CRITERIA[params.criterion]
+        table = curves.frame(), curves.frame(known), y, groups, folds
+        predicted = {name: out_of_fold(partial(maker, [known]), *table) for name, maker in make.items()}
 
     def evaluate(rows: Any) -> Scores:
-        new, old = measure(y[rows], ours[rows]), measure(y[rows], theirs[rows])
+        new, old = (measure(y[rows], predicted[name][rows]) for name in make)
         return {"challenger": new, "champion": old, "difference": new - old}
 
-    return bootstrap(evaluate, groups, derive_seed(seed, "promotion", "bootstrap"))
+    return criterion, bootstrap(evaluate, groups, derive_seed(seed, "promotion", "bootstrap"))
+
+
+def _savings(epochs: ReplayedEpochs) -> dict[str, dict[str, float]]:
+    """Return minus the logarithms of ratios of epochs: larger is better."""
+    ratios = {
+        "challenger": epochs.ratio("challenger"),
+        "champion": epochs.ratio("champion"),
+        "difference": epochs.ratio("challenger", "champion"),
+    }
+    return {
+        name: {
+            end: -math.log(ratio[other])
+            for end, other in (("mean", "mean"), ("low", "high"), ("high", "low"))
+        }
+        for name, ratio in ratios.items()
+    }
 
 
 def decision_basis(

@@ -82,26 +82,34 @@ def table_2(inputs: ReportInput) -> Table:
 
 def table_scores(inputs: ReportInput) -> Table:
     """Return the honest scores of every candidate."""
-    p = inputs.predictors
+    p, search = inputs.predictors, inputs.predictors.get("search")
     metrics = ("spearman", "kendall", "top_recall", "r2_quantile", "r2_loss", "coverage")
     rows, notes = [], dominated_text(inputs.curves)
     for name, scores in [*p["predictors"].items(), ("selected by inner folds", p["selected"])]:
         label = name_of(name) + (" (chosen)" if name == p["winner"] else "")
-        cells = [
-            interval(*(scores[m][key] for key in ("mean", "low", "high"))).replace(
-                ", ", ",\N{NO-BREAK SPACE}"
-            )
-            for m in metrics
-        ]
-        rows.append((label, *cells))
+        searched = [_score(search["epochs_ratio"].get(name))] if search else []
+        rows.append((label, *searched, *(_score(scores[m]) for m in metrics)))
     caption = (
         f"Scores on {p['outer_folds']} outer folds, {p['rows']} curves, with 95 % bootstrap intervals over "
         f"configurations. The one to register is chosen by {p['criterion']} on inner folds, never on these "
         f"numbers: {p['reason']}. Here each candidate goes all the way. Intervals of predictions are "
         f"nominally {p['coverage']:.0%}.{''.join(f' {note[0].upper()}{note[1:]}.' for note in notes)}"
     )
-    header = ("predictor", "Spearman", "Kendall", "top recall", "R² (quantiles)", "R² (loss)", "coverage")
-    return Table(caption, header, rows)
+    if search:
+        caption += (
+            f" Epochs: of {search['searches']} replayed searches (inner folds) that promote by predicted "
+            f"values, over those by last values at equal regret. Decided by {search['decided_by']}."
+        )
+    scored = ("Spearman", "Kendall", "top recall", "R² (quantiles)", "R² (loss)", "coverage")
+    return Table(caption, ("predictor", *(["epochs"] if search else []), *scored), rows)
+
+
+def _score(score: dict[str, float] | None) -> str:
+    """Return a score with its interval, a dash where there is none."""
+    if score is None:
+        return "–"
+    text = interval(score["mean"], score["low"], score["high"])
+    return text.replace(", ", ",\N{NO-BREAK SPACE}")
 
 
 def table_machines(inputs: ReportInput) -> Table:

@@ -15,15 +15,16 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.predictors import criteria, epoch_model, nested_cv
 from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED, Selection, fit_chosen
-from mlpf_hpo.predictors.nested_cv import SelectionResult, known_epochs_at, select
+from mlpf_hpo.predictors.nested_cv import known_epochs_at, select
 from mlpf_hpo.predictors.repeated_splits import evaluate
 from mlpf_hpo.predictors.scoring import bootstrap
+from mlpf_hpo.predictors.selection_result import SelectionResult
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.target_metric import TargetMetric
 
 EPOCHS = 8
 PARAMS = PredictorsParams.model_validate(
-    {"candidates": ["persistence", "svr"], "outer_folds": 3, "inner_folds": 2}
+    {"candidates": ["persistence", "svr"], "criterion": "spearman", "outer_folds": 3, "inner_folds": 2}
 )
 
 

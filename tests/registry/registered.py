@@ -27,7 +27,9 @@ from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking.client import connect
 from tests.faults.artefacts import curves
 
-PARAMS = Params.model_validate({"predictors": {"candidates": ["persistence", "ridge", "svr"]}})
+PARAMS = Params.model_validate(
+    {"predictors": {"candidates": ["persistence", "ridge", "svr"], "criterion": "spearman"}}
+)
 KNOWN = 2
 
 

@@ -20,8 +20,10 @@ from mlpf_hpo.predictors.predictor_spec import PredictorSpec
 from mlpf_hpo.predictors.regressors import REGRESSORS
 from mlpf_hpo.predictors.scoring import grouped_folds
 from mlpf_hpo.predictors.settings import SvrParams
+from mlpf_hpo.registry.promotion import Challenger, compare_specs
 from mlpf_hpo.registry.registration import summary
 from mlpf_hpo.seeds import derive_seed
+from mlpf_hpo.target_metric import TargetMetric
 from tests.registry.registered import (
     KNOWN,
     MODEL,
@@ -223,3 +225,45 @@ def test_a_recipe_that_this_version_cannot_follow(text, reason) -> None:
     with pytest.raises(DataError, match=r"(?s)its spec is unknown to this version of mlpf_hpo: .*") as raised:
         PredictorSpec.from_json(text, PARAMS.predictors)
     assert re.search(reason, str(raised.value))
+
+
+def compared(
+    table: LearningCurves, new: str, champion: PredictorSpec
+) -> tuple[str, dict[str, dict[str, float]]]:
+    """Return what replayed searches, or else ranks over all shares, say of a new predictor and a champion."""
+    params = PARAMS.predictors.model_copy(update={"criterion": "search"})
+    spec = PredictorSpec.of(new, params)
+    challenger = Challenger(make_predictor(new, params, 0, [KNOWN]), spec, table, KNOWN, "digest")
+    return compare_specs(challenger, champion, params, seed=0)
+
+
+def test_what_saves_epochs_is_better_than_the_champion_by_the_search() -> None:
+    params, ends = PARAMS.predictors, np.random.default_rng(0).permutation(60) + 1.0
+    values = np.tile(61 - ends[:, None], (1, 9))
+    values[:, -1] = ends  # what is best before the last epoch is worst after it
+    table = LearningCurves.from_arrays([{"lr": end} for end in ends], values, TargetMetric("loss", "min"))
+    criterion, scores = compared(table, "ridge", PredictorSpec.of("persistence", params))
+    assert criterion == "logarithm of the epochs that replayed searches save"
+    assert scores["champion"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert 0 < scores["difference"]["low"] < scores["difference"]["mean"] < scores["difference"]["high"]
+    assert scores["difference"] == pytest.approx(scores["challenger"])
+    turned = compared(table, "persistence", PredictorSpec.of("ridge", params))[1]["difference"]
+    assert turned["high"] == pytest.approx(-scores["difference"]["low"])
+
+
+def test_specs_that_searches_cannot_tell_apart_are_compared_by_rank_over_all_shares() -> None:
+    params, table = PARAMS.predictors, where_the_start_says_little(0)
+    criterion, scores = compared(table, "drift", PredictorSpec.of("persistence", params))
+    assert criterion == "Spearman over all shares"
+    said = {name: [] for name in ("drift", "persistence")}
+    for known in (0, 1, 3):
+        for name, found in said.items():
+            predicted = np.full(len(table), np.nan)
+            for train, test in grouped_folds(table.groups, 5, derive_seed(0, "promotion", "folds")):
+                model = make_predictor(name, params, derive_seed(0, name), [known], folds=0)
+                model.fit(table.frame().iloc[train], table.final[train])
+                predicted[test] = model.predict(table.frame(known).iloc[test])
+            constant = np.ptp(predicted) == 0
+            found.append(0.0 if constant else spearmanr(table.final, predicted).statistic)
+    assert scores["challenger"]["mean"] == pytest.approx(np.mean(said["drift"]))
+    assert scores["champion"]["mean"] == pytest.approx(np.mean(said["persistence"]))

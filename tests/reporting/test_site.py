@@ -16,6 +16,7 @@ import pytest
 from mlpf_hpo.errors import MissingInputError
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.site import best_runs, build_report, mlflow_links
+from mlpf_hpo.reporting.tables import table_scores
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.parent_figures import CURVES, MACHINES
 from mlpf_hpo.tracking.view_plan import search_key
@@ -160,6 +161,20 @@ def test_without_expectations_there_is_no_figure_of_them(inputs, tmp_path: Path)
     alone = {"asha": inputs.search["schedulers"]["asha"]}
     other = dataclasses.replace(inputs, search={**inputs.search, "schedulers": alone})
     assert "What was expected of every trial" not in build_report(other, tmp_path).read_text()
+
+
+def test_what_replayed_searches_say_stands_beside_the_scores(inputs: ReportInput) -> None:
+    plain = table_scores(inputs)
+    ratio = {"mean": 0.8, "low": 0.7, "high": 0.9}
+    names = inputs.predictors["predictors"]
+    search = {"epochs_ratio": dict.fromkeys(names, ratio), "searches": 24, "decided_by": "spearman"}
+    found = table_scores(dataclasses.replace(inputs, predictors={**inputs.predictors, "search": search}))
+    assert found.header[:2] == ("predictor", "epochs")
+    assert [row[:1] + row[2:] for row in found.rows] == [tuple(row) for row in plain.rows]
+    assert [row[1].replace("\xa0", " ") for row in found.rows] == ["0.800 [0.700, 0.900]"] * 3 + ["–"]
+    assert "24 replayed searches" in found.caption
+    assert found.caption.endswith("Decided by spearman.")
+    assert found.is_number[1]
 
 
 def test_failed_trials_are_shown_apart_from_diverged_ones(inputs, tmp_path: Path) -> None:
