@@ -1,8 +1,9 @@
 """SMAC's Hyperband on recorded curves, run by its Python: ``smac_search.py TABLE.npz Hyperband ...``.
 
 Arguments as of syne_tune_search.py. The table has `losses` and `seconds`, [n_trials, n_epochs]; its rows are
-offered in their order. A row that is promoted goes on from where it stood. The last line printed is a JSON
-list: the row of each epoch, in the order in which they were reported.
+offered in their order. A row that is promoted goes on from where it stood. Where too few rows are left for
+another bracket SMAC ends, and promotes none of those that still run. The last line printed is a JSON list:
+the row of each epoch, in the order in which they were reported.
 """
 
 import json
@@ -16,6 +17,7 @@ import numpy as np
 from ConfigSpace import Configuration, ConfigurationSpace, Integer
 from smac import HyperbandFacade, Scenario
 from smac.initial_design import RandomInitialDesign
+from smac.main.exceptions import ConfigurationSpaceExhaustedException
 from smac.runhistory import TrialValue
 
 logging.disable(logging.CRITICAL)
@@ -65,7 +67,10 @@ def search(smac, losses, seconds, workers, budget):
         for _ in range(len(losses)):  # budgets are no whole numbers: two may be the same epoch
             try:
                 info = smac.ask()
-            except StopIteration:  # no row is left for another bracket
+            except (
+                ConfigurationSpaceExhaustedException,
+                StopIteration,
+            ):  # too few rows are left for a bracket
                 return
             row, level = info.config["row"], max(1, round(info.budget))
             if level > epochs[row]:
