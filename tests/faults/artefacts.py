@@ -26,6 +26,7 @@ QUICK = parse_params(
     {
         "predictors": {
             "candidates": ["persistence", "svr"],
+            "criterion": "spearman",
             "outer_folds": 2,
             "inner_folds": 2,
             "table_2_splits": 1,

@@ -20,6 +20,7 @@ PARAMS = Params.model_validate(
     {
         "predictors": {
             "candidates": ["persistence", "qsvr"],
+            "criterion": "spearman",
             "outer_folds": 2,
             "inner_folds": 2,
             "table_2_splits": 1,
