@@ -85,12 +85,17 @@ def _calibration(tables: Mapping[str, Any]) -> list[list[str]]:
         for kind, found in measured["priors"].items():
             stated = found and found["schedulers"]["freeze_thaw"]["calibration"]
             if stated:
-                pairs = [(stated[field], form) for field, form in forms.items()]
-                cells = [
-                    f"{one['nominal']['mean']:{form}} / {spread(one['actual'], form)}" for one, form in pairs
-                ]
+                cells = [_beside(stated[field], form) for field, form in forms.items()]
                 rows.append([name, _kind(kind, found), *cells])
     return rows
+
+
+def _beside(one: Mapping[str, Mapping[str, float]], form: str) -> str:
+    """Return what is nominal and what is actual; the interval of a share ends at 1, where others may not."""
+    actual = dict(one["actual"])
+    if form.endswith("%"):
+        actual["high"] = min(actual["high"], 1.0)
+    return f"{one['nominal']['mean']:{form}} / {spread(actual, form)}"
 
 
 def _of_table(name: str, measured: Mapping[str, Any], image: str) -> str:

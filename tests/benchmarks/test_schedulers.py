@@ -80,6 +80,8 @@ def test_the_page_has_what_is_stated_beside_what_came_true(few, monkeypatch) -> 
     assert "## Calibration" in text
     nominal, actual = (stated["better"][kind]["mean"] for kind in ("nominal", "actual"))
     assert f"{nominal:.1f} / {actual:.1f} [" in text
+    stated["noticeably"]["actual"] = {"mean": 0.8, "low": 0.6, "high": 1.04}
+    assert "/ 80% [60%, 100%]" in schedulers_page.page(found, {"one": "one.png"})
     rows = [line for line in text.splitlines() if line.startswith("| one |")]
     assert len(rows) == 2, "of the task itself and without a prior: no other table is there"
 
