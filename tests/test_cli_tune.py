@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,20 @@ from typer.testing import CliRunner
 from mlpf_hpo.cli.app import app
 from mlpf_hpo.cli.tune import train_command
 from mlpf_hpo.config import load_params
+from mlpf_hpo.curves.readers.csv_table import read_table
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.errors import MlpfHpoError
+from mlpf_hpo.errors import InterruptedStageError, MlpfHpoError
 from mlpf_hpo.files import read_json, read_record
 from mlpf_hpo.mlpf.task import MLPFTask, task_of
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.registry.champion_scope import ChampionScope
-from mlpf_hpo.registry.load import load_for_search
+from mlpf_hpo.search.schedulers import make_scheduler
+from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler
+from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
 from mlpf_hpo.search.search_result import best_trial
+from mlpf_hpo.search.simulator import simulate
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import SearchSpace, Uniform
 from mlpf_hpo.target_metric import VALIDATION_LOSS, TargetMetric
@@ -38,6 +43,7 @@ from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.registry import register_predictor
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.tuning.ray_session import ray_session
+from mlpf_hpo.tuning.search import SearchPlan
 from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.tuning.task import plan_trials
 from mlpf_hpo.tuning.trial_reports import TrialEnd
@@ -50,7 +56,6 @@ __all__ = ["empty_database"]
 
 N, EPOCHS = 6, 4
 SIZES = ("--configurations", str(N), "--epochs", str(EPOCHS))
-WITH_PRIOR = ("--scheduler", "freeze_thaw:price=0.001", "--prior", "prior.csv")
 SPACE = SearchSpace({"x": Uniform(0.0, 1.0)})
 
 
@@ -60,7 +65,7 @@ def write_params(failures_allowed: int = 0, **task_settings: float | str) -> Non
         "task_settings": task_settings,
         "space": {"x": {"low": 0.0, "high": 1.0}},
         "resources": {"gpus_per_trial": 0, "concurrency": 1},
-        "search": {"predict_from_epoch": 1, "coverage": 0.1, "failures_allowed": failures_allowed},
+        "search": {"predict_from_epoch": 1, "failures_allowed": failures_allowed},
     }
     Path("params.yaml").write_text(yaml.safe_dump(content))
 
@@ -101,14 +106,6 @@ def folder(project, monkeypatch) -> Path:
     return project(monkeypatch)
 
 
-@pytest.fixture(scope="module")
-def undisturbed(ray_here, project):
-    """Run a search in a project of its own; yield its folder, its record and what was printed."""
-    with pytest.MonkeyPatch.context() as changed:
-        folder = project(changed)
-        yield folder, *tuned(*WITH_PRIOR)
-
-
 def tuned(*arguments: str) -> tuple[dict, str]:
     """Run the command in this process; return what it recorded and printed."""
     done = CliRunner().invoke(app, ["tune", *SIZES, "--json", "out.json", *arguments], catch_exceptions=False)
@@ -134,30 +131,6 @@ def outcomes(record: dict) -> list[tuple]:
     """Return what became of each trial, without ids of runs."""
     rows = found_in(record)["trials"]
     return [(row["trial_id"], row["status"], row["reason"], row["curve"]) for row in rows]
-
-
-@pytest.mark.ray
-def test_a_search_its_record_and_what_is_printed(undisturbed, monkeypatch) -> None:
-    folder, record, printed = undisturbed
-    found = found_in(record)
-    assert (record["configurations"], record["max_epochs"], record["task"]) == (N, EPOCHS, "quick")
-    assert found["prior"].startswith("12 curves of prior")
-    xs = [row["configuration"]["x"] for row in found["trials"]]
-    best = int(np.argmin([loss({"x": x}, EPOCHS) for x in xs]))
-    assert (found["best_trial"], found["best_loss"]) == (f"t{best:03d}", loss({"x": xs[best]}, EPOCHS))
-    assert best_trial(record)["trial_id"] == found["best_trial"], "the words of search.json"
-    for row in found["trials"]:
-        assert row["curve"] == [loss(row["configuration"], e + 1) for e in range(len(row["curve"]))]
-    spent = sum(len(row["curve"]) for row in found["trials"])
-    assert 0 < spent < N * EPOCHS
-    assert f"{spent} epochs spent; all in full are {N * EPOCHS}" in printed
-    assert f"best configuration, t{best:03d}, val/loss {found['best_loss']:.6g}: x={xs[best]}" in printed
-    assert "parent run:" in printed
-    assert "nothing is trained" not in printed
-    params = connect(f"sqlite:///{folder / 'mlflow.db'}").get_run(found["parent_run_id"]).data.params
-    assert (params["price"], params["ends"]) == ("0.001", "True"), (
-        "settings that were not given are on record"
-    )
 
 
 @pytest.mark.ray
@@ -198,12 +171,10 @@ def results(folder: Path) -> list:
     return list(Journal(found[0]).results()) if found else []
 
 
-@pytest.mark.ray
-@pytest.mark.faults
-def test_a_killed_search_goes_on_as_if_nothing_had_happened(undisturbed, folder, measured) -> None:
-    write_params(pace=0.3)
+def kill_after(epochs: int, folder: Path, *arguments: str) -> None:
+    """Begin a search in a process of its own, and kill it (-9) with all that it started."""
     driver = subprocess.Popen(
-        [sys.executable, "-m", "mlpf_hpo.cli", "tune", *SIZES, *WITH_PRIOR],
+        [sys.executable, "-m", "mlpf_hpo.cli", "tune", *SIZES, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -211,25 +182,65 @@ def test_a_killed_search_goes_on_as_if_nothing_had_happened(undisturbed, folder,
         start_new_session=True,
     )
     try:
-        wait_until(lambda: driver.poll() is not None or len(results(folder)) >= 3, "three epochs")
+        wait_until(lambda: driver.poll() is not None or len(results(folder)) >= epochs, f"{epochs} epochs")
     finally:
-        if driver.poll() is None:
+        with suppress(ProcessLookupError):
             os.killpg(driver.pid, signal.SIGKILL)
         output, _ = driver.communicate()
+    assert driver.returncode == -signal.SIGKILL, output
+
+
+def simulated(configurations: list[dict]) -> list[tuple[str, str, int]]:
+    """Return what becomes of each trial in a search that nothing disturbs, without Ray."""
+    values = [[loss(one, epoch) for epoch in range(1, EPOCHS + 1)] for one in configurations]
+    curves = LearningCurves.from_arrays(configurations, np.array(values), VALIDATION_LOSS)
+    prior = read_table(Path("prior.csv"), mode="min")
+    found = simulate(curves, make_scheduler("freeze_thaw", prior=prior, max_epochs=EPOCHS, price=0.001))
+    return [(trial.trial_id, trial.status, trial.epochs) for trial in found.trials]
+
+
+@pytest.mark.ray
+@pytest.mark.faults
+def test_a_killed_search_goes_on_as_if_nothing_had_happened(ray_here, project, monkeypatch, measured) -> None:
+    folder, arguments = (
+        project(monkeypatch),
+        ("--scheduler", "freeze_thaw:price=0.001", "--prior", "prior.csv"),
+    )
+    write_params(pace=0.3)
+    kill_after(3, folder, *arguments)
     before = results(folder)
-    assert before, output
     write_params()
-    message = refused(*SIZES, *WITH_PRIOR)
+    message = refused(*SIZES, *arguments)
     assert "is on record, unfinished: " in message
     assert "--resume" in message
     assert results(folder) == before, "nothing was trained"
-    resumed, _ = tuned(*WITH_PRIOR, "--resume")
+    record, printed = tuned(*arguments, "--resume")
+    found = found_in(record)
+    rows = found["trials"]
     assert results(folder)[: len(before)] == before
-    assert len(before) < len(results(folder)) == len(results(undisturbed[0]))
+    assert 0 < len(before) < len(results(folder)) < N * EPOCHS
     for file in folder.glob(".state/checkpoints/*/*/trained"):
         epochs = [int(epoch) for epoch in file.read_text().split()]
         assert epochs == [*range(1, len(epochs) + 1)], "no epoch twice"
-    assert outcomes(resumed) == outcomes(undisturbed[1])
+    configurations = [row["configuration"] for row in rows]
+    became = [(row["trial_id"], row["status"], len(row["curve"])) for row in rows]
+    assert became == simulated(configurations)
+
+    # Its record is in the words of search.json, and says what was trained.
+    assert (record["configurations"], record["max_epochs"], record["task"]) == (N, EPOCHS, "quick")
+    assert (found["prior"], found["epochs"]) == ("12 curves of prior", len(results(folder)))
+    for row in rows:
+        assert row["curve"] == [loss(row["configuration"], e + 1) for e in range(len(row["curve"]))]
+    best = int(np.argmin([loss(one, EPOCHS) for one in configurations]))
+    assert best_trial(record)["trial_id"] == found["best_trial"] == f"t{best:03d}"
+    assert found["best_loss"] == loss(configurations[best], EPOCHS)
+    x = configurations[best]["x"]
+    assert f"{found['epochs']} epochs spent; all in full are {N * EPOCHS}" in printed
+    assert f"best configuration, t{best:03d}, val/loss {found['best_loss']:.6g}: x={x}" in printed
+    assert "parent run:" in printed
+    assert "nothing is trained" not in printed
+    params = connect().get_run(found["parent_run_id"]).data.params
+    assert (params["price"], params["ends"]) == ("0.001", "True"), "also what was not given"
     measured(
         "kills",
         "`mlpf-hpo tune` is killed (-9) in the middle",
@@ -238,46 +249,73 @@ def test_a_killed_search_goes_on_as_if_nothing_had_happened(undisturbed, folder,
     )
 
 
-def register(target=VALIDATION_LOSS, epochs: int = EPOCHS, space: SearchSpace = SPACE) -> str:
+def register() -> str:
     """Register a predictor for such a search; return the name of its model."""
-    (name,) = space.names
-    rates = np.linspace(0, 1, 30)
-    values = [[loss({"x": x}, epoch) for epoch in range(1, epochs + 1)] for x in rates]
-    curves = LearningCurves.from_arrays([{name: float(x)} for x in rates], np.array(values), target)
-    predictor = make_predictor("ridge", PredictorsParams(), 0, [1, 2], folds=2)
+    curves = read_table(Path("prior.csv"), mode="min")
+    predictor = make_predictor("persistence", PredictorsParams(), 0, [1, 2], folds=2)
     predictor.fit(curves.frame(), curves.final, curves.groups)
-    writer = RunWriter(connect())
-    run_id = writer.open_parent("predictors", f"p{epochs}{name}", "ridge", {}, {}, "a note")
-    scope = ChampionScope.of_search(target, epochs, space)
+    writer, scope = RunWriter(connect()), ChampionScope.of_search(VALIDATION_LOSS, EPOCHS, SPACE)
+    run_id = writer.open_parent("predictors", "p", "persistence", {}, {}, "a note")
     make_model(writer.client, scope.model, scope.description, scope.tags)
     register_predictor(
         writer.client, predictor, curves.frame(2).head(3), model=scope.model, trusted=trusted_types(),
-        run_id=run_id, digest="d", dataset_path=Path("curves.parquet"), metrics={}, tags={},
+        run_id=run_id, digest="d", dataset_path=Path("prior.csv"), metrics={}, tags={},
     )  # fmt: skip
     writer.client.set_registered_model_alias(scope.model, "mine", "1")
     return scope.model
 
 
-@pytest.mark.ray
-def test_a_registered_predictor_stops_what_it_predicts_to_lose(ray_here, folder) -> None:
-    model = register()
-    record, _ = tuned("--scheduler", "full", "--predictor", f"models:/{model}/mine")
-    assert record["champion"] == {"name": model, "version": "1", "alias": None}
-    assert found_in(record)["stopped_by_prediction"] > 0
-    for reference in (f"models:/{model}@mine", f"models:/{model}/1", f"{model}@mine"):
-        _, version = load_for_search(reference, ChampionScope.of_search(VALIDATION_LOSS, EPOCHS, SPACE))
-        assert (version.name, str(version.version)) == (model, "1")
-    longer, wider = register(epochs=5), register(space=SearchSpace({"y": Uniform(0.0, 2.0)}))
-    other = register(TargetMetric("val/other", "min"))
-    for reference, message in (
-        (longer, "it predicts the value after 5 epochs, not 4"),
-        (wider, "it is of the space y: 0.0 to 2.0, not x: 0.0 to 1.0"),
-        (other, "it predicts val/other (min), not val/loss (min)"),
+def test_a_registered_predictor_is_held_by_the_scheduler(folder, monkeypatch) -> None:
+    model, plans = register(), []
+
+    def stop(plan: SearchPlan, **_: object) -> None:
+        plans.append(plan)
+        raise InterruptedStageError("planned")
+
+    monkeypatch.setattr("mlpf_hpo.tuning.own_search.run_own_search", stop)
+    for reference in (
+        f"models:/{model}/mine",
+        f"models:/{model}@mine",
+        f"models:/{model}/1",
+        f"{model}@mine",
     ):
-        asked = refused(*SIZES, "--scheduler", "full", "--predictor", f"models:/{reference}/mine")
-        assert asked.startswith(f"{reference} version 1 is not for this search: {message}")
-    assert "not in the registry at" in refused(*SIZES, "--predictor", f"models:/{model}/7")
-    assert "neither curve-predictor" in refused(*SIZES, "--predictor", "models:/mlpf/7")
+        asked = refused(*SIZES, "--scheduler", "asha", "--predictor", reference)
+        assert asked == "planned, with --resume", "what an interruption says"
+    for plan in plans:
+        (named,) = plan.schedulers
+        assert isinstance(named.scheduler, PredictiveScheduler)
+        assert isinstance(named.scheduler.scheduler, StoppingASHA)
+        assert named.scheduler.bounds.predictor is plan.used.predictor
+        assert (named.key, plan.used.version.name, str(plan.used.version.version)) == (
+            "asha+prediction",
+            model,
+            "1",
+        )
+    assert len({plan.schedulers[0].identity["champion"] for plan in plans}) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "epochs", "space", "message"),
+    [
+        (VALIDATION_LOSS, 5, SPACE, "it predicts the value after 5 epochs, not 4"),
+        (
+            VALIDATION_LOSS,
+            EPOCHS,
+            {"y": Uniform(0.0, 2.0)},
+            "it is of the space y: 0.0 to 2.0, not x: 0.0 to 1.0",
+        ),
+        (TargetMetric("val/other", "min"), EPOCHS, SPACE, "it predicts val/other (min), not val/loss (min)"),
+        (TargetMetric("val/loss", "max"), EPOCHS, SPACE, "it predicts val/loss (max), not val/loss (min)"),
+    ],
+)
+def test_a_predictor_for_another_search_is_refused(folder, target, epochs, space, message) -> None:
+    scope = ChampionScope.of_search(target, epochs, space if space is SPACE else SearchSpace(space))
+    client = connect()
+    make_model(client, scope.model, scope.description, scope.tags)
+    client.create_model_version(scope.model, "nowhere")
+    asked = refused(*SIZES, "--predictor", f"models:/{scope.model}/1")
+    assert asked.startswith(f"{scope.model} version 1 is not for this search: {message}")
+    assert "not in the registry at" in refused(*SIZES, "--predictor", f"models:/{scope.model}/7")
 
 
 @pytest.mark.parametrize(
@@ -312,7 +350,7 @@ def test_a_registered_predictor_stops_what_it_predicts_to_lose(ray_here, folder)
         (["--prior", "other.csv"], "--scheduler: freeze_thaw: the prior"),
         (["--prior", "few.csv"], "--scheduler: freeze_thaw: prior few"),
         (["--workers", "4000"], "--workers: 4000 trials at once, but there is room for "),
-        (["--predictor", "models:/curve-predictor-x/1", "--epochs", "2"], "not in the registry"),
+        (["--predictor", "models:/mlpf/7"], "mlpf/7: neither curve-predictor-...@ALIAS nor"),
         (
             ["--predictor", "models:/curve-predictor-x/1", "--params", "late.yaml"],
             "leaves nothing to predict",

@@ -32,7 +32,6 @@ from mlpf_hpo.tuning.ray_session import Progress
 from mlpf_hpo.tuning.run import check_failures, run_trials
 from mlpf_hpo.tuning.settings import ResourceParams, SearchParams
 from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials, trials_identity
-from mlpf_hpo.tuning.trial_network import ensure_network
 
 
 def run_search(
@@ -288,6 +287,8 @@ def _keep_network(
     """Keep the best trial's network with its run, if the task leaves any."""
     if not recorder.specs[0].task.keeps_checkpoints:
         return
+    from mlpf_hpo.tuning.trial_network import ensure_network  # PyTorch with it, for seconds
+
     best = next(row for row in found["trials"] if row["run_id"] == found["best_run_id"])
     spec = next(spec for spec in recorder.specs if spec.key == best["trial_key"])
     ensure_network(recorder.writer.client, spec, best, recorder.campaign_id, target, resources, state)

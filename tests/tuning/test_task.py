@@ -94,7 +94,7 @@ def test_a_default_is_part_of_a_schedulers_identity(monkeypatch) -> None:
         return search_id(named, "shared", 24)
 
     before, (thawing,) = ids(), schedulers({"name": "freeze_thaw", "prior": "none"})
-    assert thawing.identity["price"] == 2.0**-6
+    assert thawing.identity["price"] == thawing.scheduler.price
     assert ids(reduction_factor=3) == ids(own_value=False) == before, "what is the default may be given"
     assert len({before, ids(reduction_factor=4), ids(own_value=True), ids(budget_epochs=9)}) == 4
 
