@@ -27,6 +27,7 @@ from benchmarks.pages import read_json
 from benchmarks.scheduler_goals import describe, reached
 from benchmarks.splits import FOLDER, split_of
 from benchmarks.tables import MLPF, PARTS, named_table, other_task, published_curves
+from benchmarks.tpe_family import TPE, tpe_family
 from mlpf_hpo import console
 from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.curves.schema import LearningCurves
@@ -165,7 +166,7 @@ def measure(table: Table, tables: Mapping[str, Table], options: argparse.Namespa
             found[kind] = None
             continue
         draw = DrawWithPrior(plan, kind, other and other.as_prior(sizes.prior))
-        families = families_for(draw(0))
+        families = {**families_for(draw(0)), TPE: tpe_family(draw(0))}
         members = all_members(families) | {str(one): one for one in SHOWN.values()}
         rest = {text: one for text, one in members.items() if text not in cold}
         replays = cold | _replay(draw, rest, options, f"{table.name}, prior {kind}")

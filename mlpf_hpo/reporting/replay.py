@@ -17,6 +17,7 @@ COLOURS = {
     "predicted_promotion": "#8c6d31",
     "hyperband": "#17889c",
     "ray_asha": RED,
+    "tpe": "#b5487f",
     "ours": ORANGE,
 }
 """Colours of families, the same in every figure."""

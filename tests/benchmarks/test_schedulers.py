@@ -56,6 +56,9 @@ def test_a_run_measures_every_table_with_every_prior_and_makes_a_page(few, monke
         for kind in (none, permuted, other, hidden):
             assert kind["epochs_at"]["0.02"]["cold_frontier"] == same["epochs_at"]["0.02"]["cold_frontier"]
         assert "prior_best_untrained" in same["schedulers"]
+        assert other["epochs_at"]["0.02"]["tpe"] is None, "its prior lacks a hyperparameter"
+        assert all(kind["epochs_at"]["0.02"]["tpe"] for kind in (same, none, permuted, hidden))
+        assert same["best_setting"]["0.02"]["tpe"].endswith("searcher=tpe")
         # Without hyperparameters the prior names other trials.
         assert same["frontier"]["best_null"] != hidden["frontier"]["best_null"]
     (few / "results.json").write_text(json.dumps(found))

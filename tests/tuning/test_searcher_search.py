@@ -17,7 +17,7 @@ from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.schedulers import make_scheduler
 from mlpf_hpo.search.schedulers.proposing import ProposingScheduler, with_searcher
 from mlpf_hpo.search.searchers.tpe import TPESearcher
-from mlpf_hpo.space import LogUniform, SearchSpace, from_text
+from mlpf_hpo.space import SearchSpace, Uniform, from_text
 from mlpf_hpo.target_metric import VALIDATION_LOSS
 from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.journal_entries import LogMetrics, OpenRun
@@ -27,28 +27,19 @@ from mlpf_hpo.tuning.named_searcher import add_searcher
 from mlpf_hpo.tuning.prior_campaign import read_prior
 from mlpf_hpo.tuning.proposals import take_up_proposals
 from mlpf_hpo.tuning.settings import SearchParams
+from mlpf_hpo.tuning.task import TrialSpec
 from tests.faults.processes import wait_until
-from tests.tuning.toys import run_search, start_driver, toy, trained
+from tests.quick_task import QuickTask, loss
+from tests.tuning.toys import run_search, start_driver, trained
 
-EPOCHS, TRIALS, SEED = 4, 12, 5
-SPACE = SearchSpace({"lr": LogUniform(1e-4, 1.0)})
-
-
-def value(rate: float, epoch: int) -> float:
-    return abs(rate - 0.02) ** 0.5 + 2.0**-epoch
+EPOCHS, TRIALS, SEED = 4, 8, 5
+SPACE = SearchSpace({"x": Uniform(0.0, 1.0)})
 
 
 def prior() -> LearningCurves:
-    rates = [one["lr"] for one in SPACE.stream(15, seed=100)]
-    curves = [[value(rate, epoch) for epoch in range(1, EPOCHS + 1)] for rate in rates]
-    return LearningCurves.from_arrays([{"lr": rate} for rate in rates], curves, VALIDATION_LOSS)
-
-
-def train(spec, max_epochs, folder, on_epoch):
-    def curve(number, epoch):
-        return value(spec.configuration["lr"], epoch)
-
-    return toy(curve, pace=0.1)(spec, max_epochs, folder, on_epoch)
+    rows = SPACE.stream(15, seed=100)
+    curves = [[loss(one, epoch) for epoch in range(1, EPOCHS + 1)] for one in rows]
+    return LearningCurves.from_arrays(rows, curves, VALIDATION_LOSS)
 
 
 def scheduler() -> ProposingScheduler:
@@ -59,11 +50,9 @@ def scheduler() -> ProposingScheduler:
 
 
 @pytest.fixture
-def specs(make_spec):
+def specs() -> list[TrialSpec]:
     stream = SPACE.stream(TRIALS, seed=1)
-    return [
-        dataclasses.replace(make_spec(f"t{i:03d}", seed=i), configuration=one) for i, one in enumerate(stream)
-    ]
+    return [TrialSpec(f"t{i:03d}", one, i, QuickTask(pace=0.1)) for i, one in enumerate(stream)]
 
 
 def journal(folder: Path) -> Journal:
@@ -79,7 +68,7 @@ def check_journal(folder: Path) -> dict[str, dict]:
     for entry in journal(folder).entries():
         if isinstance(entry, OpenRun) and "trial_id" in entry.tags and entry.run not in trial_ids:
             trial_id = trial_ids[entry.run] = entry.tags["trial_id"]
-            proposed[trial_id] = {"lr": from_text(entry.params["lr"])}
+            proposed[trial_id] = {"x": from_text(entry.params["x"])}
             assert proposed[trial_id] == searcher.suggest()
             searcher.on_trial_add(trial_id, proposed[trial_id])
         elif isinstance(entry, LogMetrics) and entry.result is not None:
@@ -95,32 +84,31 @@ def check_journal(folder: Path) -> dict[str, dict]:
 def test_proposals_go_on_after_a_kill(specs, tmp_path, empty_database, measured) -> None:
     shutil.copy(empty_database, tmp_path / "mlflow.db")
     store = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    driver = start_driver(tmp_path, store, specs, scheduler(), EPOCHS, train)
+    driver = start_driver(tmp_path, store, specs, scheduler(), EPOCHS, None)
     try:
-        wait_until(lambda: len(list(journal(tmp_path).results())) >= 6, "six epochs")
+        wait_until(lambda: len(list(journal(tmp_path).results())) >= 4, "four epochs")
     finally:
         os.killpg(driver.pid, signal.SIGKILL)
         driver.communicate()
     before = check_journal(tmp_path)
     with durable_writer(tmp_path / "state" / "journals", 60.0, store) as writer:
         writer.close_orphans("s")
-        outcomes, records = run_search(writer, specs, scheduler(), EPOCHS, tmp_path / "state", train=train)
+        outcomes, records = run_search(writer, specs, scheduler(), EPOCHS, tmp_path / "state")
     proposed = check_journal(tmp_path)
     assert 0 < len(before) < len(proposed) == TRIALS
     assert list(proposed.items())[: len(before)] == list(before.items())
-    rates = [record.configuration["lr"] for record in records]
-    assert sorted(rates) == sorted(one["lr"] for one in proposed.values())
-    assert sum(0.001 < rate < 0.3 for rate in rates) > TRIALS / 2, "near the prior's best"
+    assert {record.trial_id: record.configuration for record in records} == proposed
+    assert sum(abs(one["x"] - 0.3) < 0.2 for one in proposed.values()) > TRIALS / 2, "near the prior's best"
     for outcome, record in zip(outcomes, records, strict=True):
         assert (record.trial_key, record.status) == (outcome.key, outcome.status)
-        whole = tuple(value(record.configuration["lr"], epoch) for epoch in range(1, outcome.epochs + 1))
+        whole = tuple(loss(record.configuration, epoch) for epoch in range(1, outcome.epochs + 1))
         assert record.metrics["val/loss"] == whole
     assert sorted(trained(tmp_path)) == sorted([*range(1, outcome.epochs + 1)] for outcome in outcomes)
     paused = {entry.key for entry in journal(tmp_path).results() if entry.decision is Decision.PAUSE}
     assert any(outcome.key in paused and outcome.status == "finished" for outcome in outcomes), "resumed"
     # Again: everything is on record, under the same keys.
     with durable_writer(tmp_path / "state" / "journals", 60.0, store) as writer:
-        again, _ = run_search(writer, specs, scheduler(), EPOCHS, tmp_path / "state", train=train)
+        again, _ = run_search(writer, specs, scheduler(), EPOCHS, tmp_path / "state")
     assert [outcome.key for outcome in again] == [outcome.key for outcome in outcomes]
     assert all(outcome.on_record for outcome in again)
     measured(
@@ -140,7 +128,7 @@ def test_a_record_that_was_changed_is_refused(specs) -> None:
     record = dataclasses.make_dataclass("Record", ["trial_id", "trial_key", "configuration", "run_id"])
     take_up_proposals(Recorder(), [record("t000", specs[0].key, specs[0].configuration, "r")])
     with pytest.raises(DataError, match="run r of trial t000: its parameters are not those"):
-        take_up_proposals(Recorder(), [record("t000", specs[0].key, {"lr": 0.5}, "r")])
+        take_up_proposals(Recorder(), [record("t000", specs[0].key, {"x": 0.5}, "r")])
 
 
 def named(curves: LearningCurves | None = None, seed: int = 0, **params):
@@ -180,8 +168,8 @@ def params(**more):
 def test_what_cannot_be_is_refused_before_anything_starts(tmp_path) -> None:
     with pytest.raises(ConfigurationError, match=r"freeze_thaw\+tpe: scheduler freeze_thaw takes no"):
         named(name="freeze_thaw", searcher="tpe")
-    other = LearningCurves.from_arrays([{"x": i} for i in range(3)], [[1.0]] * 3, VALIDATION_LOSS)
-    with pytest.raises(DataError, match=r"schedulers: asha\+tpe: prior .*lacks lr"):
+    other = LearningCurves.from_arrays([{"lr": i} for i in range(3)], [[1.0]] * 3, VALIDATION_LOSS)
+    with pytest.raises(DataError, match=r"schedulers: asha\+tpe: prior .*lacks x"):
         named(other, name="asha", searcher="tpe")
     with pytest.raises(ValueError, match=r"schedulers\.0\.searcher: no searcher 'tbe' \(did you mean tpe"):
         params(searcher="tbe")
