@@ -33,8 +33,7 @@ LEAST_VARIANCE = 1e-4
 FIRST_SPREAD = 1.5
 """Standard deviation of the rest of a good curve before its first epoch, in units of the axis."""
 
-DRIFT_ROWS = 0.1
-"""So many curves that do not change are added before their mean change is taken."""
+SMALLEST_WEIGHT = 1e-300
 
 
 def usual_variance(epochs: IntArray) -> FloatArray:
@@ -146,12 +145,13 @@ def mean_changes(values: FloatArray) -> FloatArray:
     -------
     array [k]
         Sums of the mean changes from one number to the next, of the curves that have both; 0 where none has.
-        Good curves weigh more.
+        Good curves weigh more. The change of a single curve is taken whole: if others were expected to change
+        less than the first that ends, they would all look worse than it.
     """
     steps = np.zeros(values.shape[1])
     before, change = values[:, 1:-1], np.diff(values[:, 1:], axis=1)
     both = np.isfinite(change)
     weights = np.where(both, 1 / (1 + np.maximum(before, 0) ** 2), 0.0)
     sums = np.einsum("nk,nk->k", weights, np.where(both, change, 0.0))
-    steps[1:-1] = sums / (weights.sum(axis=0) + DRIFT_ROWS)
+    steps[1:-1] = sums / np.maximum(weights.sum(axis=0), SMALLEST_WEIGHT)
     return np.asarray(np.cumsum(steps[::-1])[::-1])

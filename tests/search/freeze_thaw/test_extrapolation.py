@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.search.freeze_thaw.extrapolation import (
-    DRIFT_ROWS,
     FIRST_SPREAD,
     LEAST_VARIANCE,
     PENALTY,
@@ -90,8 +89,8 @@ def test_curves_that_are_all_equal_are_no_trouble() -> None:
 
 def test_mean_changes_by_hand() -> None:
     values = np.array([[NAN, 4.0, 2.0, 1.0], [NAN, 1.0, 0.0, NAN], [NAN, 3.0, NAN, NAN]])
-    first = ((2 - 4) / (1 + 16) + (0 - 1) / (1 + 1)) / (1 / 17 + 1 / 2 + DRIFT_ROWS)
-    second = (1 - 2) / (1 + 4) / (1 / 5 + DRIFT_ROWS)
+    first = ((2 - 4) / (1 + 16) + (0 - 1) / (1 + 1)) / (1 / 17 + 1 / 2)
+    second = 1 - 2
     assert mean_changes(values) == pytest.approx([first + second, first + second, second, 0])
     assert mean_changes(np.full((1, 3), NAN)).tolist() == [0, 0, 0]
 
