@@ -29,5 +29,6 @@ def figure_search(streams: Sequence[Mapping[str, Any]], deviation: float) -> byt
         right.axhline(deviation, color=GREY, linestyle=":", label="deviation between seeds")
         left.set(xlabel="stream", ylabel="epochs", ylim=(0, None), xticks=numbers)
         right.set(xlabel="stream", ylabel="best loss, from the stream's best", xticks=numbers)
-        right.legend(fontsize=8)
+        handles, labels = right.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), fontsize=8)
         return png(figure)
