@@ -6,6 +6,8 @@ import bz2
 import pickle
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +46,9 @@ SMALLER = {
 
 SERVES = re.compile(r"mlpf-hpo ui|^make ")
 """Runs until it is interrupted; test_repro.py and test_unhelpful_machine.py start it."""
+
+TRAINS = "mlpf-hpo tune"
+"""Starts Ray, whose workers run the package of the folder: so must the command."""
 
 LACKING = {"--device gpu": "no such GPU here"} if not torch.cuda.is_available() else {}
 """What this machine may not have, and what is said then."""
@@ -126,6 +131,12 @@ def check_examples(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = []
     for line in lines:
         if SERVES.search(line):
+            continue
+        if line.startswith(TRAINS):
+            command = [sys.executable, "-m", "mlpf_hpo.cli", *words_of(line, names, monkeypatch)]
+            trained = subprocess.run(command, capture_output=True, text=True)
+            if trained.returncode != 0:
+                failed.append(f"{line}\n{trained.stdout}{trained.stderr}")
             continue
         with monkeypatch.context() as changed:
             done = CliRunner().invoke(app, words_of(line, names, changed))
