@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mlpf_hpo.array_types import FloatArray, IntArray
+from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.search.draws import Sizes
+from mlpf_hpo.search.resampling import Resampling
 from studies.live_search.repeated_trainings import deviation_between_seeds
 
 DRAWS = 10_000
-SEED = 0
 YARDSTICK = "promotion_asha"
 NAMES = ("epochs", "best_loss", "wall_seconds")
 
@@ -39,21 +40,22 @@ def compare_schedulers(
     deviation = deviation_between_seeds([list(one) for one in repeats])
     keys = list(streams[0]["schedulers"])
     of = {key: {name: _column(streams, key, name) for name in NAMES} for key in keys}
-    drawn = np.random.default_rng(SEED).integers(len(streams), size=(DRAWS, len(streams)))
+    n = len(streams)
+    resampling = Resampling.of(n, Sizes(searched=1, prior=0, available=n), draws=DRAWS)
     found: dict[str, Any] = {}
     for key in keys:
-        found[key] = {name: _mean(values, drawn) for name, values in of[key].items()}
+        found[key] = {name: resampling.mean(values) for name, values in of[key].items()}
         if key != YARDSTICK and YARDSTICK in of:
             ours, theirs = of[key]["epochs"], of[YARDSTICK]["epochs"]
-            ratios = ours[drawn].sum(axis=1) / theirs[drawn].sum(axis=1)
-            found[key]["epochs_ratio"] = _interval(ours.sum() / theirs.sum(), ratios)
+            ratios = (resampling.weights @ ours) / (resampling.weights @ theirs)
+            found[key]["epochs_ratio"] = resampling.ratio(float(ours.sum() / theirs.sum()), ratios)
             worse = of[key]["best_loss"] - of[YARDSTICK]["best_loss"]
             worse = worse if mode == "min" else -worse
-            difference = _mean(worse, drawn)
+            difference = resampling.mean(worse)
             difference["high_over_deviation"] = difference["high"] / deviation
             found[key]["loss_difference"] = difference
     return {
-        "streams": len(streams),
+        "streams": n,
         "configurations": streams[0]["configurations"],
         "max_epochs": streams[0]["max_epochs"],
         "yardstick": YARDSTICK,
@@ -81,12 +83,3 @@ def describe(compared: Mapping[str, Any]) -> list[str]:
 
 def _column(streams: Sequence[Mapping[str, Any]], key: str, name: str) -> FloatArray:
     return np.array([stream["schedulers"][key][name] for stream in streams], dtype=np.float64)
-
-
-def _mean(values: FloatArray, drawn: IntArray) -> dict[str, float]:
-    return _interval(values.mean(), values[drawn].mean(axis=1))
-
-
-def _interval(center: float, resampled: FloatArray) -> dict[str, float]:
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return {"mean": float(center), "low": float(low), "high": float(high)}
