@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.options import ParamsFile, examples, flags_named
+from mlpf_hpo.cli.options import IN_PARAMS, PARAMS, ParamsFile, examples, flags_named
 
 EXAMPLES = examples(
     "mlpf-hpo benchmark",
@@ -28,7 +28,6 @@ FLAGS = {
     "benchmark.workload": "--workload",
 }
 
-IN_PARAMS = "as in params.yaml"
 
 FAILED_COPIES = 1000
 """Added to a number of failed copies until the process ends: two failed copies are no wrong usage."""
@@ -63,7 +62,7 @@ def benchmark(
     workload: Annotated[
         str, typer.Option(help="What copies train: mlpf-training, or a workload of an installed package.")
     ] = "mlpf-training",
-    params: ParamsFile = Path("params.yaml"),
+    params: ParamsFile = PARAMS,
 ) -> None:
     """Measure training throughput: N copies of a fixed configuration, report in HEP-Workloads format.
 

@@ -31,6 +31,12 @@ Hyperparameters = Annotated[
     ),
 ]
 ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
+EventsFolder = Annotated[Path, typer.Option("--events", help="Folder with the stores train and validation.")]
+PARAMS, EVENTS = Path("params.yaml"), Path("data/events")
+"""Defaults of these two."""
+
+IN_PARAMS = "as in params.yaml"
+"""Shown as the default of an option that the parameter file has a value for."""
 
 
 def group(text: str, epilog: str, cls: type[TyperGroup] = TyperGroup) -> typer.Typer:

@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.options import Hyperparameters, Mode, ParamsFile, column_names, examples, flags_named, group
+from mlpf_hpo.cli.options import (
+    PARAMS,
+    Hyperparameters,
+    Mode,
+    ParamsFile,
+    column_names,
+    examples,
+    flags_named,
+    group,
+)
 from mlpf_hpo.seeds import LARGEST_SEED
 
 EXAMPLES = examples(
@@ -50,7 +59,7 @@ def evaluate(
     hyperparameters: Hyperparameters = "",
     target_epoch: TargetEpoch = "",
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of splits, folds, predictors.")] = 42,
-    params: ParamsFile = Path("params.yaml"),
+    params: ParamsFile = PARAMS,
 ) -> None:
     """Score predictors on a table of curves: fitted on some configurations, scored on others.
 
@@ -102,7 +111,7 @@ def fit(
     hyperparameters: Hyperparameters = "",
     target_epoch: TargetEpoch = "",
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of folds and predictors.")] = 42,
-    params: ParamsFile = Path("params.yaml"),
+    params: ParamsFile = PARAMS,
 ) -> None:
     """Fit a predictor that predicts from any number of epochs, and write it to a file."""
     from mlpf_hpo.curves.target_epochs import describe_targets
@@ -133,7 +142,7 @@ def predict(
     mode: Mode = "",
     hyperparameters: Hyperparameters = "",
     target_epoch: TargetEpoch = "",
-    params: ParamsFile = Path("params.yaml"),
+    params: ParamsFile = PARAMS,
 ) -> None:
     """Predict the final value of each curve from its observed epochs, with an interval.
 
@@ -181,7 +190,7 @@ def register(
     curves: Annotated[Path, typer.Option(help="The curves that it was fitted on.")] = Path(
         "data/curves.parquet"
     ),
-    params: ParamsFile = Path("params.yaml"),
+    params: ParamsFile = PARAMS,
 ) -> None:
     """Register the predictor that the stage `predictors` chose, as the stage `register` does.
 
@@ -209,7 +218,7 @@ def register(
 @app.command(epilog=EXAMPLES)
 def retire(
     version: Annotated[str, typer.Argument(help="The champion to give up: MODEL/VERSION.")],
-    params: ParamsFile = Path("params.yaml"),
+    params: ParamsFile = PARAMS,
 ) -> None:
     """Give up a champion that cannot be used any more: its files are lost, or it is of an older mlpf_hpo.
 

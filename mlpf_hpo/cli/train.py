@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.options import ParamsFile, examples
+from mlpf_hpo.cli.options import EVENTS, PARAMS, EventsFolder, ParamsFile, examples
 from mlpf_hpo.seeds import LARGEST_SEED
 
 EXAMPLES = examples(
@@ -20,9 +20,7 @@ EXAMPLES = examples(
 
 def train(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and history.json; resumed if there.")],
-    events: Annotated[Path, typer.Option(help="Folder with the stores train and validation.")] = Path(
-        "data/events"
-    ),
+    events: EventsFolder = EVENTS,
     epochs: Annotated[int, typer.Option(min=1)] = 10,
     lr: Annotated[float, typer.Option(min=0.0)] = 1e-3,
     n_glayers_id: Annotated[int, typer.Option(min=0)] = 2,
@@ -32,7 +30,7 @@ def train(
     output_dim: Annotated[int, typer.Option(min=1)] = 64,
     weight_decay: Annotated[float, typer.Option(min=0.0)] = 1e-4,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED)] = 0,
-    params: ParamsFile = Path("params.yaml"),
+    params: ParamsFile = PARAMS,
 ) -> None:
     """Train one configuration on this machine, without Ray and without MLflow."""
     from mlpf_hpo.config import load_params

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.options import ParamsFile, examples, flags_named
+from mlpf_hpo.cli.options import EVENTS, IN_PARAMS, PARAMS, EventsFolder, ParamsFile, examples, flags_named
 from mlpf_hpo.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -35,11 +35,6 @@ FLAGS = {
     "search.max_epochs": "--epochs",
     "resources.concurrency": "--workers",
 }
-
-IN_PARAMS = "as in params.yaml"
-
-EVENTS, PARAMS = Path("data/events"), Path("params.yaml")
-"""Defaults, which the command that trains the best configuration has too."""
 
 
 def tune(
@@ -79,7 +74,7 @@ def tune(
     json: Annotated[
         Path | None, typer.Option(help="File for the record, in the words of results/search.json.")
     ] = None,
-    events: Annotated[Path, typer.Option(help="Folder with the stores train and validation.")] = EVENTS,
+    events: EventsFolder = EVENTS,
     params: ParamsFile = PARAMS,
 ) -> None:
     """Search for the best configuration with one scheduler: trials under Ray Tune, every epoch in MLflow.
