@@ -24,12 +24,16 @@ from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, MlpfHpoError
 from mlpf_hpo.files import write_json
-from mlpf_hpo.predictors.criteria import choose_by_predictions, out_of_fold
-from mlpf_hpo.predictors.factory import make_predictor
+from mlpf_hpo.predictors.criteria import CRITERIA, choose_by_predictions, out_of_fold
 from mlpf_hpo.predictors.nested_cv import known_epochs_at
 from mlpf_hpo.predictors.paired_difference import paired_difference
 from mlpf_hpo.predictors.scoring import grouped_folds, held_out
-from mlpf_hpo.predictors.search_criterion import MakePredictor, choose_by_search, replay_predictors
+from mlpf_hpo.predictors.search_criterion import (
+    SEARCH,
+    candidate_makers,
+    choose_by_search,
+    replay_predictors,
+)
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.search.predicted_searches import PromotionReplay
 from mlpf_hpo.seeds import derive_seed
@@ -39,8 +43,7 @@ TRAIN, TRAIN_SHARE = 48, 0.6
 """Training curves of a split: as many as the pipeline has, and at most that share of a table."""
 
 SEARCHED = 80
-SEARCH, OLD = "search", ("spearman", "r2", "log_mae")
-CRITERIA = (SEARCH, *OLD)
+OLD = tuple(CRITERIA)
 SEED = 1
 
 
@@ -59,12 +62,11 @@ def measure(curves: LearningCurves, splits: int, params: PredictorsParams) -> di
     return {
         "train": train,
         "searched": found[0]["searched"],
-        "criteria": {name: _summary(name, found) for name in CRITERIA},
+        "criteria": {name: _summary(name, found) for name in (SEARCH, *OLD)},
         "candidates": {
-            name: _ratio([one["logarithms"][name] for one in found], np.zeros(splits).tolist())
-            for name in params.candidates
+            name: _ratio([one["logarithms"][name] for one in found]) for name in params.candidates
         },
-        "hindsight": _ratio([min(one["logarithms"].values()) for one in found], np.zeros(splits).tolist()),
+        "hindsight": _ratio([min(one["logarithms"].values()) for one in found]),
         "decided_by_search": float(np.mean([one["decided_by"] == SEARCH for one in found])),
         "per_split": found,
     }
@@ -83,7 +85,7 @@ def _measure_split(curves: LearningCurves, train: int, params: PredictorsParams,
     folds = list(grouped_folds(groups, params.inner_folds, seed))
     predicted = {
         name: out_of_fold(partial(make, [known]), learnt.frame(), learnt.frame(known), y, groups, folds)
-        for name, make in _makers(curves, params, seed).items()
+        for name, make in candidate_makers(params, seed, curves.mode).items()
     }
     for criterion in OLD:
         chosen[criterion] = choose_by_predictions(predicted, y, groups, criterion, curves.mode).winner
@@ -95,19 +97,11 @@ def _measure_split(curves: LearningCurves, train: int, params: PredictorsParams,
     }
 
 
-def _makers(curves: LearningCurves, params: PredictorsParams, seed: int) -> dict[str, MakePredictor]:
-    """Return what makes each candidate."""
-    return {
-        name: partial(make_predictor, name, params, derive_seed(seed, name), folds=0, mode=curves.mode)
-        for name in params.candidates
-    }
-
-
 def _logarithms(
     curves: LearningCurves, rows: IntArray, test: IntArray, params: PredictorsParams, seed: int
 ) -> dict[str, float]:
     """Return the logarithm of each candidate's ratio of epochs: fitted on `rows`, searched are others."""
-    make = _makers(curves, params, seed)
+    make = candidate_makers(params, seed, curves.mode)
     _, epochs = replay_predictors(make, curves, [(rows, test)], PromotionReplay(), derive_seed(seed, "fresh"))
     return {name: float(np.log(epochs.ratio(name)["mean"])) for name in make}
 
@@ -117,14 +111,15 @@ def _summary(criterion: str, found: list[dict[str, Any]]) -> dict[str, Any]:
     theirs = [one["logarithms"][one["chosen"][criterion]] for one in found]
     ours = [one["logarithms"][one["chosen"][SEARCH]] for one in found]
     return {
-        "ratio": _ratio(theirs, np.zeros(len(theirs)).tolist()),
+        "ratio": _ratio(theirs),
         "search_over_this": _ratio(ours, theirs),
         "chosen": dict(Counter(one["chosen"][criterion] for one in found)),
     }
 
 
-def _ratio(ours: list[float], theirs: list[float]) -> dict[str, float]:
-    difference = paired_difference(ours, theirs, SEED)
+def _ratio(ours: list[float], theirs: list[float] | None = None) -> dict[str, float]:
+    """Return a ratio from logarithms, over 1 or over the others' in pairs."""
+    difference = paired_difference(ours, theirs or [0.0] * len(ours), SEED)
     return {end: float(np.exp(difference[end])) for end in ("mean", "low", "high")}
 
 

@@ -166,7 +166,8 @@ def measure(table: Table, tables: Mapping[str, Table], options: argparse.Namespa
             found[kind] = None
             continue
         draw = DrawWithPrior(plan, kind, other and other.as_prior(sizes.prior))
-        families = {**families_for(draw(0)), TPE: tpe_family(draw(0))}
+        first = draw(0)
+        families = {**families_for(first), TPE: tpe_family(first)}
         members = all_members(families) | {str(one): one for one in SHOWN.values()}
         rest = {text: one for text, one in members.items() if text not in cold}
         replays = cold | _replay(draw, rest, options, f"{table.name}, prior {kind}")

@@ -8,8 +8,8 @@ freeze-thaw without a prior and with the other half as prior. All have the same 
 workers, and number of epochs at most; eta is 3 and the first rung 1. Regret is that of trials that were
 trained in full: PASHA trains none in full unless the order of the best is in doubt.
 
-syne-tune and SMAC run in environments of their own, made in FOLDER if there are none; Optuna in this one
-(``pip install optuna==5.0.0``). Numbers that FILE has already, of other tables and peers, are kept.
+syne-tune and SMAC run in environments of their own, made in FOLDER if there are none; Optuna in this one.
+Numbers that FILE has already, of other tables and peers, are kept.
 ``python -m benchmarks.peers.page RESULTS.json`` makes docs/peers.md of the JSON.
 """
 

@@ -32,6 +32,7 @@ from mlpf_hpo.predictors.scoring import grouped_folds
 from mlpf_hpo.predictors.search_scores import Predicted, ReplayedEpochs, SearchReplay, SearchScores
 from mlpf_hpo.predictors.settings import PredictorsParams
 from mlpf_hpo.seeds import derive_seed
+from mlpf_hpo.space import Mode
 
 SEARCH = "search"
 
@@ -81,14 +82,19 @@ def choose_by_search(
     folds = list(grouped_folds(groups, min(params.inner_folds, len(np.unique(groups))), seed))
     if is_choice(names):
         check_folds(folds, groups)
-    make: dict[str, MakePredictor] = {
-        name: partial(make_predictor, name, params, derive_seed(seed, name), folds=0, mode=curves.mode)
-        for name in names
-    }
+    make = candidate_makers(params, seed, curves.mode)
     predicted, epochs = replay_predictors(make, curves, folds, replay, seed)
     winner, scores, reason = choose_by_epochs(epochs, predicted, curves)
     saved = {name: 1.0 - found["mean"] for name, found in scores.epochs_ratio.items()}
     return Selection(winner, saved, reason, shrink=scores.decided_by != SEARCH, search=scores)
+
+
+def candidate_makers(params: PredictorsParams, seed: int, mode: Mode) -> dict[str, MakePredictor]:
+    """Return what makes each candidate of `params`, without folds for intervals."""
+    return {
+        name: partial(make_predictor, name, params, derive_seed(seed, name), folds=0, mode=mode)
+        for name in params.candidates
+    }
 
 
 def replay_predictors(

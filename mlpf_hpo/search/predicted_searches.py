@@ -79,15 +79,7 @@ class PairedEpochs:
         return len(next(iter(self.logarithms.values())))
 
     def ratio(self, name: str, other: str | None = None) -> dict[str, float]:
-        """Return epochs over epochs, the geometric mean over the searches with its 95 % interval.
-
-        Parameters
-        ----------
-        name : str
-            The predictor whose epochs are counted.
-        other : str, optional
-            The predictor with whose epochs they are compared; by default those of promotion by last values.
-        """
+        """Return epochs over those with `other`, else over those by last values, see `ReplayedEpochs`."""
         values = self.logarithms[name] - (0.0 if other is None else self.logarithms[other])
         # Signs mean nothing here: `mean` would not let an interval of values of one sign cross 0.
         center = float(values.mean())

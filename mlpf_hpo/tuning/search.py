@@ -220,6 +220,11 @@ def open_search(
     return Recorder(writer, "search", campaign_id, parent_run_id, specs, {"scheduler": named.key})
 
 
+def has_ended(trial: TrialSummary) -> bool:
+    """Tell whether a trial on record needs no more training under the scheduler that it ran under."""
+    return trial.status in ("finished", "stopped", "diverged")
+
+
 def run_scheduler(
     named: NamedScheduler,
     recorder: Recorder,
@@ -228,11 +233,11 @@ def run_scheduler(
     resources: ResourceParams,
     state: Path,
     on_progress: Progress | None = None,
-    is_done: Callable[[TrialSummary], bool] | None = None,
+    is_done: Callable[[TrialSummary], bool] = has_ended,
 ) -> dict[str, Any]:
     """Run the recorder's trials under one scheduler, and return what it found, for search.json.
 
-    `is_done` tells whether a trial on record needs no more training; by default it is `has_ended`.
+    `is_done` tells whether a trial on record needs no more training.
     """
     writer, parent_run_id = recorder.writer, recorder.parent_run_id
     started = time.monotonic()
@@ -244,7 +249,7 @@ def run_scheduler(
             target,
             resources,
             state,
-            is_done=is_done or has_ended,
+            is_done=is_done,
             on_progress=on_progress,
         )
         check_failures(outcomes, settings.failures_allowed, "search")
@@ -274,11 +279,6 @@ def _posterior(scheduler: Scheduler) -> dict[str, list[float]] | None:
     """Return what a scheduler expects of every trial at its end, if it expects anything."""
     expected = getattr(scheduler, "posterior", None)
     return None if expected is None else {trial: list(values) for trial, values in expected().items()}
-
-
-def has_ended(trial: TrialSummary) -> bool:
-    """Tell whether a trial on record needs no more training under the scheduler that it ran under."""
-    return trial.status in ("finished", "stopped", "diverged")
 
 
 def _keep_network(

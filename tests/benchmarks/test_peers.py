@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 import math
 import sys
-from importlib import import_module
 
 import numpy as np
+import optuna
 import pytest
 
+from benchmarks.peers import __main__ as peers
+from benchmarks.peers import optuna_search
+from benchmarks.peers import page as peers_page
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.search.draws import Draw
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.simulator import simulate
 from mlpf_hpo.target_metric import TargetMetric
-
-optuna = pytest.importorskip("optuna", reason="Optuna is not installed")
-peers = import_module("benchmarks.peers.__main__")
-peers_page = import_module("benchmarks.peers.page")
-optuna_search = import_module("benchmarks.peers.optuna_search")
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -33,8 +33,6 @@ LEAST_VARIANCE = 1e-4
 FIRST_SPREAD = 1.5
 """Standard deviation of the rest of a good curve before its first epoch, in units of the axis."""
 
-SMALLEST_WEIGHT = 1e-300
-
 
 def usual_variance(epochs: IntArray) -> FloatArray:
     """Return the variance of the rest of a curve where no other curve is known, [k].
@@ -153,5 +151,5 @@ def mean_changes(values: FloatArray) -> FloatArray:
     both = np.isfinite(change)
     weights = np.where(both, 1 / (1 + np.maximum(before, 0) ** 2), 0.0)
     sums = np.einsum("nk,nk->k", weights, np.where(both, change, 0.0))
-    steps[1:-1] = sums / np.maximum(weights.sum(axis=0), SMALLEST_WEIGHT)
+    np.divide(sums, weights.sum(axis=0), out=steps[1:-1], where=both.any(axis=0))
     return np.asarray(np.cumsum(steps[::-1])[::-1])

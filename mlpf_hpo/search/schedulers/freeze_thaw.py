@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search.freeze_thaw.beliefs import DIGITS, Beliefs
@@ -147,13 +148,15 @@ class FreezeThaw(BaseScheduler):
         waiting = [*paused, *pending]
         if not waiting:
             return None
-        index = self._known().index
-        chosen = min(waiting, key=lambda trial_id: (index[self._rows[trial_id]], self._rows[trial_id]))
+        beliefs = self._known()
+        chosen = self._smallest(beliefs.index, waiting)
         running = self._live.keys() - set(waiting)
-        worth = index[self._rows[chosen]] < self._incumbent(running)
+        worth = beliefs.index[self._rows[chosen]] < self._incumbent(running)
         if worth or not (running or self.ends):
             return chosen
-        return None if running or self._may_end() else self._expected_best(waiting)
+        if running or self._may_end():
+            return None
+        return self._smallest(np.round(beliefs.mean, DIGITS), waiting)
 
     def posterior(self) -> dict[str, tuple[float, float, float]]:
         """Return what is expected of every trial that has not failed, in units of the metric.
@@ -198,10 +201,9 @@ class FreezeThaw(BaseScheduler):
         beliefs = self._known()
         return not beliefs.own_axis or bool(beliefs.finished().sum() >= LEAST_FINISHED)
 
-    def _expected_best(self, waiting: Sequence[str]) -> str:
-        """Return which of these trials is expected to end best."""
-        mean = np.round(self._known().mean, DIGITS)
-        return min(waiting, key=lambda trial_id: (mean[self._rows[trial_id]], self._rows[trial_id]))
+    def _smallest(self, values: FloatArray, waiting: Sequence[str]) -> str:
+        """Return which of these trials has the smallest of the values of all [n]; of equal ones the first."""
+        return min(waiting, key=lambda trial_id: (values[self._rows[trial_id]], self._rows[trial_id]))
 
     def _known(self) -> Beliefs:
         """Return the beliefs on all trials that were added; made at the first question after that."""

@@ -8,7 +8,7 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search.scheduler import Decision, Scheduler, Stop
 from mlpf_hpo.search.searcher import Searcher
-from mlpf_hpo.search.searchers import RANDOM, make_searcher
+from mlpf_hpo.search.searchers import make_searcher
 from mlpf_hpo.space import Configuration, Mode, SearchSpace, Value
 
 Realize = Callable[[str, Configuration], Configuration]
@@ -161,7 +161,7 @@ def with_searcher(
     seed: int = 0,
     prior: LearningCurves | None = None,
 ) -> Scheduler:
-    """Return a fresh scheduler, whose trials a searcher gives their configurations unless it is "random".
+    """Return a fresh scheduler, whose trials a searcher gives their configurations.
 
     Parameters
     ----------
@@ -189,10 +189,7 @@ def with_searcher(
     Traceback (most recent call last):
     mlpf_hpo.errors.ConfigurationError: scheduler freeze_thaw takes no searcher: it chooses among ...
     """
-    scheduler = make()
-    if searcher == RANDOM:
-        return scheduler
-    proposing = make_searcher(searcher, space, max_epochs, mode, seed, prior)
+    proposing, scheduler = make_searcher(searcher, space, max_epochs, mode, seed, prior), make()
     try:
         scheduler.on_trial_add("t0", OpenConfiguration())
         scheduler.choose(["t0"], [])
