@@ -5,7 +5,7 @@
 #   make report   bring the report up to date and say where it is
 #   make published  the paper's tables on its published curves (MLPF_HPO_REFERENCE_DIR: their folder), minutes
 #   make reference  what MLPF learns in a longer training: trained, judged, registered as mlpf@champion
-#   make live-search  every scheduler on eight streams of configurations, compared in pairs; half an hour
+#   make live-search  every scheduler on eight streams of configurations, compared in pairs; about an hour
 #   make ui       serve the MLflow user interface on this machine and print links into it (PORT=5000)
 #   make images   make the screenshots of docs/ui.md again
 #   make reliability  inject the faults again and write docs/reliability.md
