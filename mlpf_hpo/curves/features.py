@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.column_names import LOSS, TARGET_EPOCH
+from mlpf_hpo.curves.float_columns import float_columns
 from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.curves.shapes import SHAPES, shape_features
 from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
@@ -27,6 +29,12 @@ DECADES = 1.5
 
 def split_columns(columns: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the hyperparameter columns, and the loss columns in order of epoch."""
+    others, losses = _split(tuple(columns))
+    return list(others), list(losses)
+
+
+@lru_cache(maxsize=64)
+def _split(columns: tuple[str, ...]) -> tuple[list[str], list[str]]:
     losses = [name for name in columns if LOSS.fullmatch(name)]
     losses.sort(key=lambda name: int(name.removeprefix("loss_")))
     return [name for name in columns if not LOSS.fullmatch(name)], losses
@@ -88,10 +96,12 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         used = [*horizon, *(others if self.hyperparameters or self.known_epochs == 0 else [])]
         self.losses_ = losses[: self.known_epochs]
         self.columns_ = [*used, *self.losses_]
-        texts = text_columns(X[used])
-        self.categories_ = {name: sorted(set(X[name])) for name in texts}
-        self.log_columns_ = [name for name in self._numbers() if self._is_logarithmic(name, X[name])]
-        self.log_curve_ = bool((X[self.losses_].to_numpy(dtype=float) > 0).all())
+        self.categories_ = {name: sorted(set(X[name])) for name in text_columns(X, used)}
+        numbers = self._numbers()
+        values = float_columns(X, [*numbers, *self.losses_])
+        columns = zip(numbers, values.T[: len(numbers)], strict=True)
+        self.log_columns_ = [name for name, column in columns if self._is_logarithmic(name, column)]
+        self.log_curve_ = bool((values[:, len(numbers) :] > 0).all())
         self.n_features_in_ = X.shape[1]
         return self
 
@@ -101,11 +111,13 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         missing = [name for name in self.columns_ if name not in X.columns]
         if missing:
             raise DataError(f"the table of curves lacks the columns {', '.join(missing)}")
-        table = X[self._numbers()].to_numpy(dtype=float, copy=True)
-        for i, name in enumerate(self._numbers()):
+        numbers = self._numbers()
+        found = float_columns(X, [*numbers, *self.losses_])
+        table = found[:, : len(numbers)]
+        for i, name in enumerate(numbers):
             if name in self.log_columns_:
                 table[:, i] = np.log(table[:, i].clip(min=np.finfo(float).tiny))
-        _, values = self._shapes(X[self.losses_].to_numpy(dtype=float))
+        _, values = self._shapes(found[:, len(numbers) :])
         texts = [one_hot(X[name].tolist(), known) for name, known in self.categories_.items()]
         return np.hstack([table, *texts, values])
 
@@ -121,8 +133,7 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         hyperparameters = self.columns_[: len(self.columns_) - len(self.losses_)]
         return [name for name in hyperparameters if name not in self.categories_]
 
-    def _is_logarithmic(self, name: str, column: pd.Series) -> bool:
-        values = column.to_numpy(dtype=float)
+    def _is_logarithmic(self, name: str, values: FloatArray) -> bool:
         if name == TARGET_EPOCH or not (values > 0).all():
             return False
         return name in self.log_columns or bool(values.max() > values.min() * 10**DECADES)

@@ -14,24 +14,26 @@ from pandas.api.types import is_numeric_dtype
 from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
 from mlpf_hpo.curves.column_names import BOOKKEEPING, STOPPED, TARGET_EPOCH
 from mlpf_hpo.curves.ends import values_after
+from mlpf_hpo.curves.float_columns import float_columns, float_frame
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.space import Configuration, Mode, config_id
 from mlpf_hpo.target_metric import TargetMetric
 
 
-def text_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns that hold texts.
+def text_columns(table: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
+    """Return the columns that hold texts, of all or of those in `names`.
 
     Examples
     --------
     >>> text_columns(pd.DataFrame({"lr": [0.1, 0.2], "bias": [True, False], "optimizer": ["sgd", "adam"]}))
     ['optimizer']
     """
+    types = dict(zip(table.columns, table.dtypes, strict=True))
     return [
         str(name)
-        for name in table.columns
-        if not is_numeric_dtype(table[name].dtype) and any(isinstance(value, str) for value in table[name])
+        for name in (types if names is None else names)
+        if not is_numeric_dtype(types[name]) and any(isinstance(value, str) for value in table[name])
     ]
 
 
@@ -64,8 +66,11 @@ def pad_curves(curves: Sequence[Sequence[float]], n_epochs: int) -> FloatArray:
 
 def predictor_frame(configs: pd.DataFrame, values: FloatArray) -> pd.DataFrame:
     """Return the input of a `CurvePredictor`: hyperparameters, then ``loss_0 ... loss_{T-1}``."""
-    losses = pd.DataFrame(values, columns=[f"loss_{epoch}" for epoch in range(values.shape[1])])
-    return pd.concat([regressor_columns(configs), losses], axis=1)
+    losses = [f"loss_{epoch}" for epoch in range(values.shape[1])]
+    if text_columns(configs):
+        return pd.concat([regressor_columns(configs), pd.DataFrame(values, columns=losses)], axis=1)
+    names = configs.columns.tolist()
+    return float_frame(np.hstack([float_columns(configs, names), values]), [*names, *losses])
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.column_names import TARGET_EPOCH, is_reserved
 from mlpf_hpo.curves.ends import known_lengths, values_after
 from mlpf_hpo.curves.features import split_columns
+from mlpf_hpo.curves.float_columns import float_columns
 from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.predictors.curve_table import (
@@ -185,7 +186,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         frame, target, labels = X.loc[usable.tolist()].reset_index(drop=True), target[usable], labels[usable]
         self.columns_ = [str(name) for name in frame.columns]
         names, losses = split_columns(self.columns_)
-        self.texts_ = text_columns(frame[names])
+        self.texts_ = text_columns(frame, names)
         self.ranges_ = training_ranges(frame[names], self.texts_)
         self.n_epochs_ = len(losses)
         if not names and self.known_epochs[0] == 0 and not get_tags(self._template(0)[-1]).no_validation:
@@ -193,7 +194,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         self.log_scale_ = bool((target > 0).all())
         self.scale_ = ValueScale().fit(target)
         self.noise_floor_ = repeat_error(self.scale_.transform(target), labels)
-        values, targets = frame[losses].to_numpy(dtype=float), target_epochs(frame, self.n_epochs_)
+        values, targets = float_columns(frame, losses), target_epochs(frame, self.n_epochs_)
         lengths, last = known_lengths(values), values_after(values, targets)
         starts = np.minimum(lengths, targets - 1) if self.own_targets else lengths
         self.predicts_last_ = bool(np.allclose(target, np.where(np.isfinite(last), last, target), 1e-6, 0))
@@ -261,14 +262,15 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         if known == 0 and self.blind_model is not None:
             return clone(self.blind_model)
         template = clone(self.model).set_params(features__known_epochs=known)
-        if HORIZON in template.get_params():
+        step, regressor = template.steps[-1]
+        if HORIZON in {f"{step}__{name}" for name in regressor.get_params(deep=False)}:
             template.set_params(**{HORIZON: None if self.own_targets else self.n_epochs_})
         return template
 
     def _predict(self, X: pd.DataFrame) -> tuple[FloatArray, IntArray]:
         """Return predictions and the index of each row's model; one past the last for complete curves."""
         X = prediction_table(X, self.columns_, self.texts_)
-        curves = X[split_columns(self.columns_)[1]].to_numpy(dtype=float)
+        curves = float_columns(X, split_columns(self.columns_)[1])
         lengths, targets = known_lengths(curves), target_epochs(X, self.n_epochs_)
         grid = np.asarray(self.known_epochs)
         which = np.searchsorted(grid, lengths, side="right") - 1

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mlpf_hpo.array_types import FloatArray, IntArray, apart_from_zero
 from mlpf_hpo.curves.column_names import TARGET_EPOCH
 from mlpf_hpo.curves.features import split_columns
+from mlpf_hpo.curves.float_columns import float_columns, float_frame
 from mlpf_hpo.curves.schema import text_columns
 from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
 
@@ -48,7 +49,7 @@ def training_table(X: Any) -> pd.DataFrame:
     """
     names = _column_names(X)
     _check_epochs(names)
-    return _checked(X, names, text_columns(X[split_columns(names)[0]]), to_fit=True)
+    return _checked(X, names, text_columns(X, split_columns(names)[0]), to_fit=True)
 
 
 def prediction_table(X: Any, columns: Sequence[str], texts: Sequence[str] = ()) -> pd.DataFrame:
@@ -136,12 +137,13 @@ def nominal_coverage(coverage: Any) -> float:
 def _column_names(X: Any) -> list[str]:
     if not isinstance(X, pd.DataFrame):
         raise DataError(f"curves: found {_describe_value(X)}; expected {EXPECTED}")
-    for name, n in Counter(X.columns).items():
+    names = X.columns.tolist()
+    for name, n in Counter(names).items():
         if not isinstance(name, str):
             raise DataError(f"curves: a column is called {name!r}; expected {EXPECTED}")
         if n > 1:
             raise DataError(f"curves: {n} columns are called {name!r}")
-    return list(X.columns)
+    return names
 
 
 def _check_epochs(names: Sequence[str]) -> None:
@@ -149,8 +151,9 @@ def _check_epochs(names: Sequence[str]) -> None:
     if not losses:
         found = ", ".join(names[:9]) or "none"
         raise DataError(f"curves: no columns loss_0, loss_1, ...; there are {found}")
+    known = set(losses)
     for epoch in range(len(losses)):
-        if f"loss_{epoch}" not in losses:
+        if f"loss_{epoch}" not in known:
             raise DataError(
                 f"curves: column loss_{epoch} is missing, there are {losses[0]} to {losses[-1]}: epochs are "
                 "numbered from 0 without gaps; one that was not recorded cannot be left out"
@@ -174,7 +177,7 @@ def _checked(
 def _numbers(X: pd.DataFrame, names: list[str], to_fit: bool) -> pd.DataFrame:
     """Return columns as floats; hyperparameters are finite."""
     try:
-        values = X[names].to_numpy(dtype=np.float64, na_value=np.nan)
+        values = float_columns(X, names)
     except (TypeError, ValueError):
         raise DataError(_not_a_number(X, names)) from None
     losses = set(split_columns(names)[1])
@@ -187,7 +190,7 @@ def _numbers(X: pd.DataFrame, names: list[str], to_fit: bool) -> pd.DataFrame:
             f"curves: row {row + 1}, hyperparameter {name}: {values[row, settings[at]]} is not a finite "
             "number"
         )
-    return pd.DataFrame(apart_from_zero(values) if to_fit else values, columns=names, index=X.index)
+    return float_frame(apart_from_zero(values) if to_fit else values, names, X.index)
 
 
 def _not_a_number(X: pd.DataFrame, names: Sequence[str]) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
+
+from mlpf_hpo.curves.float_columns import float_columns
 
 Ranges: TypeAlias = Mapping[str, Sequence[Any]]
 """Hyperparameter -> smallest and largest number in training, or all of its texts, sorted."""
@@ -19,10 +22,11 @@ def training_ranges(configs: pd.DataFrame, texts: Sequence[str]) -> dict[str, li
     >>> training_ranges(pd.DataFrame({"lr": [0.2, 0.1], "optimizer": ["sgd", "adam"]}), ["optimizer"])
     {'lr': [0.1, 0.2], 'optimizer': ['adam', 'sgd']}
     """
-    return {
-        str(name): sorted(set(column)) if name in texts else [float(column.min()), float(column.max())]
-        for name, column in configs.items()
-    }
+    numbers = [str(name) for name in configs.columns if name not in texts]
+    values = float_columns(configs, numbers)
+    low_high = np.stack([values.min(axis=0), values.max(axis=0)], axis=1).tolist()
+    ends = dict(zip(numbers, low_high, strict=True))
+    return {str(name): ends.get(name) or sorted(set(configs[name])) for name in configs.columns}
 
 
 def range_warnings(configs: pd.DataFrame, ranges: Ranges) -> list[str | None]:

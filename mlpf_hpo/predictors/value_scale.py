@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy.special import ndtri
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -61,7 +61,7 @@ class ValueScale(BaseEstimator):
         shares = (np.arange(min(len(values), KNOTS)) + 0.5) / min(len(values), KNOTS)
         quantiles = np.quantile(self.straightened(values), shares, method="hazen")
         knots, member = np.unique(quantiles, return_inverse=True)
-        scores = np.bincount(member, norm.ppf(shares)) / np.bincount(member)
+        scores = np.bincount(member, ndtri(shares)) / np.bincount(member)
         if len(knots) == 1:  # nothing to learn from: a unit is a unit
             unit = max(1.0, float(np.spacing(np.abs(knots[0]))))
             knots, scores = knots + unit * np.array([-1.0, 1.0]), np.array([-1.0, 1.0])
