@@ -274,7 +274,7 @@ def choose_by_predictions(
     incumbent = default_of(predicted)
     compared = measures(mode).values()
 
-    def gained(measure: Measure, name: str, blocks: Sequence[IntArray] = ()) -> tuple[float, float]:
+    def gained(measure: Measure, name: str, blocks: IntArray | None = None) -> tuple[float, float]:
         return jackknife_difference(measure, y, predicted[name], predicted[incumbent], blocks)
 
     no_worse = [name for name in predicted if all(gained(measure, name)[0] >= 0 for measure in compared)]
