@@ -51,6 +51,27 @@ def test_trees_are_those_of_scikit_learn(kind: type, own: type) -> None:
         assert one.tree_.__getstate__()["nodes"].tobytes() == other.tree_.__getstate__()["nodes"].tobytes()
 
 
+@pytest.mark.parametrize("seed", [0, 7])
+@pytest.mark.parametrize(("n", "d", "leaf"), [(3, 1, 2), (18, 12, 1), (70, 5, 2)])
+def test_trees_grown_without_bootstrap_are_those_of_scikit_learn(
+    n: int, d: int, leaf: int, seed: int
+) -> None:
+    generator = np.random.default_rng(n)
+    X, y = np.round(generator.normal(size=(n, d)), 1), generator.normal(size=n)
+    settings = {"min_samples_leaf": leaf, "random_state": seed}
+    grown = ExtraTrees(TREES, **settings).grow(X, y, np.random.RandomState(5))
+    own = ExtraTreesRegressor(TREES, **settings).fit(X, y)
+    for one, other in zip(grown.estimators_, own.estimators_, strict=True):
+        assert vars(one).keys() == vars(other).keys()
+        assert one.get_params() == other.get_params()
+        states = [tree.tree_.__getstate__() for tree in (one, other)]
+        assert states[0]["nodes"].tobytes() == states[1]["nodes"].tobytes()
+        np.testing.assert_array_equal(states[0]["values"], states[1]["values"])
+    new = generator.normal(size=(9, d))
+    np.testing.assert_array_equal(grown.predict(new), own.predict(new))
+    np.testing.assert_array_equal(by_skops(grown).predict(new), own.predict(new))
+
+
 def test_more_trees_are_added_to_those_that_are_there() -> None:
     forest = fitted(warm_start=True)
     first = forest.estimators_[0]

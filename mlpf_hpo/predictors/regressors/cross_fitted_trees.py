@@ -45,10 +45,11 @@ class CrossFittedTrees(RegressorMixin, BaseEstimator):
         rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.oob_prediction_ = np.empty(len(rows))
         self.forests_: list[ExtraTrees] = []
+        generator = np.random.RandomState(0)
         for fold, (train, test) in enumerate(row_folds(len(rows), self.folds, groups)):
             seed = self.random_state + fold
             forest = ExtraTrees(self.trees, min_samples_leaf=LEAST_LEAF, random_state=seed)
-            self.forests_.append(forest.fit(rows[train], target[train]))
+            self.forests_.append(forest.grow(rows[train], target[train], generator))
             self.oob_prediction_[test] = _predicted(forest, rows[test])
         return self
 

@@ -8,16 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import copy
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 from sklearn.tree import DecisionTreeRegressor
-from sklearn.tree._tree import Tree
+from sklearn.tree._criterion import MSE
+from sklearn.tree._splitter import RandomSplitter
+from sklearn.tree._tree import DepthFirstTreeBuilder, Tree
+
+from mlpf_hpo.array_types import FloatArray
 
 LEAF = -1
 """In the place of a child."""
+
+DEEPEST = np.iinfo(np.int32).max
+ONE_OUTPUT = np.ones(1, dtype=np.intp)
 
 OWN = ("tree_", "random_state")
 """What the trees of a forest do not have in common."""
@@ -60,6 +67,30 @@ class Forest(_Packed, RandomForestRegressor):
 class ExtraTrees(_Packed, ExtraTreesRegressor):
     """Extremely randomised trees."""
 
+    def grow(self, rows: FloatArray, target: FloatArray, generator: np.random.RandomState) -> Self:
+        """Fit on finite rows [n, d] and targets [n], as `fit` does, to the bit, in a fourth of the time.
+
+        Of few rows a tree takes less time to grow than scikit-learn to look at every tree's parameters, and
+        to make a generator for it. Only their number, the size of leaves and the seed are used: no bootstrap,
+        all columns at every split. The generator is seeded anew: its state does not matter.
+        """
+        narrow, column = rows.astype(np.float32), np.array(target, dtype=np.float64)[:, np.newaxis]
+        n, self.n_features_in_ = rows.shape
+        self.n_outputs_ = 1
+        self._validate_estimator()
+        leaf = self.min_samples_leaf
+        generator.seed(self.random_state)
+        self.estimators_ = [self._make_estimator(False, generator) for _ in range(self.n_estimators)]
+        for tree in self.estimators_:
+            generator.seed(tree.random_state)
+            splitter = RandomSplitter(MSE(1, n), self.n_features_in_, leaf, 0.0, generator, None)
+            builder = DepthFirstTreeBuilder(splitter, 2 * leaf, leaf, 0.0, DEEPEST, 0.0)
+            tree.tree_ = Tree(self.n_features_in_, ONE_OUTPUT, 1)
+            builder.build(tree.tree_, narrow, column, None, None)
+            tree.n_features_in_ = tree.max_features_ = self.n_features_in_
+            tree.n_outputs_ = 1
+        return self
+
 
 def _pack(trees: list[DecisionTreeRegressor]) -> dict[str, Any]:
     states = [tree.tree_.__getstate__() for tree in trees]
@@ -89,7 +120,7 @@ def _unpacked(packed: dict[str, Any], n_features: int) -> Iterable[DecisionTreeR
     for nodes, values, depth, seed in zip(*parts, packed["depths"], packed["seeds"], strict=True):
         if not _is_sound(nodes, n_features):
             raise ValueError("a tree leads out of its own nodes")
-        inner = Tree(n_features, np.ones(1, dtype=np.intp), 1)
+        inner = Tree(n_features, ONE_OUTPUT, 1)
         inner.__setstate__(
             {"max_depth": int(depth), "node_count": len(nodes), "nodes": nodes, "values": values}
         )
