@@ -12,9 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from mlpf_hpo.array_types import FloatArray
+from mlpf_hpo.predictors.regressors.one_thread import one_blas_thread
 
 NEAR, FAR = 0.1, 1e3
 """Bounds of length scales in standard deviations of a feature: one that is far does not matter."""
@@ -43,8 +43,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):
         rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         scales = np.full(rows.shape[1], 3.0)
         kernel = ConstantKernel(1.0) * Matern(scales, (NEAR, FAR), self.nu) + WhiteKernel(0.1, (1e-3, 10.0))
-        # On matrices of a few dozen rows threads cost more than they save; on a busy machine, six times.
-        with threadpool_limits(1, "blas"), warnings.catch_warnings():
+        with one_blas_thread(), warnings.catch_warnings():
             # A length scale at its bound is what an irrelevant feature gets; it is meant.
             warnings.simplefilter("ignore", ConvergenceWarning)
             self.process_ = GaussianProcessRegressor(kernel, normalize_y=True).fit(rows, target)

@@ -10,10 +10,10 @@ from scipy.linalg import cho_solve
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.predictors.regressors.folds import are_distinct, row_folds
+from mlpf_hpo.predictors.regressors.one_thread import one_blas_thread
 
 ROOT_5 = np.sqrt(5.0)
 JITTER = 1e-8
@@ -73,8 +73,7 @@ class JointProcess(RegressorMixin, BaseEstimator):
         kernel = _Kernel(rows.shape[1], self.curve_columns)
         self.mean_, self.spread_ = float(target.mean()), float(target.std()) or 1.0
         self.rows_, z = rows, (target - self.mean_) / self.spread_
-        # On matrices of a few dozen rows threads cost more than they save; on a busy machine, six times.
-        with threadpool_limits(1, "blas"):
+        with one_blas_thread():
             tuned = _spread_over(len(z), TUNED_ROWS)
             self.parameters_ = _maximum(kernel, rows[tuned], z[tuned], kernel.means, STEPS)
             inverse = _inverse(kernel.matrix(self.parameters_, rows, rows), kernel.noise(self.parameters_))
@@ -88,7 +87,7 @@ class JointProcess(RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
         kernel = _Kernel(rows.shape[1], self.curve_columns)
-        with threadpool_limits(1, "blas"):
+        with one_blas_thread():
             between = kernel.matrix(self.parameters_, rows, self.rows_)
             return np.asarray(self.mean_ + self.spread_ * (between @ self.weights_))
 
