@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pandas as pd
-
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
 
@@ -42,8 +40,8 @@ def evaluation_ratio(commit: str, curves: LearningCurves, splits: int, rounds: i
     """
     with tempfile.TemporaryDirectory() as folder, _checkout(commit, Path(folder, "before")) as before:
         table = Path(folder, "curves.csv")
-        frame = curves.frame()
-        pd.DataFrame(frame).to_csv(table, index=False)
+        # Only what every commit takes for hyperparameters; earlier ones have no option to name them.
+        curves.frame().to_csv(table, index=False)
         sides = {"before": (before, before / ".venv/bin/python"), "after": (ROOT, Path(sys.executable))}
         times: dict[str, list[float]] = {name: [] for name in sides}
         for _ in range(rounds):
@@ -75,7 +73,6 @@ def _processor_seconds(where: Path, python: Path, table: Path, curves: LearningC
     command = [str(python), "-m", "mlpf_hpo.cli", "predictors", "evaluate", "--curves", str(table)]
     command += ["--predictors", "selected", "--train", str(TRAIN), "--splits", str(splits)]
     command += ["--known-fraction", str(SHARE), "--mode", curves.mode]
-    command += ["--hyperparameters", ",".join(curves.hyperparameters)]
     before = _children()
     _run(command, where, "predictors evaluate failed")
     return _children() - before
