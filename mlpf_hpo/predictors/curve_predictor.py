@@ -187,7 +187,7 @@ class CurvePredictor(RegressorMixin, BaseEstimator):
         self.columns_ = [str(name) for name in frame.columns]
         names, losses = split_columns(self.columns_)
         self.texts_ = text_columns(frame, names)
-        self.ranges_ = training_ranges(frame[names], self.texts_)
+        self.ranges_ = training_ranges(frame, names, self.texts_)
         self.n_epochs_ = len(losses)
         if not names and self.known_epochs[0] == 0 and not get_tags(self._template(0)[-1]).no_validation:
             raise DataError("curves: no hyperparameters: nothing to predict from before the first epoch")

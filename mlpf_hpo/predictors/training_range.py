@@ -14,19 +14,20 @@ Ranges: TypeAlias = Mapping[str, Sequence[Any]]
 """Hyperparameter -> smallest and largest number in training, or all of its texts, sorted."""
 
 
-def training_ranges(configs: pd.DataFrame, texts: Sequence[str]) -> dict[str, list[Any]]:
-    """Return the range of each column.
+def training_ranges(table: pd.DataFrame, names: Sequence[str], texts: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the range of each column in `names`; those in `texts` hold texts.
 
     Examples
     --------
-    >>> training_ranges(pd.DataFrame({"lr": [0.2, 0.1], "optimizer": ["sgd", "adam"]}), ["optimizer"])
+    >>> table = pd.DataFrame({"lr": [0.2, 0.1], "optimizer": ["sgd", "adam"]})
+    >>> training_ranges(table, ["lr", "optimizer"], ["optimizer"])
     {'lr': [0.1, 0.2], 'optimizer': ['adam', 'sgd']}
     """
-    numbers = [str(name) for name in configs.columns if name not in texts]
-    values = float_columns(configs, numbers)
+    numbers = [name for name in names if name not in texts]
+    values = float_columns(table, numbers)
     low_high = np.stack([values.min(axis=0), values.max(axis=0)], axis=1).tolist()
     ends = dict(zip(numbers, low_high, strict=True))
-    return {str(name): ends.get(name) or sorted(set(configs[name])) for name in configs.columns}
+    return {name: ends.get(name) or sorted(set(table[name])) for name in names}
 
 
 def range_warnings(configs: pd.DataFrame, ranges: Ranges) -> list[str | None]:

@@ -121,7 +121,7 @@ class _Kernel:
     """The kernel's parts, parameters and priors; parameters are length scales, amplitudes, noise, as logs."""
 
     def __init__(self, columns: int, curve_columns: int) -> None:
-        self.n_curve, self.n_hyper = curve_columns, columns - curve_columns
+        self.n_hyper, self.n_lengths = columns - curve_columns, columns
         present = {
             "hyperparameters": self.n_hyper,
             "curve": curve_columns,
@@ -147,30 +147,38 @@ class _Kernel:
 
     def with_gradient(
         self, parameters: FloatArray, squares: FloatArray, lines: FloatArray
-    ) -> tuple[FloatArray, FloatArray, dict[str, FloatArray]]:
-        """Return the matrix, the factors of its derivatives by length scales [2, n, n], and its parts."""
-        parts, (slope_h, slope_c) = self._values(parameters, squares, lines)
-        zero = np.zeros_like(lines)
+    ) -> tuple[FloatArray, dict[str, FloatArray], dict[str, FloatArray]]:
+        """Return the matrix, factors of its derivatives by the length scales of each part, and all parts."""
+        parts, slopes = self._values(parameters, squares, lines)
         amplitudes = self._amplitudes(parameters)
-        plain_h, plain_c = parts.get("hyperparameters", zero), parts.get("curve", zero)
         both = amplitudes.get("both", 0.0)
-        a_h, a_c = amplitudes.get("hyperparameters", 1.0), amplitudes.get("curve", 1.0)
-        slopes = np.stack([slope_h * (a_h + both * plain_c / a_c), slope_c * (a_c + both * plain_h / a_h)])
+        for part, other in (("hyperparameters", "curve"), ("curve", "hyperparameters")):
+            if part in slopes:
+                crossed = both * parts[other] / amplitudes[other] if both else 0.0
+                slopes[part] *= amplitudes[part] + crossed
         return np.asarray(sum(parts.values())), slopes, parts
 
+    def lengths(self, part: str) -> slice:
+        """Return where the length scales of "hyperparameters" or the "curve" stand among the parameters."""
+        return slice(self.n_hyper) if part == "hyperparameters" else slice(self.n_hyper, self.n_lengths)
+
     def _amplitudes(self, parameters: FloatArray) -> dict[str, float]:
-        logs = parameters[self.n_hyper + self.n_curve : -1]
+        logs = parameters[self.n_lengths : -1]
         return dict(zip(self.parts, np.exp(2 * logs).tolist(), strict=True))
 
     def _values(
         self, parameters: FloatArray, squares: FloatArray, lines: FloatArray
-    ) -> tuple[dict[str, FloatArray], tuple[FloatArray, FloatArray]]:
-        weights = np.exp(-2 * parameters[: self.n_hyper + self.n_curve])
-        h, slope_h = _matern(np.tensordot(weights[: self.n_hyper], squares[: self.n_hyper], 1))
-        c, slope_c = _matern(np.tensordot(weights[self.n_hyper :], squares[self.n_hyper :], 1))
-        units = {"hyperparameters": h, "curve": c, "both": h * c, "line": lines}
-        values = {part: a * units[part] for part, a in self._amplitudes(parameters).items()}
-        return values, (slope_h, slope_c)
+    ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+        weights = np.exp(-2 * parameters[: self.n_lengths])
+        units: dict[str, FloatArray] = {"line": lines}
+        slopes: dict[str, FloatArray] = {}
+        for part in ("hyperparameters", "curve"):
+            if part in self.parts:
+                at = self.lengths(part)
+                units[part], slopes[part] = _matern(np.tensordot(weights[at], squares[at], 1))
+        if "both" in self.parts:
+            units["both"] = units["hyperparameters"] * units["curve"]
+        return {part: a * units[part] for part, a in self._amplitudes(parameters).items()}, slopes
 
     def lines(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Return the products of the last observed values of rows a [n, d] and b [m, d], [n, m]."""
@@ -190,9 +198,9 @@ def _squares(a: FloatArray, b: FloatArray) -> FloatArray:
 
 def _matern(squared: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the Matern 5/2 kernel of squared distances, and its derivative's factor by log length scales."""
-    distance = np.sqrt(squared)
-    decay = np.exp(-ROOT_5 * distance)
-    return (1 + ROOT_5 * distance + 5 / 3 * squared) * decay, 5 / 3 * (1 + ROOT_5 * distance) * decay
+    distance = ROOT_5 * np.sqrt(squared)
+    decay, line = np.exp(-distance), 1 + distance
+    return (line + 5 / 3 * squared) * decay, 5 / 3 * line * decay
 
 
 def _inverse(matrix: FloatArray, noise: float) -> FloatArray:
@@ -210,24 +218,25 @@ def _spread_over(n: int, most: int) -> slice:
 def _maximum(kernel: _Kernel, rows: FloatArray, z: FloatArray, begin: FloatArray, steps: int) -> FloatArray:
     """Return the parameters of the largest posterior density that is found from `begin`."""
     squares, lines, eye = _squares(rows, rows), kernel.lines(rows, rows), np.eye(len(z))
-    n_lengths, means = kernel.n_hyper + kernel.n_curve, kernel.means
+    n_lengths, means, diagonal = kernel.n_lengths, kernel.means, np.diag_indices(len(z))
 
     def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
         matrix, slopes, parts = kernel.with_gradient(parameters, squares, lines)
         noise = kernel.noise(parameters)
         try:
-            factor = np.linalg.cholesky(matrix + (noise + JITTER) * eye)
+            matrix[diagonal] += noise + JITTER
+            factor = np.linalg.cholesky(matrix)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(parameters)
-        inverse = cho_solve((factor, True), eye)
+        inverse = cho_solve((factor, True), eye, check_finite=False)
         weights = inverse @ z
         value = 0.5 * z @ weights + np.log(np.diag(factor)).sum()
         half = 0.5 * (inverse - np.outer(weights, weights))
         gradient = np.empty_like(parameters)
-        scales = np.exp(-2 * parameters[:n_lengths])
-        gradient[: kernel.n_hyper] = np.tensordot(squares[: kernel.n_hyper], half * slopes[0], 2)
-        gradient[kernel.n_hyper : n_lengths] = np.tensordot(squares[kernel.n_hyper :], half * slopes[1], 2)
-        gradient[:n_lengths] *= scales
+        for part, slope in slopes.items():
+            at = kernel.lengths(part)
+            gradient[at] = np.tensordot(squares[at], half * slope, 2)
+        gradient[:n_lengths] *= np.exp(-2 * parameters[:n_lengths])
         gradient[n_lengths:-1] = [2 * (half * part).sum() for part in parts.values()]
         gradient[-1] = 2 * noise * np.trace(half)
         away = parameters - means

@@ -119,15 +119,16 @@ class Lattice:
         d, slopes, read = d.copy(), d @ self._hessian - self._y, np.arange(len(d)) * d.shape[1]
         moves, change = np.empty_like(d), np.empty_like(d)
         best_moves = self._best_moves(d, slopes, moves, change)
+        all_d, all_moves, all_change = (values.reshape(-1) for values in (d, moves, change))
         for _ in range(MOVES_PER_POINT * len(self._y)):
             best_moves()
             point = change.argmin(axis=1)
             at = read + point
-            going = change.ravel()[at] < -LEAST_GAIN
+            going = all_change[at] < -LEAST_GAIN
             if not going.any():
                 break
-            move = np.where(going, moves.ravel()[at], 0.0)
-            d.reshape(-1)[at] += move
+            move = all_moves[at] * going
+            all_d[at] += move
             slopes += move[:, np.newaxis] * self._hessian[point]
         return d
 
@@ -141,7 +142,7 @@ class Lattice:
         """
         codes = np.array([[-CODES // 2], [CODES // 2 - 1]], dtype=np.float64)
         curvature, half, centre, step, epsilon, below, bottom, top = (
-            np.array(np.broadcast_to(values, d.shape))
+            np.array(np.broadcast_to(values, d.shape), order="C")
             for values in (
                 *(np.diagonal(self._hessian), np.diagonal(self._hessian) / 2),
                 *(self._centre, self._step, self._epsilon, -self._epsilon),
