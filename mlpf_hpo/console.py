@@ -21,6 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mlpf_hpo.collector import collect_rarely
 from mlpf_hpo.credentials import redacting
 
 out = Console(highlight=False, soft_wrap=True)
@@ -97,6 +98,7 @@ def run(main: Callable[[], int | None]) -> None:
     Stages import what they need within `main`: it takes seconds, in which they may be interrupted too.
     Whatever is printed goes through `credentials.redacted`.
     """
+    collect_rarely()
     with redacting():
         status = _status_of(main)
         sys.stdout.flush()

@@ -76,3 +76,20 @@ print(found.count(2), gc.isenabled())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "0 True\n", done.stderr
+
+
+def test_a_stage_collects_rarely_and_ends_without_a_search_but_with_what_is_registered_for_the_end() -> None:
+    code = """
+import atexit, gc
+from mlpf_hpo import console
+class Knot:
+    def __init__(self): self.itself = self
+    def __del__(self): print("found")
+def main():
+    print(gc.get_threshold()[0] > 700)
+    atexit.register(print, "end")
+    Knot()
+console.run(main)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "True\nend\n", done.stderr

@@ -1,20 +1,19 @@
-"""Stale stages of the pipeline, from `dvc status`."""
+"""Stale stages of the pipeline, from `dvc status`.
+
+DVC is asked while MLflow is imported, so this module imports nothing that takes long.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mlpf_hpo.errors import DataError, MissingInputError, MlpfHpoError
-from mlpf_hpo.files import read_record, sha256
-from mlpf_hpo.registry.champion import PRIORS
-from mlpf_hpo.tracking.overview import Champion
+from mlpf_hpo.errors import DataError, MissingInputError
 
 PIPELINE = "dvc.yaml"
 DVC_SECONDS = 120
@@ -48,26 +47,6 @@ def stage_states(root: Path) -> dict[str, str]:
         raise MissingInputError(f"{root / PIPELINE}: no pipeline; run this in the project's folder") from None
     changed = _dvc_status(root)
     return {stage: _describe_changes(changed.get(stage, [])) for stage in stages}
-
-
-def champion_state(record: Path, champions: Sequence[Champion]) -> str:
-    """Return the state of the stage `champion`, which DVC cannot track: whether its record is still valid.
-
-    It is if `champions`, what aliases point at now, has the version that the stage wrote to `record`, and
-    files of prior campaigns have the digests that it wrote.
-    """
-    try:
-        wrote = read_record(record, "champion")
-        changed = [file for file, digest in wrote.get(PRIORS, {}).items() if sha256(Path(file)) != digest]
-    except MlpfHpoError as error:
-        return f"stale: {error}"
-    if changed:
-        return f"stale: {', '.join(changed)}"
-    name = f"{wrote['model']}@{wrote['alias']}"
-    now = {f"{one.model}@{one.alias}": one.version for one in champions}.get(name)
-    if now == wrote["version"]:
-        return UP_TO_DATE
-    return f"stale: {name} is version {now} now" if now else f"stale: {name} is gone"
 
 
 def _dvc_status(root: Path) -> dict[str, list[Any]]:

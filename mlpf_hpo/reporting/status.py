@@ -6,14 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlpf_hpo.errors import MlpfHpoError
-from mlpf_hpo.registry.champion import RECORD
-from mlpf_hpo.reporting.stages import UP_TO_DATE, champion_state, stage_states
-from mlpf_hpo.tracking import catch_up
-from mlpf_hpo.tracking.client import connect_to_read, is_there, nothing_yet, tracking_uri
-from mlpf_hpo.tracking.overview import Overview, overview
+from mlpf_hpo.reporting.stages import UP_TO_DATE, stage_states
+
+if TYPE_CHECKING:
+    from mlpf_hpo.tracking.overview import Overview
 
 REPORT = Path("report/index.html")
 
@@ -56,7 +55,7 @@ class Status:
 
 
 def gather(root: Path) -> Status:
-    """Read the status of a project's folder; DVC and MLflow are queried at the same time."""
+    """Read the status of a project's folder; DVC answers while MLflow is imported, which takes longer."""
     problems: list[str] = []
 
     def asked(question: Callable[[], Any]) -> Any:
@@ -68,6 +67,12 @@ def gather(root: Path) -> Status:
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         found = pool.submit(asked, lambda: stage_states(root))
+        from mlpf_hpo.registry.champion import RECORD
+        from mlpf_hpo.reporting.champion_state import champion_state
+        from mlpf_hpo.tracking import catch_up
+        from mlpf_hpo.tracking.client import connect_to_read, is_there, tracking_uri
+        from mlpf_hpo.tracking.overview import Overview, overview
+
         on_record = asked(lambda: overview(connect_to_read()) if is_there() else Overview())
     stages = found.result() or {}
     if on_record is not None and stages.get("champion") == UP_TO_DATE:
@@ -94,6 +99,8 @@ def _stages(status: Status) -> list[str]:
 
 
 def _runs(status: Status) -> list[str]:
+    from mlpf_hpo.tracking.client import nothing_yet
+
     lines = [f"runs in {status.tracking_uri}"]
     for work in status.on_record.work:
         counts = ", ".join(f"{n} {state}" for state, n in work.trials.items()) or "no trials"
