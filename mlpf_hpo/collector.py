@@ -1,4 +1,4 @@
-"""Python's cyclic garbage collector where many objects are made and none is freed: paused, or rarely at work."""
+"""Python's cyclic garbage collector where many objects are made and none is freed: paused, or rarely used."""
 
 from __future__ import annotations
 

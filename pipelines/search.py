@@ -10,7 +10,6 @@ def main() -> None:
     from mlpf_hpo.config import load_params
     from mlpf_hpo.files import write_text
     from mlpf_hpo.mlpf.task import task_of
-    from mlpf_hpo.networks.trained_network import copy_best_network
     from mlpf_hpo.tuning.search import run_search
 
     params, best = load_params(), Path("models/best_trial")
@@ -27,6 +26,8 @@ def main() -> None:
             on_progress=progress,
         )
     if task.keeps_checkpoints:
+        from mlpf_hpo.networks.trained_network import copy_best_network  # PyTorch with it, for seconds
+
         copy_best_network(record.content, best)
     else:
         write_text(best / "README", f"Task {task.name} leaves no checkpoints of its trials.\n")

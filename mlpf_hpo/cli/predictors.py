@@ -73,6 +73,7 @@ def evaluate(
     from mlpf_hpo.files import write_json
     from mlpf_hpo.hardware.host import usable_cpus
     from mlpf_hpo.predictors.noise_ceiling import noise_ceiling
+    from mlpf_hpo.predictors.outliers import describe_outlier
     from mlpf_hpo.predictors.repeated_splits import evaluate as score_all
     from mlpf_hpo.reporting.evaluation import (
         HEADER,
@@ -80,7 +81,6 @@ def evaluate(
         ceiling_rows,
         describe_evaluation,
         describe_noise,
-        dominated_text,
         parse_predictor_names,
         score_rows,
     )
@@ -94,7 +94,7 @@ def evaluate(
     noise, ceiling = noise_ceiling(usable_curves, train, splits, seed)
     console.out.print(describe_evaluation(found, usable_curves), markup=False)
     console.out.print(console.columns(HEADER, [*score_rows(found), *ceiling_rows(ceiling)]), markup=False)
-    for note in (*describe_noise(noise, ceiling), *dominated_text(everything)):
+    for note in (*describe_noise(noise, ceiling), *describe_outlier(everything)):
         console.out.print(note, markup=False)
     if json is not None:
         write_json(json, as_json(found, usable_curves, known_fraction, seed, noise, ceiling))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from mlpf_hpo.array_types import FloatArray, IntArray
 
@@ -45,8 +45,8 @@ def clopper_pearson(passed: int, total: int, level: float = LEVEL) -> Estimate:
     if total == 0:
         return Estimate(np.nan, np.nan, np.nan)
     outside = (1 - level) / 2
-    low = beta.ppf(outside, passed, total - passed + 1) if passed > 0 else 0.0
-    high = beta.ppf(1 - outside, passed + 1, total - passed) if passed < total else 1.0
+    low = betaincinv(passed, total - passed + 1, outside) if passed > 0 else 0.0
+    high = betaincinv(passed + 1, total - passed, 1 - outside) if passed < total else 1.0
     return Estimate(passed / total, float(low), float(high))
 
 

@@ -41,3 +41,15 @@ def dominating_curve(curves: LearningCurves) -> Outlier | None:
     at = int(squares.argmax())
     share = float(squares[at] / squares.sum())
     return Outlier(int(rows[at]), float(final[at]), share) if share > DOMINATED else None
+
+
+def describe_outlier(curves: LearningCurves) -> list[str]:
+    """Return which curve dominates the scores in units of the metric, if one does."""
+    outlier = dominating_curve(curves)
+    if outlier is None:
+        return []
+    row = curves.configs.index[outlier.row] + 1
+    return [
+        f"row {row}, which ends at {outlier.value:.3g}, makes up {outlier.share:.1%} of the "
+        "spread of final values and dominates R2 (loss); the scores of ranks and quantiles are not affected"
+    ]

@@ -17,7 +17,6 @@ from mlpf_hpo.number_format import fixed, interval
 from mlpf_hpo.predictors.checked_prediction import predict_checked
 from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
-from mlpf_hpo.predictors.outliers import dominating_curve
 from mlpf_hpo.predictors.regressors import CLASSICAL, REGRESSORS
 from mlpf_hpo.predictors.repeated_splits import Evaluation
 
@@ -61,18 +60,6 @@ def describe_evaluation(found: Evaluation, curves: LearningCurves) -> str:
         counts = Counter(found.chosen).most_common()
         lines.append("selected: " + ", ".join(f"{name} in {n} splits" for name, n in counts))
     return "\n".join(lines)
-
-
-def dominated_text(curves: LearningCurves) -> list[str]:
-    """Return which curve dominates the scores in units of the metric, if one does."""
-    outlier = dominating_curve(curves)
-    if outlier is None:
-        return []
-    row = curves.configs.index[outlier.row] + 1
-    return [
-        f"row {row}, which ends at {outlier.value:.3g}, makes up {outlier.share:.1%} of the "
-        "spread of final values and dominates R2 (loss); the scores of ranks and quantiles are not affected"
-    ]
 
 
 def score_rows(found: Evaluation) -> list[list[str]]:

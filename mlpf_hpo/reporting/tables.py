@@ -10,7 +10,7 @@ from typing import Any
 
 from mlpf_hpo.evaluation.validation_result import ValidationResult
 from mlpf_hpo.number_format import fixed, interval
-from mlpf_hpo.reporting.evaluation import dominated_text
+from mlpf_hpo.predictors.outliers import describe_outlier
 from mlpf_hpo.reporting.figures import name_of
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
@@ -84,7 +84,7 @@ def table_scores(inputs: ReportInput) -> Table:
     """Return the honest scores of every candidate."""
     p, search = inputs.predictors, inputs.predictors.get("search")
     metrics = ("spearman", "kendall", "top_recall", "r2_quantile", "r2_loss", "coverage")
-    rows, notes = [], dominated_text(inputs.curves)
+    rows, notes = [], describe_outlier(inputs.curves)
     for name, scores in [*p["predictors"].items(), ("selected by inner folds", p["selected"])]:
         label = name_of(name) + (" (chosen)" if name == p["winner"] else "")
         searched = [_score(search["epochs_ratio"].get(name))] if search else []

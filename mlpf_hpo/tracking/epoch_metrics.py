@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from mlflow.entities import Run
+from typing import TYPE_CHECKING
 
 from mlpf_hpo.target_metric import TargetMetric
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 SUMMARY = "summary/"
 """Section of the numbers of a whole run."""

@@ -6,12 +6,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-from mlflow import MlflowClient
+from typing import TYPE_CHECKING, Any
 
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.tracking import links
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 FOLDER = "hosts"
 """Artifacts of a parent run: `hosts/<hardware label>-<hash of the record>.json`."""

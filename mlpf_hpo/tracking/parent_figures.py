@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from mlflow import MlflowClient
 
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.plotting import BLUE, GREEN, GREY, ORANGE, RED, canvas, draw_rates, plain_log
@@ -23,6 +22,7 @@ from mlpf_hpo.tracking import links
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from mlflow import MlflowClient
 
 FloatArray: TypeAlias = FloatArray
 

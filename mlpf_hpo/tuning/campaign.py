@@ -27,7 +27,7 @@ from mlpf_hpo.tracking.host_records import read_hosts
 from mlpf_hpo.tracking.learning_curves import curves_from_trials
 from mlpf_hpo.tracking.records import curves_digest, digested
 from mlpf_hpo.tuning.driver import Recorder, closed_truthfully, sole_driver
-from mlpf_hpo.tuning.ray_session import Progress
+from mlpf_hpo.tuning.progress import Progress
 from mlpf_hpo.tuning.run import check_failures, run_trials
 from mlpf_hpo.tuning.settings import CampaignParams, ResourceParams
 from mlpf_hpo.tuning.task import Task, check_target, plan_trials, trials_identity

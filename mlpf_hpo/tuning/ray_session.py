@@ -7,7 +7,7 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from mlpf_hpo.search.trial_state import TrialState
 from mlpf_hpo.tracking.login import logged_out
 from mlpf_hpo.tuning.driver import Recorder, log_only
 from mlpf_hpo.tuning.interruption import interruptible
+from mlpf_hpo.tuning.progress import Progress, progress_of
 from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
 from mlpf_hpo.tuning.ray_cluster import cluster_address, refused
 from mlpf_hpo.tuning.ray_environment import ENVIRONMENT, ray_environment
@@ -32,9 +33,6 @@ from mlpf_hpo.tuning.ray_folder import session_folder
 from mlpf_hpo.tuning.ray_trial import TRIAL, ray_trial
 from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.tuning.task import Task, TaskResources, TrialSpec
-
-Progress = Callable[[float, float, str], None]
-"""Called with trials done (a running one counts by its share of epochs), trials in all, and a note."""
 
 ONE = TaskResources()
 """A trial of one process with one thread."""
@@ -103,7 +101,7 @@ def train_left(
 
     def report_progress() -> None:
         if on_progress is not None:
-            on_progress(*_progress(ledger))
+            on_progress(*progress_of(ledger))
 
     def kill_open(reason: str) -> None:
         if recorder is not None:
@@ -175,21 +173,6 @@ def _tune(
         del os.environ["TUNE_MAX_PENDING_TRIALS_PG"]
     if bridge.error is not None:
         raise bridge.error
-
-
-def _progress(ledger: Ledger) -> tuple[float, float, str]:
-    running, paused = ledger.in_state(TrialState.RUNNING), ledger.in_state(TrialState.PAUSED)
-    ended = ledger.in_state(TrialState.ENDED)
-    done = len(ended) + sum(trial.epochs / ledger.max_epochs for trial in running + paused)
-    failed = sum(trial.status == "failed" for trial in ended)
-    notes = [f"{len(ended)} of {len(ledger.trials)} done", f"{len(running)} running"]
-    if paused:
-        notes.append(f"{len(paused)} paused")
-    if failed:
-        notes.append(f"{failed} failed")
-    if not math.isnan(ledger.best()):
-        notes.append(f"best {ledger.best():.4g}")
-    return done, float(len(ledger.trials)), ", ".join(notes)
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tuning.driver import Recorder
+from mlpf_hpo.tuning.progress import Progress
 from mlpf_hpo.tuning.proposals import follow_proposals, take_up_proposals
-from mlpf_hpo.tuning.ray_session import Progress, train_left
 from mlpf_hpo.tuning.settings import ResourceParams
 
 TRAINED = ("finished", "stopped")
@@ -86,6 +86,8 @@ def run_trials(
         follow_proposals(scheduler, ledger, recorder, on_record)
     ledger.restore(finished, recorder.writer.results(campaign_id))
     if not ledger.all_ended:
+        from mlpf_hpo.tuning.ray_session import train_left  # Ray, which takes a second to import
+
         checkpoints = state / "checkpoints" / campaign_id
         train_left(specs, ledger, recorder, resources, state, checkpoints, on_progress)
         recorder.writer.settle()

@@ -28,7 +28,7 @@ from mlpf_hpo.tuning.driver import Recorder, closed_truthfully, sole_driver
 from mlpf_hpo.tuning.named_scheduler import NamedScheduler, name_scheduler
 from mlpf_hpo.tuning.named_searcher import add_searcher
 from mlpf_hpo.tuning.prior_campaign import CURVES, check_prior, read_prior
-from mlpf_hpo.tuning.ray_session import Progress
+from mlpf_hpo.tuning.progress import Progress
 from mlpf_hpo.tuning.run import check_failures, run_trials
 from mlpf_hpo.tuning.settings import ResourceParams, SearchParams
 from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials, trials_identity

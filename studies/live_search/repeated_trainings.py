@@ -13,7 +13,7 @@ from mlpf_hpo.space import Choice, SearchSpace
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tuning.campaign import run_campaign
-from mlpf_hpo.tuning.ray_session import Progress
+from mlpf_hpo.tuning.progress import Progress
 from mlpf_hpo.tuning.settings import CampaignParams
 from mlpf_hpo.tuning.task import Task
 

@@ -115,9 +115,3 @@ def test_what_waits_for_mlflow_is_listed(tmp_path: Path, monkeypatch: pytest.Mon
     Confirmed(journal, "http://tracking:5000").advance(0)
     (line,) = (line for line in gather(tmp_path).text().splitlines() if "waits for MLflow" in line)
     assert "1 epoch of 1 run (t003: 4) for http://tracking:5000; send with: mlpf-hpo tracking send" in line
-
-
-def test_dvc_is_asked_before_mlflow_is_imported() -> None:
-    code = "import sys, mlpf_hpo.reporting.status; print(sorted({'mlflow', 'pandas', 'numpy'} & {*sys.modules}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"

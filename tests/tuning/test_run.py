@@ -140,7 +140,7 @@ def test_trials_that_the_scheduler_does_not_start(ray_here, search, tmp_path, mo
     told = {**result, "label": "it", "reused": 0, "wall_seconds": 1.0}
     assert ", 3 not started, " in describe_result(told, "val/loss")
     # Resumed, it leaves them so, without Ray; if only their end is on record nowhere, they end again.
-    monkeypatch.setattr("mlpf_hpo.tuning.run.train_left", lambda *args: pytest.fail("started"))
+    monkeypatch.setattr("mlpf_hpo.tuning.ray_session.train_left", lambda *args: pytest.fail("started"))
     assert search(scheduler(), n=5, epochs=4)[0] == outcomes
     monkeypatch.undo()
     client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -215,7 +215,7 @@ def test_a_silent_and_a_dead_worker_fail_alone_and_are_tried_again(
     assert [record.epochs for record in records] == [3, 3, 3]
     assert trained(tmp_path) == [[1, 2, 3]] * 3
     # With nothing left to do, no Ray is started and the same comes out.
-    monkeypatch.setattr("mlpf_hpo.tuning.run.train_left", lambda *args: pytest.fail("started"))
+    monkeypatch.setattr("mlpf_hpo.tuning.ray_session.train_left", lambda *args: pytest.fail("started"))
     kept = search(FullTraining(), n=3)[0]
     assert kept == again
     assert [outcome.on_record for outcome in (*again, *kept)] == [False, False, True] + [True] * 3

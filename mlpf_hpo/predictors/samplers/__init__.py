@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from mlpf_hpo.extensions import Registry
 from mlpf_hpo.predictors.samplers.base import Sampler, SampleResult, require_at_least_one
-from mlpf_hpo.predictors.samplers.exact import Exact
 from mlpf_hpo.predictors.samplers.recorded import Recorded
 from mlpf_hpo.project import state_folder
 
@@ -47,8 +46,14 @@ class Settings:
     device_seconds: float = 60.0
 
 
-# Ocean takes a second to import, D-Wave's client more: each is imported only for sampling, and not for
-# predictions of a fitted model.
+# Ocean takes a second to import, D-Wave's client more, scikit-learn half of one: each is imported only for
+# sampling, and not for predictions of a fitted model.
+def _exact() -> Sampler:
+    from mlpf_hpo.predictors.samplers.exact import Exact
+
+    return Exact()
+
+
 def _classical() -> ModuleType:
     from mlpf_hpo.predictors.samplers import classical
 
@@ -98,7 +103,7 @@ _BUILT_IN: dict[str, Callable[[Settings], Sampler]] = {
     "path_integral": lambda asked: _classical().PathIntegralAnnealing(asked.reads, asked.sweeps),
     "tabu": lambda asked: _classical().Tabu(asked.reads, asked.sweeps),
     "zoom": _zoom,
-    "exact": lambda _: Exact(),
+    "exact": lambda _: _exact(),
     "mock_pegasus": lambda asked: _mock(asked, "pegasus"),
     "mock_zephyr": lambda asked: _mock(asked, "zephyr"),
     "qpu": _quantum_annealer,
