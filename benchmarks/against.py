@@ -49,6 +49,7 @@ def evaluation_ratio(commit: str, curves: LearningCurves, splits: int, rounds: i
                 times[name].append(_processor_seconds(where, python, table, curves, splits))
     ratios = [after / old for old, after in zip(times["before"], times["after"], strict=True)]
     return {
+        "rounds": float(rounds),
         "ratio": statistics.median(ratios),
         "ratio_low": min(ratios),
         "ratio_high": max(ratios),

@@ -72,7 +72,8 @@ def main() -> None:
         found |= compare_sets(sets, TRAIN[:1] if options.quick else TRAIN, splits)
         if options.against:
             curves, rounds = list(sets.values())[-1], 1 if options.quick else 5
-            found["against"] = {"evaluate": evaluation_ratio(options.against, curves, splits, rounds)}
+            timed = evaluation_ratio(options.against, curves, splits, rounds)
+            found["against"] = {"commit": options.against, "evaluate": timed}
             print(f"against {options.against}: {found['against']}", flush=True)
     except MlpfHpoError as error:
         raise SystemExit(f"error: {error}") from None

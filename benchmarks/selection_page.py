@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.against import SHARE, TRAIN
 from benchmarks.pages import page_command, read_json, table
 from benchmarks.prior_rivals import RANKINGS
 from benchmarks.selected import METRICS
@@ -66,6 +67,15 @@ twentieth; beside the first, the share of splits in which less than 80 % were co
 
 """
 
+TIME = """
+## Time
+
+`predictors evaluate --predictors selected` on the `{table}` curves, {train} of them to train on, {share:.0%}
+of each seen, {splits} splits, takes {ratio:.2f} times the processor time of {commit}: {ratio_low:.2f} to
+{ratio_high:.2f} in {rounds:.0f} rounds in turns; {after_seconds:.0f} s against {before_seconds:.0f} s
+(medians). Each chooses among the candidates of its own params.yaml.
+"""
+
 BELOW_BY_CHANCE = 0.025
 """Share of 95 % intervals that lie below zero where there is no difference."""
 
@@ -77,7 +87,7 @@ Cell = tuple[str, str, str, dict[str, Any]]
 
 def page(results: dict[str, Any], before: dict[str, Any] | None = None) -> str:
     """Return the page."""
-    return HEAD + comparison(results, ROW_SETS, before)
+    return HEAD + comparison(results, ROW_SETS, before) + time_against(results)
 
 
 def comparison(results: dict[str, Any], sets: Iterable[str], before: dict[str, Any] | None = None) -> str:
@@ -103,6 +113,21 @@ def comparison(results: dict[str, Any], sets: Iterable[str], before: dict[str, A
             COVERAGE,
             covered(cells, before),
         ]
+    )
+
+
+def time_against(results: dict[str, Any]) -> str:
+    """Return the time of an evaluation beside that of another commit; nothing if it was not measured."""
+    if "against" not in results:
+        return ""
+    against = results["against"]
+    return TIME.format(
+        table=ROW_SETS[-1],
+        train=TRAIN,
+        share=SHARE,
+        splits=results["splits"],
+        commit=against["commit"],
+        **against["evaluate"],
     )
 
 

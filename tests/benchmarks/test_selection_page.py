@@ -72,6 +72,22 @@ def test_the_page_tells_what_was_measured(tmp_path: Path, monkeypatch: pytest.Mo
     assert "Of 12 such intervals 0.3 would lie below zero by chance" in page
 
 
+def test_the_time_of_another_commit_is_there_if_it_was_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timed = {"rounds": 5.0, "ratio": 0.456, "ratio_low": 0.41, "ratio_high": 0.47}
+    timed |= {"before_seconds": 80.2, "after_seconds": 36.4}
+    content = {**results(), "against": {"commit": "abc123", "evaluate": timed}}
+    page = made(tmp_path, monkeypatch, json.dumps(content)).read_text(encoding="utf-8")
+    told = " ".join(page.partition("## Time")[2].split())
+    assert "on the `clean` curves, 80 of them to train on, 10% of each seen, 4 splits" in told
+    assert "takes 0.46 times the processor time of abc123: 0.41 to 0.47 in 5 rounds" in told
+    assert "36 s against 80 s (medians)" in told
+    without = made(tmp_path, monkeypatch, json.dumps(results())).read_text(encoding="utf-8")
+    assert page.startswith(without)
+    assert "## Time" not in without
+
+
 def test_earlier_numbers_stand_beside_those_of_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     old = {"selected_minus_persistence": {"r2_loss": {"mean": -0.5}}, "coverage": 0.77}
     (tmp_path / "old.json").write_text(json.dumps({"all": {"n20": {"share2": old}}}), encoding="utf-8")
