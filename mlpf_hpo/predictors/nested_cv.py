@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from mlpf_hpo.array_types import IntArray
+from mlpf_hpo.curves.ends import known_lengths
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.errors import DataError
+from mlpf_hpo.curves.target_epochs import modelled_epochs, typical_target
+from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.predictors.criteria import SELECTED, Selection, choose, describe_shrinkage, is_choice
 from mlpf_hpo.predictors.curve_predictor import CurvePredictor
 from mlpf_hpo.predictors.factory import make_predictor
@@ -35,7 +37,7 @@ def known_epochs_at(share: float, n_epochs: int) -> int:
 
 
 def usable_rows(curves: LearningCurves, least: int) -> IntArray:
-    """Return the positions of complete curves.
+    """Return the positions of complete curves, of which all have one target epoch.
 
     Raises
     ------
@@ -44,15 +46,37 @@ def usable_rows(curves: LearningCurves, least: int) -> IntArray:
     """
     if curves.own_targets:
         raise DataError(
-            f"{curves.source}: each curve has its own target epoch (column target_epoch); nested "
-            "cross-validation takes a common one: leave the column out, or with_target_epoch(curves, N); "
-            "mlpf-hpo predictors evaluate and fit take such curves as they are"
+            f"{curves.source}: each curve has its own target epoch (column target_epoch); the pipeline takes "
+            "a common one: leave the column out, or with_target_epoch(curves, N); select, and mlpf-hpo "
+            "predictors evaluate and fit take such curves as they are"
         )
-    rows = np.flatnonzero(curves.complete)
+    return complete_rows(curves, least)
+
+
+def complete_rows(curves: LearningCurves, least: int, known_epochs: int = 0) -> IntArray:
+    """Return the positions of curves that are complete, with something left to predict.
+
+    Parameters
+    ----------
+    curves : LearningCurves
+    least : int
+        Curves that are needed.
+    known_epochs : int
+        The target epoch of a curve is after this many observed epochs.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than `least`.
+    """
+    targets = curves.target_epochs
+    complete = (known_lengths(curves.values) >= targets) & (curves.restart_epoch < 0)
+    rows = np.flatnonzero(complete & (targets > known_epochs))
     if len(rows) < least:
+        longer = f", and longer than the {known_epochs} epochs observed" if known_epochs else ""
         raise DataError(
-            f"{len(rows)} of {len(curves)} curves are complete (finite throughout, no restart); comparing "
-            "predictors "
+            f"{len(rows)} of {len(curves)} curves are complete (finite throughout, no restart){longer}; "
+            "comparing predictors "
             f"takes at least {least}: raise campaign.trials, or lower predictors.outer_folds and inner_folds"
         )
     return rows
@@ -70,7 +94,8 @@ def select(
     Parameters
     ----------
     curves : LearningCurves
-        The data set; incomplete curves are left out.
+        The data set; incomplete curves are left out. Where each has a target epoch of its own, a share of
+        the curve is one of the median target epoch, and curves that end by then are left out.
     params : PredictorsParams
         Candidates, folds, criterion, observed share of the curve.
     seed : int
@@ -83,7 +108,7 @@ def select(
     Raises
     ------
     ConfigurationError
-        If the criterion is `search`, and nothing replays searches.
+        If the criterion is `search`, and nothing replays searches, or target epochs differ.
     DataError
         If there are too few complete curves.
 
@@ -121,7 +146,7 @@ def select(
     for name in params.candidates:
         # The winner predicts after every epoch of the search; the others are kept for cv.
         won = name == choice.winner
-        known = range(curves.n_epochs) if won else cv.grid
+        known = modelled_epochs(cv.curves) if won else cv.grid
         fitted[name] = cv.fit(name, everything, known, shrink=won and choice.shrink)
         step()
     scores, shares = cv.summarise()
@@ -152,13 +177,19 @@ class _NestedCV:
     ) -> None:
         self.params, self.seed = params, seed
         self.replay = needs_replay(params, replay) if params.criterion == SEARCH else None
-        self.rows = usable_rows(curves, least=least_curves(params))
+        if self.replay is not None and curves.own_targets:
+            raise ConfigurationError(
+                f"predictors.criterion: {SEARCH} replays searches up to one last epoch, and each curve of "
+                f"{curves.source} has its own (column target_epoch); take spearman, r2 or log_mae, or "
+                "with_target_epoch(curves, N)"
+            )
+        self.length = typical_target(curves)
+        self.known = max(1, known_epochs_at(params.known_fraction, self.length))
+        self.rows = complete_rows(curves, least_curves(params), self.known if curves.own_targets else 0)
         self.curves = curves.select(self.rows)
         self.frame, self.y, self.groups = self.curves.frame(), self.curves.final, self.curves.groups
-        n_epochs = curves.n_epochs
-        self.known = max(1, known_epochs_at(params.known_fraction, n_epochs))
-        grid = {known_epochs_at(share, n_epochs) for share in SHARES} | {self.known}
-        self.grid = sorted(grid)
+        grid = {known_epochs_at(share, self.length) for share in SHARES} | {self.known}
+        self.grid = sorted(grid.intersection(modelled_epochs(self.curves)))
         n = len(self.y)
         self.true_quantile = np.full(n, np.nan)
         self.out: dict[str, dict[int, OutOfFold]] = {
@@ -214,6 +245,7 @@ class _NestedCV:
         train: IntArray,
         test: IntArray,
     ) -> None:
+        test = self._running(test, known)
         prediction, out = model.predict_interval(self._seen(test, known)), self.out[name][known]
         out.mean[test], out.lower[test], out.upper[test] = prediction.mean, prediction.lower, prediction.upper
         out.quantile[test] = quantile_space(self.y[train])(prediction.mean)
@@ -231,7 +263,10 @@ class _NestedCV:
         everything = np.arange(len(self.y))
         shares = {
             name: [
-                {"share": known / self.curves.n_epochs, **self._scores(by_known[known], everything)}
+                {
+                    "share": known / self.length,
+                    **self._scores(by_known[known], self._running(everything, known)),
+                }
                 for known in self.grid
             ]
             for name, by_known in self.out.items()
@@ -244,6 +279,10 @@ class _NestedCV:
         found = score(true, out.mean[rows], self.true_quantile[rows], out.quantile[rows], self.curves.mode)
         interval = Prediction(out.mean[rows], out.lower[rows], out.upper[rows], self.params.coverage)
         return {**found, "coverage": coverage(true, interval)}
+
+    def _running(self, rows: IntArray, known: int) -> IntArray:
+        """Return those of the rows whose target epoch is after `known` epochs."""
+        return rows[self.curves.target_epochs[rows] > known]
 
     def _seen(self, rows: IntArray, known: int) -> Any:
         return self.curves.frame(known).iloc[rows]

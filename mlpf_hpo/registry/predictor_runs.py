@@ -18,12 +18,12 @@ from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.number_format import interval
 from mlpf_hpo.predictors.criteria import SELECTED
 from mlpf_hpo.predictors.model_format import model_bytes
-from mlpf_hpo.predictors.nested_cv import select
+from mlpf_hpo.predictors.nested_cv import select, usable_rows
 from mlpf_hpo.predictors.predictor_spec import PredictorSpec
 from mlpf_hpo.predictors.sampling_log import sampling_log
 from mlpf_hpo.predictors.scoring import METRICS
 from mlpf_hpo.predictors.selection_result import OutOfFold, SelectionResult
-from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.predictors.settings import PredictorsParams, least_curves
 from mlpf_hpo.predictors.table_2 import table_2
 from mlpf_hpo.search.predicted_searches import PromotionReplay
 from mlpf_hpo.seeds import derive_seed
@@ -64,6 +64,7 @@ def compare_predictors(
         Content of results/predictors.json.
     """
     curves = by_content(read_curves(curves_file))
+    usable_rows(curves, least_curves(settings))  # refused before anything is fitted
     own_seed = derive_seed(seed, "predictors")
     result = select(curves, settings, own_seed, progress, PromotionReplay())
     checksums = {}

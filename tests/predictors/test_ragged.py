@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.metrics import r2_score
 from typer.testing import CliRunner
 
 from mlpf_hpo.cli.app import app
+from mlpf_hpo.curves.dataset import write_curves
 from mlpf_hpo.curves.readers.csv_table import read_table
 from mlpf_hpo.curves.target_epochs import with_finals, with_target_epoch
 from mlpf_hpo.errors import ConfigurationError, DataError
+from mlpf_hpo.predictors import nested_cv
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import load_predictor
-from mlpf_hpo.predictors.nested_cv import usable_rows
+from mlpf_hpo.predictors.nested_cv import select, usable_rows
 from mlpf_hpo.predictors.regressors import CLASSICAL
 from mlpf_hpo.predictors.regressors.parametric import ParametricCurve
+from mlpf_hpo.predictors.scoring import bootstrap
 from mlpf_hpo.predictors.settings import PredictorsParams
+from mlpf_hpo.registry.predictor_runs import compare_predictors
+from mlpf_hpo.search.predicted_searches import PromotionReplay
 
 N, EPOCHS = 60, 16
 PARAMS = PredictorsParams(outer_folds=2)
+NESTED = PredictorsParams(
+    outer_folds=2, inner_folds=2, candidates=("persistence", "ridge"), criterion="spearman"
+)
 
 
 def table(lengths=None, seed: int = 0) -> pd.DataFrame:
@@ -240,9 +251,66 @@ def test_a_prediction_keeps_the_mode_of_its_fit(tmp_path) -> None:
     assert "--mode min: it was fitted with --mode max" in f"{refused.exception}{refused.output}"
 
 
-def test_nested_cross_validation_takes_one_target_epoch_and_says_what_else_takes_several(tmp_path) -> None:
+def test_the_pipeline_takes_one_target_epoch_and_says_what_else_takes_several(tmp_path) -> None:
     curves = own(table(), tmp_path)
     with pytest.raises(DataError, match="predictors evaluate and fit take such curves"):
         usable_rows(curves, least=3)
+    write_curves(curves, tmp_path / "own.parquet")
+    with pytest.raises(DataError, match="the pipeline takes a common one"):
+        compare_predictors(NESTED, 0, tmp_path / "own.parquet", tmp_path / "models")
+    assert not (tmp_path / "models").exists()
     common = with_target_epoch(curves, 8)
     np.testing.assert_array_equal(usable_rows(common, least=3), np.flatnonzero(np.isfinite(common.final)))
+
+
+@pytest.fixture(scope="module")
+def quickly_selected():
+    """Return what selects a predictor, with two draws of the bootstrap: intervals are tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nested_cv, "bootstrap", partial(bootstrap, draws=2))
+        yield lambda curves: select(curves, NESTED, seed=0)
+
+
+def test_nested_cross_validation_scores_each_curve_while_it_runs(tmp_path, quickly_selected) -> None:
+    """Persistence learns nothing: what it scores is known from the table alone."""
+    curves = own(table(), tmp_path, known=0)
+    found = quickly_selected(curves)
+    length = int(np.median(curves.target_epochs))
+    assert found.known_epochs == round(NESTED.known_fraction * length)
+    np.testing.assert_array_equal(found.rows, np.flatnonzero(curves.target_epochs > found.known_epochs))
+    np.testing.assert_array_equal(found.true, curves.final[found.rows])
+    assert len(found.shares["persistence"]) == 5
+    for one in found.shares["persistence"][1:]:
+        known = round(one["share"] * length)
+        running = curves.target_epochs > max(known, found.known_epochs)
+        seen, true = curves.values[running, known - 1], curves.final[running]
+        assert one["spearman"] == pytest.approx(stats.spearmanr(seen, true).statistic)
+        assert one["r2_loss"] == pytest.approx(r2_score(true, seen))
+    assert found.winner == "ridge"  # which learns how far each curve goes
+    assert (
+        found.scores["selected"]["spearman"]["mean"] > 0.9 > found.scores["persistence"]["spearman"]["mean"]
+    )
+    assert found.fitted["ridge"].own_targets
+    new = own(table(seed=7), tmp_path, known=6)
+    assert r2_score(new.final, found.fitted["ridge"].predict(new.frame(6))) > 0.9
+
+
+def test_curves_with_one_target_epoch_are_chosen_for_as_those_without(tmp_path, quickly_selected) -> None:
+    curves = own(table(np.full(N, EPOCHS)), tmp_path)
+    alone = replace(curves, configs=curves.configs.drop(columns="target_epoch"))
+    with_column, without = map(quickly_selected, (curves, alone))
+    assert with_column.winner == without.winner
+    assert with_column.shares["persistence"] == without.shares["persistence"]
+    np.testing.assert_allclose(with_column.selected.mean, without.selected.mean, rtol=1e-6)
+
+
+def test_searches_to_ends_that_differ_are_not_replayed(tmp_path) -> None:
+    by_search = NESTED.model_copy(update={"criterion": "search"})
+    with pytest.raises(ConfigurationError, match="take spearman, r2 or log_mae"):
+        select(own(table(), tmp_path), by_search, seed=0, replay=PromotionReplay())
+
+
+def test_too_few_curves_that_go_on_are_refused_with_their_number(tmp_path) -> None:
+    curves = own(table(np.where(np.arange(N) < 4, 3, EPOCHS)), tmp_path, known=0).select(range(9))
+    with pytest.raises(DataError, match=r"5 of 9 curves are complete .* longer than the 4 epochs observed"):
+        select(curves, NESTED, seed=0)
