@@ -18,6 +18,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 STAMP := $(VENV)/.installed
+KERNELS := $(VENV)/.kernels
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null && $$p -c '$(FITS)' && echo $$p && break; done)
@@ -42,12 +43,17 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 # An unpacked source archive has no git: DVC must not look for one.
-setup: $(STAMP)
+setup: $(STAMP) $(KERNELS)
 	@test -e .git || python -m dvc config --local core.no_scm true
 
 # Another make may have installed it while this one waited.
 $(STAMP): pyproject.toml constraints.txt
 	@$(alone) && { [[ $@ -nt pyproject.toml && $@ -nt constraints.txt ]] || $(MAKE) --no-print-directory install-pinned; }
+
+# The C kernels of a training step. Without a compiler trainings go without; so the stamp is set in either case.
+$(KERNELS): $(STAMP) $(wildcard mlpf_hpo/mlpf/native/*.[ch]) mlpf_hpo/mlpf/native/build.py
+	@python mlpf_hpo/mlpf/native/build.py
+	@touch $(KERNELS)
 
 # What pip is at in these minutes, where there is no terminal for its own progress.
 export PROGRESS := /^Collecting /{ if (++n % 50 == 0) { print "     " n " found"; fflush() } } \

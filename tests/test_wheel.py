@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -15,8 +16,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlpf_hpo.mlpf.native.build import instruction_sets, possible
+
 ROOT = Path(__file__).parents[1]
-BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE")
+BUILT_FROM = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 
 def run(*command, cwd: Path) -> str:
@@ -37,7 +40,9 @@ def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("source")
     for name in BUILT_FROM:
         shutil.copy(ROOT / name, folder)
-    shutil.copytree(ROOT / "mlpf_hpo", folder / "mlpf_hpo", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "mlpf_hpo", folder / "mlpf_hpo", ignore=shutil.ignore_patterns("__pycache__", "built")
+    )
     offline = ("--no-deps", "--no-index", "--no-build-isolation", "--quiet")
     run(sys.executable, "-m", "pip", "wheel", *offline, "-w", folder / "dist", folder, cwd=folder)
     (built,) = (folder / "dist").iterdir()
@@ -72,7 +77,18 @@ def test_the_wheel_holds_every_file_of_the_package(wheel) -> None:
 
 
 def test_without_git_the_version_is_the_fallback(wheel) -> None:
-    assert wheel.name.startswith("mlpf_hpo-0.1.0.dev0-py3-none-any")
+    assert wheel.name.startswith("mlpf_hpo-0.1.0.dev0-py3-none-")
+
+
+def test_with_a_compiler_it_has_the_kernels_of_its_platform(wheel, installed, tmp_path) -> None:
+    assert (
+        possible()
+        == wheel.name.endswith(f"-linux_{platform.machine()}.whl")
+        != wheel.name.endswith("-any.whl")
+    )
+    here = "from mlpf_hpo.mlpf.native.kernels import kernels_in_use; print(kernels_in_use())"
+    found = run(installed / "python", "-c", here, cwd=tmp_path).strip()
+    assert found in instruction_sets() if possible() else found == "none: not built"
 
 
 def test_its_commands_run_in_an_empty_folder(installed, tmp_path) -> None:

@@ -145,10 +145,7 @@ def hash_codes(embedding: Tensor, hyperplanes: Tensor, sizes: EventSizes) -> Ten
         return torch.zeros_like(sizes.event)
     if most > hyperplanes.shape[1]:
         elements = int(torch.bincount(sizes.event).max())
-        raise DataError(
-            f"an event of {elements} elements in bins of {sizes.mask.shape[1]} needs {most} hash columns, "
-            f"network.hash_columns is {hyperplanes.shape[1]}; raise it"
-        )
+        raise DataError(needs_hash_columns(elements, sizes.mask.shape[1], most, hyperplanes.shape[1]))
     projection = embedding @ hyperplanes[:, :most]
     both = torch.cat([projection, -projection], dim=1)
     return both.masked_fill_(sizes.unused, -torch.inf).argmax(dim=1)
@@ -166,3 +163,11 @@ def assign_bins(embedding: Tensor, hyperplanes: Tensor, sizes: EventSizes) -> Bi
     element = torch.zeros(sizes.mask.numel(), dtype=torch.int64, device=order.device)
     element.index_copy_(0, sizes.slot, order)
     return Bins(slot=slot, element=element, mask=sizes.mask)
+
+
+def needs_hash_columns(elements: int, size: int, needed: int, hash_columns: int) -> str:
+    """Return what to do where an event needs more hash columns than there are."""
+    return (
+        f"an event of {elements} elements in bins of {size} needs {needed} hash columns, "
+        f"network.hash_columns is {hash_columns}; raise it"
+    )

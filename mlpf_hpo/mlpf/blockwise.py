@@ -7,18 +7,16 @@ which would be most of a step's memory, nothing is kept: only the gradients of t
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from mlpf_hpo.mlpf.blocks import BLOCK, blocks
 from mlpf_hpo.mlpf.loss import LossTerms, mlpf_loss, term_weights
+from mlpf_hpo.mlpf.native.step import Native, native_loss
 from mlpf_hpo.mlpf.network import MLPF
-
-BLOCK = {"cpu": 2048, "cuda": 32768}
-"""Elements of a block, by device: enough for fast products, and on a CPU few enough for its caches."""
 
 
 def training_loss(network: MLPF, x: Tensor, ptr: Tensor, y: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,8 +29,11 @@ def training_loss(network: MLPF, x: Tensor, ptr: Tensor, y: Tensor, counts: Tens
         # The factor that keeps gradients within this type comes from behind the loss.
         sums = mlpf_loss(network(x, ptr), y).sums
         return LossTerms(sums, counts).total, sums.detach()
+    weights = term_weights(counts.to(torch.promote_types(x.dtype, torch.float32)))
+    native = Native.of(network, x)
+    if native is not None:
+        return native_loss(native, network, x, ptr, y, weights)
     inputs = network.head_inputs(x, ptr)
-    weights = term_weights(counts.to(torch.promote_types(inputs[0].dtype, torch.float32)))
     parameters = tuple(network.heads.parameters())
     loss, sums = _Blockwise.apply(network, weights, x, y, *inputs, *parameters)  # type: ignore[no-untyped-call]
     return loss, sums
@@ -56,7 +57,7 @@ class _Blockwise(Function):
         of_inputs = [torch.empty_like(one) for one in inputs]
         of_parameters: list[Tensor] = []
         total = torch.zeros_like(weights)
-        for rows in _blocks(len(x), BLOCK.get(x.device.type, BLOCK["cuda"])):
+        for rows in blocks(len(x), BLOCK.get(x.device.type, BLOCK["cuda"])):
             with torch.enable_grad():
                 part = [one[rows].detach().requires_grad_() for one in inputs]
                 sums = mlpf_loss(network.particles(x[rows], *part), y[rows]).sums
@@ -77,10 +78,3 @@ class _Blockwise(Function):
         gradients, ctx.gradients = ctx.gradients, None
         torch._foreach_mul_(gradients, gradient)
         return (None, None, None, None, *gradients)
-
-
-def _blocks(n: int, size: int) -> list[slice]:
-    """Return blocks of nearly equal size; one of no rows where there are none."""
-    number = max(1, -(-n // size))
-    edges = [n * i // number for i in range(number + 1)]
-    return [slice(first, last) for first, last in pairwise(edges)]

@@ -91,6 +91,13 @@ class Heads(nn.Module):
         energy, pt = _other_layers(scales, of_scales)
         return HeadOutputs(logits, charge[:, 0], eta[:, 0], phi, energy[:, 0], pt[:, 0])
 
+    @property
+    def dropouts(self) -> set[float]:
+        """The probabilities of dropout in all heads; one, unless somebody has set them apart."""
+        return {
+            layer.p for head in self.children() for layer in head.children() if isinstance(layer, Dropout)
+        }
+
 
 class Head(nn.Sequential):
     """A feed-forward head: linear, elu, dropout per hidden width, and a linear output."""

@@ -79,8 +79,10 @@ def neighbourhood(embedding: Tensor, mask: Tensor) -> Tensor:
 
     `embedding` is [n_bins, bin_size, d]; `mask` [n_bins, bin_size] says which slots hold an element.
     """
-    squares = embedding.square().sum(dim=2)
     product = torch.bmm(embedding, embedding.transpose(1, 2))
+    # From the product itself and not summed anew: so the distance of an element to itself, a difference of
+    # large numbers, is exactly zero.
+    squares = product.diagonal(dim1=1, dim2=2)
     squared = squares.unsqueeze(2) + squares.unsqueeze(1) - 2 * product
     distance = squared.clamp(min=SQUARED_DISTANCE_FLOOR).sqrt()
     real = mask.unsqueeze(2) & mask.unsqueeze(1)

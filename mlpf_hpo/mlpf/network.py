@@ -14,6 +14,7 @@ from mlpf_hpo.events.schema import N_FEATURES, TRACK_FEATURES
 from mlpf_hpo.mlpf.binning import EventSizes
 from mlpf_hpo.mlpf.heads import HeadOutputs, Heads, aligned
 from mlpf_hpo.mlpf.layers import GraphLayer
+from mlpf_hpo.mlpf.native.step import Native, native_outputs
 from mlpf_hpo.mlpf.precision import at_least_single
 from mlpf_hpo.space import Configuration
 
@@ -130,6 +131,9 @@ class MLPF(nn.Module):
         ptr : tensor [B + 1], int64
             Where events begin and end.
         """
+        native = None if self.training or torch.is_grad_enabled() else Native.of(self, x)
+        if native is not None:
+            return as_particles(x, native_outputs(native, self, x, ptr))
         return self.particles(x, *self.head_inputs(x, ptr))
 
     def head_inputs(self, x: Tensor, ptr: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,16 +146,20 @@ class MLPF(nn.Module):
 
     def particles(self, x: Tensor, id_input: Tensor, reg_input: Tensor) -> Predictions:
         """Return what the heads say of elements x [N, 12], each by itself."""
-        found = HeadOutputs(*map(at_least_single, self.heads(id_input, reg_input)))
-        return Predictions(
-            logits=found.logits,
-            charge=found.charge,
-            pt=found.pt.abs(),
-            eta=x[:, ETA] + found.eta,
-            sin_phi=x[:, SIN_PHI] + found.phi[:, 0],
-            cos_phi=x[:, COS_PHI] + found.phi[:, 1],
-            energy=(x[:, ENERGY] + found.energy).abs(),
-        )
+        return as_particles(x, HeadOutputs(*map(at_least_single, self.heads(id_input, reg_input))))
+
+
+def as_particles(x: Tensor, found: HeadOutputs) -> Predictions:
+    """Return particles by what the heads say of elements x [N, 12], which is added to what was measured."""
+    return Predictions(
+        logits=found.logits,
+        charge=found.charge,
+        pt=found.pt.abs(),
+        eta=x[:, ETA] + found.eta,
+        sin_phi=x[:, SIN_PHI] + found.phi[:, 0],
+        cos_phi=x[:, COS_PHI] + found.phi[:, 1],
+        energy=(x[:, ENERGY] + found.energy).abs(),
+    )
 
 
 def encode(x: Tensor) -> Tensor:

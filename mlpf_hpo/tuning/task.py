@@ -25,7 +25,7 @@ REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 """How params.yaml names a task that is not built in."""
 
 
-TRIAL_SCHEMA = 2
+TRIAL_SCHEMA = 3
 """Raised whenever the same configuration and seed would no longer give the same curve."""
 
 

@@ -1,127 +1,154 @@
-"""Forward and backward of a graph layer, written out."""
+"""Forward and backward of a graph layer, written out: products by PyTorch, all between them by kernels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from ctypes import CDLL
 
 import torch
 from torch import Tensor
 
+from mlpf_hpo.mlpf.dropout import Dropping
 from mlpf_hpo.mlpf.layers import GraphLayer
-from mlpf_hpo.mlpf.native.library import kernels
+from mlpf_hpo.mlpf.native.bins import Bins
 
-
-@dataclass(frozen=True)
-class RaggedBins:
-    """Bins of a batch, and where each event's elements and slots begin."""
-
-    ptr: Tensor
-    first_slot: Tensor
-    hyperplanes: Tensor
-    filled: Tensor
-    n: int
-    bins: int
-    size: int
-    most: int
-
-    @staticmethod
-    def of(ptr: Tensor, size: int) -> RaggedBins:
-        import numpy as np
-
-        edges = ptr.numpy()
-        sizes = np.diff(edges)
-        bins = -(-sizes // size)
-        total = int(bins.sum())
-        filled = np.full(total, size, dtype=np.int64)
-        last = np.cumsum(bins)
-        some = sizes > 0
-        filled[last[some] - 1] -= (bins * size - sizes)[some]
-        first = (last - bins) * size
-        hyper = bins // 2
-        t = torch.from_numpy
-        return RaggedBins(
-            ptr, t(first), t(hyper), t(filled), int(edges[-1]), total, size, int(hyper.max(initial=0))
-        )
+FLOAT_BYTES = 4
 
 
 class LayerPass:
-    """One layer's way forward, which keeps what its way back needs."""
+    """One layer's way forward, which keeps what its way back needs.
 
-    def __init__(self, layer: GraphLayer, bins: RaggedBins, seed: int, dropped: int, scale: float) -> None:
-        self.layer, self.bins, self.seed, self.dropped, self.scale = layer, bins, seed, dropped, scale
+    Parameters
+    ----------
+    kernels : CDLL
+        See `kernels`.
+    layer : GraphLayer
+        Its parameters, float32.
+    bins : Bins
+        Those of the batch.
+    dropping : Dropping
+        Its dropout.
 
-    def forward(self, x: Tensor, out: Tensor) -> None:
-        lib, bins, layer = kernels(), self.bins, self.layer
-        n, d, width, size = bins.n, layer.widths[0], layer.widths[1], bins.size
-        slots = bins.bins * size
+    Attributes
+    ----------
+    n_masks : int
+        Dropout masks that it takes, one or none.
+    """
+
+    def __init__(self, kernels: CDLL, layer: GraphLayer, bins: Bins, dropping: Dropping) -> None:
+        self.kernels, self.layer, self.bins, self.dropping = kernels, layer, bins, dropping
+        self.n_masks = int(dropping.dropped > 0)
+        self.embedding_dim, self.width = layer.widths[:2]
+
+    def forward(self, x: Tensor, out: Tensor, masks: Iterator[int]) -> None:
+        """Write the output for elements `x` [N, in_dim] to `out` [N, output_dim]; a mask takes a seed."""
+        c, bins, layer, width, d = self.kernels, self.bins, self.layer, self.width, self.embedding_dim
         self.x, self.out = x, out
+        # One product for all that reads x: W_theta, W_h, W_t and the embedding's first map, side by side.
         self.weight = torch.cat([layer.message.weight.detach(), layer.embed_in.weight.detach()])
-        parts = self.parts = torch.mm(x, self.weight.t())
-        ld = parts.stride(0)
-        base = parts.data_ptr()
-        hidden = self.hidden = torch.empty(n, d)
-        lib.elu_dropout(base + 12 * width, ld, layer.embed_in.bias.data_ptr(), hidden.data_ptr(), d, n, d, 0, 0, 0, 1.0)
-        embedding = torch.addmm(layer.embed_out.bias.detach(), hidden, layer.embed_out.weight.detach().t())
-        codes = torch.zeros(n, dtype=torch.int32)
-        if bins.most:
-            projection = torch.mm(embedding, layer.hyperplanes[:, : bins.most])
-            lib.hash_codes(projection.data_ptr(), bins.most, bins.ptr.data_ptr(), bins.hyperplanes.data_ptr(),
-                           len(bins.hyperplanes), bins.most, codes.data_ptr())
-        slot = self.slot = torch.empty(n, dtype=torch.int64)
-        element = self.element = torch.full((slots,), -1, dtype=torch.int64)
-        counts = torch.empty(2 * bins.most + 2, dtype=torch.int64)
-        lib.sort_into_bins(codes.data_ptr(), bins.ptr.data_ptr(), bins.first_slot.data_ptr(), len(bins.hyperplanes),
-                           max(1, 2 * bins.most), counts.data_ptr(), slot.data_ptr(), element.data_ptr())
-        binned = self.binned = torch.empty(bins.bins, size, d)
-        lib.gather_rows(embedding.data_ptr(), d, element.data_ptr(), None, binned.data_ptr(), slots, d)
-        kernel = self.kernel = torch.bmm(binned, binned.transpose(1, 2))
-        slope = self.slope = torch.empty_like(kernel)
-        norm = self.norm = torch.empty(slots)
-        work = torch.empty(size)
-        lib.neighbourhood(kernel.data_ptr(), slope.data_ptr(), norm.data_ptr(), bins.filled.data_ptr(), bins.bins, size,
-                          work.data_ptr())
-        sent = self.sent = torch.empty(bins.bins, size, width)
-        lib.gather_rows(base, ld, element.data_ptr(), norm.data_ptr(), sent.data_ptr(), slots, width)
-        exchanged = self.exchanged = torch.bmm(kernel, sent)
-        lib.gate(base + 4 * width, ld, layer.gate_bias.data_ptr(), exchanged.data_ptr(), norm.data_ptr(), slot.data_ptr(),
-                 out.data_ptr(), out.stride(0), n, width, self.seed, self.dropped, self.scale)
+        self.parts = torch.mm(x, self.weight.t())
+        parts, ld = self.parts.data_ptr(), self.parts.stride(0)
+        self.hidden = torch.empty(bins.n, d)
+        self._bin(parts + 3 * width * FLOAT_BYTES, ld)
+        self.kernel = torch.bmm(self.binned, self.binned.transpose(1, 2))
+        self.slope, self.norm = torch.empty_like(self.kernel), torch.empty(bins.slots)
+        kernel, slope, norm = self.kernel.data_ptr(), self.slope.data_ptr(), self.norm.data_ptr()
+        room = torch.empty(bins.size)
+        c.neighbourhood(
+            kernel, slope, norm, bins.filled.data_ptr(), len(bins.filled), bins.size, room.data_ptr()
+        )
+        self.sent = torch.empty(len(bins.filled), bins.size, width)
+        c.gather_rows(parts, ld, self.element.data_ptr(), norm, self.sent.data_ptr(), bins.slots, width)
+        self.exchanged = torch.bmm(self.kernel, self.sent)
+        c.gate(
+            parts + width * FLOAT_BYTES, ld, layer.gate_bias.data_ptr(), self.exchanged.data_ptr(), norm,
+            self.slot.data_ptr(), out.data_ptr(), out.stride(0), bins.n, width,
+            next(masks) if self.n_masks else 0, self.dropping.dropped, self.dropping.scale,
+        )  # fmt: skip
+
+    def _bin(self, before: int, ld: int) -> None:
+        """Embed, and sort elements into bins by hash code; `before` is where the embedding's first map is."""
+        c, bins, layer, d = self.kernels, self.bins, self.layer, self.embedding_dim
+        c.elu_dropout(
+            before, ld, layer.embed_in.bias.data_ptr(), self.hidden.data_ptr(), d, bins.n, d, 0, 0, 1.0
+        )
+        embedding = torch.addmm(
+            layer.embed_out.bias.detach(), self.hidden, layer.embed_out.weight.detach().t()
+        )
+        most = bins.most_hyperplanes
+        codes = torch.zeros(bins.n, dtype=torch.int32)
+        if most:
+            projection = torch.mm(embedding, layer.hyperplanes[:, :most])
+            c.hash_codes(
+                projection.data_ptr(), most, bins.ptr.data_ptr(), bins.hyperplanes.data_ptr(),
+                len(bins.hyperplanes), most, codes.data_ptr(),
+            )  # fmt: skip
+        self.slot = torch.empty(bins.n, dtype=torch.int64)
+        self.element = torch.full((bins.slots,), -1, dtype=torch.int64)
+        n_codes = max(1, 2 * most)
+        counts = torch.empty(n_codes + 1, dtype=torch.int64)
+        c.sort_into_bins(
+            codes.data_ptr(), bins.ptr.data_ptr(), bins.first_slot.data_ptr(), len(bins.hyperplanes), n_codes,
+            counts.data_ptr(), self.slot.data_ptr(), self.element.data_ptr(),
+        )  # fmt: skip
+        self.binned = torch.empty(len(bins.filled), bins.size, d)
+        c.gather_rows(
+            embedding.data_ptr(), d, self.element.data_ptr(), None, self.binned.data_ptr(), bins.slots, d
+        )
 
     def backward(self, gradient: Tensor, of_x: Tensor | None) -> list[Tensor]:
-        """Add the gradient of x; return those of the parameters, in the module's order."""
-        lib, bins, layer = kernels(), self.bins, self.layer
-        n, d, width, size = bins.n, layer.widths[0], layer.widths[1], bins.size
-        parts = self.parts
-        ld, base = parts.stride(0), parts.data_ptr()
-        of_parts = torch.empty_like(parts)
-        to = of_parts.data_ptr()
-        slots = bins.bins * size
-        padded = slots > n
-        of_exchanged = (torch.zeros if padded else torch.empty)(bins.bins, size, width)
-        of_norm = (torch.zeros if padded else torch.empty)(slots)
-        of_gate_bias = torch.zeros(width)
-        slot, norm = self.slot.data_ptr(), self.norm.data_ptr()
-        lib.gate_backward(self.out.data_ptr(), self.out.stride(0), gradient.data_ptr(), gradient.stride(0),
-                          base + 4 * width, ld, self.exchanged.data_ptr(), norm, slot, to + 4 * width, ld,
-                          of_exchanged.data_ptr(), of_norm.data_ptr(), of_gate_bias.data_ptr(), n, width, self.dropped, self.scale)
+        """Add the gradient of x to `of_x`; return those of the parameters, in the module's order.
+
+        `gradient` [N, output_dim] is that of the output.
+        """
+        c, bins, width = self.kernels, self.bins, self.width
+        of_parts = torch.empty_like(self.parts)
+        of_parts_at, ld = of_parts.data_ptr(), of_parts.stride(0)
+        # Slots without an element have no gradient.
+        empty = torch.empty if bins.slots == bins.n else torch.zeros
+        of_exchanged, of_norm = empty(len(bins.filled), bins.size, width), empty(bins.slots)
+        slot, norm, parts = self.slot.data_ptr(), self.norm.data_ptr(), self.parts.data_ptr()
+        c.gate_backward(
+            self.out.data_ptr(), self.out.stride(0), gradient.data_ptr(), gradient.stride(0),
+            parts + width * FLOAT_BYTES, ld, self.exchanged.data_ptr(), norm, slot,
+            of_parts_at + width * FLOAT_BYTES, ld, of_exchanged.data_ptr(), of_norm.data_ptr(), bins.n, width,
+            self.dropping.dropped, self.dropping.scale,
+        )  # fmt: skip
         of_sent = torch.bmm(self.kernel.transpose(1, 2), of_exchanged)
         of_kernel = torch.bmm(of_exchanged, self.sent.transpose(1, 2))
-        lib.send_backward(of_sent.data_ptr(), base, ld, norm, slot, to, ld, of_norm.data_ptr(), n, width)
-        sums = torch.empty(slots)
-        lib.distances_backward(of_kernel.data_ptr(), self.slope.data_ptr(), of_norm.data_ptr(), bins.filled.data_ptr(),
-                               bins.bins, size, sums.data_ptr())
-        products = torch.bmm(of_kernel, self.binned)
-        of_embedding = torch.empty(n, d)
-        lib.embedding_backward(products.data_ptr(), self.binned.data_ptr(), sums.data_ptr(), slot, of_embedding.data_ptr(), n, d)
-        of_out_weight = torch.mm(of_embedding.t(), self.hidden)
-        of_out_bias = torch.zeros(d)
-        lib.add_column_sums(of_embedding.data_ptr(), d, n, d, of_out_bias.data_ptr())
-        of_hidden = of_parts[:, 3 * width :]
-        torch.mm(of_embedding, layer.embed_out.weight.detach(), out=of_hidden)
-        lib.elu_dropout_backward(self.hidden.data_ptr(), d, to + 12 * width, ld, n, d, 0, 1.0)
-        of_in_bias = torch.zeros(d)
-        lib.add_column_sums(to + 12 * width, ld, n, d, of_in_bias.data_ptr())
-        of_weight = torch.mm(of_parts.t(), self.x)
+        c.send_backward(
+            of_sent.data_ptr(), parts, ld, norm, slot, of_parts_at, ld, of_norm.data_ptr(), bins.n, width
+        )
+        of_embed_out = self._bin_backward(of_kernel, of_norm, of_parts[:, 3 * width :])
+        of_biases = of_parts[:, 2 * width :].sum(0)
+        of_weight = product_of_rows(of_parts, self.x)
         if of_x is not None:
             of_x.addmm_(of_parts, self.weight)
-        # gate_bias, embed_in.weight, embed_in.bias, embed_out.weight, embed_out.bias, message.weight
-        return [of_gate_bias, of_weight[3 * width :], of_in_bias, of_out_weight, of_out_bias, of_weight[: 3 * width]]
+        of_gate_bias, of_embed_in_bias = of_biases[:width], of_biases[width:]
+        of_message, of_embed_in = of_weight[: 3 * width], of_weight[3 * width :]
+        return [of_gate_bias, of_embed_in, of_embed_in_bias, *of_embed_out, of_message]
+
+    def _bin_backward(self, of_kernel: Tensor, of_degree: Tensor, of_hidden: Tensor) -> list[Tensor]:
+        """Write the gradient of the embedding's first map; return those of the second one's parameters."""
+        c, bins, layer, d = self.kernels, self.bins, self.layer, self.embedding_dim
+        sums = torch.empty(bins.slots)
+        c.distances_backward(
+            of_kernel.data_ptr(), self.slope.data_ptr(), of_degree.data_ptr(), bins.filled.data_ptr(),
+            len(bins.filled), bins.size, sums.data_ptr(),
+        )  # fmt: skip
+        products = torch.bmm(of_kernel, self.binned)
+        of_embedding = torch.empty(bins.n, d)
+        c.embedding_backward(
+            products.data_ptr(), self.binned.data_ptr(), sums.data_ptr(), self.slot.data_ptr(),
+            of_embedding.data_ptr(), bins.n, d,
+        )  # fmt: skip
+        torch.mm(of_embedding, layer.embed_out.weight.detach(), out=of_hidden)
+        at, ld = of_hidden.data_ptr(), of_hidden.stride(0)
+        c.elu_dropout_backward(self.hidden.data_ptr(), d, at, ld, bins.n, d, 0, 1.0)
+        return [product_of_rows(of_embedding, self.hidden), of_embedding.sum(0)]
+
+
+def product_of_rows(gradient: Tensor, x: Tensor) -> Tensor:
+    """Return a weight's gradient, [out, in]: the sum over rows of `gradient` [N, out] times `x` [N, in]."""
+    # The same with factors exchanged: where x is narrow MKL takes a quarter to a half of the time.
+    return torch.mm(x.t(), gradient).t() if x.shape[1] < 32 else torch.mm(gradient.t(), x)

@@ -1,158 +1,223 @@
-"""Forward, loss and backward of the heads for one block of elements, written out."""
+"""Forward and backward of the heads for blocks of elements, written out: no autograd."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from ctypes import CDLL
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from mlpf_hpo.events.schema import N_CLASSES
-from mlpf_hpo.mlpf.heads import Heads, aligned
-from mlpf_hpo.mlpf.native.library import kernels
+from mlpf_hpo.mlpf.dropout import Dropping
+from mlpf_hpo.mlpf.heads import HeadOutputs, Heads
+from mlpf_hpo.mlpf.native.graph_layer import product_of_rows
+
+CLASS, CHARGE = slice(0, N_CLASSES), slice(N_CLASSES, N_CLASSES + 1)
+ETA, PHI, ENERGY, PT = slice(7, 8), slice(8, 10), slice(10, 11), slice(11, 12)
+N_OUTPUTS = 12
+"""Columns of what the heads say of an element, as the kernel of the loss takes them."""
+
+
+@dataclass
+class Kept:
+    """What a block's way back needs: inputs, first layers' outputs, logits, activations by head or pair."""
+
+    id_input: Tensor
+    reg_input: Tensor
+    first: Tensor
+    logits: Tensor
+    activations: list[list[Tensor]]
 
 
 class HeadsPass:
-    def __init__(self, heads: Heads, id_width: int, reg_width: int, dropped: int, scale: float) -> None:
-        self.heads, self.dropped, self.scale = heads, dropped, scale
-        self.order = [heads.class_head, heads.charge_head, heads.eta_head, heads.phi_head, heads.energy_head, heads.pt_head]
-        self.layers = [[(l.weight.detach(), l.bias.detach()) for l in head.linear_layers] for head in self.order]
+    """All heads' way forward and back over blocks of elements; gradients of parameters add up.
+
+    Class and charge go by themselves; eta and phi, and energy and pt, are pairs of equal widths and go as a
+    batch of two.
+
+    Parameters
+    ----------
+    kernels : CDLL
+        See `kernels`.
+    heads : Heads
+        Their parameters, float32.
+    id_width, reg_width : int
+        Columns of the inputs, of which those beyond `heads.id_dim` and `heads.reg_dim` are zero.
+    dropping : Dropping
+        Their dropout.
+    """
+
+    def __init__(
+        self, kernels: CDLL, heads: Heads, id_width: int, reg_width: int, dropping: Dropping
+    ) -> None:
+        self.kernels, self.heads, self.dropping = kernels, heads, dropping
+        order = [heads.class_head, heads.charge_head, heads.eta_head, heads.phi_head]
+        order += [heads.energy_head, heads.pt_head]
+        self.layers = [
+            [(one.weight.detach(), one.bias.detach()) for one in head.linear_layers] for head in order
+        ]
         first = [layers[0] for layers in self.layers]
-        n, r = heads.id_dim, heads.reg_dim
-        self.n, self.r = n, r
-        widths = [len(b) for _, b in first]
-        self.widths = widths
-        self.w = widths[2]
-        self.split = widths[0] + widths[1]
-        total = sum(widths)
-        self.id_weight = torch.zeros(total, id_width)
-        torch.cat([w[:, :n] for w, _ in first], out=self.id_weight[:, :n])
-        self.bias = torch.cat([b for _, b in first])
-        self.class_weight = torch.cat([w[:, n : n + N_CLASSES] for w, _ in first[2:]])
-        self.reg_weight = torch.zeros(2 * self.w, reg_width)
-        torch.cat([w[:, n + N_CLASSES :] for w, _ in first[4:]], out=self.reg_weight[:, :r])
-        self.pairs = []
-        for a, b in ((2, 3), (4, 5)):
-            middle = []
-            for (wa, ba), (wb, bb) in zip(self.layers[a][1:-1], self.layers[b][1:-1], strict=True):
-                middle.append((torch.stack([wa, wb]), torch.stack([ba, bb]).unsqueeze(1)))
-            self.pairs.append(middle)
-        self.n_seeds = len(self.layers[0]) - 1 + len(self.layers[1]) - 1 + 2 * (len(self.layers[2]) - 1)
-        self.of_id_weight: Tensor | None = None
+        n = heads.id_dim
+        self.widths = [len(bias) for _, bias in first]
+        self.bias = torch.cat([bias for _, bias in first])
+        self.id_weight = _filled_up([weight[:, :n] for weight, _ in first], id_width)
+        self.class_weight = torch.cat([weight[:, n : n + N_CLASSES] for weight, _ in first[2:]])
+        self.reg_weight = _filled_up([weight[:, n + N_CLASSES :] for weight, _ in first[4:]], reg_width)
+        self.pairs = [
+            [
+                (torch.stack([w, v]), torch.stack([b, a]).unsqueeze(1))
+                for (w, b), (v, a) in zip(self.layers[at][1:-1], self.layers[at + 1][1:-1], strict=True)
+            ]
+            for at in (2, 4)
+        ]
+        depths = [len(self.layers[0]), len(self.layers[1]), len(self.layers[2]), len(self.layers[4])]
+        self.n_masks = sum(depth - 1 for depth in depths) if dropping.dropped else 0
+        self._gradients: list[Tensor] = []
 
-    def elu(self, x: Tensor, seed: int) -> Tensor:
-        rows, width = x.shape
-        y = torch.empty(rows, width)
-        kernels().elu_dropout(x.data_ptr(), x.stride(0), None, y.data_ptr(), width, rows, width, seed, 0, self.dropped, self.scale)
-        return y
-
-    def elu_back(self, y: Tensor, g: Tensor) -> None:
-        rows, width = g.shape
-        kernels().elu_dropout_backward(y.data_ptr(), y.stride(0), g.data_ptr(), g.stride(0), rows, width, self.dropped, self.scale)
-
-    def run(self, id_x: Tensor, reg_x: Tensor, x: Tensor, y: Tensor, weights: Tensor, sums: Tensor, seeds, of_id: Tensor, of_reg: Tensor) -> None:
-        """Forward, loss and backward; gradients of the inputs are written, those of parameters kept."""
-        seeds = iter(seeds)
-        w, split, n = self.w, self.split, len(x)
-        first = torch.addmm(self.bias, id_x, self.id_weight.t())
-        out = torch.empty(n, 12)
-        hidden = []
+    def forward(self, id_input: Tensor, reg_input: Tensor, masks: Iterator[int]) -> tuple[Tensor, Kept]:
+        """Return a block's outputs [N, 12] and what `backward` takes; `n_masks` masks take a seed each."""
+        out = torch.empty(len(id_input), N_OUTPUTS)
+        first = torch.addmm(self.bias, id_input, self.id_weight.t())
+        kept = Kept(id_input, reg_input, first, out[:, CLASS], [])
         begin = 0
-        for i, (last, cols) in enumerate(((self.layers[0][-1], slice(0, 6)), (self.layers[1][-1], slice(6, 7)))):
-            h = self.elu(first[:, begin : begin + self.widths[i]], next(seeds))
-            begin += self.widths[i]
-            hs = [h]
-            for weight, bias in self.layers[i][1:-1]:
-                h = self.elu(torch.addmm(bias, h, weight.t()), next(seeds))
-                hs.append(h)
-            torch.addmm(last[1], h, last[0].t(), out=out[:, cols])
-            hidden.append(hs)
-        classes = out[:, :6].clone()
-        four = first[:, split:]
-        four.addmm_(classes, self.class_weight.t())
-        scales = first[:, split + 2 * w :]
-        scales.addmm_(reg_x, self.reg_weight.t())
-        pair_hidden = []
-        for p, columns in enumerate((first[:, split : split + 2 * w], scales)):
-            h0 = self.elu(columns, next(seeds))
-            h = h0.view(n, 2, w).transpose(0, 1)
-            hs = [h]
-            for weight, bias in self.pairs[p]:
-                z = torch.baddbmm(bias, h, weight.transpose(1, 2))
-                h = self.elu(z.view(2 * n, -1), next(seeds)).view(2, n, -1)
-                hs.append(h)
-            for k, cols in ((0, (7, 8) if p == 0 else (10, 11)), (1, (8, 10) if p == 0 else (11, 12))):
-                lw, lb = self.layers[2 + 2 * p + k][-1]
-                torch.addmm(lb, h[k], lw.t(), out=out[:, cols[0] : cols[1]])
-            pair_hidden.append((h0, hs))
-        kernels().loss(out.data_ptr(), x.data_ptr(), y.data_ptr(), weights.data_ptr(), n, sums.data_ptr())
-        self.back(out, hidden, pair_hidden, classes, id_x, reg_x, first, of_id, of_reg)
+        for at, columns in enumerate((CLASS, CHARGE)):
+            kept.activations.append(
+                self._single(at, first[:, begin : begin + self.widths[at]], out[:, columns], masks)
+            )
+            begin += self.widths[at]
+        kept.logits = out[:, CLASS].clone()  # the loss puts gradients in their place
+        pairs = first[:, begin:]
+        pairs.addmm_(kept.logits, self.class_weight.t())
+        half = pairs.shape[1] // 2
+        pairs[:, half:].addmm_(reg_input, self.reg_weight.t())
+        for at, columns, outputs in ((0, slice(0, half), (ETA, PHI)), (1, slice(half, None), (ENERGY, PT))):
+            kept.activations.append(self._pair(at, pairs[:, columns], [out[:, c] for c in outputs], masks))
+        return out, kept
 
-    def back(self, g, hidden, pair_hidden, classes, id_x, reg_x, of_first, of_id, of_reg) -> None:
-        # `of_first` reuses the place of the first layers' outputs.
-        w, split, n = self.w, self.split, len(g)
-        grads: list[list[Tensor]] = [[] for _ in self.order]
+    def _single(self, at: int, hidden: Tensor, out: Tensor, masks: Iterator[int]) -> list[Tensor]:
+        *middle, (last, bias) = self.layers[at][1:]
+        activations = [self._activate(hidden, masks)]
+        for weight, shift in middle:
+            activations.append(self._activate(torch.addmm(shift, activations[-1], weight.t()), masks))
+        torch.addmm(bias, activations[-1], last.t(), out=out)
+        return activations
+
+    def _pair(self, at: int, hidden: Tensor, outs: list[Tensor], masks: Iterator[int]) -> list[Tensor]:
+        n = len(hidden)
+        activations = [self._activate(hidden, masks).view(n, 2, -1).transpose(0, 1)]
+        for weight, bias in self.pairs[at]:
+            product = torch.baddbmm(bias, activations[-1], weight.transpose(1, 2))
+            activations.append(self._activate(product.view(2 * n, -1), masks).view(2, n, -1))
+        for head, out in enumerate(outs):
+            weight, bias = self.layers[2 + 2 * at + head][-1]
+            torch.addmm(bias, activations[-1][head], weight.t(), out=out)
+        return activations
+
+    def _activate(self, x: Tensor, masks: Iterator[int]) -> Tensor:
+        (n, width), p = x.shape, self.dropping
+        out = torch.empty(n, width)
+        seed = next(masks) if p.dropped else 0
+        self.kernels.elu_dropout(
+            x.data_ptr(), x.stride(0), None, out.data_ptr(), width, n, width, seed, p.dropped, p.scale
+        )
+        return out
+
+    def _activate_backward(self, out: Tensor, gradient: Tensor) -> None:
+        """Multiply the gradient of an activation's output `out` by its slope, in place."""
+        (n, width), p = gradient.shape, self.dropping
+        at = (out.data_ptr(), out.stride(0), gradient.data_ptr(), gradient.stride(0))
+        self.kernels.elu_dropout_backward(*at, n, width, p.dropped, p.scale)
+
+    def backward(self, gradient: Tensor, kept: Kept, of_id: Tensor, of_reg: Tensor) -> None:
+        """Write the gradients of a block's inputs; `gradient` [N, 12] is that of its outputs."""
+        of_first = kept.first  # nobody reads it any more: its place is taken
+        of_rest: list[Tensor] = []
         begin = 0
-        for i, cols in ((0, slice(0, 6)), (1, slice(6, 7))):
-            up = g[:, cols]
-            hs = hidden[i]
-            for depth in range(len(hs), 0, -1):
-                h = hs[depth - 1]
-                grads[i] += [up.sum(0), torch.mm(up.t(), h)]
-                weight = self.layers[i][depth][0]
-                if depth == 1:
-                    dst = of_first[:, begin : begin + self.widths[i]]
-                    torch.mm(up, weight, out=dst)
-                    up = dst
-                else:
-                    up = torch.mm(up, weight)
-                self.elu_back(h, up)
-            begin += self.widths[i]
-        for p in (0, 1):
-            h0, hs = pair_hidden[p]
-            last = hs[-1]
-            up2 = torch.empty(2, n, last.shape[2])
-            for k, cols in ((0, (7, 8) if p == 0 else (10, 11)), (1, (8, 10) if p == 0 else (11, 12))):
-                up = g[:, cols[0] : cols[1]]
-                j = 2 + 2 * p + k
-                grads[j] += [up.sum(0), torch.mm(up.t(), last[k])]
-                torch.mm(up, self.layers[j][-1][0], out=up2[k])
-            for depth in range(len(hs) - 1, 0, -1):
-                h = hs[depth]
-                self.elu_back(h.view(2 * n, -1), up2.view(2 * n, -1))
-                dw = torch.bmm(up2.transpose(1, 2), hs[depth - 1])
-                db = up2.sum(1)
-                for k in (0, 1):
-                    grads[2 + 2 * p + k] += [db[k], dw[k]]
-                up2 = torch.bmm(up2, self.pairs[p][depth - 1][0])
-            dst = of_first[:, split + 2 * p * w : split + 2 * (p + 1) * w]
-            dst.view(n, 2, w).copy_(up2.transpose(0, 1))
-            self.elu_back(h0, dst)
-        of_scales = of_first[:, split + 2 * w :]
+        for at, columns in enumerate((CLASS, CHARGE)):
+            of_columns = of_first[:, begin : begin + self.widths[at]]
+            of_rest += self._single_backward(at, gradient[:, columns], kept.activations[at], of_columns)
+            begin += self.widths[at]
+        of_pairs = of_first[:, begin:]
+        half = of_pairs.shape[1] // 2
+        for at, columns, outputs in ((0, slice(0, half), (ETA, PHI)), (1, slice(half, None), (ENERGY, PT))):
+            of_outputs = [gradient[:, c] for c in outputs]
+            of_rest += self._pair_backward(at, of_outputs, kept.activations[2 + at], of_pairs[:, columns])
+        of_scales = of_pairs[:, half:]
         torch.mm(of_first, self.id_weight, out=of_id)
         torch.mm(of_scales, self.reg_weight, out=of_reg)
-        parts = [
-            torch.mm(of_first.t(), id_x), of_first.sum(0),
-            torch.mm(of_first[:, split:].t(), classes), torch.mm(of_scales.t(), reg_x),
+        found = [product_of_rows(of_first, kept.id_input), of_first.sum(0)]
+        found += [
+            product_of_rows(of_pairs, kept.logits),
+            product_of_rows(of_scales, kept.reg_input),
+            *of_rest,
         ]
-        if self.of_id_weight is None:
-            self.of_id_weight, self.of_bias, self.of_class_weight, self.of_reg_weight = parts
-            self.of_rest = grads
+        if self._gradients:
+            torch._foreach_add_(self._gradients, found)
         else:
-            torch._foreach_add_([self.of_id_weight, self.of_bias, self.of_class_weight, self.of_reg_weight], parts)
-            torch._foreach_add_([t for one in self.of_rest for t in one], [t for one in grads for t in one])
+            self._gradients = found
+
+    def _single_backward(
+        self, at: int, up: Tensor, activations: list[Tensor], of_first: Tensor
+    ) -> list[Tensor]:
+        """Write the gradient of a head's first layer; return those of its other parameters, in order."""
+        found: list[Tensor] = []
+        for depth in range(len(activations), 0, -1):
+            below = activations[depth - 1]
+            found[:0] = [product_of_rows(up, below), up.sum(0)]
+            to = of_first if depth == 1 else torch.empty_like(below)
+            torch.mm(up, self.layers[at][depth][0], out=to)
+            self._activate_backward(below, to)
+            up = to
+        return found
+
+    def _pair_backward(
+        self, at: int, ups: list[Tensor], activations: list[Tensor], of_first: Tensor
+    ) -> list[Tensor]:
+        """Do the same for a pair; its second head's gradients follow those of its first."""
+        n, top = len(of_first), activations[-1]
+        up = torch.empty(2, n, top.shape[2])
+        found: list[list[Tensor]] = [[], []]
+        for head, own in enumerate(ups):
+            found[head] = [product_of_rows(own, top[head]), own.sum(0)]
+            torch.mm(own, self.layers[2 + 2 * at + head][-1][0], out=up[head])
+        for depth in range(len(activations) - 1, 0, -1):
+            self._activate_backward(activations[depth].reshape(2 * n, -1), up.view(2 * n, -1))
+            of_weights, of_biases = torch.bmm(up.transpose(1, 2), activations[depth - 1]), up.sum(1)
+            for head in (0, 1):
+                found[head][:0] = [of_weights[head], of_biases[head]]
+            up = torch.bmm(up, self.pairs[at][depth - 1][0])
+        of_first.view(n, 2, -1).copy_(up.transpose(0, 1))
+        self._activate_backward(activations[0].transpose(0, 1).reshape(n, -1), of_first)
+        return found[0] + found[1]
 
     def gradients(self) -> list[Tensor]:
-        """Gradients of the heads' parameters, in the module's order."""
-        found = []
-        begin = 0
-        for i, width in enumerate(self.widths):
-            rows = slice(begin, begin + width)
-            columns = [self.of_id_weight[rows, : self.n]]
-            if i >= 2:
-                columns.append(self.of_class_weight[begin - self.split : begin - self.split + width])
-            if i >= 4:
-                at = begin - self.split - 2 * self.w
-                columns.append(self.of_reg_weight[at : at + width, : self.r])
-            found += [torch.cat(columns, dim=1), self.of_bias[rows]]
-            found += self.of_rest[i][::-1]
-            begin += width
+        """Return the sums of all blocks' gradients of the heads' parameters, in the module's order."""
+        of_id, of_bias, of_class, of_reg, *of_rest = self._gradients
+        n, r = self.heads.id_dim, self.heads.reg_dim
+        found: list[Tensor] = []
+        rest = iter(of_rest)
+        ends = torch.tensor(self.widths).cumsum(0).tolist()
+        pairs, scales = ends[1], ends[3]
+        for head, (end, width) in enumerate(zip(ends, self.widths, strict=True)):
+            columns = [of_id[end - width : end, :n]]
+            if head >= 2:
+                columns.append(of_class[end - width - pairs : end - pairs])
+            if head >= 4:
+                columns.append(of_reg[end - width - scales : end - scales, :r])
+            found += [torch.cat(columns, dim=1), of_bias[end - width : end]]
+            found += [next(rest) for _ in range(2 * (len(self.layers[head]) - 1))]
         return found
+
+
+def as_head_outputs(out: Tensor) -> HeadOutputs:
+    """Return the columns of outputs [N, 12] by their names."""
+    return HeadOutputs(out[:, CLASS], out[:, 6], out[:, 7], out[:, PHI], out[:, 10], out[:, 11])
+
+
+def _filled_up(weights: list[Tensor], width: int) -> Tensor:
+    """Return weights [out, in] one under the other, with columns of zeros up to a width."""
+    whole = weights[0].new_zeros(sum(len(weight) for weight in weights), width)
+    torch.cat(weights, out=whole[:, : weights[0].shape[1]])
+    return whole

@@ -1,0 +1,134 @@
+"""Compile the C kernels, once for each instruction set, where a C compiler is found.
+
+    python mlpf_hpo/mlpf/native/build.py
+
+`make setup` and the installation call it; it needs nothing but Python. What is built already from the same
+sources stays as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+SOURCES = ("arithmetic.h", "graph_layer.c", "heads.c")
+
+# Nobody reads errno or exception flags; without them more loops are vectorised, to the same numbers.
+FLAGS: tuple[str, ...] = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-fopenmp-simd")
+FLAGS += ("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
+
+X86 = {
+    "avx512": ("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"),
+    "avx2": ("-mavx2", "-mfma"),
+}
+"""Further flags by instruction set, the names that PyTorch knows them by in small letters."""
+
+BASELINE = "baseline"
+"""What every processor of the architecture has."""
+
+COMPILERS = ("cc", "gcc", "clang")
+
+
+class BuildError(Exception):
+    """There is no compiler, or it refuses."""
+
+
+def instruction_sets(machine: str = platform.machine()) -> dict[str, tuple[str, ...]]:
+    """Return the flags of each instruction set of an architecture, the widest set first."""
+    return {**(X86 if machine in ("x86_64", "AMD64") else {}), BASELINE: ()}
+
+
+def library_name(instruction_set: str) -> str:
+    """Return a library's file name, with a digest of sources and flags: an old one is never taken for new."""
+    digest = hashlib.sha256(repr((FLAGS, instruction_sets()[instruction_set])).encode())
+    for source in SOURCES:
+        digest.update(Path(__file__).with_name(source).read_bytes())
+    return f"{instruction_set}-{digest.hexdigest()[:12]}.so"
+
+
+def compiler() -> list[str]:
+    """Return the command of the C compiler: that of the variable CC, or the first that is found.
+
+    Raises
+    ------
+    BuildError
+        If there is none.
+    """
+    named = os.environ.get("CC", "").strip()
+    for command in [shlex.split(named)] if named else [[name] for name in COMPILERS]:
+        if shutil.which(command[0]):
+            return command
+    raise BuildError(
+        f"CC={named}: no such command" if named else f"no C compiler ({', '.join(COMPILERS)}) on the PATH"
+    )
+
+
+def possible() -> bool:
+    """Tell whether there is a compiler."""
+    try:
+        return bool(compiler())
+    except BuildError:
+        return False
+
+
+def without_kernels(error: BuildError) -> str:
+    """Return what it means that there are no kernels, and what to do."""
+    return (
+        f"Training steps are left to PyTorch, which takes up to twice as long on a CPU: {error}. "
+        "Install a C compiler (Debian: apt-get install gcc libc6-dev) and run this again.\n"
+    )
+
+
+def build(folder: Path) -> list[Path]:
+    """Compile what is not in a folder yet; return the libraries there. Those of other sources are removed.
+
+    Raises
+    ------
+    BuildError
+        If there is no compiler, or it refuses; what was there stays.
+    """
+    wanted = {folder / library_name(name): flags for name, flags in instruction_sets().items()}
+    missing = {library: flags for library, flags in wanted.items() if not library.exists()}
+    if missing:
+        command = compiler()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="building-") as place:
+            for library, flags in missing.items():
+                _compile([*command, *FLAGS, *flags], Path(place) / library.name)
+            for library in missing:
+                (Path(place) / library.name).replace(library)
+    for other in set(folder.glob("*.so")) - set(wanted):
+        other.unlink()
+    return list(wanted)
+
+
+def _compile(command: list[str], library: Path) -> None:
+    sources = [str(Path(__file__).with_name(name)) for name in SOURCES if name.endswith(".c")]
+    done = subprocess.run(
+        [*command, *sources, "-o", str(library), "-lm"], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise BuildError(f"{shlex.join(command)} ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
+
+
+def main() -> int:
+    """Build into the package's own folder, and say what came of it: trainings can do without."""
+    try:
+        libraries = build(Path(__file__).with_name("built"))
+    except BuildError as error:
+        sys.stderr.write(without_kernels(error))
+        return 0
+    sets = ", ".join(library.name.partition("-")[0] for library in libraries)
+    sys.stdout.write(f"Training kernels: built for {sets}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
