@@ -19,6 +19,7 @@ import torch
 
 from benchmarks.cases import CALM, LARGEST, batch_of, laptop_module, paper_module, ragged_step
 from benchmarks.clock import Step, alternating
+from benchmarks.levers import pytorch_alone
 from mlpf_hpo.config import Params
 from mlpf_hpo.mlpf import dropout
 from mlpf_hpo.mlpf.module import MLPFModule
@@ -81,6 +82,7 @@ def from_scratch() -> Iterator[None]:
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.dict(os.environ, TORCHINDUCTOR_CACHE_DIR=folder),
+        pytorch_alone(),  # what is compiled is PyTorch's own path
         # NumPy cuts the masks, which a compiled function cannot.
         mock.patch.object(dropout, "dropout_mask", mask),
         torch._dynamo.config.patch(recompile_limit=SHAPES),

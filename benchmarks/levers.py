@@ -1,12 +1,14 @@
 """What each lever brings: a training step at the paper's widths, with it and without it, in turns.
 
-The network has no switches for this: what is without a lever has the plain part of `benchmarks.plain` patched
-into it, and all other levers.
+The kernels have a switch. The other levers are those of PyTorch's own path, which is taken without kernels
+and has no switches: what is without a lever has the plain part of `benchmarks.plain` patched into it, and all
+other levers.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import statistics
 import sys
 from collections.abc import Callable, Mapping
@@ -26,6 +28,7 @@ from benchmarks.plain import (
 )
 from mlpf_hpo.hardware.memory import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, keep_freed_memory
 from mlpf_hpo.mlpf import blockwise
+from mlpf_hpo.mlpf.native.kernels import OFF, VARIABLE, kernels
 
 Without = Callable[[], AbstractContextManager[Any]]
 
@@ -39,6 +42,11 @@ def patched(**parts: Any) -> Any:
         for place, plain in parts.items():
             stack.enter_context(mock.patch(f"mlpf_hpo.mlpf.{place.replace('__', '.')}", plain))
         yield
+
+
+def pytorch_alone() -> AbstractContextManager[Any]:
+    """Compute without the kernels."""
+    return mock.patch.dict(os.environ, {VARIABLE: OFF})
 
 
 @contextmanager
@@ -63,7 +71,7 @@ LEVERS: dict[str, Without] = {
     "blocks": lambda: mock.patch.dict(blockwise.BLOCK, dict.fromkeys(blockwise.BLOCK, sys.maxsize)),
     "kept_memory": memory_given_back,
 }
-"""Name -> what takes the lever away; `ragged` is the batch's, and stands beside these."""
+"""Name -> what takes the lever away; `ragged` is the batch's, and `kernels` is in none of these."""
 
 ROUNDS = 5
 
@@ -73,10 +81,13 @@ def levers(quick: bool) -> dict[str, float]:
     part = 4 if quick else 1
     (elements,) = mixed_sizes(1)
     module = paper_module()
+    rounds = 1 if quick else ROUNDS
     step = ragged_step(module, batch_of([elements // part]))
-    works = {"ragged": ragged_step(module, batch_of([LONGEST // part]))}
-    works |= {name: within(without, step) for name, without in LEVERS.items() if possible(name)}
-    return compared(step, works, rounds=1 if quick else ROUNDS)
+    found = compared(step, {"kernels": within(pytorch_alone, step)}, rounds) if kernels() else {}
+    with pytorch_alone():
+        works = {"ragged": ragged_step(module, batch_of([LONGEST // part]))}
+        works |= {name: within(without, step) for name, without in LEVERS.items() if possible(name)}
+        return found | compared(step, works, rounds)
 
 
 def possible(lever: str) -> bool:

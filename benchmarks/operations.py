@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 from unittest import mock
 
-from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from benchmarks.cases import CALM, LARGEST, batch_of, laptop_module, paper_module, ragged_step
@@ -25,9 +24,22 @@ from mlpf_hpo.hardware.roofline import measure_roofline
 from mlpf_hpo.mlpf.dropout import Dropout
 from mlpf_hpo.mlpf.heads import Heads
 from mlpf_hpo.mlpf.layers import GraphLayer
+from mlpf_hpo.mlpf.native import step as native_step
+from mlpf_hpo.mlpf.native.graph_layer import LayerPass
+from mlpf_hpo.mlpf.native.heads import HeadsPass
+from mlpf_hpo.mlpf.native.kernels import ARGUMENTS, kernels
 
-SCOPES = {GraphLayer: "graph layer", Heads: "heads", Dropout: "dropout"}
-"""Parts of the network -> what the profiler is told of them."""
+SCOPES: dict[tuple[type, str], str] = {
+    (GraphLayer, "forward"): "graph layer",
+    (Heads, "forward"): "heads",
+    (Dropout, "forward"): "dropout",
+    **{(LayerPass, way): "graph layer" for way in ("forward", "backward")},
+    **{(HeadsPass, way): "heads" for way in ("forward", "backward")},
+}
+"""Parts of the network, and of the step written out by hand -> what the profiler is told of them."""
+
+KERNEL = "kernel in C: "
+"""What the profiler is told of these begins so."""
 
 PRODUCTS = {"mm", "addmm"}
 BATCHED_PRODUCTS = {"bmm", "baddbmm"}
@@ -96,8 +108,10 @@ def profiled(step: Step, rounds: int) -> dict[str, float]:
 
 def _profile(step: Step) -> dict[str, float]:
     with ExitStack() as stack:
-        for part, scope in SCOPES.items():
-            stack.enter_context(mock.patch.object(part, "forward", _told(part, scope)))
+        for (part, way), scope in SCOPES.items():
+            stack.enter_context(mock.patch.object(part, way, _told(getattr(part, way), scope)))
+        if (library := kernels()) is not None:
+            stack.enter_context(mock.patch.object(native_step, "kernels", return_value=_ToldKernels(library)))
         with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
             step()
     events = profiler.events()
@@ -117,15 +131,22 @@ def _profile(step: Step) -> dict[str, float]:
     return dict(found)
 
 
-def _told(part: type[nn.Module], scope: str) -> Any:
-    """Return the forward of a part of the network that tells the profiler where it is."""
-    plain = part.forward
+def _told(plain: Callable[..., Any], scope: str) -> Callable[..., Any]:
+    """Return a function that tells the profiler where it is."""
 
-    def forward(self: nn.Module, *arguments: Any) -> Any:
+    def told(*arguments: Any) -> Any:
         with record_function(scope):
-            return plain(self, *arguments)
+            return plain(*arguments)
 
-    return forward
+    return told
+
+
+class _ToldKernels:
+    """The kernels, each of which tells the profiler its name."""
+
+    def __init__(self, library: Any) -> None:
+        for name in ARGUMENTS:
+            setattr(self, name, _told(getattr(library, name), f"{KERNEL}{name}"))
 
 
 def kind_of(event: Any, scopes: dict[int, str]) -> str:
@@ -141,6 +162,8 @@ def kind_of(event: Any, scopes: dict[int, str]) -> str:
     name, scope = operation(event), scope_of(event, scopes)
     if any(e.name.startswith("Optimizer.step") for e in _upwards(event)):
         return "optimiser"
+    if event.name.startswith(KERNEL):
+        return "kernels"
     if scope == "dropout":
         return "masks"
     if name in PRODUCTS | BATCHED_PRODUCTS:
@@ -173,7 +196,8 @@ def arithmetic_of(event: Any) -> tuple[float, float]:
     name = operation(event)
     shapes: Sequence[Sequence[int]] = [shape for shape in event.input_shapes or [] if shape]
     if name in PRODUCTS | BATCHED_PRODUCTS:
-        *added, a, b = shapes
+        n_added = int("add" in name)  # then the factors; a place for the result may follow
+        added, (a, b) = shapes[:n_added], shapes[n_added : n_added + 2]
         out = [*a[:-1], b[-1]]
         flop = 2.0 * math.prod(out) * a[-1]
         return flop, FLOAT_BYTES * float(sum(map(math.prod, (*added, a, b, out))))

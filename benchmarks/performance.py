@@ -49,7 +49,8 @@ LEVERS_HEAD = """
 ## What each lever brings
 
 The step with all levers, and without one of them, in turns. Saved: the median of the differences of the
-pairs, with the least and the largest.
+pairs, with the least and the largest. The first is what trains on a CPU by default; the others are of
+PyTorch's own path, which is taken without kernels (`MLPF_HPO_KERNELS=off`).
 
 """
 
@@ -63,6 +64,7 @@ the largest of the pairs.
 """
 
 LEVER_TITLES = {
+    "kernels": "written out by hand, with kernels in C",
     "ragged": "ragged batches instead of events filled up to 6,400",
     "layer_product": "one product for W_theta, W_h, W_t and the embedding's first map",
     "head_products": "one product for the heads' first layers, the momentum's four heads as a batch",
@@ -151,7 +153,7 @@ def operations(results: Results) -> str:
 def levers(results: Results) -> str:
     """Return before and after of each lever that was measured; `possible` says which cannot be."""
     rows = []
-    for name in ("ragged", *LEVERS):
+    for name in ("kernels", "ragged", *LEVERS):
         if f"levers.{name}.saved_ms" not in results.numbers:
             rows.append([LEVER_TITLES[name], "not possible on this machine", "", "", ""])
             continue

@@ -11,6 +11,7 @@ KINDS = {
     "head_products": "GEMMs of the heads",
     "layer_products": "GEMMs of the layers",
     "bin_products": "products within bins",
+    "kernels": "kernels in C",
     "pointwise": "element-wise work",
     "layer_norm": "layer norm",
     "masks": "dropout",
