@@ -20,7 +20,6 @@ import psutil
 from threadpoolctl import threadpool_info
 
 from mlpf_hpo.hardware.energy import energy_sources
-from mlpf_hpo.mlpf.native.kernels import kernels_in_use
 from mlpf_hpo.space import stable_hash
 
 LABEL_VARIABLE = "MLPF_HPO_HARDWARE_LABEL"
@@ -67,8 +66,6 @@ class HostInfo:
         Versions of the libraries that matter for speed; thread pools of those in use, and their sizes.
     energy : str
         Counters of the energy that is spent, or why there are none.
-    cpu_kernels : str
-        Instruction set of the kernels that train on a CPU, or why PyTorch does it alone.
     """
 
     hostname: str
@@ -82,7 +79,6 @@ class HostInfo:
     versions: dict[str, str]
     threads: dict[str, int]
     energy: str
-    cpu_kernels: str
 
     @property
     def hardware_id(self) -> str:
@@ -116,7 +112,6 @@ class HostInfo:
             "memory_gib": f"{self.memory_bytes / 2**30:.0f}",
             "gpu": self.gpus[0].name if self.gpus else "none",
             "energy": self.energy,
-            "cpu_kernels": self.cpu_kernels,
         }
 
     def record(self) -> dict[str, Any]:
@@ -140,7 +135,6 @@ def describe_host() -> HostInfo:
         versions=_versions(),
         threads=_threads(),
         energy=energy_sources(len(gpus)),
-        cpu_kernels=kernels_in_use(),
     )
 
 

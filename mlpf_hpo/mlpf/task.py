@@ -13,6 +13,7 @@ from mlpf_hpo.config.mlpf_space import smallest_bin, space_problems
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.metric_modes import Direction, logged_direction
+from mlpf_hpo.mlpf.native.kernels import kernels_in_use
 from mlpf_hpo.space import SearchSpace, stable_hash
 from mlpf_hpo.tuning.task import Task, TaskResources, TrialSpec, load_task
 from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
@@ -61,6 +62,13 @@ class MLPFTask:
         return {
             "network": self.network.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"),
+        }
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """How training steps are computed on a CPU of this machine: numbers differ by rounding alone."""
+        return {
+            "cpu_kernels": kernels_in_use() if self.training.precision == "32" else "none: mixed precision"
         }
 
     @property

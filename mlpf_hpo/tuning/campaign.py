@@ -30,7 +30,7 @@ from mlpf_hpo.tuning.driver import Recorder, closed_truthfully, sole_driver
 from mlpf_hpo.tuning.progress import Progress
 from mlpf_hpo.tuning.run import check_failures, run_trials
 from mlpf_hpo.tuning.settings import CampaignParams, ResourceParams
-from mlpf_hpo.tuning.task import Task, check_target, plan_trials, trials_identity
+from mlpf_hpo.tuning.task import Task, check_target, plan_trials, task_tags, trials_identity
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def run_campaign(
             "campaign",
             campaign_id,
             name=f"campaign-{host.hardware_label}-{campaign_id}",
-            tags={**host.tags(), **target.tags()},
+            tags={**host.tags(), **task_tags(task), **target.tags()},
             params={"trials": settings.trials, "epochs": settings.epochs, "seed": seed},
             note=f"{settings.trials} random configurations of {task.name}, {settings.epochs} epochs each.",
             digest=task.data_digest,

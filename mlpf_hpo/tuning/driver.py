@@ -21,7 +21,7 @@ from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.journal import JOURNALS
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.ray_folder import remove_sessions
-from mlpf_hpo.tuning.task import Task, TrialSpec
+from mlpf_hpo.tuning.task import Task, TrialSpec, task_tags
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,8 @@ class Recorder:
         self.campaign_id = campaign_id
         self.parent_run_id = parent_run_id
         self.specs = list(specs)
-        self._tags = {**describe_host().tags(), **(tags or {})}
+        of_task = task_tags(self.specs[0].task) if self.specs else {}
+        self._tags = {**describe_host().tags(), **of_task, **(tags or {})}
         self._position = {spec.trial_id: i for i, spec in enumerate(specs)}
         self._runs: dict[str, str] = {}
         self._open: set[str] = set()

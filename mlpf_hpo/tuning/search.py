@@ -31,7 +31,7 @@ from mlpf_hpo.tuning.prior_campaign import CURVES, check_prior, read_prior
 from mlpf_hpo.tuning.progress import Progress
 from mlpf_hpo.tuning.run import check_failures, run_trials
 from mlpf_hpo.tuning.settings import ResourceParams, SearchParams
-from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials, trials_identity
+from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials, task_tags, trials_identity
 
 
 def run_search(
@@ -210,7 +210,7 @@ def open_search(
         "search",
         campaign_id,
         name=f"search-{named.key}-{host.hardware_label}-{campaign_id}",
-        tags={**host.tags(), **{name: str(value) for name, value in identity.items()}},
+        tags={**host.tags(), **task_tags(task), **{name: str(value) for name, value in identity.items()}},
         params={"configurations": len(specs), "seed": seed, **identity},
         note=f"{named.label}: {len(specs)} configurations, at most {max_epochs} epochs each.",
         digest=task.data_digest,

@@ -220,6 +220,18 @@ def _domain_record(domain: Domain) -> dict[str, Any]:
     return {**asdict(domain), **kind}
 
 
+def task_tags(task: Task) -> dict[str, str]:
+    """Return the tags that a task gives its runs beside those of the machine: its `tags`, where it has any.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> task_tags(SimpleNamespace(tags={"simulator": "2.1"})), task_tags(SimpleNamespace())
+    ({'simulator': '2.1'}, {})
+    """
+    return dict(getattr(task, "tags", {}))
+
+
 def check_target(task: Task, target: TargetMetric) -> None:
     """Refuse a target whose direction the task contradicts."""
     direction = task.direction(target.metric)

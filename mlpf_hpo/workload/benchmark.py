@@ -24,6 +24,7 @@ from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, Ml
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import storage_error, write_json
 from mlpf_hpo.hardware.host import describe_host
+from mlpf_hpo.mlpf.native.kernels import kernels_in_use
 from mlpf_hpo.settings.validation import validated
 from mlpf_hpo.workload.copies import CopyMessage, overlap, run_copies
 from mlpf_hpo.workload.measurements import EVENTS, BenchmarkRecorder, measurements
@@ -148,7 +149,7 @@ def run_benchmark(
                 **measurements(alive, threads, run.flop_per_event, on_gpu=bool(gpus)),
                 **run.energy.to_record(n_events),
             },
-            "hardware": describe_host().record(),
+            "hardware": {**describe_host().record(), "cpu_kernels": kernels_in_use()},
             "configuration": job["configuration"],
         }
         path = write_report(results_dir, report, {**run_info, "minimum_overlap": minimum_overlap, **job})

@@ -20,13 +20,21 @@ def record_benchmark(result: BenchmarkResult, events: Path) -> str:
     host, report = describe_host(), result.report
     run_info, app = report["run_info"], report["app"]
     writer = RunWriter(connect())
-    what = [run_info, report["configuration"], app["bmkdata_checksum"], app["bmk_checksum"], host.hardware_id]
+    kernels = report["hardware"]["cpu_kernels"]
+    what = [
+        run_info,
+        report["configuration"],
+        app["bmkdata_checksum"],
+        app["bmk_checksum"],
+        host.hardware_id,
+        kernels,
+    ]
     identity = stable_hash(what, length=8)
     run_id = writer.open_parent(
         "benchmark",
         identity,
         name=f"benchmark-{host.hardware_label}-{identity}",
-        tags={**host.tags(), "log": report["report"]["log"][:500]},
+        tags={**host.tags(), "cpu_kernels": kernels, "log": report["report"]["log"][:500]},
         params=run_info,
         note="Training throughput of a fixed configuration; mlpf_summary.json has the whole report.",
         digest=app["bmkdata_checksum"],

@@ -78,7 +78,7 @@ def _code_checksum() -> str:
     """Return a digest of this package's code, which distinguishes scores of different versions."""
     digest = hashlib.sha256()
     root = Path(str(files("mlpf_hpo")))
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(path for path in root.rglob("*") if path.suffix in (".py", ".c", ".h")):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
