@@ -15,7 +15,7 @@ HEAVY = {"torch", "pytorch_lightning", "torch_geometric", "sklearn", "dimod"}
 
 
 def test_who_starts_a_campaign_loads_nothing_that_only_workers_need() -> None:
-    code = "import sys, mlpf_hpo.tuning.campaign; print(*sys.modules)"
+    code = "import sys, mlpf_hpo.tuning.campaign, mlpf_hpo.tuning.ray_session; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "ray" in modules.split()
     assert not HEAVY & set(modules.split())
