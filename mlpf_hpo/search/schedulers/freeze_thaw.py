@@ -100,6 +100,7 @@ class FreezeThaw(BaseScheduler):
         self._rows: dict[str, int] = {}
         self._configurations: list[Configuration] = []
         self._costs: list[list[float]] = []
+        self._observed: list[tuple[int, int]] = []  # rows and epochs, in the order of the reports
         self._live: dict[str, None] = {}
         self._continuing: set[str] = set()
         self._ended: dict[int, bool] = {}
@@ -128,7 +129,9 @@ class FreezeThaw(BaseScheduler):
         if not math.isfinite(value):
             self._end(trial_id, failed=True)
         elif epoch in beliefs.epochs:
-            beliefs.observe(self._rows[trial_id], self._costs[self._rows[trial_id]])
+            row = self._rows[trial_id]
+            self._observed.append((row, epoch))
+            beliefs.observe(row, self._costs[row])
             if epoch >= self.max_epochs:
                 self._end(trial_id)
             else:
@@ -210,13 +213,11 @@ class FreezeThaw(BaseScheduler):
         if self._beliefs is None:
             price = self.price if self.ends else min(self.price, LEAST_PRICE)
             self._beliefs = Beliefs(self._configurations, self.max_epochs, price, self.prior)
-            for row, costs in enumerate(self._costs):  # there are some if trials were added on the way
-                for epoch in self._beliefs.epochs[1:]:
-                    if np.isfinite(costs[:epoch]).sum() == epoch:
-                        self._beliefs.observe(row, costs[:epoch])
+            for row, epoch in self._observed:  # there are some if trials were added on the way
+                self._beliefs.observe(row, self._costs[row][:epoch])
             for row, failed in self._ended.items():
                 self._beliefs.end(row, failed)
-            if self._ended or any(self._costs):
+            if self._ended or self._observed:
                 self._beliefs.update()
         return self._beliefs
 

@@ -206,6 +206,22 @@ def test_trials_that_are_added_on_the_way_change_nothing_of_what_is_known() -> N
     assert found.best_finished() == expected.best_finished()
 
 
+@pytest.mark.parametrize("early", [20, 24])
+def test_a_prior_stays_foreign_when_trials_are_added_on_the_way(early) -> None:
+    """Beliefs that are made anew take the reports in their order: all first epochs were beyond the prior."""
+    curves, prior = campaign(), campaign(seed=5)
+    scheduler = FreezeThaw(EPOCHS, prior=prior)
+    for row in range(early):
+        scheduler.on_trial_add(f"t{row}", configurations(curves)[row])
+    for epoch in range(1, 5):
+        for row in range(FOREIGN_TRIALS):
+            value = 1e9 if epoch == 1 else float(curves.values[row, epoch - 1])
+            scheduler.on_trial_result(f"t{row}", epoch, value)
+    for row in range(early, 24):
+        scheduler.on_trial_add(f"t{row}", configurations(curves)[row])
+    assert scheduler._known().own_axis
+
+
 @pytest.mark.parametrize("price", [0, -1.0, math.inf, math.nan])
 def test_prices_that_cannot_be(price) -> None:
     with pytest.raises(ConfigurationError, match="price must be finite and above 0"):
