@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+from mlpf_hpo.errors import ConfigurationError
 
 
 def command(doc: str | None, quick: str, parts: Iterable[str] = ()) -> argparse.Namespace:
@@ -39,3 +41,22 @@ def print_numbers(numbers: Mapping[str, float]) -> None:
     """Print a number a line."""
     for name, value in numbers.items():
         print(f"{name:45} {value:.4g}")
+
+
+def listed(option: str, text: str, known: Sequence[str]) -> list[str]:
+    """Return the names that an option lists.
+
+    Raises
+    ------
+    ConfigurationError
+        If one is not known.
+
+    Examples
+    --------
+    >>> listed("--priors", "same, none", ["none", "same"])
+    ['same', 'none']
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := set(names) - set(known):
+        raise ConfigurationError(f"{option}: no {min(unknown)}; there are {', '.join(known)}")
+    return names

@@ -1,16 +1,17 @@
 """Epochs of the default scheduler at equal regret beside the best of other schedulers, on tables of curves.
 
 ``python -m benchmarks.schedulers [--quick] [--json FILE [--go-on]] [--table NAME[=FILE[:PREFIX[:MODE]]]]...
-[--split [NAME=]FILE]... [--seeds N] [--priors KIND,...] [--final]``. A table without a file is one of this
-project's: ``mlpf``, the published curves, clean rows (`MLPF_HPO_REFERENCE_DIR`), or a task of
-`benchmarks.other_tasks`; ``own`` is all of them, the default. Splits are those in benchmarks/splits; another
-table's is made from its name unless one is given.
+[--split [NAME=]FILE]... [--seeds N] [--priors KIND,...] [--without FAMILY,...] [--final]``. A table without
+a file is one of this project's: ``mlpf``, the published curves, clean rows (`MLPF_HPO_REFERENCE_DIR`), or a
+task of `benchmarks.other_tasks`; ``own`` is all of them, the default. Splits are those in
+benchmarks/splits; another table's is made from its name unless one is given.
 
 While schedulers are designed, each seed halves the *design* part at random: one half is searched, the other
 is the prior. ``--final``, once: the final part is searched, the design part is the prior. Priors: ``same``,
 of the same task; ``none``; ``permuted``, the same with its hyperparameters shuffled among configurations;
 ``other``, the campaign of another table that shares a hyperparameter; ``hidden``, the same without
 hyperparameters. The default scheduler has one setting for all; yardsticks are chosen with hindsight.
+``--without`` leaves out families that stand in no goal: those take most of the time.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.command import listed
+from benchmarks.near_best import near_best
 from benchmarks.other_tasks import RISING, TASKS
 from benchmarks.pages import read_json
 from benchmarks.scheduler_goals import describe, reached
@@ -35,15 +38,18 @@ from mlpf_hpo.curves.split_file import split_rows
 from mlpf_hpo.errors import ConfigurationError, MlpfHpoError
 from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import usable_cpus
-from mlpf_hpo.search.comparison import compare, families_for, untrained_best
+from mlpf_hpo.search.comparison import PREDICTED, compare, families_for, untrained_best
 from mlpf_hpo.search.draws import DrawPlan
 from mlpf_hpo.search.priors import HIDDEN, NONE, OTHER, PERMUTED, SAME, DrawWithPrior
 from mlpf_hpo.search.replay import ReplayedSearch, replay
 from mlpf_hpo.search.scheduler_spec import SchedulerSpec
-from mlpf_hpo.search.yardsticks import all_members, cold_families
+from mlpf_hpo.search.yardsticks import THRESHOLDS, all_members, cold_families
 
 OWN = (MLPF, *TASKS, RISING)
 PRIORS = (SAME, NONE, PERMUTED, OTHER, HIDDEN)
+OPTIONAL = (TPE, PREDICTED)
+"""Families that may be left out."""
+
 SEEDS, QUICK_SEEDS = 24, 2
 WORKERS = 8
 SIZES = {MLPF: (45, 45)}
@@ -167,7 +173,7 @@ def measure(table: Table, tables: Mapping[str, Table], options: argparse.Namespa
             continue
         draw = DrawWithPrior(plan, kind, other and other.as_prior(sizes.prior))
         first = draw(0)
-        families = {**families_for(first), TPE: tpe_family(first)}
+        families = {**families_for(first), TPE: tpe_family(first), **dict.fromkeys(options.without, ())}
         members = all_members(families) | {str(one): one for one in SHOWN.values()}
         rest = {text: one for text, one in members.items() if text not in cold}
         replays = cold | _replay(draw, rest, options, f"{table.name}, prior {kind}")
@@ -184,6 +190,7 @@ def measure(table: Table, tables: Mapping[str, Table], options: argparse.Namespa
         "configurations": sizes.searched,
         "prior_configurations": sizes.prior,
         "available": sizes.available,
+        "near_best": near_best([plan.draw(seed).searched for seed in range(options.seeds)], THRESHOLDS),
         "priors": found,
     }
 
@@ -225,6 +232,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int, default=SEEDS, help="searches of each scheduler")
     parser.add_argument("--priors", default=",".join(PRIORS), metavar="KIND,...", help="kinds of priors")
+    parser.add_argument(
+        "--without", default="", metavar="FAMILY,...", help=f"of {', '.join(OPTIONAL)}: not measured"
+    )
     parser.add_argument("--final", action="store_true", help="search the final part")
     return parser.parse_args()
 
@@ -239,17 +249,17 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """
     if options.quick:
         options.seeds, options.table = QUICK_SEEDS, options.table or ["breast_cancer"]
-    options.priors = [kind.strip() for kind in options.priors.split(",") if kind.strip()]
+    options.priors = listed("--priors", options.priors, PRIORS)
+    options.without = listed("--without", options.without, OPTIONAL)
     if options.seeds < 1:
         raise ConfigurationError(f"--seeds {options.seeds}: at least 1")
-    if unknown := set(options.priors) - set(PRIORS):
-        raise ConfigurationError(f"--priors: no {min(unknown)}; there are {', '.join(PRIORS)}")
     tables = read_tables(options.table, options.split)
     protocol = {
         "protocol": "final" if options.final else "design",
         "seeds": options.seeds,
         "workers": WORKERS,
         "kinds": options.priors,
+        "without": options.without,
     }
     measured = _on_record(options, protocol)
     for name, table in tables.items():

@@ -85,7 +85,7 @@ def test_the_page_has_what_is_stated_beside_what_came_true(few, monkeypatch) -> 
     assert f"{nominal:.1f} / {actual:.1f} [" in text
     stated["noticeably"]["actual"] = {"mean": 0.8, "low": 0.6, "high": 1.04}
     assert "/ 80% [60%, 100%]" in schedulers_page.page(found, {"one": "one.png"})
-    rows = [line for line in text.splitlines() if line.startswith("| one |")]
+    rows = [line for line in text.split("## Calibration")[1].splitlines() if line.startswith("| one |")]
     assert len(rows) == 2, "of the task itself and without a prior: no other table is there"
 
 
@@ -109,6 +109,25 @@ def test_a_run_that_was_ended_early_goes_on_with_the_tables_that_it_lacks(few, m
     assert asked == ["one", "two", "two"]
     with pytest.raises(ConfigurationError, match=r"found\.json: of another protocol"):
         run(monkeypatch, *tables, *rest, "--go-on", "--final")
+
+
+def test_a_family_that_is_left_out_has_no_number_and_the_page_says_so(few, monkeypatch) -> None:
+    file = write_curves(few / "one.csv")
+    arguments = ["--table", f"one={file}", "--seeds", "2", "--priors", "none,same"]
+    found = run(monkeypatch, *arguments, "--without", "tpe", "--final")
+    assert found["without"] == ["tpe"]
+    priors = found["tables"]["one"]["priors"]
+    assert [priors[kind]["epochs_at"]["0.02"]["tpe"] for kind in ("none", "same")] == [None, None]
+    measured = {**found["tables"]["one"], "near_best": {"0.02": 3.25, "0.01": 1.5}, "max_epochs": 9}
+    measured["configurations"] = 12
+    priors["none"]["epochs_at"]["0.02"]["cold_frontier"] = 40.0
+    text = schedulers_page.page(
+        {**found, "tables": {"one": measured, "mlpf": measured}}, {"one": "", "mlpf": ""}
+    )
+    assert "left out (here `tpe`," in text
+    assert "| one | 40 | 0.23 | 0.50 | 3.2 | 1.5 |" in text
+    assert "searched a second time" not in text.split("## mlpf")[0]
+    assert "searched a second time" in text.split("## mlpf")[1]
 
 
 def test_the_final_part_is_searched_only_when_asked_for(few, monkeypatch) -> None:
@@ -176,6 +195,7 @@ def test_goals_are_of_the_geometric_mean_and_of_the_worst_table() -> None:
     [
         (["--seeds", "0"], "--seeds 0: at least 1"),
         (["--priors", "sane"], "--priors: no sane; there are same, none"),
+        (["--without", "asha"], "--without: no asha; there are tpe, predicted_promotion"),
         (["--table", "imagenet"], "--table imagenet: NAME=FILE, or one of own, mlpf"),
         (["--table", "one=one.csv", "--table", "one=one.csv"], "--table: one is named twice"),
         (["--table", "one=one.csv", "--split", "two=split.json"], "--split: no table two"),
