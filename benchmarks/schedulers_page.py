@@ -1,20 +1,24 @@
 """The page of schedulers at equal regret, from what `benchmarks.schedulers` measured.
 
-python -m benchmarks.schedulers_page RESULTS.json [--out docs/search.md]
+python -m benchmarks.schedulers_page RESULTS.json [--before DESIGN.json] [--out docs/search.md]
+
+DESIGN.json is another run, whose ratios stand beside: of the design halves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.pages import page_command, read_json, table
 from benchmarks.scheduler_bounds import BOUNDS, bounds
-from benchmarks.scheduler_goals import GOALS, describe
+from benchmarks.scheduler_goals import GOALS, describe, reached
+from benchmarks.schedulers import OWN
 from mlpf_hpo.errors import DataError, MlpfHpoError
 from mlpf_hpo.files import write_bytes, write_text
 from mlpf_hpo.reporting.replay import frontier_figure, spread
+from mlpf_hpo.search.yardsticks import RATIO_TO
 
 AGAIN = "measure with: python -m benchmarks.schedulers --json FILE"
 IMAGES = "images"
@@ -77,21 +81,44 @@ KINDS = {
 }
 
 
-def page(results: Mapping[str, Any], images: Mapping[str, str]) -> str:
-    """Return the page; `images` names the figure of each table."""
+def page(
+    results: Mapping[str, Any], images: Mapping[str, str], design: Mapping[str, Any] | None = None
+) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    results : mapping
+        What `benchmarks.schedulers` wrote.
+    images : mapping
+        Table -> its figure.
+    design : mapping, optional
+        Another run, of the design halves.
+    """
+    final = results["protocol"] == "final"
     protocol = PROTOCOLS[results["protocol"]]
     left_out = ", ".join(f"`{name}`" for name in results["without"])
     without = f" (here {left_out}, which stand in no goal and take most of the time)" if left_out else ""
     text = HEAD.format(seeds=results["seeds"], workers=results["workers"], protocol=protocol, without=without)
     text += "\n## Goals\n\nGeometric means over tables at regret .02, epochs over those of the yardstick.\n\n"
-    text += "".join(f"- {line}\n" for line in describe(results["goals"]))
+    text += _listed(results["goals"])
+    first = {name: one for name, one in results["tables"].items() if name not in SECOND}
+    if final and 0 < len(first) < len(results["tables"]):
+        text += f"\nOf tables whose final halves nobody had searched:\n\n{_listed(reached(first, OWN[1:]))}"
+    if design is not None:
+        text += f"\nOn design halves ({', '.join(design['tables'])}):\n\n{_listed(design['goals'])}"
     text += BOUNDS + table(*bounds(results["tables"]))
     if rows := _calibration(results["tables"]):
         text += CALIBRATION + table("| table | prior | abandoned | by > .02 | better ones | regret |", rows)
     for name, measured in results["tables"].items():
-        before = SEARCHED_BEFORE if results["protocol"] == "final" and name in SECOND else ""
-        text += _of_table(name, measured, images[name], before)
+        before = SEARCHED_BEFORE if final and name in SECOND else ""
+        beside = (design or {"tables": {}})["tables"].get(name)
+        text += _of_table(name, measured, images[name], before, beside and beside["priors"])
     return text
+
+
+def _listed(goals: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(f"- {line}\n" for line in describe(goals))
 
 
 def _calibration(tables: Mapping[str, Any]) -> list[list[str]]:
@@ -115,7 +142,9 @@ def _beside(one: Mapping[str, Mapping[str, float]], form: str) -> str:
     return f"{one['nominal']['mean']:{form}} / {spread(actual, form)}"
 
 
-def _of_table(name: str, measured: Mapping[str, Any], image: str, before: str) -> str:
+def _of_table(
+    name: str, measured: Mapping[str, Any], image: str, before: str, design: Mapping[str, Any] | None
+) -> str:
     priors = {kind: found for kind, found in measured["priors"].items() if found is not None}
     text = (
         f"\n## {name}\n\n{measured['configurations']} of {measured['available']} configurations searched, "
@@ -127,11 +156,9 @@ def _of_table(name: str, measured: Mapping[str, Any], image: str, before: str) -
         titles = " | ".join(family.replace("_", " ") for family in families)
         rows = [[_kind(kind, found), *_epochs(found, regret, families)] for kind, found in priors.items()]
         text += f"Epochs at regret {regret}:\n\n{table(f'| prior | {titles} |', rows)}\n"
-    rows = [[_kind(kind, found), *_ratios(kind, found)] for kind, found in priors.items()]
-    head = "| prior | over cold frontier | over best null | over Ray's ASHA |"
     text += (
         "Epochs of ours over theirs, at regret .02, and at most how much it should be in the worst table:\n\n"
-        f"{table(head, rows)}\n"
+        f"{_ratio_table(priors, design)}\n"
     )
     rows = [
         [_kind(kind, found), scheduler, *_figures(one)]
@@ -153,14 +180,26 @@ def _epochs(found: Mapping[str, Any], regret: str, families: list[str]) -> list[
     return ["-" if one is None else "never" if one >= found["never"] else f"{one:.0f}" for one in epochs]
 
 
+def _ratio_table(priors: Mapping[str, Any], design: Mapping[str, Any] | None) -> str:
+    """Return the table of ratios, those of the design halves beside."""
+    head = "| prior | over cold frontier | over best null | over Ray's ASHA |"
+    rows = [[_kind(kind, found), *_ratios(kind, found)] for kind, found in priors.items()]
+    if design is not None:
+        head += " design halves: over cold frontier | over best null | over Ray's ASHA |"
+        for row, kind in zip(rows, priors, strict=True):
+            row += [_ratio(design.get(kind), name) for name in RATIO_TO]
+    return table(head, rows)
+
+
+def _ratio(found: Mapping[str, Any] | None, yardstick: str) -> str:
+    ratio = found and found["ratio_to"][yardstick]["0.02"]
+    return spread(ratio, ".2f") if ratio else "-"
+
+
 def _ratios(kind: str, found: Mapping[str, Any]) -> list[str]:
     worst = {goal.yardstick: goal.worst for goal in GOALS if kind in goal.priors and goal.worst}
-    cells = []
-    for name in ("cold_frontier", "best_null", "ray_asha"):
-        ratio = found["ratio_to"][name]["0.02"]
-        goal = f" (goal {worst[name]:.2f})" if name in worst else ""
-        cells.append("-" if ratio is None else spread(ratio, ".2f") + goal)
-    return cells
+    goals = {name: f" (goal {limit:.2f})" for name, limit in worst.items()}
+    return [_ratio(found, name) + goals.get(name, "") for name in RATIO_TO]
 
 
 def _figures(one: Mapping[str, Any]) -> list[str]:
@@ -170,7 +209,7 @@ def _figures(one: Mapping[str, Any]) -> list[str]:
     return [*(spread(one[name], form) for name, form in forms.items()), abandoned]
 
 
-def write_page(results: Mapping[str, Any], out: Path) -> None:
+def write_page(results: Mapping[str, Any], out: Path, design: Mapping[str, Any] | None = None) -> None:
     """Write the page, and its figures beside it."""
     images = {}
     for name, measured in results["tables"].items():
@@ -178,17 +217,21 @@ def write_page(results: Mapping[str, Any], out: Path) -> None:
         images[name] = f"{IMAGES}/search_{name}.png"
         figure = frontier_figure(measured["priors"][kind], f"{name}, prior: {KINDS[kind]}")
         write_bytes(out.parent / images[name], figure)
-    write_text(out, page(results, images))
+    write_text(out, page(results, images, design))
+
+
+def _results(file: Path) -> dict[str, Any]:
+    found = read_json(file, AGAIN)
+    if not isinstance(found, dict) or {"protocol", "without", "tables", "goals"} - set(found):
+        raise DataError(f"{file}: not what the benchmark writes; {AGAIN}")
+    return found
 
 
 def main() -> None:
     """Write the page."""
-    options = page_command(__doc__, out="docs/search.md")
+    options = page_command(__doc__, out="docs/search.md", earlier=True)
     try:
-        results = read_json(options.results, AGAIN)
-        if not isinstance(results, dict) or {"protocol", "without", "tables", "goals"} - set(results):
-            raise DataError(f"{options.results}: not what the benchmark writes; {AGAIN}")
-        write_page(results, options.out)
+        write_page(_results(options.results), options.out, options.before and _results(options.before))
     except MlpfHpoError as error:
         raise SystemExit(f"error: {error}") from None
 

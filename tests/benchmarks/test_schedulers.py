@@ -128,6 +128,21 @@ def test_a_family_that_is_left_out_has_no_number_and_the_page_says_so(few, monke
     assert "| one | 40 | 0.23 | 0.50 | 3.2 | 1.5 |" in text
     assert "searched a second time" not in text.split("## mlpf")[0]
     assert "searched a second time" in text.split("## mlpf")[1]
+    assert "nobody had searched" in text
+
+
+def test_the_page_has_ratios_of_the_design_halves_beside(few, monkeypatch) -> None:
+    file = write_curves(few / "one.csv")
+    arguments = ["--table", f"one={file}", "--seeds", "2", "--without", "tpe", "--priors", "none,same"]
+    found = run(monkeypatch, *arguments, "--final")
+    design = run(monkeypatch, *arguments[:-1], "same")
+    ratio = design["tables"]["one"]["priors"]["same"]["ratio_to"]["cold_frontier"]["0.02"]
+    ratio.update(mean=0.123, low=0.1, high=0.2)
+    text = schedulers_page.page(found, {"one": ""}, design)
+    rows = text.split("design halves: over cold frontier")[1].splitlines()[2:4]
+    assert ["0.12 [0.10, 0.20]" in row for row in rows] == [False, True]
+    assert rows[0].endswith("| - | - | - |")
+    assert "On design halves (one):" in text
 
 
 def test_the_final_part_is_searched_only_when_asked_for(few, monkeypatch) -> None:
@@ -144,7 +159,18 @@ def test_the_final_part_is_searched_only_when_asked_for(few, monkeypatch) -> Non
         assert set(drawn.searched.final) == set(finals[14:])
         assert set(drawn.prior.final) == set(finals[:14])
     assert set(table.as_prior(99).final) == set(finals[:14])
-    found = run(monkeypatch, "--table", f"one={curves}", "--split", "split.json", "--seeds", 2, "--final")
+    found = run(
+        monkeypatch,
+        "--table",
+        f"one={curves}",
+        "--split",
+        "split.json",
+        "--seeds",
+        2,
+        "--final",
+        "--without",
+        "tpe",
+    )
     assert found["protocol"] == "final"
     assert found["tables"]["one"]["priors"]["other"] is None, "there is no other table"
     assert (found["tables"]["one"]["configurations"], found["tables"]["one"]["available"]) == (10, 10)
