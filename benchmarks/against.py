@@ -38,7 +38,7 @@ def evaluation_ratio(commit: str, curves: LearningCurves, splits: int, rounds: i
     ConfigurationError
         If there is no such commit, or it cannot be installed or run.
     """
-    with tempfile.TemporaryDirectory() as folder, _checkout(commit, Path(folder, "before")) as before:
+    with tempfile.TemporaryDirectory() as folder, checkout(commit, Path(folder, "before")) as before:
         table = Path(folder, "curves.csv")
         # Only what every commit takes for hyperparameters; earlier ones have no option to name them.
         curves.frame().to_csv(table, index=False)
@@ -59,7 +59,7 @@ def evaluation_ratio(commit: str, curves: LearningCurves, splits: int, rounds: i
 
 
 @contextmanager
-def _checkout(commit: str, folder: Path) -> Iterator[Path]:
+def checkout(commit: str, folder: Path) -> Iterator[Path]:
     """Check a commit out into a folder, and install it there."""
     git = ["git", "-C", str(ROOT), "worktree"]
     _run([*git, "add", "--detach", str(folder), commit], ROOT, f"no commit {commit}")

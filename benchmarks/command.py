@@ -9,7 +9,9 @@ from pathlib import Path
 from mlpf_hpo.errors import ConfigurationError
 
 
-def command(doc: str | None, quick: str, parts: Iterable[str] = ()) -> argparse.Namespace:
+def command(
+    doc: str | None, quick: str, parts: Iterable[str] = (), against: bool = False
+) -> argparse.Namespace:
     """Return what the command line asks for: `quick`, `json`, and `parts`, all if none is named.
 
     Parameters
@@ -20,6 +22,8 @@ def command(doc: str | None, quick: str, parts: Iterable[str] = ()) -> argparse.
         What ``--quick`` does.
     parts : iterable of str
         What may be measured by itself.
+    against : bool
+        Whether another commit can be measured too.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = list(parts)
@@ -29,6 +33,8 @@ def command(doc: str | None, quick: str, parts: Iterable[str] = ()) -> argparse.
         )
     parser.add_argument("--quick", action="store_true", help=quick)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
+    if against:
+        parser.add_argument("--against", metavar="COMMIT", help="another commit, measured in turns with this")
     options = parser.parse_args()
     if names:
         if unknown := set(options.parts) - set(names):

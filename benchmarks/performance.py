@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks.cases import CALM
 from benchmarks.goals import GOALS
 from benchmarks.levers import LEVERS
 from benchmarks.pages import page_command, table
 from benchmarks.results import Results, read_results
 from benchmarks.roofline_figure import roofline_figure
 from benchmarks.shares import operations_of
+from benchmarks.training_against import BUSY, SPACE
+from mlpf_hpo.config import Params
 from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.files import write_bytes, write_text
 from mlpf_hpo.plotting import png
@@ -42,6 +45,16 @@ above the slope. Right: what the same work would take at these limits; kinds who
 are taken as they are. Element-wise work counts one operation per number of its largest input.
 
 ![Roofline of a training step, and the share of each kind of operation]({figure})
+
+"""
+
+AGAINST_HEAD = """
+## Against commit {commit}
+
+Steps of both, each in a process of its own checkout and environment, in turns: processor time, one thread;
+medians of the pairs, with the quartiles of the ratio. Configurations over the search space are named by
+layers of both stacks, width and bin size; they and the defaults train on {events} events of {calm} elements,
+the paper's widths on one of {busy:,}. The stage's times are the wall's.
 
 """
 
@@ -95,6 +108,7 @@ def page(results: Results) -> str:
             goals(results),
             ROOFLINE.format(figure=FIGURE),
             operations(results),
+            against(results),
             LEVERS_HEAD,
             levers(results),
             COMPILATION_HEAD,
@@ -148,6 +162,55 @@ def operations(results: Results) -> str:
         "| operations | share of the step | at the limits | GFLOP/s | FLOP per byte | share at the defaults |"
     )
     return table(head, rows)
+
+
+def against(results: Results) -> str:
+    """Return what today's steps are beside another commit's, or nothing if none was measured."""
+    if results.commit is None or "against.space.speedup" not in results.numbers:
+        return ""
+    events = Params().training.batch_events
+    head = AGAINST_HEAD.format(commit=results.commit, events=events, calm=CALM, busy=BUSY)
+    titles = {
+        "default": "a training step at the defaults",
+        **{f"space.{i}": "{} + {}, {}, bins of {}".format(*of) for i, of in enumerate(SPACE) if i},
+        "paper": "a training step at the paper's widths",
+        "inference.default": "inference at the defaults",
+        "inference.paper": "inference at the paper's widths",
+    }
+    rows = [_against_row(results, key, title, "ms") for key, title in titles.items()]
+    mean = f"{results['against.space.speedup']:.2f}"
+    rows.insert(len(SPACE), ["geometric mean of these", "", "", mean])
+    if "against.campaign.speedup" in results.numbers:
+        rows.append(_against_row(results, "campaign", "the stage `campaign`", "seconds"))
+    return head + table("| | before | now | times as fast |", rows) + _final_losses(results)
+
+
+def _final_losses(results: Results) -> str:
+    """Return a sentence on what the same configurations came to, if it was measured."""
+    if "against.campaign.final_loss_ratio" not in results.numbers:
+        return ""
+    n, mean, low, high = (
+        results[f"against.campaign.{name}"]
+        for name in ("configurations", *(f"final_loss_ratio{end}" for end in ("", "_low", "_high")))
+    )
+    return (
+        f"\nThe {n:.0f} configurations of the campaign, trained by both, end at losses whose ratio, now "
+        f"over before, is {mean:.3f} (geometric mean; 95% interval {low:.3f} to {high:.3f}).\n"
+    )
+
+
+def _against_row(results: Results, key: str, title: str, unit: str) -> list[str]:
+    before, after, speedup, low, high = (
+        results[f"against.{key}.{what}"]
+        for what in (f"before_{unit}", f"after_{unit}", "speedup", "low", "high")
+    )
+    short = {"ms": "ms", "seconds": "s"}[unit]
+    return [
+        title,
+        f"{before:.1f} {short}",
+        f"{after:.1f} {short}",
+        f"{speedup:.2f} ({low:.2f} to {high:.2f})",
+    ]
 
 
 def levers(results: Results) -> str:

@@ -34,6 +34,8 @@ class Results:
         `HostInfo.record`.
     quick : bool
         Whether they were measured with ``--quick``.
+    commit : str or None
+        What it was measured against by ``--against``.
     numbers : mapping
         Name -> number.
     """
@@ -41,6 +43,7 @@ class Results:
     source: Path
     machine: dict[str, Any]
     quick: bool
+    commit: str | None
     numbers: dict[str, float]
 
     def __getitem__(self, name: str) -> float:
@@ -78,6 +81,7 @@ def read_results(path: Path) -> Results:
     if not isinstance(content, dict):
         raise DataError(f"{path}: holds a {type(content).__name__}, not an object; {AGAIN}")
     machine, quick = content.pop("machine", None), content.pop("quick", None)
+    commit = content.pop("commit", None)
     told = machine if isinstance(machine, dict) else {}
     if unknown := [name for name, kind in MACHINE.items() if not isinstance(told.get(name), kind)]:
         raise DataError(f"{path}: does not tell of the machine: {', '.join(unknown)}; {AGAIN}")
@@ -86,4 +90,4 @@ def read_results(path: Path) -> Results:
     for name, value in content.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
             raise DataError(f"{path}: {name} is {value!r}, not a number; {AGAIN}")
-    return Results(path, told, quick, content)
+    return Results(path, told, quick, commit if isinstance(commit, str) else None, content)

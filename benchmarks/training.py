@@ -1,10 +1,12 @@
 """How fast MLPF trains, beside the published way and beside what the machine can do.
 
-    python -m benchmarks.training [PART ...] [--quick] [--json FILE]
+    python -m benchmarks.training [PART ...] [--quick] [--json FILE] [--against COMMIT]
 
 One thread and its processor time, so that what else the machine does counts little; what is compared takes
 turns in one process, and the median of the rounds' ratios counts. On a GPU the clock is the wall's, read when
-the device is done; so it is where two processes train together.
+the device is done; so it is where two processes train together. `--against` adds what another commit, checked
+out and installed by itself, takes for the same steps (part `steps`) and, in wall time, for the stage
+`campaign`.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from benchmarks.operations import operations
 from benchmarks.padded import slots_for
 from benchmarks.ranks import ranks
 from benchmarks.step_memory import step_memory
+from benchmarks.training_against import campaign_against, steps_against
 from mlpf_hpo.config import Params
 from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import describe_host
@@ -149,6 +152,9 @@ PARTS: dict[str, Callable[[bool], dict[str, float]]] = {
 }
 """What is measured: each part is told whether to be quick, and returns named numbers."""
 
+AGAINST = {"steps": steps_against, "campaign": campaign_against}
+"""What is measured against another commit, if one is named."""
+
 
 def machine() -> dict[str, Any]:
     """Return what the numbers were measured on, without the machine's name."""
@@ -157,15 +163,19 @@ def machine() -> dict[str, Any]:
 
 def main() -> None:
     """Measure, print, and keep the numbers if asked to."""
-    options = command(__doc__, quick="about eight minutes", parts=PARTS)
+    options = command(__doc__, quick="about eight minutes", parts=[*PARTS, *AGAINST], against=True)
     torch.set_num_threads(1)
     keep_freed_memory()
     numbers: dict[str, float] = {}
     for name in options.parts:
-        numbers.update(PARTS[name](options.quick))
+        if name in PARTS:
+            numbers.update(PARTS[name](options.quick))
+        elif options.against is not None:
+            numbers.update(AGAINST[name](options.against, options.quick))
     print_numbers(numbers)
     if options.json is not None:
-        write_json(options.json, {"machine": machine(), "quick": options.quick, **numbers})
+        about = {"machine": machine(), "quick": options.quick, "commit": options.against}
+        write_json(options.json, {**about, **numbers})
 
 
 if __name__ == "__main__":
