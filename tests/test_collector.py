@@ -12,6 +12,12 @@ import pytest
 from mlpf_hpo.collector import collector_paused
 
 
+@pytest.fixture(autouse=True)
+def nothing_frozen() -> None:
+    """Undo what a training in this process froze."""
+    gc.unfreeze()
+
+
 def test_it_rests_inside_and_works_again_after_whatever_happens() -> None:
     assert gc.isenabled()
     with collector_paused():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mlpf_hpo.collector import collector_paused
 from mlpf_hpo.config import MLPF, NetworkParams, Params, TrainingParams
 from mlpf_hpo.config.mlpf_space import smallest_bin, space_problems
 from mlpf_hpo.errors import ConfigurationError
@@ -115,7 +116,8 @@ class MLPFTask:
         report: Callable[[EpochReport], None],
     ) -> TrialEnd:
         """Train a trial, see `train_trial`."""
-        from mlpf_hpo.mlpf.training import train_trial
+        with collector_paused():
+            from mlpf_hpo.mlpf.training import train_trial
 
         return train_trial(trial, max_epochs, checkpoint_dir, report)
 

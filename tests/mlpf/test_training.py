@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import math
 import pickle
 import signal
@@ -13,6 +14,7 @@ import torch
 
 from mlpf_hpo.config import TrainingParams
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
+from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.mlpf.training import train_trial
 from mlpf_hpo.tuning.task import TRIAL_SCHEMA, TrialSpec
 from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
@@ -125,6 +127,21 @@ def test_another_trials_checkpoints_are_refused(make_spec, tmp_path) -> None:
 
 def with_task(spec: TrialSpec, **changed) -> TrialSpec:
     return dataclasses.replace(spec, task=dataclasses.replace(spec.task, **changed))
+
+
+def test_a_trial_frees_what_the_one_before_it_left(make_spec, tmp_path) -> None:
+    alive: list[int] = []
+
+    def count(_report: EpochReport) -> None:
+        alive.append(sum(type(one) is MLPFModule for one in gc.get_objects()))
+
+    gc.disable()  # so that nothing else happens to free it
+    try:
+        for n in range(3):
+            train_trial(make_spec(), 1, tmp_path / str(n), count)
+    finally:
+        gc.enable()
+    assert alive == [alive[0]] * 3
 
 
 def test_missing_events_are_an_error(make_spec, tmp_path) -> None:
