@@ -1,7 +1,8 @@
 """A thread that sends journal entries to MLflow while trials go on.
 
 Every entry is in its journal before it is sent, and confirmed when MLflow has taken it; one thread sends all,
-in order. So a kill at any moment loses none, and no writer waits longer than a moment.
+in order. So a kill at any moment loses none, and no writer waits longer than a moment. The writer of metrics
+does not wait while few entries are on their way; what MLflow refuses of them is raised at the next entry.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from types import TracebackType
 
 from mlpf_hpo.errors import StorageError, TrackingError
 from mlpf_hpo.tracking.journal import Journal
-from mlpf_hpo.tracking.journal_entries import Entry, OpenRun, summary
+from mlpf_hpo.tracking.journal_entries import Entry, LogMetrics, OpenRun, summary
 from mlpf_hpo.tracking.journal_replay import JournalReplay
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError
 from mlpf_hpo.tracking.store_writes import StoreWrites
@@ -25,6 +26,10 @@ log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 2.0
 """How long the writer of an entry waits for MLflow; after that no writer waits until it is back."""
+
+AHEAD = 8
+"""So many entries may be on their way before the writer of metrics waits: a trial waits for its driver, which
+would wait for the disk that MLflow keeps its database on."""
 
 RETRY_SECONDS = 2.0
 """How long after a failure the sender tries again."""
@@ -38,7 +43,8 @@ class _Ticket:
     replay: JournalReplay
     end: int
     again: bool = False
-    attended: bool = False
+    attended: bool = False  # its writer waits, and raises what MLflow answers
+    ahead: bool = False  # its writer has gone on; the next one raises it
     done: bool = False
     run_id: str | None = None
     error: Exception | None = None
@@ -59,6 +65,7 @@ class Sender:
     _waiting: deque[_Ticket] = field(default_factory=deque)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _trouble: Exception | None = None
+    _refused: Exception | None = None  # of metrics; raised at the next entry
     _since: float = 0.0
     _reported: bool = False
     _stopped: bool = False
@@ -94,7 +101,7 @@ class Sender:
         Raises
         ------
         TrackingError
-            If MLflow refuses it at once.
+            If MLflow refuses it at once, or has refused metrics before it.
         StorageError
             If journal or database cannot be written.
         """
@@ -102,19 +109,25 @@ class Sender:
         with self._changed:
             if isinstance(self._trouble, StorageError):
                 raise self._trouble
-            ticket = _Ticket(entry, replay, replay.append(entry), attended=self._trouble is None)
+            if self._refused is not None:
+                refused, self._refused = self._refused, None
+                raise refused
+            ticket = _Ticket(entry, replay, replay.append(entry))
             self._waiting.append(ticket)
             self._changed.notify_all()
-            if ticket.attended:
-                self._changed.wait_for(
-                    lambda: ticket.done or self._trouble is not None, self.patience_seconds
+            if self._trouble is None:
+                ahead = AHEAD if isinstance(entry, LogMetrics) else 0
+                ticket.ahead, ticket.attended = ahead > 0, ahead == 0
+                in_time = self._changed.wait_for(
+                    lambda: ticket.done or len(self._waiting) <= ahead or self._trouble is not None,
+                    self.patience_seconds,
                 )
                 ticket.attended = False
-            if not ticket.done and self._trouble is None:
-                self._note(UnreachableError(f"no answer within {self.patience_seconds:g} s"))
-            elif isinstance(self._trouble, StorageError):
+                if not in_time:
+                    self._note(UnreachableError(f"no answer within {self.patience_seconds:g} s"))
+            if isinstance(self._trouble, StorageError):
                 raise self._trouble
-        if ticket.error is not None:
+        if ticket.error is not None and not ticket.ahead:
             raise ticket.error
         return ticket.run_id
 
@@ -150,6 +163,7 @@ class Sender:
             if self._waiting:
                 self._reported = True
                 raise TrackingError(self._report())
+        self._refused = None
         for replay in self._replays.values():
             replay.raise_refusals()
 
@@ -205,6 +219,7 @@ class Sender:
         if ticket.error is not None and not ticket.attended:
             defect = None if isinstance(ticket.error, TrackingError) else ticket.error
             log.error("%s; kept in %s", ticket.error, ticket.replay.journal.refused, exc_info=defect)
+            self._refused = self._refused or (ticket.error if ticket.ahead else None)
             ticket.replay.set_aside(ticket.entry, ticket.error)
         ticket.replay.confirmed.advance(ticket.end)
         self._waiting.popleft()

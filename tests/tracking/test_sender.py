@@ -26,7 +26,7 @@ from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.journal_entries import CloseRun, LogMetrics, OpenRun, from_json, to_json
 from mlpf_hpo.tracking.journal_replay import JournalReplay
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError, translate_errors
-from mlpf_hpo.tracking.sender import Sender
+from mlpf_hpo.tracking.sender import AHEAD, Sender
 from mlpf_hpo.tracking.store_writes import BREAKS, StoreWrites
 from tests.tracking.fakes import LATE, LOST, OK, REFUSED, UNANSWERED, FakeMlflow
 
@@ -246,6 +246,50 @@ def test_a_refusal_is_raised_at_once_or_kept_aside(sender, tmp_path) -> None:
     assert "no such thing" in kept[0]["why"]
     assert "its run could not be opened" in kept[1]["why"]
     assert any("2 entries that MLflow refused" in line for line in catch_up.describe_unsent(tmp_path))
+
+
+def test_metrics_wait_for_no_answer_while_few_are_on_their_way_and_a_refusal_is_raised_next(
+    sender, tmp_path
+) -> None:
+    opening, *_ = actions("a")
+    epochs = [LogMetrics(opening.run, "a", e, {"val/loss": 1 / e}, 1000 * e) for e in range(1, 20)]
+    answer, write_on = threading.Event(), threading.Event()
+    with sender([]) as box:
+        box.put(opening)
+        write = box.store.write
+
+        def slow(entry, *args):
+            assert answer.wait(60)
+            if entry.epoch == 2:
+                raise TrackingError("no such metric")
+            return write(entry, *args)
+
+        box.store.write = slow
+        box.patience_seconds = 60
+        for entry in epochs[:AHEAD]:
+            box.put(entry)
+        writer = threading.Thread(target=lambda: (box.put(epochs[AHEAD]), write_on.set()))
+        writer.start()
+        assert not write_on.wait(0.1), "one more, and its writer waits"
+        answer.set()
+        assert write_on.wait(60)
+        _until(lambda: not box._waiting)
+        with pytest.raises(TrackingError, match="no such metric"):
+            box.put(epochs[AHEAD + 1])
+        box.put(epochs[AHEAD + 1])
+        with pytest.raises(
+            TrackingError, match=r"refused 1 entries, kept in .*\.refused; the first: no such"
+        ):
+            box.settle(10)
+    (run,) = box.store.client.runs.values()
+    assert [step for _, step, *_ in run.points] == [1, *range(3, AHEAD + 3)]
+
+
+def _until(condition) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def test_an_entry_over_which_the_server_breaks_does_not_wait_for_ever() -> None:
