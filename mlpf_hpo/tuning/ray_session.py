@@ -32,6 +32,7 @@ from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal
 from mlpf_hpo.tuning.ray_folder import session_folder
 from mlpf_hpo.tuning.ray_trial import TRIAL, ray_trial
 from mlpf_hpo.tuning.settings import ResourceParams
+from mlpf_hpo.tuning.shared_session import session_stack
 from mlpf_hpo.tuning.task import Task, TaskResources, TrialSpec
 
 ONE = TaskResources()
@@ -181,9 +182,10 @@ def ray_session(
 ) -> Iterator[Share]:
     """Start Ray here, or attach to the cluster that RAY_ADDRESS names; yield what each trial gets.
 
-    A session that the caller has begun already is used and left running.
+    A session that the caller has begun already is used and left running; one within a block of
+    `shared_session` ends with that.
     """
-    with ExitStack() as stack:
+    with session_stack() as stack:
         stack.enter_context(ray_environment())
         if not ray.is_initialized():
             _begin(stack, state, resources, task_resources)

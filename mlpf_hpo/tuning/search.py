@@ -31,6 +31,7 @@ from mlpf_hpo.tuning.prior_campaign import CURVES, check_prior, read_prior
 from mlpf_hpo.tuning.progress import Progress
 from mlpf_hpo.tuning.run import check_failures, run_trials
 from mlpf_hpo.tuning.settings import ResourceParams, SearchParams
+from mlpf_hpo.tuning.shared_session import shared_session
 from mlpf_hpo.tuning.task import Task, TrialSpec, check_target, plan_trials, task_tags, trials_identity
 
 
@@ -97,7 +98,7 @@ def run_search(
         used = UsedPredictor(*load_champion(scope, champion), settings.champion)
     plan = plan_search(task, space, target, settings, seed, used, campaign_curves)
     state, found = state or state_folder(), {}
-    with sole_driver(state, patience_seconds) as writer:
+    with sole_driver(state, patience_seconds) as writer, shared_session():
         for named in plan.schedulers:
             recorder = open_search(named, plan.specs, plan.trials_id, settings.max_epochs, seed, writer)
             found[named.key] = run_scheduler(named, recorder, target, settings, resources, state, on_progress)
