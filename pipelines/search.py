@@ -26,7 +26,7 @@ def main() -> None:
             on_progress=progress,
         )
     if task.keeps_checkpoints:
-        from mlpf_hpo.networks.trained_network import copy_best_network  # PyTorch with it, for seconds
+        from mlpf_hpo.networks.copied_network import copy_best_network  # PyTorch with it, for a second
 
         copy_best_network(record.content, best)
     else:

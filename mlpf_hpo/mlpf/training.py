@@ -24,9 +24,10 @@ from mlpf_hpo.events.datamodule import EventDataModule
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.hardware.memory import keep_freed_memory
 from mlpf_hpo.mlpf.module import MLPFModule
+from mlpf_hpo.mlpf.plain_files import PlainFiles
 from mlpf_hpo.mlpf.task import MLPFTask
 from mlpf_hpo.mlpf.throughput import ThroughputCallback
-from mlpf_hpo.tuning.checkpoints import Checkpoint, PlainFiles, newest_checkpoint, save_checkpoint
+from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint, save_checkpoint
 from mlpf_hpo.tuning.task import TrialSpec
 from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
 

@@ -1,8 +1,7 @@
-"""Load a trained network from its checkpoint; copy the best network of a search."""
+"""Load a trained network from its checkpoint."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,9 @@ from mlpf_hpo.config import NetworkParams, TrainingParams
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.evaluation.reconstruction import reconstruct
 from mlpf_hpo.events.store import EventStore
-from mlpf_hpo.files import written_whole
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.mlpf.network import MLPF
 from mlpf_hpo.mlpf.training import STATE_KEY
-from mlpf_hpo.project import state_folder, trial_folder
-from mlpf_hpo.remedies import make_again
-from mlpf_hpo.search.search_result import best_trial
 from mlpf_hpo.space import Configuration
 from mlpf_hpo.tuning.checkpoints import Checkpoint, newest_checkpoint, read_checkpoint
 
@@ -109,45 +104,6 @@ def newest_below(folder: Path) -> Checkpoint:
     if checkpoint is None:
         raise DataError(f"{folders[0]}: every checkpoint is damaged; train the trial again")
     return checkpoint
-
-
-def copy_best_network(search: Mapping[str, Any], out: Path, state: Path | None = None) -> Path:
-    """Copy the newest checkpoint of the best trial to `out`/<campaign_id>/<trial_key>, and return the copy.
-
-    It is the network after the trial's last epoch, which need not be its best. What was in `out` is replaced.
-
-    Raises
-    ------
-    MissingInputError
-        If the checkpoint is gone or damaged; `run_search` makes sure that it is there.
-    """
-    best = best_trial(search)
-    folder = trial_folder(state or state_folder(), best["campaign_id"], best["trial_key"])
-    try:
-        return copy_checkpoint(folder, out, best["campaign_id"])
-    except MissingInputError:
-        raise MissingInputError(
-            f"{folder}: the checkpoints of the best trial, {best['trial_id']}, are gone or damaged; to take "
-            f"the network from its run, or train it again where it isn't there either: {make_again('search')}"
-        ) from None
-
-
-def copy_checkpoint(folder: Path, out: Path, campaign_id: str) -> Path:
-    """Copy the newest checkpoint of a trial's folder to `out`/<campaign_id>/<trial_key>; return the copy.
-
-    Raises
-    ------
-    MissingInputError
-        If there is none that is whole.
-    """
-    checkpoint = newest_checkpoint(folder)
-    if checkpoint is None:
-        raise MissingInputError(f"{folder}: no checkpoint in this folder that is whole")
-    copy = Path(campaign_id, folder.name, checkpoint.path.name)
-    with written_whole(out) as temporary:
-        (temporary / copy).parent.mkdir(parents=True)
-        shutil.copyfile(checkpoint.path, temporary / copy)
-    return out / copy
 
 
 def _there(path: Path) -> Path:

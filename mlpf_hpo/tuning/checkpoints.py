@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import re
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.file_kind import file_kind
@@ -44,20 +42,6 @@ class Checkpoint:
     path: Path
     epoch: int
     content: dict[str, Any]
-
-
-class PlainFiles(TorchCheckpointIO):
-    """Writes Lightning's checkpoints where they belong.
-
-    Lightning writes to the system's temporary folder and moves the file: a full disk on either side would
-    leave it behind, and a copy between the two may stand half-written.
-    """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write a checkpoint; what the file system refuses is an `OSError`."""
-        stream = io.BytesIO()
-        torch.save(checkpoint, stream)
-        Path(path).write_bytes(stream.getvalue())
 
 
 def save_checkpoint(folder: Path, epoch: int, write: Callable[[Path], None]) -> Path:

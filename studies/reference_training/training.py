@@ -11,7 +11,7 @@ from typing import Any
 from mlpf_hpo.errors import DataError, TrackingError
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.mlpf.task import MLPFTask
-from mlpf_hpo.networks.trained_network import copy_checkpoint
+from mlpf_hpo.networks.copied_network import copy_checkpoint
 from mlpf_hpo.project import trial_folder
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.tracking.writer import RunWriter

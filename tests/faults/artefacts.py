@@ -17,10 +17,11 @@ from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import read_record, write_record
+from mlpf_hpo.mlpf.plain_files import PlainFiles
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.journal_entries import LogMetrics
-from mlpf_hpo.tuning.checkpoints import PlainFiles, newest_checkpoint, save_checkpoint
+from mlpf_hpo.tuning.checkpoints import newest_checkpoint, save_checkpoint
 
 QUICK = parse_params(
     {

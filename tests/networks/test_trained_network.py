@@ -14,8 +14,9 @@ from mlpf_hpo.events.datamodule import EventDataset
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.mlpf.loss import mlpf_loss
 from mlpf_hpo.mlpf.training import train_trial
+from mlpf_hpo.networks.copied_network import copy_best_network
 from mlpf_hpo.networks.find_network import find_network
-from mlpf_hpo.networks.trained_network import copy_best_network, load_network
+from mlpf_hpo.networks.trained_network import load_network
 from mlpf_hpo.search.search_result import best_trial
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter

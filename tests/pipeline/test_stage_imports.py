@@ -15,9 +15,10 @@ HEAVY = ("torch", "pytorch_lightning", "ray", "sklearn", "dimod", "optuna")
     [
         ("mlpf_hpo.reporting.inputs, mlpf_hpo.reporting.site", (*HEAVY, "mlflow", "sqlalchemy")),
         ("mlpf_hpo.curves.dataset, mlpf_hpo.tuning.campaign", HEAVY),
+        ("mlpf_hpo.networks.copied_network, mlpf_hpo.tuning.trial_network", ("pytorch_lightning",)),
         ("mlpf_hpo.reporting.status", (*HEAVY, "mlflow", "pandas", "numpy")),  # imported while DVC answers
     ],
-    ids=["report", "curves", "status"],
+    ids=["report", "curves", "best network", "status"],
 )
 def test_what_is_not_needed_is_not_imported(imported: str, without: tuple[str, ...]) -> None:
     code = f"import sys, {imported}; print(sorted({set(without)} & sys.modules.keys()))"
