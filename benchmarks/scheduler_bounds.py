@@ -11,10 +11,11 @@ BOUNDS = """
 ## What bounds these ratios
 
 No scheduler shows anything before one training is full: its epochs over those of the cold frontier are the
-least that a ratio can be. To give every configuration its first epoch, and then train one, takes the next
-number: without a prior there is little else to go by. Near the best there are few configurations, in the
-mean so many of those that are searched. Where it is one, regret .02 is reached by finding just that one,
-and the mean over the searches is decided by the few in which it is found late.
+least that a ratio can be. Where the frontier never reaches .02 a ratio is over the epochs of training
+everything, which flatters it. To give every configuration its first epoch, and then train one, takes the
+next number: without a prior there is little else to go by. Near the best there are few configurations, in
+the mean so many of those that are searched. Where it is one, regret .02 is reached by finding just that
+one, and the mean over the searches is decided by the few in which it is found late.
 
 """
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.pages import page_command, read_json, table
 from benchmarks.scheduler_bounds import BOUNDS, bounds
-from benchmarks.scheduler_goals import GOALS, describe, reached
+from benchmarks.scheduler_goals import GOALS, REGRET, describe, reached
 from benchmarks.schedulers import OWN
 from mlpf_hpo.errors import DataError, MlpfHpoError
 from mlpf_hpo.files import write_bytes, write_text
@@ -37,26 +37,28 @@ itself for this; of every other family the best setting is taken with hindsight,
 Intervals (95 %) are those of other configurations, as many as the table has: searches are resampled with all
 that every scheduler did with them, and deviations widened where searches share configurations.
 
-{protocol} Its constants were found on design halves of the published curves, `alexnet`, `mnist` and the
-tasks of `benchmarks.other_tasks`; one rule, how a search without a prior expects curves to change, was
-mended on them after the final halves of `mlpf` and `breast_cancer` had been searched once ([decision
-25](decisions/0025-trials-run-by-a-stopping-index.md)). A dash: does not apply, or is of a family that was
-left out{without}.
+{protocol}
+
+Constants of `freeze_thaw` were found on design halves of the published curves, `alexnet`, `mnist` and the
+tasks of `benchmarks.other_tasks`. One rule, how a search without a prior expects curves to change, was mended
+on them after the final halves of `mlpf` and `breast_cancer` had been searched once
+([decision 25](decisions/0025-trials-run-by-a-stopping-index.md)). A dash: does not apply, or is
+of a family that was left out{without}.
 """
 
 PROTOCOLS = {
     "design": "These are the tables' *design* halves, on which the scheduler was designed: a search halves "
     "them at random, one part is searched, the other is the prior. So these numbers are flattered. The final "
     "halves (`benchmarks/splits/`) had no part in it.",
-    "final": "The final half of each table was searched, once, with the design half as the prior "
-    "(`benchmarks/splits/`); the scheduler was designed on random halves of the design half.",
+    "final": "The final half of each table was searched, with the design half as the prior\n"
+    "(`benchmarks/splits/`); the scheduler was designed on the design half.",
 }
 
 SECOND = ("mlpf", "breast_cancer")
 """Tables whose final halves an older version of the scheduler had searched."""
 
 SEARCHED_BEFORE = (
-    "Its final half was searched a second time: the first time by an older version of the scheduler, whose "
+    "Its final half was searched a second time: the first time by an older version of the scheduler, whose\n"
     "numbers are in [decision 25](decisions/0025-trials-run-by-a-stopping-index.md).\n\n"
 )
 
@@ -102,9 +104,11 @@ def page(
     text = HEAD.format(seeds=results["seeds"], workers=results["workers"], protocol=protocol, without=without)
     text += "\n## Goals\n\nGeometric means over tables at regret .02, epochs over those of the yardstick.\n\n"
     text += _listed(results["goals"])
-    first = {name: one for name, one in results["tables"].items() if name not in SECOND}
-    if final and 0 < len(first) < len(results["tables"]):
-        text += f"\nOf tables whose final halves nobody had searched:\n\n{_listed(reached(first, OWN[1:]))}"
+    if final:
+        first = {name: one for name, one in results["tables"].items() if name not in SECOND}
+        text += _of_some("Of tables whose final halves were searched for the first time", first, results)
+    reaching = {name: one for name, one in results["tables"].items() if _frontier_reaches(one)}
+    text += _of_some("Of tables on which the cold frontier reaches .02", reaching, results)
     if design is not None:
         text += f"\nOn design halves ({', '.join(design['tables'])}):\n\n{_listed(design['goals'])}"
     text += BOUNDS + table(*bounds(results["tables"]))
@@ -115,6 +119,18 @@ def page(
         beside = (design or {"tables": {}})["tables"].get(name)
         text += _of_table(name, measured, images[name], before, beside and beside["priors"])
     return text
+
+
+def _frontier_reaches(measured: Mapping[str, Any]) -> bool:
+    found = next(one for one in measured["priors"].values() if one)
+    return bool(found["epochs_at"][REGRET]["cold_frontier"] < found["never"])
+
+
+def _of_some(what: str, tables: Mapping[str, Any], results: Mapping[str, Any]) -> str:
+    """Return the goals of some tables; nothing if that is none of them or all."""
+    if not 0 < len(tables) < len(results["tables"]):
+        return ""
+    return f"\n{what} ({', '.join(tables)}):\n\n{_listed(reached(tables, OWN[1:]))}"
 
 
 def _listed(goals: Iterable[Mapping[str, Any]]) -> str:
@@ -151,7 +167,7 @@ def _of_table(
         f"{measured['prior_configurations']} in the prior, {measured['max_epochs']} epochs of "
         f"{measured['target']['metric']} ({measured['target']['mode']}).\n\n{before}"
     )
-    families = list(next(iter(priors.values()))["epochs_at"]["0.02"])
+    families = list(next(iter(priors.values()))["epochs_at"][REGRET])
     for regret in ("0.02", "0.01"):
         titles = " | ".join(family.replace("_", " ") for family in families)
         rows = [[_kind(kind, found), *_epochs(found, regret, families)] for kind, found in priors.items()]
@@ -192,7 +208,7 @@ def _ratio_table(priors: Mapping[str, Any], design: Mapping[str, Any] | None) ->
 
 
 def _ratio(found: Mapping[str, Any] | None, yardstick: str) -> str:
-    ratio = found and found["ratio_to"][yardstick]["0.02"]
+    ratio = found and found["ratio_to"][yardstick][REGRET]
     return spread(ratio, ".2f") if ratio else "-"
 
 

@@ -128,7 +128,11 @@ def test_a_family_that_is_left_out_has_no_number_and_the_page_says_so(few, monke
     assert "| one | 40 | 0.23 | 0.50 | 3.2 | 1.5 |" in text
     assert "searched a second time" not in text.split("## mlpf")[0]
     assert "searched a second time" in text.split("## mlpf")[1]
-    assert "nobody had searched" in text
+    assert "for the first time (one):" in text
+    assert "on which the cold frontier reaches" not in text, "it does on both"
+    never = {**measured, "priors": {"none": {**priors["none"], "never": 40}}}
+    text = schedulers_page.page({**found, "tables": {"one": measured, "two": never}}, {"one": "", "two": ""})
+    assert "on which the cold frontier reaches .02 (one):" in text
 
 
 def test_the_page_has_ratios_of_the_design_halves_beside(few, monkeypatch) -> None:
