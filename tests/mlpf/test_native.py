@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mlpf_hpo.errors import ConfigurationError, DataError
+from mlpf_hpo.mlpf.activation import elu
 from mlpf_hpo.mlpf.blocks import BLOCK
 from mlpf_hpo.mlpf.blockwise import training_loss
 from mlpf_hpo.mlpf.dropout import random_words
@@ -19,7 +20,7 @@ from mlpf_hpo.mlpf.native import kernels as native_kernels
 from mlpf_hpo.mlpf.native.build import BASELINE, instruction_sets
 from mlpf_hpo.mlpf.native.kernels import OFF, VARIABLE, kernels
 from mlpf_hpo.mlpf.native.step import Native
-from mlpf_hpo.mlpf.network import MLPF
+from mlpf_hpo.mlpf.network import MLPF, encode
 from tests.mlpf.test_reference import CORNERS, around
 
 SETS = list(instruction_sets())
@@ -203,3 +204,52 @@ def test_of_a_dropout_that_is_changed_the_new_one_counts(make_batch, make_networ
         if hasattr(module, "p"):
             module.p = 0.0
     assert step(network, *batch)[0] == pytest.approx(step(deepcopy(network).eval(), *batch)[0], rel=1e-6)
+
+
+def test_hash_codes_and_their_ties(by) -> None:
+    """The first of the largest, as NumPy's argmax: whole numbers, so that many are equal."""
+    generator, most, ptr = np.random.default_rng(2), 5, [0, 40, 40, 70]
+    hyperplanes = [5, 0, 2]
+    projection = generator.integers(-2, 3, (ptr[-1], most)).astype(np.float32)
+    expected = np.zeros(ptr[-1], dtype=np.int32)
+    for event, h in enumerate(hyperplanes):
+        for row in range(ptr[event], ptr[event + 1]):
+            m = projection[row, :h]
+            place = int(np.argmax([*m, *-m])) if h else 0
+            expected[row] = place if place < h else most + place - h
+    codes = torch.empty(ptr[-1], dtype=torch.int32)
+    numbers = [torch.from_numpy(projection), torch.tensor(ptr), torch.tensor(hyperplanes)]
+    kernels().hash_codes(
+        numbers[0].data_ptr(), most, *(one.data_ptr() for one in numbers[1:]), 3, most, codes.data_ptr()
+    )
+    assert codes.tolist() == expected.tolist()
+
+
+def test_the_kernel_has_no_slope_among_elements_that_are_next_to_each_other(
+    make_network, make_batch, by
+) -> None:
+    """Below the floor of the distance it is constant; a slope there would be most of the gradient."""
+    exact = make_network(1, 0, 8, 8)
+    x, ptr, y = make_batch([8, 8])
+    x[:, 1] = 1.0
+    with (
+        torch.no_grad()
+    ):  # an embedding of the transverse momentum alone: what is exchanged differs by far more
+        weight = exact.id_layers[0].embed_in.weight
+        weight *= torch.arange(weight.shape[1]) == 3
+
+    def apart(shift: float) -> tuple[Tensor, float]:
+        """Return elements of two kinds, and their distance in the embedding."""
+        shifted = x.clone()
+        shifted[::2, 1] += shift
+        layer = exact.id_layers[0]
+        first, second = layer.embed_out(elu(layer.embed_in(encode(shifted[:2]))))
+        return shifted, float((first - second).norm().detach())
+
+    near, distance = apart(5e-4 * 1e-3 / apart(1e-3)[1])
+    assert 4e-4 < distance < 6e-4  # the floor is 1e-3
+    (_, double), (_, gradients) = (
+        step(exact, near, ptr, y),
+        step(deepcopy(exact).float(), near.float(), ptr, y.float()),
+    )
+    assert deviation(gradients, double) < 1e-5
