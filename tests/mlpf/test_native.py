@@ -232,9 +232,8 @@ def test_the_kernel_has_no_slope_among_elements_that_are_next_to_each_other(
     exact = make_network(1, 0, 8, 8)
     x, ptr, y = make_batch([8, 8])
     x[:, 1] = 1.0
-    with (
-        torch.no_grad()
-    ):  # an embedding of the transverse momentum alone: what is exchanged differs by far more
+    # An embedding of the transverse momentum alone: what is exchanged differs by far more.
+    with torch.no_grad():
         weight = exact.id_layers[0].embed_in.weight
         weight *= torch.arange(weight.shape[1]) == 3
 
