@@ -191,6 +191,25 @@ def test_what_the_kernels_are_not_for_goes_without(make_batch, make_network) -> 
     assert Native.of(apart, x) is None
 
 
+def test_targets_and_boundaries_of_other_types_are_converted(make_batch, make_network) -> None:
+    network, (x, ptr, y) = make_network(dtype=torch.float32), make_batch([25, 15], dtype=torch.float32)
+    loss, gradients = step(network, x, ptr, y)
+    for other in ((x, ptr.int(), y), (x, ptr, y.double()), (x, ptr, y.T.contiguous().T)):
+        assert Native.of(network, x) is not None
+        again, of_other = step(network, *other)
+        assert again == loss
+        assert torch.equal(of_other, gradients)
+
+
+def test_elements_get_a_gradient_if_they_want_one(make_batch, make_network) -> None:
+    network, (x, ptr, y) = make_network(dtype=torch.float32), make_batch([25], dtype=torch.float32)
+    x[:, 5] += 1.0
+    x.requires_grad_()
+    step(network, x, ptr, y)
+    assert x.grad is not None
+    assert x.grad.any()
+
+
 def test_parameters_are_the_networks_own_in_order(make_network) -> None:
     network = make_network(2, 1, dtype=torch.float32)
     native = Native.of(network, torch.zeros(0, 12))

@@ -42,7 +42,8 @@ class Native:
     def of(network: MLPF, x: Tensor) -> Native | None:
         """Return the kernels if they can train a network on elements `x`, else None; nothing else decides.
 
-        They are for the CPU and float32, without autocast. Whoever hooks into a module wants it called.
+        They are for the CPU and float32, without autocast, and give no gradient of elements. Whoever hooks
+        into a module wants it called.
 
         Raises
         ------
@@ -50,6 +51,8 @@ class Native:
             If the variable MLPF_HPO_KERNELS asks for kernels that there are not.
         """
         if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+            return None
+        if x.requires_grad and torch.is_grad_enabled():
             return None
         parameters = _parameters(network)
         if parameters is None or not all(_plain(tensor) for tensor in (x, *parameters)):
@@ -100,6 +103,7 @@ class Step:
 
     def __init__(self, c: CDLL, network: MLPF, x: Tensor, ptr: Tensor) -> None:
         self.c, self.network, self.x = c, network, x
+        ptr = ptr.to(torch.int64).contiguous()
         if x.shape[1:] != (N_FEATURES,):
             raise DataError(f"features must be [N, {N_FEATURES}], not {list(x.shape)}")
         stacks = [
@@ -164,6 +168,7 @@ class Step:
         """
         if y.shape != (len(self.x), N_TARGETS):
             raise DataError(f"targets must be [{len(self.x)}, {N_TARGETS}], not {list(y.shape)}")
+        y, weights = (one.to(torch.float32).contiguous() for one in (y, weights))
         normed = self._layers_forward()
         of_normed, of_reg = torch.empty_like(normed), torch.empty_like(self.seen[1])
         sums, unknown = torch.zeros(N_TARGETS, dtype=torch.float64), 0
