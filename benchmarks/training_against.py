@@ -22,6 +22,7 @@ from benchmarks.against import ROOT, checkout
 from benchmarks.cases import CALM, LAPTOP, PAPER
 from mlpf_hpo.config import Params
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.project import STATE
 
 SPACE = [(2, 2, 64, 32), (0, 0, 8, 8), (1, 1, 8, 8), (0, 4, 32, 64), (3, 1, 128, 16), (4, 4, 256, 128)]
 """Layers id and reg, width and bin of configurations over the search space; the first is the default."""
@@ -125,7 +126,7 @@ def campaign_against(commit: str, quick: bool) -> dict[str, float]:
 
 
 def _campaign_seconds(side: Path) -> float:
-    for left in (".state", "mlflow.db", "mlartifacts"):
+    for left in (STATE, "mlflow.db", "mlartifacts"):
         subprocess.run(["rm", "-rf", str(side / left)], check=True)
     begin = time.perf_counter()
     _dvc(side, "--force", "--single-item", "campaign")

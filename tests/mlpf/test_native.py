@@ -75,6 +75,16 @@ def test_loss_and_gradients_beside_double_precision(
     assert deviation(gradients, double) < 1.5 * deviation(plain, double) + 1e-7
 
 
+@pytest.mark.parametrize("sizes", [[], [0], [0, 0]])
+def test_nothing_to_train_on_is_no_error(make_batch, make_network, by, sizes) -> None:
+    network, batch = make_network(dropout=0.2, dtype=torch.float32), make_batch(sizes, dtype=torch.float32)
+    loss, gradients = step(network, *batch)
+    assert loss == 0.0
+    assert not gradients.any()
+    with torch.inference_mode():
+        assert network.eval()(*batch[:2]).logits.shape == (0, 6)
+
+
 def test_reconstruction_beside_double_precision(make_batch, make_network, by) -> None:
     exact = make_network(2, 1, 16, 8, dropout=0.5).eval()
     x, ptr, _ = make_batch([*around(16), 0, 300])

@@ -105,11 +105,11 @@ class HeadsPass:
         return activations
 
     def _pair(self, at: int, hidden: Tensor, outs: list[Tensor], masks: Iterator[int]) -> list[Tensor]:
-        n = len(hidden)
-        activations = [self._activate(hidden, masks).view(n, 2, -1).transpose(0, 1)]
+        n, width = len(hidden), hidden.shape[1] // 2
+        activations = [self._activate(hidden, masks).view(n, 2, width).transpose(0, 1)]
         for weight, bias in self.pairs[at]:
             product = torch.baddbmm(bias, activations[-1], weight.transpose(1, 2))
-            activations.append(self._activate(product.view(2 * n, -1), masks).view(2, n, -1))
+            activations.append(self._activate(product.flatten(0, 1), masks).view_as(product))
         for head, out in enumerate(outs):
             weight, bias = self.layers[2 + 2 * at + head][-1]
             torch.addmm(bias, activations[-1][head], weight.t(), out=out)
@@ -183,13 +183,13 @@ class HeadsPass:
             found[head] = [product_of_rows(own, top[head]), own.sum(0)]
             torch.mm(own, self.layers[2 + 2 * at + head][-1][0], out=up[head])
         for depth in range(len(activations) - 1, 0, -1):
-            self._activate_backward(activations[depth].reshape(2 * n, -1), up.view(2 * n, -1))
+            self._activate_backward(activations[depth].flatten(0, 1), up.flatten(0, 1))
             of_weights, of_biases = torch.bmm(up.transpose(1, 2), activations[depth - 1]), up.sum(1)
             for head in (0, 1):
                 found[head][:0] = [of_weights[head], of_biases[head]]
             up = torch.bmm(up, self.pairs[at][depth - 1][0])
-        of_first.view(n, 2, -1).copy_(up.transpose(0, 1))
-        self._activate_backward(activations[0].transpose(0, 1).reshape(n, -1), of_first)
+        of_first.view(n, 2, of_first.shape[1] // 2).copy_(up.transpose(0, 1))
+        self._activate_backward(activations[0].transpose(0, 1).flatten(1), of_first)
         return found[0] + found[1]
 
     def gradients(self) -> list[Tensor]:
