@@ -51,6 +51,10 @@ def canvas(
         yield figure, list(figure.subplots(1, columns, squeeze=False)[0])
 
 
+SPIKE = 3.0
+"""A value is a spike if it goes beyond so many times the range of 98 % of the values."""
+
+
 def plain_log(axis: Axes) -> None:
     """Label a logarithmic axis with plain numbers."""
     for one in (axis.xaxis, axis.yaxis):
@@ -64,6 +68,25 @@ def scale_of(*values: ArrayLike) -> str:
     """Return the scale of an axis for these values: logarithmic where all that are finite are positive."""
     finite = [number[np.isfinite(number)] for number in (np.asarray(v, dtype=float) for v in values)]
     return "log" if all((number > 0).all() for number in finite) else "linear"
+
+
+def range_of(values: ArrayLike) -> tuple[float, float]:
+    """Return the least and the largest finite value, spikes apart: what is far outside of 98 % of the values.
+
+    One first epoch of a large learning rate would press all other curves into a line.
+
+    Examples
+    --------
+    >>> range_of([600.0, 610.0, 590.0] * 20 + [5600.0])
+    (590.0, 610.0)
+    """
+    every = np.asarray(values, dtype=float)
+    finite = every[np.isfinite(every)]
+    low = np.quantile(finite, 0.01, method="higher")
+    high = np.quantile(finite, 0.99, method="lower")
+    reach = SPIKE * (high - low)
+    kept = finite[(finite >= high - reach) & (finite <= low + reach)] if reach > 0 else finite
+    return float(kept.min()), float(kept.max())
 
 
 def draw_rates(axis: Axes, rates: Mapping[str, ArrayLike]) -> None:

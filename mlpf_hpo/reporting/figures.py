@@ -9,7 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from mlpf_hpo.number_format import fixed
-from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas, draw_predicted, plain_log, scale_of
+from mlpf_hpo.plotting import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    RED,
+    canvas,
+    draw_predicted,
+    plain_log,
+    range_of,
+    scale_of,
+)
 from mlpf_hpo.predictors.samplers import describe_sampler
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.style import Panel
@@ -86,6 +98,8 @@ def figure_3(inputs: ReportInput) -> Panel:
     """Return the learning-curve data set."""
     curves, name = inputs.curves, inputs.target_name
     epochs = np.arange(1, curves.n_epochs + 1)
+    low, high = range_of(curves.values)
+    beyond = int(((curves.values < low) | (curves.values > high)).any(axis=1).sum())
     with canvas() as (figure, (axis,)):
         for row, values in enumerate(curves.values):
             odd = not curves.complete[row]
@@ -95,6 +109,7 @@ def figure_3(inputs: ReportInput) -> Panel:
         axis.plot([], [], color=BLUE, label="complete")
         axis.plot([], [], color=RED, label="diverged, failed, cut short or restarted")
         axis.set(xlabel="epoch", ylabel=name, yscale=scale_of(curves.values))
+        axis.set_ylim(low - 0.02 * abs(low), high + 0.02 * abs(high))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         plain_log(axis)
         axis.legend()
@@ -106,7 +121,8 @@ def figure_3(inputs: ReportInput) -> Panel:
         f"{name[0].upper()}{name[1:]} of all {len(curves)} trials of {curves.source}, random "
         "configurations of the search space; "
         f"{int(curves.complete.sum())} are complete, {diverged} diverged, {failed} failed, "
-        f"{restarted} restart. {inputs.described_events}; {inputs.machine_names}.{_loss_note(inputs)}",
+        f"{restarted} restart{f', {beyond} leave the frame' if beyond else ''}. "
+        f"{inputs.described_events}; {inputs.machine_names}.{_loss_note(inputs)}",
         figure,
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from mlpf_hpo.array_types import FloatArray
-from mlpf_hpo.plotting import BLUE, GREEN, GREY, ORANGE, RED, canvas, draw_rates, plain_log
+from mlpf_hpo.plotting import BLUE, GREEN, GREY, ORANGE, RED, canvas, draw_rates, plain_log, range_of
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import stable_hash
 from mlpf_hpo.target_metric import TargetMetric
@@ -133,16 +133,18 @@ def _draw(axis: Axes, status: str, values: FloatArray, frame: tuple[float, float
 
 
 def _frame(curves: Sequence[tuple[str, FloatArray]]) -> tuple[float, float]:
-    """Return the range of the axis: that of the trials that did not diverge, and some room for the others."""
+    """Return the range of the axis: that of the trials that did not diverge, and room for those that did."""
     every = np.concatenate([values for _, values in curves] or [np.empty(0)])
     kept = np.concatenate([values for status, values in curves if status != "diverged"] or [np.empty(0)])
     kept = kept if np.isfinite(kept).any() else every
     if not np.isfinite(kept).any():
         return 0.0, 1.0
-    low, high, lowest, highest = np.nanmin(kept), np.nanmax(kept), np.nanmin(every), np.nanmax(every)
+    (low, high), lowest, highest = range_of(kept), np.nanmin(every), np.nanmax(every)
+    diverged = any(status == "diverged" for status, _ in curves)
     if lowest > 0:
-        return float(max(low / ROOM, lowest / 1.03)), float(min(high * ROOM, highest * 1.03))
-    room = ROOM * (high - low) or 1.0
+        room = ROOM if diverged else 1.03
+        return float(max(low / room, lowest / 1.03)), float(min(high * room, highest * 1.03))
+    room = (ROOM if diverged else 0.03) * (high - low) or 1.0
     return float(max(low - room, lowest)), float(min(high + room, highest))
 
 

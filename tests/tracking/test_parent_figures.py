@@ -72,6 +72,16 @@ def test_every_trial_of_three_hundred_is_drawn() -> None:
     assert 0 < low <= 4.0
 
 
+def test_a_spike_of_one_trial_does_not_set_the_scale() -> None:
+    trials = [trial(i, [650.0 - i, 600.0 - i, 580.0 - i]) for i in range(47)]
+    figure = curves_figure("campaign-x", [*trials, trial(47, [5600.0, 610.0, 570.0])], VALIDATION_LOSS)
+    (axis,) = figure.axes
+    low, high = axis.get_ylim()
+    assert low <= 534.0
+    assert 650.0 <= high < 700.0
+    assert axis.get_title() == "campaign-x: 48 trials, 1 leave the frame"
+
+
 @pytest.mark.parametrize(
     "trials",
     [
