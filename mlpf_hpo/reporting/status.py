@@ -67,7 +67,6 @@ def gather(root: Path) -> Status:
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         found = pool.submit(asked, lambda: stage_states(root))
-        from mlpf_hpo.registry.champion import RECORD
         from mlpf_hpo.reporting.champion_state import champion_state
         from mlpf_hpo.tracking import catch_up
         from mlpf_hpo.tracking.client import connect_to_read, is_there, tracking_uri
@@ -76,7 +75,7 @@ def gather(root: Path) -> Status:
         on_record = asked(lambda: overview(connect_to_read()) if is_there() else Overview())
     stages = found.result() or {}
     if on_record is not None and stages.get("champion") == UP_TO_DATE:
-        stages["champion"] = champion_state(root / RECORD, on_record.champions)
+        stages["champion"] = champion_state(root, on_record.champions)
     report = root / REPORT
     return Status(
         tracking_uri=tracking_uri(),

@@ -12,6 +12,7 @@ import pytest
 
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.files import write_record
+from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.reporting.champion_state import champion_state
 from mlpf_hpo.reporting.stages import stage_states
 from mlpf_hpo.reporting.status import gather
@@ -53,30 +54,33 @@ def test_stages_as_dvc_sees_them(repository: Path) -> None:
 
 
 def test_a_champion_of_now_is_not_the_one_of_then(tmp_path: Path) -> None:
-    file, model = tmp_path / "champion.json", "curve-predictor-val-loss-5-epochs-0123abcd"
+    file, model = tmp_path / RECORD, "curve-predictor-val-loss-5-epochs-0123abcd"
+    file.parent.mkdir()
     write_record(file, {"model": model, "alias": "champion", "version": "2"})
     at = {"predictor": "svr", "digest": "d", "source": "s", "link": "", "run_link": ""}
     other = Champion(model=f"{model}x", alias="champion", version="2", **at)
     for version, state in (("2", "up to date"), ("3", f"stale: {model}@champion is version 3 now")):
         here = Champion(model=model, alias="champion", version=version, **at)
-        assert champion_state(file, [other, here]) == state
-    assert champion_state(file, [other]) == f"stale: {model}@champion is gone"
+        assert champion_state(tmp_path, [other, here]) == state
+    assert champion_state(tmp_path, [other]) == f"stale: {model}@champion is gone"
     file.write_text("{}")
-    assert champion_state(file, [other]).startswith(f"stale: {file}: damaged")
+    assert champion_state(tmp_path, [other]).startswith(f"stale: {file}: damaged")
 
 
 def test_a_prior_that_has_changed_makes_the_champions_stage_stale(tmp_path: Path) -> None:
-    prior, record = tmp_path / "prior.csv", tmp_path / "champion.json"
+    """Files are named from the project's folder, wherever the command is called."""
+    prior, record = tmp_path / "prior.csv", tmp_path / RECORD
+    record.parent.mkdir()
     prior.write_text("one")
     champion = {"model": "m", "alias": "champion", "version": "2"}
-    write_record(record, {**champion, "priors": {str(prior): sha256(b"one").hexdigest()}})
+    write_record(record, {**champion, "priors": {"prior.csv": sha256(b"one").hexdigest()}})
     at = {"predictor": "svr", "digest": "d", "source": "s", "link": "", "run_link": ""}
     here = [Champion(**champion, **at)]
-    assert champion_state(record, here) == "up to date"
+    assert champion_state(tmp_path, here) == "up to date"
     prior.write_text("two")
-    assert champion_state(record, here) == f"stale: {prior}"
+    assert champion_state(tmp_path, here) == "stale: prior.csv"
     prior.unlink()
-    assert champion_state(record, here).startswith(f"stale: {prior}: cannot be read")
+    assert champion_state(tmp_path, here).startswith(f"stale: {prior}: cannot be read")
 
 
 def test_what_cannot_be_told_is_said(tmp_path: Path) -> None:
