@@ -181,7 +181,8 @@ def against(results: Results) -> str:
     mean = f"{results['against.space.speedup']:.2f}"
     rows.insert(len(SPACE), ["geometric mean of these", "", "", mean])
     if "against.campaign.speedup" in results.numbers:
-        rows.append(_against_row(results, "campaign", "the stage `campaign`", "seconds"))
+        pairs = f"pairs of runs: {results['against.campaign.pairs']:.0f}"
+        rows.append(_against_row(results, "campaign", f"the stage `campaign` ({pairs})", "seconds"))
     return head + table("| | before | now | times as fast |", rows) + _final_losses(results)
 
 

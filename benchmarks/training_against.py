@@ -114,6 +114,7 @@ def campaign_against(commit: str, quick: bool) -> dict[str, float]:
     ratios = [slow / fast for slow, fast in times]
     return {
         "against.campaign.speedup": statistics.median(ratios),
+        "against.campaign.pairs": len(times),
         "against.campaign.low": min(ratios),
         "against.campaign.high": max(ratios),
         "against.campaign.before_seconds": statistics.median(slow for slow, _ in times),
