@@ -50,10 +50,9 @@ setup: $(STAMP) $(KERNELS)
 $(STAMP): pyproject.toml constraints.txt
 	@$(alone) && { [[ $@ -nt pyproject.toml && $@ -nt constraints.txt ]] || $(MAKE) --no-print-directory install-pinned; }
 
-# The C kernels of a training step. Without a compiler trainings go without; so the stamp is set in either case.
+# The C kernels of a training step. Without a compiler trainings go without, and it is tried again the next time.
 $(KERNELS): $(STAMP) $(wildcard mlpf_hpo/mlpf/native/*.[ch]) mlpf_hpo/mlpf/native/build.py
-	@python mlpf_hpo/mlpf/native/build.py
-	@touch $(KERNELS)
+	@python mlpf_hpo/mlpf/native/build.py $(KERNELS)
 
 # What pip is at in these minutes, where there is no terminal for its own progress.
 export PROGRESS := /^Collecting /{ if (++n % 50 == 0) { print "     " n " found"; fflush() } } \

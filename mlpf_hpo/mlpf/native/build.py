@@ -1,6 +1,6 @@
 """Compile the C kernels, once for each instruction set, where a C compiler is found.
 
-    python mlpf_hpo/mlpf/native/build.py
+    python mlpf_hpo/mlpf/native/build.py [STAMP]
 
 `make setup` and the installation call it; it needs nothing but Python. What is built already from the same
 sources stays as it is.
@@ -25,10 +25,10 @@ FLAGS: tuple[str, ...] = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=h
 FLAGS += ("-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
 
 X86 = {
-    "avx512": ("-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl", "-mfma", "-mprefer-vector-width=512"),
-    "avx2": ("-mavx2", "-mfma"),
+    "avx512": ("avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"),
+    "avx2": ("avx2", "fma"),
 }
-"""Further flags by instruction set, the names that PyTorch knows them by in small letters."""
+"""What a processor must have for an instruction set, as Linux and compilers call it."""
 
 BASELINE = "baseline"
 """What every processor of the architecture has."""
@@ -40,14 +40,20 @@ class BuildError(Exception):
     """There is no compiler, or it refuses."""
 
 
-def instruction_sets(machine: str = platform.machine()) -> dict[str, tuple[str, ...]]:
-    """Return the flags of each instruction set of an architecture, the widest set first."""
-    return {**(X86 if machine in ("x86_64", "AMD64") else {}), BASELINE: ()}
+def instruction_sets() -> dict[str, tuple[str, ...]]:
+    """Return what each instruction set of this architecture takes of a processor, the widest set first."""
+    return {**(X86 if platform.machine() == "x86_64" else {}), BASELINE: ()}
+
+
+def flags_of(instruction_set: str) -> list[str]:
+    """Return the compiler's flags for an instruction set."""
+    wide = ["-mprefer-vector-width=512"] if instruction_set == "avx512" else []
+    return [*FLAGS, *(f"-m{feature}" for feature in instruction_sets()[instruction_set]), *wide]
 
 
 def library_name(instruction_set: str) -> str:
     """Return a library's file name, with a digest of sources and flags: an old one is never taken for new."""
-    digest = hashlib.sha256(repr((FLAGS, instruction_sets()[instruction_set])).encode())
+    digest = hashlib.sha256(repr(flags_of(instruction_set)).encode())
     for source in SOURCES:
         digest.update(Path(__file__).with_name(source).read_bytes())
     return f"{instruction_set}-{digest.hexdigest()[:12]}.so"
@@ -94,14 +100,14 @@ def build(folder: Path) -> list[Path]:
     BuildError
         If there is no compiler, or it refuses; what was there stays.
     """
-    wanted = {folder / library_name(name): flags for name, flags in instruction_sets().items()}
+    wanted = {folder / library_name(name): flags_of(name) for name in instruction_sets()}
     missing = {library: flags for library, flags in wanted.items() if not library.exists()}
     if missing:
         command = compiler()
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix="building-") as place:
             for library, flags in missing.items():
-                _compile([*command, *FLAGS, *flags], Path(place) / library.name)
+                _compile([*command, *flags], Path(place) / library.name)
             for library in missing:
                 (Path(place) / library.name).replace(library)
     for other in set(folder.glob("*.so")) - set(wanted):
@@ -118,17 +124,22 @@ def _compile(command: list[str], library: Path) -> None:
         raise BuildError(f"{shlex.join(command)} ended with {done.returncode}: {done.stderr.strip()[-1000:]}")
 
 
-def main() -> int:
-    """Build into the package's own folder, and say what came of it: trainings can do without."""
+def main(stamp: Path | None = None) -> int:
+    """Build into the package's own folder, and say what came of it: trainings can do without.
+
+    The file `stamp` is made if there are kernels, so that it is tried again once there is a compiler.
+    """
     try:
         libraries = build(Path(__file__).with_name("built"))
     except BuildError as error:
         sys.stderr.write(without_kernels(error))
         return 0
+    if stamp is not None:
+        stamp.touch()
     sets = ", ".join(library.name.partition("-")[0] for library in libraries)
     sys.stdout.write(f"Training kernels: built for {sets}\n")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(Path, sys.argv[1:])))

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.mlpf.native.build import BASELINE, instruction_sets, library_name
+from mlpf_hpo.mlpf.native.build import instruction_sets, library_name
 
 VARIABLE = "MLPF_HPO_KERNELS"
 """Environment variable: `off` for PyTorch alone, or an instruction set; unset: the best of the processor."""
@@ -17,12 +17,6 @@ VARIABLE = "MLPF_HPO_KERNELS"
 OFF = "off"
 
 CPUINFO = Path("/proc/cpuinfo")
-
-NEEDS = {
-    "avx512": {"avx512f", "avx512dq", "avx512bw", "avx512vl", "fma"},
-    "avx2": {"avx2", "fma"},
-}
-"""Flags of a processor, as Linux lists them, that an instruction set takes."""
 
 P, N, U, F = c_void_p, c_int64, c_uint64, c_float
 
@@ -71,7 +65,7 @@ def _best() -> str:
     except OSError:
         lines = []
     flags = next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set())
-    return next((name for name in instruction_sets() if flags.issuperset(NEEDS.get(name, ()))), BASELINE)
+    return next(name for name, needed in instruction_sets().items() if flags.issuperset(needed))
 
 
 def kernels() -> ctypes.CDLL | None:
