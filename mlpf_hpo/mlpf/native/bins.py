@@ -22,8 +22,8 @@ class Bins:
         Where events begin and end, the first slot of each, and the hash columns that it uses.
     filled : tensor [n_bins], int64
         Elements in each bin.
-    n, size : int
-        Elements of the batch, and slots in a bin.
+    n, size, most_hyperplanes : int
+        Elements of the batch, slots in a bin, and hash columns of the event that uses most of them.
     """
 
     ptr: Tensor
@@ -32,6 +32,7 @@ class Bins:
     filled: Tensor
     n: int
     size: int
+    most_hyperplanes: int
 
     @staticmethod
     def of(ptr: Tensor, n: int, size: int, hash_columns: int) -> Bins:
@@ -55,14 +56,10 @@ class Bins:
         if most > hash_columns:
             raise DataError(needs_hash_columns(int(sizes.max()), size, most, hash_columns))
         of_numpy = torch.from_numpy
-        return Bins(ptr, of_numpy((last - bins) * size), of_numpy(bins // 2), of_numpy(filled), n, size)
+        first_slot, hyperplanes = of_numpy((last - bins) * size), of_numpy(bins // 2)
+        return Bins(ptr, first_slot, hyperplanes, of_numpy(filled), n, size, most)
 
     @property
     def slots(self) -> int:
         """Slots in all bins."""
         return len(self.filled) * self.size
-
-    @property
-    def most_hyperplanes(self) -> int:
-        """Hash columns of the event that uses most of them."""
-        return max(self.hyperplanes.tolist(), default=0)

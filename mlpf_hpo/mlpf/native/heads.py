@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ctypes import CDLL
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -18,6 +19,9 @@ CLASS, CHARGE = slice(0, N_CLASSES), slice(N_CLASSES, N_CLASSES + 1)
 ETA, PHI, ENERGY, PT = slice(7, 8), slice(8, 10), slice(10, 11), slice(11, 12)
 N_OUTPUTS = 12
 """Columns of what the heads say of an element, as the kernel of the loss takes them."""
+
+SINGLES, PAIRS = (CLASS, CHARGE), ((ETA, PHI), (ENERGY, PT))
+"""Heads that go by themselves, and those that go as a batch of two."""
 
 
 @dataclass
@@ -60,7 +64,9 @@ class HeadsPass:
         ]
         first = [layers[0] for layers in self.layers]
         n = heads.id_dim
-        self.widths = [len(bias) for _, bias in first]
+        ends = list(accumulate(len(bias) for _, bias in first))
+        self.columns = [slice(end - len(bias), end) for end, (_, bias) in zip(ends, first, strict=True)]
+        self.pairs_from, self.scales_from = ends[1], ends[3]
         self.bias = torch.cat([bias for _, bias in first])
         self.id_weight = _filled_up([weight[:, :n] for weight, _ in first], id_width)
         self.class_weight = torch.cat([weight[:, n : n + N_CLASSES] for weight, _ in first[2:]])
@@ -81,20 +87,19 @@ class HeadsPass:
         out = torch.empty(len(id_input), N_OUTPUTS)
         first = torch.addmm(self.bias, id_input, self.id_weight.t())
         kept = Kept(id_input, reg_input, first, out[:, CLASS], [])
-        begin = 0
-        for at, columns in enumerate((CLASS, CHARGE)):
-            kept.activations.append(
-                self._single(at, first[:, begin : begin + self.widths[at]], out[:, columns], masks)
-            )
-            begin += self.widths[at]
+        for at, outputs in enumerate(SINGLES):
+            kept.activations.append(self._single(at, first[:, self.columns[at]], out[:, outputs], masks))
         kept.logits = out[:, CLASS].clone()  # the loss puts gradients in their place
-        pairs = first[:, begin:]
-        pairs.addmm_(kept.logits, self.class_weight.t())
-        half = pairs.shape[1] // 2
-        pairs[:, half:].addmm_(reg_input, self.reg_weight.t())
-        for at, columns, outputs in ((0, slice(0, half), (ETA, PHI)), (1, slice(half, None), (ENERGY, PT))):
-            kept.activations.append(self._pair(at, pairs[:, columns], [out[:, c] for c in outputs], masks))
+        first[:, self.pairs_from :].addmm_(kept.logits, self.class_weight.t())
+        first[:, self.scales_from :].addmm_(reg_input, self.reg_weight.t())
+        for at, pair in enumerate(PAIRS):
+            hidden = first[:, self._columns_of_pair(at)]
+            kept.activations.append(self._pair(at, hidden, [out[:, c] for c in pair], masks))
         return out, kept
+
+    def _columns_of_pair(self, at: int) -> slice:
+        """Return where the first layers of a pair's heads stand side by side."""
+        return slice(self.columns[2 + 2 * at].start, self.columns[3 + 2 * at].stop)
 
     def _single(self, at: int, hidden: Tensor, out: Tensor, masks: Iterator[int]) -> list[Tensor]:
         *middle, (last, bias) = self.layers[at][1:]
@@ -134,17 +139,13 @@ class HeadsPass:
         """Write the gradients of a block's inputs; `gradient` [N, 12] is that of its outputs."""
         of_first = kept.first  # nobody reads it any more: its place is taken
         of_rest: list[Tensor] = []
-        begin = 0
-        for at, columns in enumerate((CLASS, CHARGE)):
-            of_columns = of_first[:, begin : begin + self.widths[at]]
-            of_rest += self._single_backward(at, gradient[:, columns], kept.activations[at], of_columns)
-            begin += self.widths[at]
-        of_pairs = of_first[:, begin:]
-        half = of_pairs.shape[1] // 2
-        for at, columns, outputs in ((0, slice(0, half), (ETA, PHI)), (1, slice(half, None), (ENERGY, PT))):
-            of_outputs = [gradient[:, c] for c in outputs]
-            of_rest += self._pair_backward(at, of_outputs, kept.activations[2 + at], of_pairs[:, columns])
-        of_scales = of_pairs[:, half:]
+        for at, outputs in enumerate(SINGLES):
+            of_columns = of_first[:, self.columns[at]]
+            of_rest += self._single_backward(at, gradient[:, outputs], kept.activations[at], of_columns)
+        for at, pair in enumerate(PAIRS):
+            of_outputs, of_columns = [gradient[:, c] for c in pair], of_first[:, self._columns_of_pair(at)]
+            of_rest += self._pair_backward(at, of_outputs, kept.activations[2 + at], of_columns)
+        of_pairs, of_scales = of_first[:, self.pairs_from :], of_first[:, self.scales_from :]
         torch.mm(of_first, self.id_weight, out=of_id)
         torch.mm(of_scales, self.reg_weight, out=of_reg)
         found = [product_of_rows(of_first, kept.id_input), of_first.sum(0)]
@@ -198,22 +199,21 @@ class HeadsPass:
         n, r = self.heads.id_dim, self.heads.reg_dim
         found: list[Tensor] = []
         rest = iter(of_rest)
-        ends = torch.tensor(self.widths).cumsum(0).tolist()
-        pairs, scales = ends[1], ends[3]
-        for head, (end, width) in enumerate(zip(ends, self.widths, strict=True)):
-            columns = [of_id[end - width : end, :n]]
+        for head, at in enumerate(self.columns):
+            columns = [of_id[at, :n]]
             if head >= 2:
-                columns.append(of_class[end - width - pairs : end - pairs])
+                columns.append(of_class[at.start - self.pairs_from : at.stop - self.pairs_from])
             if head >= 4:
-                columns.append(of_reg[end - width - scales : end - scales, :r])
-            found += [torch.cat(columns, dim=1), of_bias[end - width : end]]
+                columns.append(of_reg[at.start - self.scales_from : at.stop - self.scales_from, :r])
+            found += [torch.cat(columns, dim=1), of_bias[at]]
             found += [next(rest) for _ in range(2 * (len(self.layers[head]) - 1))]
         return found
 
 
 def as_head_outputs(out: Tensor) -> HeadOutputs:
     """Return the columns of outputs [N, 12] by their names."""
-    return HeadOutputs(out[:, CLASS], out[:, 6], out[:, 7], out[:, PHI], out[:, 10], out[:, 11])
+    charge, eta, energy, pt = (out[:, columns.start] for columns in (CHARGE, ETA, ENERGY, PT))
+    return HeadOutputs(out[:, CLASS], charge, eta, out[:, PHI], energy, pt)
 
 
 def _filled_up(weights: list[Tensor], width: int) -> Tensor:
