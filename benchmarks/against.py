@@ -62,9 +62,9 @@ def evaluation_ratio(commit: str, curves: LearningCurves, splits: int, rounds: i
 def checkout(commit: str, folder: Path) -> Iterator[Path]:
     """Check a commit out into a folder, and install it there."""
     git = ["git", "-C", str(ROOT), "worktree"]
-    _run([*git, "add", "--detach", str(folder), commit], ROOT, f"no commit {commit}")
+    run([*git, "add", "--detach", str(folder), commit], ROOT, f"no commit {commit}")
     try:
-        _run(["make", "setup"], folder, f"{commit} cannot be installed")
+        run(["make", "setup"], folder, f"{commit} cannot be installed")
         yield folder
     finally:
         subprocess.run([*git, "remove", "--force", str(folder)], check=False, capture_output=True)
@@ -75,7 +75,7 @@ def _processor_seconds(where: Path, python: Path, table: Path, curves: LearningC
     command += ["--predictors", "selected", "--train", str(TRAIN), "--splits", str(splits)]
     command += ["--known-fraction", str(SHARE), "--mode", curves.mode]
     before = _children()
-    _run(command, where, "predictors evaluate failed")
+    run(command, where, "predictors evaluate failed")
     return _children() - before
 
 
@@ -84,8 +84,16 @@ def _children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _run(command: list[str], where: Path, failed: str) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": ""}
+def run(command: list[str], where: Path, failed: str) -> None:
+    """Run a command in a checkout, in its environment and on one thread per process.
+
+    Raises
+    ------
+    ConfigurationError
+        If it fails: what `failed` says, and the last line that it wrote.
+    """
+    path = f"{where / '.venv/bin'}:{os.environ['PATH']}"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": "", "PATH": path}
     done = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]

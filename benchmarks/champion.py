@@ -14,9 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.command import command, print_numbers
+from benchmarks.command import command, report
 from mlpf_hpo.curves.dataset import curves_file_digest, write_curves
-from mlpf_hpo.files import write_json
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.predictors.settings import PredictorsParams
@@ -109,9 +108,7 @@ def main() -> None:
     """Measure, print, and keep the numbers if asked to."""
     options = command(__doc__, quick=f"{QUICK_RUNS} processes of each kind instead of {RUNS}")
     numbers = measure(QUICK_RUNS if options.quick else RUNS)
-    print_numbers(numbers)
-    if options.json is not None:
-        write_json(options.json, numbers)
+    report(numbers, options.json)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.files import write_json
 
 
 def command(
@@ -47,6 +49,13 @@ def print_numbers(numbers: Mapping[str, float]) -> None:
     """Print a number a line."""
     for name, value in numbers.items():
         print(f"{name:45} {value:.4g}")
+
+
+def report(numbers: Mapping[str, float], file: Path | None, **about: Any) -> None:
+    """Print numbers, and write them, with what there is to say about them, if a file is named."""
+    print_numbers(numbers)
+    if file is not None:
+        write_json(file, {**about, **numbers})
 
 
 def listed(option: str, text: str, known: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.command import command, print_numbers
+from benchmarks.command import command, report
 from benchmarks.generation import generation
 from benchmarks.judging import judging
 from benchmarks.readers import memory_of_readers
@@ -26,7 +26,6 @@ from mlpf_hpo.events.importing import ReadOptions, import_zenodo
 from mlpf_hpo.events.schema import TRACK, Event
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.events.zenodo import write_zenodo
-from mlpf_hpo.files import write_json
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.workload.mlpf_training import CONFIGURATION
 
@@ -160,9 +159,7 @@ def main() -> None:
             numbers.update(PARTS[name](folder, options.quick))
         finally:
             shutil.rmtree(folder)
-    print_numbers(numbers)
-    if options.json is not None:
-        write_json(options.json, numbers)
+    report(numbers, options.json)
 
 
 if __name__ == "__main__":

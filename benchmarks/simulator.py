@@ -20,12 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.command import print_numbers
+from benchmarks.command import report
 from benchmarks.peers.environment import peer_python, run_peer
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, MlpfHpoError
-from mlpf_hpo.files import write_json
 from mlpf_hpo.search.scheduler import Scheduler
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
 from mlpf_hpo.search.schedulers.stopping_asha import StoppingASHA
@@ -124,9 +123,7 @@ def main() -> None:
             numbers |= against_syne_tune(options.peer, rounds)
     except MlpfHpoError as error:
         raise SystemExit(f"error: {error}") from None
-    print_numbers(numbers)
-    if options.json is not None:
-        write_json(options.json, numbers)
+    report(numbers, options.json)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks.command import command, print_numbers
-from mlpf_hpo.files import write_json
+from benchmarks.command import command, report
 
 COMMAND = (sys.executable, "-m", "mlpf_hpo.cli")
 
@@ -49,9 +48,7 @@ def main() -> None:
     """Measure, print, and keep the numbers if asked to."""
     options = command(__doc__, quick=f"{QUICK_RUNS} pairs instead of {RUNS}")
     numbers = measure(QUICK_RUNS if options.quick else RUNS)
-    print_numbers(numbers)
-    if options.json is not None:
-        write_json(options.json, numbers)
+    report(numbers, options.json)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from benchmarks.cases import (
     ragged_step,
 )
 from benchmarks.clock import DEVICE, Step, alternating, seconds, speedup
-from benchmarks.command import command, print_numbers
+from benchmarks.command import command, report
 from benchmarks.compilation import compilation
 from benchmarks.framework import framework
 from benchmarks.levers import levers
@@ -40,7 +40,6 @@ from benchmarks.ranks import ranks
 from benchmarks.step_memory import step_memory
 from benchmarks.training_against import campaign_against, steps_against
 from mlpf_hpo.config import Params
-from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.hardware.memory import keep_freed_memory
 from mlpf_hpo.mlpf.flop import inference_flop, training_flop
@@ -172,10 +171,7 @@ def main() -> None:
             numbers.update(PARTS[name](options.quick))
         elif options.against is not None:
             numbers.update(AGAINST[name](options.against, options.quick))
-    print_numbers(numbers)
-    if options.json is not None:
-        about = {"machine": machine(), "quick": options.quick, "commit": options.against}
-        write_json(options.json, {**about, **numbers})
+    report(numbers, options.json, machine=machine(), quick=options.quick, commit=options.against)
 
 
 if __name__ == "__main__":

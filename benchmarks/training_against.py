@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.against import ROOT, checkout
+from benchmarks.against import ROOT, checkout, run
 from benchmarks.cases import CALM, LAPTOP, PAPER
 from mlpf_hpo.config import Params
 from mlpf_hpo.errors import ConfigurationError
@@ -127,8 +128,9 @@ def campaign_against(commit: str, quick: bool) -> dict[str, float]:
 
 
 def _campaign_seconds(side: Path) -> float:
-    for left in (STATE, "mlflow.db", "mlartifacts"):
-        subprocess.run(["rm", "-rf", str(side / left)], check=True)
+    for left in (STATE, "mlartifacts"):
+        shutil.rmtree(side / left, ignore_errors=True)
+    (side / "mlflow.db").unlink(missing_ok=True)
     begin = time.perf_counter()
     _dvc(side, "--force", "--single-item", "campaign")
     return time.perf_counter() - begin
@@ -144,19 +146,8 @@ def _final_losses(side: Path) -> pd.Series[float]:
 
 
 def _dvc(side: Path, *target: str) -> None:
-    environment = {**os.environ, "PATH": f"{side / '.venv/bin'}:{os.environ['PATH']}", "PYTHONPATH": ""}
-    done = subprocess.run(
-        [str(side / ".venv/bin/python"), "-m", "dvc", "repro", "--quiet", *target],
-        cwd=side,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise ConfigurationError(
-            f"dvc repro {' '.join(target)} failed in {side.name}: {done.stderr.strip()[-500:]}"
-        )
+    command = [str(side / ".venv/bin/python"), "-m", "dvc", "repro", "--quiet", *target]
+    run(command, side, f"dvc repro {' '.join(target)} failed in {side.name}")
 
 
 @contextmanager
