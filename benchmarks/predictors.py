@@ -16,10 +16,10 @@ from typing import Any
 
 from benchmarks.against import evaluation_ratio
 from benchmarks.selected import CANDIDATES, TRAIN, compare_sets
-from benchmarks.tables import PARTS, TABLE_FORM, named_tables, row_sets
+from benchmarks.tables import TABLE_FORM, named_tables, row_sets
 from mlpf_hpo.curves.left_out_rows import describe_left_out_rows
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.curves.split_file import split_rows
+from mlpf_hpo.curves.split_file import PARTS, split_rows
 from mlpf_hpo.curves.target_epochs import with_finals
 from mlpf_hpo.errors import ConfigurationError, MlpfHpoError
 from mlpf_hpo.files import write_json
@@ -37,7 +37,7 @@ def tables(options: argparse.Namespace) -> dict[str, LearningCurves]:
     for name, curves in found.items():
         part = curves
         if options.split is not None:
-            part = curves.select(split_rows(options.split, options.part, len(curves)))
+            part = curves.select(split_rows(options.split, options.part, curves.groups))
         found[name] = with_finals(part)
         told = describe_left_out_rows(found[name].left_out_rows, len(found[name]))
         if told:

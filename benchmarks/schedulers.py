@@ -29,12 +29,12 @@ from benchmarks.other_tasks import RISING, TASKS
 from benchmarks.pages import read_json
 from benchmarks.scheduler_goals import describe, reached
 from benchmarks.splits import FOLDER, split_of
-from benchmarks.tables import MLPF, PARTS, named_table, other_task, published_curves
+from benchmarks.tables import MLPF, named_table, other_task, published_curves
 from benchmarks.tpe_family import TPE, tpe_family
 from mlpf_hpo import console
 from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.curves.split_file import split_rows
+from mlpf_hpo.curves.split_file import PARTS, split_rows
 from mlpf_hpo.errors import ConfigurationError, MlpfHpoError
 from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import usable_cpus
@@ -142,7 +142,7 @@ def _split(name: str, curves: LearningCurves, files: Mapping[str, Path]) -> dict
     stored = FOLDER / f"{'digits' if name == RISING else name}.json"
     file = files.get(name) or files.get("") or (stored if stored.exists() else None)
     if file is not None:
-        return {part: split_rows(file, part, len(curves)) for part in PARTS}
+        return {part: split_rows(file, part, curves.groups) for part in PARTS}
     print(f"{name}: no split is given: halves are drawn by its name", flush=True)
     return {part: np.array(rows) for part, rows in split_of(name, curves.groups).items()}
 

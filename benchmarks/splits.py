@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.other_tasks import TASKS, TRIALS
-from benchmarks.tables import MLPF, PARTS, TABLE_FORM, clean_rows, named_tables, published_curves
+from benchmarks.tables import MLPF, TABLE_FORM, clean_rows, named_tables, published_curves
+from mlpf_hpo.curves.split_file import PARTS, draw_halves
 from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.files import write_json
 from mlpf_hpo.seeds import derive_seed
@@ -40,10 +41,8 @@ def split_of(
         The rows to be split; all by default.
     """
     rows = np.arange(len(groups)) if rows is None else rows
-    distinct = np.unique(groups[rows])
-    order = np.random.default_rng(derive_seed(SEED, "halves", name)).permutation(len(distinct))
-    design = np.isin(groups[rows], distinct[order[: len(distinct) // 2]])
-    return {part: rows[mask].tolist() for part, mask in zip(PARTS, (design, ~design), strict=True)}
+    halves = draw_halves(groups[rows], derive_seed(SEED, "halves", name))
+    return {part: rows[half].tolist() for part, half in halves.items()}
 
 
 def own_splits() -> dict[str, dict[str, list[int]]]:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.curves.dataset import read_curves, write_curves
-from mlpf_hpo.curves.readers.csv_table import PREFIX, import_csv
+from mlpf_hpo.curves.readers.csv_table import read_table
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.project import STATE
 from studies.published.data import PublishedCurves, reference_folder
 
 ROW_SETS = ("all", "distinct", "clean")
-PARTS = ("design", "final")
 TABLE_FORM = "NAME=FILE[:PREFIX[:MODE]]"
 
 
@@ -53,7 +53,7 @@ def named_table(text: str) -> tuple[str, LearningCurves]:
             f"--table {text}: must be NAME=FILE, NAME=FILE:PREFIX or NAME=FILE:PREFIX:MODE"
         )
     prefix, mode = (*others, "", "")[:2]
-    return name, import_csv(Path(file), None, prefix or PREFIX, name, mode or None)
+    return name, replace(read_table(Path(file), prefix or None, mode or None), source=name)
 
 
 def named_tables(texts: Iterable[str]) -> dict[str, LearningCurves]:

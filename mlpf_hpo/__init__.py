@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what mypy and editors see; `_HOMES` says the same to a running program
+    from mlpf_hpo.curves.data_sets import load_curves as load_curves
     from mlpf_hpo.curves.dataset import read_curves as read_curves
     from mlpf_hpo.curves.dataset import write_curves as write_curves
     from mlpf_hpo.curves.readers.csv_table import import_csv as import_csv
@@ -64,6 +65,7 @@ if TYPE_CHECKING:  # what mypy and editors see; `_HOMES` says the same to a runn
     from mlpf_hpo.tuning.trial_reports import TrialEnd as TrialEnd
 
 _HOMES = {
+    "curves.data_sets": ("load_curves",),
     "curves.dataset": ("read_curves", "write_curves"),
     "curves.readers.csv_table": ("import_csv",),
     "curves.repeats": ("repeat_noise",),

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mlpf_hpo import load_curves
+from mlpf_hpo.curves.shipped_files import shipped_names
 from mlpf_hpo.mlpf.native.build import instruction_sets, possible
 
 ROOT = Path(__file__).parents[1]
@@ -97,6 +99,19 @@ def test_its_commands_run_in_an_empty_folder(installed, tmp_path) -> None:
     assert run(installed / "mlpf-hpo", "--version", cwd=tmp_path) == "mlpf-hpo 0.1.0.dev0\n"
     assert "predictors" in run(installed / "mlpf-hpo", "--help", cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+LOADED = """
+import mlpf_hpo.curves
+from mlpf_hpo.curves.shipped_files import shipped_names
+
+print(*(f"{name}: {len(mlpf_hpo.curves.load(name))}" for name in shipped_names()), sep=", ")
+"""
+
+
+def test_data_sets_of_curves_are_loaded_without_a_checkout(installed, tmp_path) -> None:
+    printed = run(installed / "python", "-c", LOADED, cwd=tmp_path).strip()
+    assert printed == ", ".join(f"{name}: {len(load_curves(name))}" for name in shipped_names())
 
 
 def test_predictors_are_evaluated_on_a_table_of_somebody(installed, tmp_path) -> None:

@@ -32,6 +32,7 @@ Hyperparameters = Annotated[
 ]
 ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 EventsFolder = Annotated[Path, typer.Option("--events", help="Folder with the stores train and validation.")]
+CURVES_HELP = "Curves: CSV with a row per trial, Parquet of ours, or the name of a data set that is shipped."
 PARAMS, EVENTS = Path("params.yaml"), Path("data/events")
 """Defaults of these two."""
 

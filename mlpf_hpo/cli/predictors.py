@@ -9,6 +9,7 @@ import typer
 
 from mlpf_hpo import console
 from mlpf_hpo.cli.options import (
+    CURVES_HELP,
     PARAMS,
     Hyperparameters,
     Mode,
@@ -32,7 +33,7 @@ app = group("Final values predicted from partial learning curves.", epilog=EXAMP
 FEW_SPLITS = 10
 """Splits from which on a process of its own saves time."""
 
-Curves = Annotated[Path, typer.Option(help="Curves: CSV with a row per trial, or Parquet of ours.")]
+Curves = Annotated[Path, typer.Option(help=CURVES_HELP)]
 Prefix = Annotated[
     str, typer.Option(help="CSV columns PREFIX0, PREFIX1, ... are the curve; loss_ by default.")
 ]
@@ -200,6 +201,7 @@ def register(
     was decided is printed, and why. A champion that cannot be compared is an error: see `retire`.
     """
     from mlpf_hpo.config import load_params
+    from mlpf_hpo.curves.shipped_files import curves_file
     from mlpf_hpo.registry.registration import register_winner, summary
 
     settings = load_params(params)
@@ -210,7 +212,7 @@ def register(
         settings.search.champion,
         comparison,
         models,
-        curves,
+        curves_file(curves) or curves,
     )
     console.out.print(summary(record), markup=False)
 

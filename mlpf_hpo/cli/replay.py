@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.options import Hyperparameters, Mode, column_names, examples
+from mlpf_hpo.cli.options import CURVES_HELP, Hyperparameters, Mode, column_names, examples
 
 EXAMPLES = examples(
     "mlpf-hpo replay --curves data/curves.parquet --seeds 8",
@@ -26,12 +26,12 @@ PARTS = ("final", "design")
 
 
 def replay(
-    curves: Annotated[Path, typer.Option(help="Curves: CSV with a row per trial, or Parquet of ours.")],
+    curves: Annotated[Path, typer.Option(help=CURVES_HELP)],
     prior: Annotated[
         str,
         typer.Option(
             help="Prior campaign: none; same: configurations of the table that are not searched; permuted: "
-            "these, hyperparameters shuffled among the rows; or a file of curves."
+            "these, hyperparameters shuffled among the rows; or a file of curves, or a data set by its name."
         ),
     ] = "none",
     schedulers: Annotated[
@@ -54,7 +54,7 @@ def replay(
         Path | None,
         typer.Option(
             help='File {"design": \\[row, ...], "final": \\[row, ...]}, rows from 0: the final ones are '
-            "searched, the design ones are the prior."
+            "searched, the design ones are the prior. Or a data set by its name."
         ),
     ] = None,
     loss_prefix: Annotated[
@@ -147,17 +147,19 @@ def _draw(
 ) -> Any:
     """Return what draws the searches, with their prior."""
     from mlpf_hpo.curves.readers.csv_table import read_table
+    from mlpf_hpo.curves.shipped_files import curves_file, shipped_names
     from mlpf_hpo.curves.split_file import split_rows
     from mlpf_hpo.errors import ConfigurationError, did_you_mean
     from mlpf_hpo.search.draws import DrawPlan
     from mlpf_hpo.search.priors import DrawWithPrior
 
-    if prior not in NAMED_PRIORS and not Path(prior).is_file():
+    if prior not in NAMED_PRIORS and curves_file(Path(prior)) is None:
+        hint = did_you_mean(prior, (*NAMED_PRIORS, *shipped_names()))
         raise ConfigurationError(
-            f"--prior {prior}: no such file{did_you_mean(prior, NAMED_PRIORS)}; it is none, same, permuted "
-            "or a file of curves"
+            f"--prior {prior}: no such file{hint}; it is none, same, permuted, a file of curves, or a data "
+            "set that is shipped"
         )
-    rows = [None, None] if split is None else [split_rows(split, part, len(table)) for part in PARTS]
+    rows = [None, None] if split is None else [split_rows(split, part, table.groups) for part in PARTS]
     plan = DrawPlan(table, configurations, prior_configurations, *rows)
     if prior in NAMED_PRIORS:
         return DrawWithPrior(plan, prior)

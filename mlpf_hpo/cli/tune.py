@@ -58,7 +58,8 @@ def tune(
     prior: Annotated[
         str,
         typer.Option(
-            help="Curves of a prior campaign, Parquet or CSV, for a scheduler or searcher that uses one."
+            help="Curves of a prior campaign, for a scheduler or searcher that uses one: Parquet or CSV, or "
+            "the name of a data set that is shipped."
         ),
     ] = "none",
     seed: Annotated[

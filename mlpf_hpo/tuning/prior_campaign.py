@@ -8,6 +8,7 @@ from typing import Any
 
 from mlpf_hpo.curves.readers.csv_table import read_table
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.curves.shipped_files import curves_file, shipped_names
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, did_you_mean
 from mlpf_hpo.target_metric import TargetMetric
 from mlpf_hpo.tuning.named_scheduler import NamedScheduler
@@ -47,12 +48,14 @@ def read_prior(
     if params.prior == NO_PRIOR:
         return None
     path = params.prior_file or campaign
-    if path != campaign and not path.is_file():
-        hint = did_you_mean(str(path), (CAMPAIGN, NO_PRIOR))
+    file = curves_file(path)
+    if path != campaign and file is None:
+        hint = did_you_mean(str(path), (CAMPAIGN, NO_PRIOR, *shipped_names()))
         raise MissingInputError(
-            f"{where}: {path}: no such file{hint}; it is {CAMPAIGN}, {NO_PRIOR} or a file"
+            f"{where}: {path}: no such file{hint}; it is {CAMPAIGN}, {NO_PRIOR}, a file or a data set that "
+            "is shipped"
         )
-    prior = read_table(path, mode=target.mode if path.suffix != ".parquet" else None)
+    prior = read_table(path, mode=target.mode if (file or path).suffix != ".parquet" else None)
     if prior.mode != target.mode:
         raise ConfigurationError(
             f"{where}: {path} holds curves of {prior.target}, but the search's target is {target}"

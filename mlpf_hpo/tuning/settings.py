@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from mlpf_hpo.curves.shipped_files import curves_file
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.files import sha256
 from mlpf_hpo.search.schedulers import SCHEDULERS, check_settings, takes_prior
@@ -102,7 +103,7 @@ class SchedulerParams(Section):
 
     `searcher` proposes the configurations: "random", the stream that all such schedulers share, or the name
     of a searcher. `prior` is the prior campaign of a scheduler or searcher that takes one: "campaign", the
-    pipeline's own and the default, "none", or a file of curves.
+    pipeline's own and the default, "none", a file of curves, or the name of a data set that is shipped.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -143,7 +144,7 @@ class SchedulerParams(Section):
 
     @property
     def prior_file(self) -> Path | None:
-        """The file that `prior` names, if it names one."""
+        """The file, or the shipped data set, that `prior` names, if it names one."""
         return None if self.prior in (None, CAMPAIGN, NO_PRIOR) else Path(self.prior)
 
 
@@ -184,7 +185,7 @@ class SearchParams(Section):
             If one cannot be read.
         """
         files = [scheduler.prior_file for scheduler in self.schedulers]
-        return {str(file): sha256(file) for file in files if file is not None}
+        return {str(file): sha256(curves_file(file) or file) for file in files if file is not None}
 
     @model_validator(mode="after")
     def _schedulers_are_known(self) -> SearchParams:

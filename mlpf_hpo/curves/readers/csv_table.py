@@ -25,6 +25,7 @@ from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.left_out_rows import name_rows
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.curves.shipped_files import curves_file, hint_at_shipped
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.file_kind import NO_TEXT_DATA, file_kind
 from mlpf_hpo.metric_modes import resolve_mode
@@ -148,14 +149,14 @@ def read_table(
     mode: str | None = None,
     hyperparameters: Sequence[str] | None = None,
 ) -> LearningCurves:
-    """Read curves from Parquet as `write_curves` wrote it, or from a CSV table.
+    """Read curves from Parquet as `write_curves` wrote it, from a CSV table, or a shipped data set.
 
     A Parquet file contains its metric and mode: another prefix or mode is refused.
 
     Parameters
     ----------
     path : path
-        The file.
+        The file, or the name of a data set that the package ships; a file of that name comes first.
     loss_prefix : str, optional
         Of the columns of the curve in CSV; ``loss_`` by default.
     mode : {"min", "max"}, optional
@@ -170,9 +171,10 @@ def read_table(
     ConfigurationError
         If the metric's mode is unknown, or differs from `mode`.
     """
-    if path.suffix != ".parquet":
-        return import_csv(path, hyperparameters, loss_prefix or PREFIX, path.stem, mode)
-    curves = read_curves(path)
+    file = curves_file(path) or path
+    if file.suffix != ".parquet":
+        return import_csv(file, hyperparameters, loss_prefix or PREFIX, path.stem, mode)
+    curves = read_curves(file)
     if loss_prefix is not None and loss_prefix.rstrip("_./- ") != curves.metric:
         raise ConfigurationError(f"--loss-prefix {loss_prefix}: {path} holds curves of {curves.target}")
     if mode not in (None, curves.mode):
@@ -197,7 +199,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)
             rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, index_col=False)
     except FileNotFoundError:
-        raise MissingInputError(f"{path}: no such file") from None
+        raise MissingInputError(f"{path}: no such file{hint_at_shipped(str(path))}") from None
     except (OSError, ValueError, EOFError, pd.errors.ParserWarning) as error:
         raise DataError(f"{path}: cannot be read as CSV: {error}") from None
     # The header as a row like the others: pandas would rename a duplicate column.
