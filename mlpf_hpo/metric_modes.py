@@ -20,6 +20,7 @@ Direction: TypeAlias = Mode | Literal["none"]
 LOGGED: MappingProxyType[str, Direction] = MappingProxyType(
     {
         "train/loss*": "min",
+        "train/learning_rate": "none",  # a hyperparameter
         "val/loss*": "min",
         "val/accuracy": "max",
         "val/efficiency_*": "max",
@@ -31,6 +32,7 @@ LOGGED: MappingProxyType[str, Direction] = MappingProxyType(
         "throughput/flop_per_event": "min",
         "throughput/joules_per_event": "min",
         "throughput/padding_ratio": "min",
+        "network/parameters": "none",
         "time/*": "min",
         "system/cpu_fraction": "max",
         "system/contended": "min",

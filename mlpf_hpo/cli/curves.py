@@ -54,3 +54,48 @@ def curves_import(
     )
     if curves.left_out_rows:
         console.out.print(describe_left_out_rows(curves.left_out_rows, len(curves)), markup=False)
+
+
+COLLECT_EXAMPLES = examples(
+    "mlpf-hpo curves collect studies/campaign/trials --epochs 50 --name mine --out mine.parquet",
+)
+
+
+@app.command(epilog=COLLECT_EXAMPLES)
+def collect(
+    folder: Annotated[
+        Path, typer.Argument(help="Files of finished trials: campaign.archive of params.yaml.")
+    ],
+    epochs: Annotated[int, typer.Option(min=2, help="Length of the curves; longer ones are cut.")],
+    name: Annotated[str, typer.Option(help="What the data set is called in captions.")],
+    out: Annotated[Path, typer.Option(help="Parquet file to write; its card lies beside it.")],
+    metric: Annotated[str, typer.Option(help="The target metric.")] = "val/loss",
+    mode: Mode = "",
+    metrics: Annotated[str, typer.Option(help="Patterns of the metrics to keep, separated by commas.")] = "*",
+    configurations: Annotated[
+        int | None, typer.Option(min=1, help="Only the first ones of the stream; by default all.")
+    ] = None,
+    least_epochs: Annotated[int, typer.Option(min=1, help="Leave out trials with fewer epochs.")] = 1,
+) -> None:
+    """Make a data set from a campaign's files of finished trials, without MLflow."""
+    from mlpf_hpo.curves.dataset import write_curves
+    from mlpf_hpo.metric_modes import resolve_mode
+    from mlpf_hpo.target_metric import TargetMetric
+    from mlpf_hpo.tracking.archived_curves import collect_archived
+    from mlpf_hpo.tracking.trial_archive import TrialArchive
+
+    curves = collect_archived(
+        TrialArchive(folder),
+        TargetMetric(metric, resolve_mode(metric, mode or None)),
+        epochs,
+        name,
+        patterns=column_names(metrics) or ["*"],
+        configurations=configurations,
+        least_epochs=least_epochs,
+    )
+    write_curves(curves, out)
+    console.out.print(
+        f"{out}: {len(curves)} curves of {curves.n_epochs} epochs, {len(set(curves.groups))} distinct "
+        f"configurations, {int(curves.complete.sum())} complete",
+        markup=False,
+    )

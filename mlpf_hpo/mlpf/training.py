@@ -140,7 +140,12 @@ class _Reporter(pl.callbacks.Checkpoint):
         }
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        metrics = {**pl_module.epoch_metrics, **self.throughput.epoch_metrics()}  # type: ignore[dict-item]
+        metrics = {
+            **pl_module.epoch_metrics,  # type: ignore[dict-item]
+            **self.throughput.epoch_metrics(),
+            "train/learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
+            "network/parameters": float(sum(p.numel() for p in pl_module.parameters())),
+        }
         diverged = not all(math.isfinite(metrics[name]) for name in LOSSES)
         now_ms = int(time.time() * 1000)
         report = EpochReport(trainer.current_epoch + 1, metrics, now_ms, diverged)

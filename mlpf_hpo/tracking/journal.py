@@ -90,6 +90,19 @@ class Journal:
                     "go on from what MLflow holds, with decisions made anew"
                 ) from None
 
+    def entries_of(self, run: str) -> Iterator[Entry]:
+        """Yield the entries of one run, without reading those of others."""
+        name = json.dumps(run).encode()
+        try:
+            lines = self.path.read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:
+            return
+        for line in lines:
+            if name in line and line.endswith(b"\n"):
+                entry = from_json(json.loads(line))
+                if entry.run == run:
+                    yield entry
+
     def results(self) -> Iterator[Result]:
         """Yield what schedulers saw and decided, in that order."""
         for entry in self.entries():

@@ -22,6 +22,7 @@ from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.driver_process import driver_tags
 from mlpf_hpo.tracking.epoch_metrics import SUMMARY, has_epochs
 from mlpf_hpo.tracking.heartbeat import SECONDS, Heartbeats
+from mlpf_hpo.tracking.journal import RunState
 from mlpf_hpo.tracking.journal_entries import CloseRun, Entry, LogMetrics, opening_of
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.orphaned_runs import abandoned_runs
@@ -142,6 +143,22 @@ class RunWriter:
     def run_id(self, run: str) -> str:
         """Return the id of a run that `open_trial` returned, now that MLflow has everything (`settle`)."""
         return self._store.run_id(run)
+
+    def entries_of(self, run_id: str) -> Iterable[Entry]:
+        """Return all that the journal has of a run."""
+        run = self._names.get(run_id, run_id)
+        return self._sender.take_up(run.partition("/")[0]).journal.entries_of(run) if self._sender else ()
+
+    def runs(self, campaign_id: str) -> Mapping[str, RunState]:
+        """Return the state of each run of a campaign or search by its journal, by name."""
+        return self._sender.take_up(campaign_id).runs if self._sender else {}
+
+    def take_over(self, entries: Iterable[Entry]) -> None:
+        """Put on record what another machine's journal had; epochs on record are left as they are."""
+        for entry in entries:
+            on_record = self._sender.epochs_of(entry.run) if self._sender else 0
+            if not isinstance(entry, LogMetrics) or entry.epoch > on_record:
+                self._send(entry)
 
     def results(self, campaign_id: str) -> Iterable[Result]:
         """Return what the schedulers of a campaign or search saw and decided, as far as it is on record."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.errors import TrackingError
+from mlpf_hpo.errors import ConfigurationError, TrackingError, did_you_mean
 from mlpf_hpo.files import read_record, write_record
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.project import state_folder
@@ -26,11 +26,22 @@ from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.host_records import read_hosts
 from mlpf_hpo.tracking.learning_curves import curves_from_trials
 from mlpf_hpo.tracking.records import curves_digest, digested
+from mlpf_hpo.tracking.trial_archive import TrialArchive
+from mlpf_hpo.tuning.archived_trials import take_over_trials
 from mlpf_hpo.tuning.driver import Recorder, closed_truthfully, sole_driver
 from mlpf_hpo.tuning.progress import Progress
 from mlpf_hpo.tuning.run import check_failures, run_trials
 from mlpf_hpo.tuning.settings import CampaignParams, ResourceParams
-from mlpf_hpo.tuning.task import Task, check_target, plan_trials, task_tags, trials_identity
+from mlpf_hpo.tuning.shared_session import shared_session
+from mlpf_hpo.tuning.task import (
+    Task,
+    TrialSpec,
+    check_target,
+    plan_repeats,
+    plan_trials,
+    task_tags,
+    trials_identity,
+)
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,8 @@ def run_campaign(
     target : TargetMetric
         What trials are compared by.
     settings : CampaignParams
-        Number of trials, of epochs, and of failures that are allowed.
+        Number of trials, of epochs, and of failures that are allowed; which trials are repeated with other
+        seeds or go on longer, and the folder of files of finished trials.
     seed : int
         Every random choice derives from it.
     resources : ResourceParams
@@ -121,7 +133,8 @@ def run_campaign(
     ConfigurationError
         If the task cannot be trained in this space, or has another direction of the target.
     DataError
-        If no trial finished, or more failed than `settings.failures_allowed`.
+        If no trial finished, or more failed than `settings.failures_allowed`; or if files of finished trials
+        are damaged, or of another campaign.
     TrackingError
         If MLflow cannot be reached at the start, or went away and has not come back at the end.
 
@@ -138,8 +151,10 @@ def run_campaign(
     mlpf_hpo.errors.ConfigurationError: ...
     """
     check_target(task, target)
-    specs = plan_trials(task, space, seed, settings.trials, purpose="campaign")
+    specs = _planned_trials(task, space, settings, seed)
     campaign_id, state = trials_identity(task, space, seed), state or state_folder()
+    archive = TrialArchive(Path(settings.archive)) if settings.archive else None
+    archived = archive.of_campaign(campaign_id) if archive else []
     host = describe_host()
     with sole_driver(state, patience_seconds) as writer:
         writer.close_orphans(campaign_id)
@@ -155,19 +170,21 @@ def run_campaign(
             host=host.record(),
         )
         ui_links.update_links(writer.client, "campaign")
-        recorder = Recorder(writer, "campaign", campaign_id, parent_run_id, specs)
+        recorder = Recorder(writer, "campaign", campaign_id, parent_run_id, specs, archive=archive)
         started = time.monotonic()
-        with closed_truthfully(writer, parent_run_id):
-            outcomes = run_trials(
-                recorder,
-                FullTraining(),
-                settings.epochs,
-                target,
-                resources,
-                state,
-                is_done=partial(is_done, epochs=settings.epochs),
-                on_progress=on_progress,
-            )
+        with closed_truthfully(writer, parent_run_id), shared_session():
+            take_over_trials(recorder, archived)
+            for trial_specs, epochs in _in_turn(specs, settings):
+                outcomes = run_trials(
+                    recorder.of(trial_specs),
+                    FullTraining(),
+                    epochs,
+                    target,
+                    resources,
+                    state,
+                    is_done=partial(is_done, epochs=epochs),
+                    on_progress=on_progress,
+                )
             wall_seconds = time.monotonic() - started
             check_failures(outcomes, settings.failures_allowed, "campaign")
         writer.summary(parent_run_id, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
@@ -176,6 +193,35 @@ def run_campaign(
             planned=_planned(recorder, outcomes, target, settings.epochs),
             runs=_runs(recorder, outcomes, wall_seconds),
         )
+
+
+def _planned_trials(
+    task: Task, space: SearchSpace, settings: CampaignParams, seed: int
+) -> list[TrialSpec[Task]]:
+    """Return all trials: the stream's, then those of the first ones again with other seeds."""
+    specs = plan_trials(task, space, seed, settings.trials, purpose="campaign")
+    if settings.repeats is not None:
+        first = specs[: settings.repeats.configurations]
+        specs = [*specs, *plan_repeats(first, seed, settings.repeats.seeds, purpose="campaign")]
+    if settings.longer is not None:
+        known = [spec.trial_id for spec in specs]
+        for trial_id in settings.longer.trials:
+            if trial_id not in known:
+                hint = did_you_mean(trial_id, known)
+                raise ConfigurationError(
+                    f"campaign.longer.trials: {trial_id} is none of the {len(known)} trials{hint}"
+                )
+    return specs
+
+
+def _in_turn(
+    specs: Sequence[TrialSpec[Task]], settings: CampaignParams
+) -> Iterator[tuple[Sequence[TrialSpec[Task]], int]]:
+    """Yield which trials are trained for how many epochs: first those that go on longer, then all."""
+    if settings.longer is not None:
+        longer = [spec for spec in specs if spec.trial_id in settings.longer.trials]
+        yield longer, settings.longer.epochs
+    yield specs, settings.epochs
 
 
 def _planned(

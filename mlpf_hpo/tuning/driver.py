@@ -19,6 +19,7 @@ from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import Configuration
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.journal import JOURNALS
+from mlpf_hpo.tracking.trial_archive import TrialArchive
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
 from mlpf_hpo.tuning.ray_folder import remove_sessions
 from mlpf_hpo.tuning.task import Task, TrialSpec, task_tags
@@ -93,6 +94,8 @@ class Recorder:
         The trials, in order; with what a searcher proposed of those that have started.
     tags : mapping, optional
         Tags of every trial's run, beside those of this machine.
+    archive : TrialArchive, optional
+        Where a file of each trial is kept that has ended for good.
     """
 
     def __init__(
@@ -103,17 +106,25 @@ class Recorder:
         parent_run_id: str,
         specs: Sequence[TrialSpec[Task]],
         tags: Mapping[str, str] | None = None,
+        archive: TrialArchive | None = None,
     ) -> None:
         self.writer = writer
         self.kind = kind
         self.campaign_id = campaign_id
         self.parent_run_id = parent_run_id
         self.specs = list(specs)
+        self.archive = archive
         of_task = task_tags(self.specs[0].task) if self.specs else {}
         self._tags = {**describe_host().tags(), **of_task, **(tags or {})}
         self._position = {spec.trial_id: i for i, spec in enumerate(specs)}
         self._runs: dict[str, str] = {}
         self._open: set[str] = set()
+
+    def of(self, specs: Sequence[TrialSpec[Task]]) -> Recorder:
+        """Return a recorder of some of the trials."""
+        return Recorder(
+            self.writer, self.kind, self.campaign_id, self.parent_run_id, specs, archive=self.archive
+        )
 
     def trials(self, metrics: Sequence[str], run_ids: Sequence[str] | None = None) -> list[TrialSummary]:
         """Return the trials that MLflow has on record, or those with these runs."""
@@ -166,6 +177,8 @@ class Recorder:
             tags["worker_deaths"] = str(trial.deaths)
         self.writer.close(self._runs[trial.trial_id], trial.status, tags=tags)
         self._open.discard(trial.trial_id)
+        if self.archive is not None:
+            self.archive.keep(self.writer.entries_of(self._runs[trial.trial_id]))
 
     def run_id(self, trial_id: str) -> str:
         """Return the id of a trial's run, once MLflow has everything (`RunWriter.settle`)."""

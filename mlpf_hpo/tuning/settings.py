@@ -59,6 +59,20 @@ class TrackingParams(Section):
     patience_seconds: Seconds = 120.0
 
 
+class RepeatParams(Section):
+    """The first configurations of a campaign, trained again with other seeds: how much of a loss is noise."""
+
+    configurations: Trials
+    seeds: Annotated[int, Field(ge=1, le=1000)]
+
+
+class LongerParams(Section):
+    """Trials of a campaign that are trained longer than the others: whether ranks hold."""
+
+    trials: Annotated[tuple[str, ...], Field(min_length=1)]
+    epochs: Epochs
+
+
 class CampaignParams(Section):
     """The `campaign` stage: random configurations trained in full.
 
@@ -72,6 +86,19 @@ class CampaignParams(Section):
     trials: Trials = 48
     epochs: Epochs = 16
     failures_allowed: FailuresAllowed = 0
+    repeats: RepeatParams | None = None
+    longer: LongerParams | None = None
+    archive: str | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> CampaignParams:
+        if self.repeats is not None and self.repeats.configurations > self.trials:
+            raise ValueError(
+                f"repeats.configurations ({self.repeats.configurations}) exceeds trials ({self.trials})"
+            )
+        if self.longer is not None and self.longer.epochs <= self.epochs:
+            raise ValueError(f"longer.epochs ({self.longer.epochs}) must exceed epochs ({self.epochs})")
+        return self
 
 
 def _alias(name: str) -> str:

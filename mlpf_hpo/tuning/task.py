@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -195,6 +195,22 @@ def plan_trials(task: Task, space: SearchSpace, seed: int, n: int, purpose: str)
     return [
         TrialSpec(f"t{i:03d}", configuration, derive_seed(seed, "trial", purpose, i), task)
         for i, configuration in enumerate(configurations)
+    ]
+
+
+def plan_repeats(
+    specs: Sequence[TrialSpec[Task]], seed: int, n_seeds: int, purpose: str
+) -> list[TrialSpec[Task]]:
+    """Return further trainings of the trials of a stream, ``t003r1`` for the first one of ``t003``.
+
+    They have the configurations of `specs`, which begin the stream, and seeds of their own.
+    """
+    return [
+        replace(
+            spec, trial_id=f"{spec.trial_id}r{n}", seed=derive_seed(seed, "trial", purpose, i, "repeat", n)
+        )
+        for n in range(1, n_seeds + 1)
+        for i, spec in enumerate(specs)
     ]
 
 

@@ -33,7 +33,7 @@ def toy(curve, faults=(), pace=0.0, metric="val/loss"):
         from mlpf_hpo.tuning.trial_reports import EpochReport, TrialEnd
 
         folder.mkdir(parents=True, exist_ok=True)
-        number, kept = int(spec.trial_id[1:]), folder / "trained"
+        number, kept = int(spec.trial_id[1:].partition("r")[0]), folder / "trained"
         done = int(kept.read_text().split()[-1]) if kept.exists() else 0
         for epoch in range(1, max_epochs + 1):
             fault = dict(faults).get((number, epoch))
