@@ -1,8 +1,7 @@
-"""Stage `events`: generate the training and the validation sample."""
-
-from pathlib import Path
+"""Stage `events`: generate the training and validation samples. ``python -m pipelines.events [FOLDER]``."""
 
 from mlpf_hpo import console
+from pipelines import stage_folder
 
 
 def main() -> None:
@@ -13,13 +12,14 @@ def main() -> None:
     from mlpf_hpo.project import POOLS, state_folder
     from mlpf_hpo.seeds import derive_seed
 
-    params = load_params()
+    folder = stage_folder()
+    params = load_params(folder / "params.yaml")
     events = params.events
     workers = usable_cpus() if events.workers == "auto" else events.workers
     for name, sample in (("train", events.train), ("validation", events.validation)):
         with console.progress_bar(f"events: {name}", sample.events) as progress:
             store = generate_store(
-                Path("data/events") / name,
+                folder / "data/events" / name,
                 process=sample.process,
                 n_events=sample.events,
                 pileup=events.pileup,

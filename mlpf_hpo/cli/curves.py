@@ -57,7 +57,9 @@ def curves_import(
 
 
 COLLECT_EXAMPLES = examples(
-    "mlpf-hpo curves collect studies/campaign/trials --epochs 50 --name mine --out mine.parquet",
+    "mlpf-hpo curves collect studies/campaign/trials --epochs 50 --name mine --out data/mine.parquet",
+    "mlpf-hpo curves collect studies/campaign/trials --epochs 50 --name mine-v0 --configurations 3 "
+    "--into data/sets",
 )
 
 
@@ -68,7 +70,11 @@ def collect(
     ],
     epochs: Annotated[int, typer.Option(min=2, help="Length of the curves; longer ones are cut.")],
     name: Annotated[str, typer.Option(help="What the data set is called in captions.")],
-    out: Annotated[Path, typer.Option(help="Parquet file to write; its card lies beside it.")],
+    out: Annotated[Path | None, typer.Option(help="Parquet file to write; its card lies beside it.")] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option(help="Folder for NAME.parquet, card, halves and checksums, as the package ships them."),
+    ] = None,
     metric: Annotated[str, typer.Option(help="The target metric.")] = "val/loss",
     mode: Mode = "",
     metrics: Annotated[str, typer.Option(help="Patterns of the metrics to keep, separated by commas.")] = "*",
@@ -78,12 +84,16 @@ def collect(
     least_epochs: Annotated[int, typer.Option(min=1, help="Leave out trials with fewer epochs.")] = 1,
 ) -> None:
     """Make a data set from a campaign's files of finished trials, without MLflow."""
+    from mlpf_hpo.curves.data_sets import write_data_set
     from mlpf_hpo.curves.dataset import write_curves
+    from mlpf_hpo.errors import ConfigurationError
     from mlpf_hpo.metric_modes import resolve_mode
     from mlpf_hpo.target_metric import TargetMetric
     from mlpf_hpo.tracking.archived_curves import collect_archived
     from mlpf_hpo.tracking.trial_archive import TrialArchive
 
+    if (out is None) == (into is None):
+        raise ConfigurationError("give a file with --out, or a folder of data sets with --into")
     curves = collect_archived(
         TrialArchive(folder),
         TargetMetric(metric, resolve_mode(metric, mode or None)),
@@ -93,9 +103,12 @@ def collect(
         configurations=configurations,
         least_epochs=least_epochs,
     )
-    write_curves(curves, out)
+    if out is not None:
+        write_curves(curves, out)
+    elif into is not None:
+        write_data_set(curves, name, into)
     console.out.print(
-        f"{out}: {len(curves)} curves of {curves.n_epochs} epochs, {len(set(curves.groups))} distinct "
-        f"configurations, {int(curves.complete.sum())} complete",
+        f"{out or into}: {len(curves)} curves of {curves.n_epochs} epochs, {len(set(curves.groups))} "
+        f"distinct configurations, {int(curves.complete.sum())} complete",
         markup=False,
     )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mlpf_hpo.curves.dataset import read_curves, write_curves
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.curves.shipped_files import CHECKSUMS, CURVES, SPLITS, shipped_file, shipped_names
+from mlpf_hpo.curves.shipped_files import CHECKSUMS, CURVES, SPLITS, shipped_file
 from mlpf_hpo.curves.split_file import split_rows, write_splits
 from mlpf_hpo.files import sha256, write_json
 
@@ -54,7 +54,7 @@ def load_curves(
 
 
 def write_data_set(curves: LearningCurves, name: str, folder: Path, seed: int = 0) -> None:
-    """Write a data set into a folder: curves, card, splits, and the checksums of all data sets there.
+    """Write a data set into a folder: curves, card, splits, and their checksums.
 
     Splits that are there already are kept: they are drawn once.
 
@@ -79,5 +79,6 @@ def write_data_set(curves: LearningCurves, name: str, folder: Path, seed: int = 
     write_curves(curves, folder / f"{name}{CURVES}")
     if not splits.exists():
         write_splits(curves, splits, seed)
-    files = [file for known in shipped_names(folder) for file in folder.glob(f"{known}.*")]
-    write_json(folder / CHECKSUMS, {file.name: sha256(file) for file in sorted(files)})
+    checksums = folder / f"{name}{CHECKSUMS}"
+    files = sorted(file for file in folder.glob(f"{name}.*") if file != checksums)
+    write_json(checksums, {file.name: sha256(file) for file in files})

@@ -1,7 +1,7 @@
 """Files of the data sets that the package ships, by name; a name stands for a file of curves.
 
-The folder holds for each data set what `write_curves` writes, NAME.splits.json, and for all of them
-checksums.json, {file: SHA-256}. A data set is shipped if its NAME.parquet lies there.
+The folder holds for each data set what `write_curves` writes, NAME.splits.json, and NAME.checksums.json,
+{file: SHA-256}. A data set is shipped if its NAME.parquet lies there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mlpf_hpo.files import sha256
 SHIPPED = Path(__file__).parent / "shipped"
 """The folder in the package."""
 
-CURVES, SPLITS, CHECKSUMS = ".parquet", ".splits.json", "checksums.json"
+CURVES, SPLITS, CHECKSUMS = ".parquet", ".splits.json", ".checksums.json"
 
 INSTALL_AGAIN = "install mlpf_hpo again"
 
@@ -48,11 +48,12 @@ def shipped_file(name: str, suffix: str = CURVES, folder: Path | None = None) ->
     if name not in shipped_names(folder):
         raise MissingInputError(f"{name}: no such data set{hint_at_shipped(name, folder)}")
     file = folder / f"{name}{suffix}"
-    expected = _checksums(folder).get(file.name)
+    checksums = folder / f"{name}{CHECKSUMS}"
+    expected = _read_checksums(checksums).get(file.name)
     if expected is None:
-        raise DataError(f"{name}: {folder / CHECKSUMS} has no {file.name}; {INSTALL_AGAIN}")
+        raise DataError(f"{name}: {checksums} has no {file.name}; {INSTALL_AGAIN}")
     if sha256(file) != expected:
-        raise DataError(f"{file}: damaged: its SHA-256 is not that of {CHECKSUMS}; {INSTALL_AGAIN}")
+        raise DataError(f"{file}: damaged: its SHA-256 is not that of {checksums.name}; {INSTALL_AGAIN}")
     return file
 
 
@@ -99,8 +100,7 @@ def _file_or_shipped(path: Path, suffix: str) -> Path | None:
     return shipped_file(str(path), suffix) if str(path) in shipped_names() else None
 
 
-def _checksums(folder: Path) -> dict[str, str]:
-    file = folder / CHECKSUMS
+def _read_checksums(file: Path) -> dict[str, str]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

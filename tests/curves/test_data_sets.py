@@ -65,9 +65,9 @@ def test_a_data_set_is_loaded_by_its_name(shipped) -> None:
 
 
 def test_checksums_are_those_of_the_files(shipped) -> None:
-    recorded = json.loads((shipped / "checksums.json").read_text())
+    recorded = json.loads((shipped / "toys-v1.checksums.json").read_text())
     ends = ("parquet", "card.json", "card.md", "splits.json")
-    assert set(recorded) == {f"toys-v{i}.{end}" for i in (1, 2) for end in ends}
+    assert set(recorded) == {f"toys-v1.{end}" for end in ends}
     for name, digest in recorded.items():
         assert hashlib.sha256((shipped / name).read_bytes()).hexdigest() == digest
 
@@ -112,12 +112,12 @@ DAMAGES = {
     "a bit of the splits": (lambda f: flip(f / "toys-v1.splits.json"), "toys-v1.splits.json: damaged"),
     "other curves": (
         lambda f: (f / "toys-v1.parquet").write_bytes((f / "toys-v2.parquet").read_bytes()),
-        "toys-v1.parquet: damaged: its SHA-256 is not that of checksums.json; install mlpf_hpo again",
+        "toys-v1.parquet: damaged: its SHA-256 is not that of toys-v1.checksums.json; install mlpf_hpo again",
     ),
-    "no checksums": (lambda f: (f / "checksums.json").unlink(), "checksums.json: cannot be read"),
+    "no checksums": (lambda f: (f / "toys-v1.checksums.json").unlink(), "checksums.json: cannot be read"),
     "no splits": (lambda f: (f / "toys-v1.splits.json").unlink(), "toys-v1.splits.json: cannot be read"),
-    "foreign checksums": (lambda f: (f / "checksums.json").write_text("[]"), "not an object"),
-    "no checksum": (lambda f: (f / "checksums.json").write_text("{}"), "has no toys-v1.parquet"),
+    "foreign checksums": (lambda f: (f / "toys-v1.checksums.json").write_text("[]"), "not an object"),
+    "no checksum": (lambda f: (f / "toys-v1.checksums.json").write_text("{}"), "has no toys-v1.parquet"),
 }
 
 
@@ -183,8 +183,10 @@ NAMES = shipped_names() or [pytest.param("none", marks=pytest.mark.skip("no data
 @pytest.mark.parametrize("name", NAMES)
 def test_every_shipped_data_set_is_clean(name) -> None:
     curves = load_curves(name)  # checksum, and the digest of its content
-    recorded = json.loads((SHIPPED / "checksums.json").read_text())
-    assert {file.name for file in SHIPPED.glob(f"{name}.*")} <= set(recorded)
+    checksums = SHIPPED / f"{name}.checksums.json"
+    assert {file.name for file in SHIPPED.glob(f"{name}.*")} - {checksums.name} == set(
+        json.loads(checksums.read_text())
+    )
     assert (curves.restart_epoch < 0).all()
     trainings = Counter(zip(curves.groups, curves.configs["seed"], strict=True))
     assert set(trainings.values()) == {1}, "a repeat has another seed"

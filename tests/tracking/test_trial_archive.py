@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from mlpf_hpo.cli.app import app
 from mlpf_hpo.config import parse_params
+from mlpf_hpo.curves.data_sets import load_curves
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.mlpf.task import task_of
@@ -189,7 +190,8 @@ def test_a_trial_to_go_on_that_is_not_planned_is_refused(elsewhere, campaign) ->
 
 
 def collected(*options: str) -> str:
-    command = ["curves", "collect", "trials", "--name", "mine", "--out", "mine.parquet", *options]
+    where = () if "--into" in options else ("--out", "mine.parquet")
+    command = ["curves", "collect", "trials", "--name", "mine", *where, *options]
     ended = CliRunner().invoke(app, command)
     return ended.output if ended.exit_code == 0 else f"{ended.exit_code} {ended.output} {ended.exception}"
 
@@ -213,6 +215,8 @@ def test_files_are_collected_into_the_data_set_that_mlflow_gives(trained, elsewh
     first = read_curves(Path("mine.parquet"))
     assert len(first) == 3
     assert set(first.metrics) == {"val/loss", "train/loss"}
+    collected("--epochs", "4", "--into", "sets")
+    assert load_curves("mine", folder=Path("sets")).values.shape == (8, 4)
     assert "t000 has 4 of 6 epochs" in collected("--epochs", "6").replace("\n", " ")
 
 
