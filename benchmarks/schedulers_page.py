@@ -35,8 +35,10 @@ together, after which its mean over the searches is at most that; what never rea
 everything. *Ours*, `freeze_thaw`, has one default setting for all tables and priors, and does not end by
 itself for this; of every other family the best setting is taken with hindsight, per table and regret.
 Intervals (95 %) are those of other configurations, as many as the table has: searches are resampled with all
-that every scheduler did with them, and deviations widened where searches share configurations. An interval of
-a ratio whose upper end is in the tens or beyond says that some resamples never reach the regret, and no more.
+that every scheduler did with them, and deviations widened where searches share configurations. A ratio is at
+most the number of searched configurations, and at least one over it: one full training against all of them,
+which is what counts as never. An interval whose upper end is in the tens says that some resamples never reach
+the regret, and no more.
 
 {protocol}
 

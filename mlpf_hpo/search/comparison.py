@@ -98,7 +98,7 @@ def compare(
             regret: {name: one and one.best for name, one in of.items()} for regret, of in by_regret
         },
         "ratio_to": {
-            name: {regret: _ratio(of[OURS], of[name], resampling) for regret, of in by_regret}
+            name: {regret: _ratio(of[OURS], of[name], resampling, sizes) for regret, of in by_regret}
             for name in RATIO_TO
         },
         "frontier": {"regret": list(FRONTIER), **_frontiers(families, replays)},
@@ -144,11 +144,13 @@ def _calibration(searches: Sequence[ReplayedSearch], resampling: Resampling) -> 
 
 
 def _ratio(
-    ours: FamilyScore | None, theirs: FamilyScore | None, resampling: Resampling
+    ours: FamilyScore | None, theirs: FamilyScore | None, resampling: Resampling, sizes: Sizes
 ) -> dict[str, float] | None:
     if ours is None or theirs is None:
         return None
-    return resampling.ratio(ours.epochs / theirs.epochs, ours.resampled / theirs.resampled)
+    # A regret is reached by one full training at the least, and never reached counts as all of them.
+    largest = sizes.searched
+    return resampling.ratio(ours.epochs / theirs.epochs, ours.resampled / theirs.resampled, largest)
 
 
 def _frontiers(families: Families, replays: Replays) -> dict[str, list[float | None] | None]:

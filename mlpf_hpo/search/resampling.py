@@ -61,8 +61,19 @@ class Resampling:
             low = max(0.0, low)
         return {"mean": center, "low": min(low, center), "high": max(high, center)}
 
-    def ratio(self, center: float, resampled: FloatArray) -> dict[str, float]:
-        """Return a ratio with its interval, from resampled ones [n_draws], on a logarithmic scale."""
+    def ratio(self, center: float, resampled: FloatArray, largest: float) -> dict[str, float]:
+        """Return a ratio with its interval, from resampled ones [n_draws], on a logarithmic scale.
+
+        Widened deviations would take the ends beyond ratios that can occur: those lie between 1 / `largest`
+        and `largest`.
+
+        Examples
+        --------
+        >>> found = Resampling(np.eye(2), 3.0).ratio(1.0, np.array([0.5, 8.0]), largest=80)
+        >>> {end: round(value, 4) for end, value in found.items()}
+        {'mean': 1.0, 'low': 0.1539, 'high': 80.0}
+        """
         logs = np.log(np.maximum(resampled, TINY)) - np.log(max(center, TINY))
         low, high = np.exp(np.quantile(logs, LEVELS) * self.widening) * center
-        return {"mean": center, "low": min(float(low), center), "high": max(float(high), center)}
+        low, high = max(float(low), 1 / largest), min(float(high), float(largest))
+        return {"mean": center, "low": min(low, center), "high": max(high, center)}

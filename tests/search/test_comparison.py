@@ -106,6 +106,17 @@ def test_a_resampled_search_keeps_what_every_scheduler_did_with_it() -> None:
     assert [ratio[end] for end in ("mean", "low", "high")] == pytest.approx([0.5, 0.5, 0.5])
 
 
+@pytest.mark.parametrize(("searched", "low", "high"), [(4, 0.25, 4.0), (2, 0.5, 2.0)])
+def test_a_ratio_ends_at_one_full_training_against_all_of_them(searched, low, high) -> None:
+    """One search is lost by ours, one by theirs: resamples of one alone have the ratios at the ends."""
+    lost, at_once = search([0, 100], [1, 1]), search([0, 100], [1, 0])
+    replays = {str(FULL): [lost, at_once], str(HALVING[0]): [at_once, lost]}
+    sizes = Sizes(searched, 0, searched)  # all of the table: deviations are widened by the root of 2
+    found = compare({}, families(**dict.fromkeys(RATIO_TO, HALVING[:1])), replays, sizes, n_epochs=100)
+    ratio = found["ratio_to"]["cold_frontier"]["0.02"]
+    assert (ratio["mean"], ratio["low"], ratio["high"]) == (1, low, high)
+
+
 def test_more_seeds_make_no_more_configurations() -> None:
     """Half of the table in each search: the interval is that of two searches, however many there are."""
     widths = []
