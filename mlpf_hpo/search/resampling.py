@@ -61,7 +61,7 @@ class Resampling:
             low = max(0.0, low)
         return {"mean": center, "low": min(low, center), "high": max(high, center)}
 
-    def ratio(self, center: float, resampled: FloatArray, largest: float) -> dict[str, float]:
+    def ratio(self, center: float, resampled: FloatArray, largest: float = np.inf) -> dict[str, float]:
         """Return a ratio with its interval, from resampled ones [n_draws], on a logarithmic scale.
 
         Widened deviations would take the ends beyond ratios that can occur: those lie between 1 / `largest`

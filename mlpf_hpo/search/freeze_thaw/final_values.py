@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import cho_solve, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -175,13 +175,16 @@ def condition(
     blocks = _Blocks(rows, asked)
     means, variances, evidence = [], [], []
     for process in processes:
-        covariance, between, before = blocks.of(process)
-        covariance[np.diag_indices(n)] += variance + JITTER
-        factor = np.linalg.cholesky(covariance)
-        both = np.column_stack([values - process.mean[rows], between])
-        solved = solve_triangular(factor, both, lower=True, check_finite=False) if n else both
-        residual, explained = solved[:, 0], solved[:, 1:]
-        means.append(process.mean[asked] + explained.T @ residual)
+        both, before = blocks.of(process)
+        both[np.diag_indices(n)] += variance + JITTER
+        both[-1] = values - process.mean[rows]
+        # LAPACK works on columns, and in place: the transposes are no copies.
+        factor, solved = both[:n].T, both[n:].T
+        if n:
+            factor, _ = cho_factor(factor, lower=True, overwrite_a=True, check_finite=False)
+            solved = solve_triangular(factor, solved, lower=True, overwrite_b=True, check_finite=False)
+        explained, residual = solved[:, :-1], solved[:, -1]
+        means.append(process.mean[asked] + residual @ explained)
         variances.append(before - np.einsum("ij,ij->j", explained, explained))
         evidence.append(float(-0.5 * residual @ residual - np.log(np.diag(factor)).sum()))
     weights = np.exp(np.array(evidence) - max(evidence))
@@ -196,28 +199,32 @@ class _Blocks:
 
     def __init__(self, rows: IntArray, asked: IntArray) -> None:
         self._rows, self._asked = rows, asked
-        self._same = rows[:, np.newaxis] == asked
+        self._columns = np.concatenate([rows, asked])
+        same, column = np.nonzero(asked[:, np.newaxis] == rows)
+        self._same = same + len(rows), column
         self._taken: dict[int, tuple[FloatArray, FloatArray]] = {}
 
-    def of(self, process: Process) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return covariances of rows [o, o], of rows with those asked [o, m], and variances of these [m]."""
-        n = len(self._rows)
-        found, variance = np.full((n, n + len(self._asked)), process.offset), process.offset + process.own
-        before = np.full(len(self._asked), variance)
+    def of(self, process: Process) -> tuple[FloatArray, FloatArray]:
+        """Return covariances with the rows, of these and of those asked, [o + m + 1, o], and variances [m].
+
+        The covariances are the caller's; those in the last row mean nothing.
+        """
+        n, scale = len(self._rows), process.scale
+        found = np.full((len(self._columns) + 1, n), scale * process.offset)
+        before = np.full(len(self._asked), process.offset + process.own)
         for weight, matrix in process.terms:
-            entries, diagonal = self._entries(matrix)
-            found += weight * entries
-            before += weight * diagonal
-        found[np.diag_indices(n)] += process.own
-        found[:, n:] += process.own * self._same
-        found *= process.scale
-        return found[:, :n], found[:, n:], process.scale * before
+            if weight:
+                entries, diagonal = self._entries(matrix)
+                found[:-1] += scale * weight * entries
+                before += weight * diagonal
+        found[np.diag_indices(n)] += scale * process.own
+        found[self._same] += scale * process.own
+        return found, scale * before
 
     def _entries(self, matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
         key = id(matrix)
         if key not in self._taken:
-            columns = np.concatenate([self._rows, self._asked])
-            self._taken[key] = matrix[self._rows][:, columns], matrix[self._asked, self._asked]
+            self._taken[key] = matrix[self._columns][:, self._rows], matrix[self._asked, self._asked]
         return self._taken[key]
 
 
