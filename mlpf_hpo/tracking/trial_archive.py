@@ -119,14 +119,21 @@ class TrialArchive:
                 )
         return found
 
+    def lacks(self, trial_id: str, trial_key: str) -> bool:
+        """Tell whether there is no file of a trial."""
+        return not self._file(trial_id, trial_key).exists()
+
     def keep(self, entries: Iterable[Entry]) -> Path | None:
         """Write the file of one trial from its journal's entries; None if it has not ended for good."""
         trial = _assembled(entries)
         if trial is None:
             return None
-        path = self.folder / f"{trial.opening.label}-{trial.opening.identity['trial_key']}{SUFFIX}"
+        path = self._file(trial.opening.label, trial.opening.identity["trial_key"])
         write_bytes(path, lzma.compress(_to_text(trial).encode(), preset=9))
         return path
+
+    def _file(self, trial_id: str, trial_key: str) -> Path:
+        return self.folder / f"{trial_id}-{trial_key}{SUFFIX}"
 
 
 def _assembled(entries: Iterable[Entry]) -> ArchivedTrial | None:

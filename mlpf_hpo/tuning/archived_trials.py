@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 
-from mlpf_hpo.tracking.trial_archive import ArchivedTrial
+from mlpf_hpo.search.search_result import TrialOutcome
+from mlpf_hpo.tracking.trial_archive import KEPT, ArchivedTrial, TrialArchive
 from mlpf_hpo.tuning.driver import Recorder
+
+log = logging.getLogger(__name__)
 
 
 def take_over_trials(recorder: Recorder, archived: Sequence[ArchivedTrial]) -> None:
@@ -31,3 +35,18 @@ def take_over_trials(recorder: Recorder, archived: Sequence[ArchivedTrial]) -> N
         if known is not None and not known.open and known.epochs > longest.get(run, 0):
             archive.keep(writer.entries_of(run))
     writer.settle()
+
+
+def warn_of_missing_files(archive: TrialArchive, outcomes: Sequence[TrialOutcome]) -> None:
+    """Log which trials have ended without a file: MLflow has them, and no journal of this machine."""
+    ended = [outcome for outcome in outcomes if outcome.status in KEPT]
+    missing = [outcome.trial_id for outcome in ended if archive.lacks(outcome.trial_id, outcome.key)]
+    if missing:
+        log.warning(
+            "%s lacks %d of %d trials that have ended (the first: %s): the journal that has their epochs "
+            "is on another machine, or gone; run the campaign there",
+            archive.folder,
+            len(missing),
+            len(ended),
+            missing[0],
+        )

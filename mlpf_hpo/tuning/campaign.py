@@ -27,7 +27,7 @@ from mlpf_hpo.tracking.host_records import read_hosts
 from mlpf_hpo.tracking.learning_curves import curves_from_trials
 from mlpf_hpo.tracking.records import curves_digest, digested
 from mlpf_hpo.tracking.trial_archive import TrialArchive
-from mlpf_hpo.tuning.archived_trials import take_over_trials
+from mlpf_hpo.tuning.archived_trials import take_over_trials, warn_of_missing_files
 from mlpf_hpo.tuning.driver import Recorder, closed_truthfully, sole_driver
 from mlpf_hpo.tuning.progress import Progress
 from mlpf_hpo.tuning.run import check_failures, run_trials
@@ -187,6 +187,8 @@ def run_campaign(
                 )
             wall_seconds = time.monotonic() - started
             check_failures(outcomes, settings.failures_allowed, "campaign")
+            if archive:
+                warn_of_missing_files(archive, outcomes)
         writer.summary(parent_run_id, {"wall_seconds": wall_seconds, "trials": len(outcomes)})
         writer.close(parent_run_id, "finished")
         return CampaignRecord(

@@ -157,6 +157,17 @@ def test_a_file_that_a_kill_prevented_is_written_by_the_next_start(trained, else
     assert lost.read_bytes() == before
 
 
+@pytest.mark.ray
+def test_trials_whose_journal_is_not_here_are_told(trained, tmp_path, campaign, caplog, monkeypatch) -> None:
+    copy = shutil.copytree(
+        trained, tmp_path / "copy", ignore=shutil.ignore_patterns("ray", "trials", "journals")
+    )
+    monkeypatch.chdir(copy)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    campaign(refuse)
+    assert "trials lacks 8 of 8 trials that have ended (the first: t000)" in caplog.text
+
+
 def test_what_is_in_a_file(trained) -> None:
     by_label = {one.opening.label: one for one in TrialArchive(trained / "trials").trials()}
     summary = by_label["t002"].summary()
