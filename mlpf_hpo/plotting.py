@@ -43,12 +43,12 @@ SETTINGS: dict[str, Any] = {
 
 @contextmanager
 def canvas(
-    columns: int = 1, width: float = 7.2, height: float = 3.6
+    columns: int = 1, width: float = 7.2, height: float = 3.6, rows: int = 1
 ) -> Iterator[tuple[Figure, list[mpl.axes.Axes]]]:
-    """Yield a figure with axes side by side, in this package's style."""
+    """Yield a figure with axes side by side, row after row, in this package's style."""
     with mpl.rc_context(SETTINGS):  # type: ignore[arg-type]
         figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, list(figure.subplots(1, columns, squeeze=False)[0])
+        yield figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
 SPIKE = 3.0

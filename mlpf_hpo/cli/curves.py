@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.options import Hyperparameters, Mode, column_names, examples, group
+from mlpf_hpo.cli.options import (
+    CURVES_HELP,
+    Hyperparameters,
+    LossPrefix,
+    Mode,
+    column_names,
+    examples,
+    group,
+    open_curves,
+)
+from mlpf_hpo.seeds import LARGEST_SEED
 
 EXAMPLES = examples(
     "mlpf-hpo curves import table.csv --hyperparameters lr,dropout --loss-prefix loss_ "
     "--name published --out data/published.parquet",
     "mlpf-hpo curves import table.csv --loss-prefix fitness_ --mode max --name theirs "
     "--out data/theirs.parquet",
+    "mlpf-hpo curves describe data/curves.parquet --json description.json --figure description.png",
+    "mlpf-hpo curves export data/curves.parquet --csv wide.csv --long long.csv",
+    "mlpf-hpo curves diff table.csv earlier.csv",
+    "mlpf-hpo curves splits table.csv --out splits.json",
 )
 app = group("Learning-curve data sets.", epilog=EXAMPLES)
+
+Curves = Annotated[Path, typer.Argument(help=CURVES_HELP)]
 
 
 @app.command(
@@ -112,3 +129,125 @@ def collect(
         f"distinct configurations, {int(curves.complete.sum())} complete",
         markup=False,
     )
+
+
+@app.command(epilog=EXAMPLES)
+def describe(
+    curves: Curves,
+    json: Annotated[Path | None, typer.Option(help="File for the numbers.")] = None,
+    figure: Annotated[Path | None, typer.Option(help="File for the picture, PNG.")] = None,
+    loss_prefix: LossPrefix = "",
+    mode: Mode = "",
+    hyperparameters: Hyperparameters = "",
+) -> None:
+    """Print what a table of curves holds: size, defects, spread, noise, how ranks settle, hyperparameters.
+
+    Repeats are rows of one configuration with different seeds; undeclared duplicates are those without. The
+    spread that noise is compared with is the distance of the quartiles of the final values, over that of a
+    normal distribution with standard deviation 1.
+    """
+    from mlpf_hpo.curves.describe import describe_curves, format_description
+    from mlpf_hpo.curves.description_figure import description_figure
+    from mlpf_hpo.files import write_bytes, write_json
+
+    table = open_curves(curves, loss_prefix, mode, hyperparameters)
+    found = describe_curves(table)
+    console.out.print(format_description(found), markup=False)
+    if json is not None:
+        write_json(json, found)
+        console.out.print(f"numbers: {json}", markup=False)
+    if figure is not None:
+        write_bytes(figure, description_figure(table))
+        console.out.print(f"figure: {figure}", markup=False)
+
+
+@app.command(epilog=EXAMPLES)
+def export(
+    curves: Curves,
+    csv: Annotated[
+        Path | None,
+        typer.Option(help="CSV file to write: a row per trial, hyperparameters, then loss_0, loss_1, ..."),
+    ] = None,
+    long: Annotated[
+        Path | None, typer.Option(help="CSV file to write: trial, epoch, metric, value; all metrics.")
+    ] = None,
+    loss_prefix: LossPrefix = "",
+    mode: Mode = "",
+    hyperparameters: Hyperparameters = "",
+) -> None:
+    """Write curves as CSV for other tools; the command that reads the wide table again is printed."""
+    from mlpf_hpo.curves.export import long_table, wide_table
+    from mlpf_hpo.errors import ConfigurationError
+    from mlpf_hpo.files import write_text
+
+    if csv is None and long is None:
+        raise ConfigurationError("nothing to write: give --csv FILE, --long FILE or both")
+    table = open_curves(curves, loss_prefix, mode, hyperparameters)
+    texts = {
+        file: make(table).to_csv(index=False)
+        for file, make in ((csv, wide_table), (long, long_table))
+        if file is not None
+    }
+    for file, text in texts.items():
+        write_text(file, text)
+        console.out.print(f"{file}: {len(table)} curves", markup=False)
+    if csv is not None:
+        options = {
+            "--hyperparameters": ",".join(table.hyperparameters),
+            "--mode": table.mode,
+            "--name": table.source,
+            "--out": "FILE.parquet",
+        }
+        words = [
+            "mlpf-hpo",
+            "curves",
+            "import",
+            str(csv),
+            *(word for pair in options.items() for word in pair),
+        ]
+        console.out.print(f"read it again with: {shlex.join(words)}", markup=False, soft_wrap=True)
+
+
+@app.command(epilog=EXAMPLES)
+def diff(
+    before: Annotated[Path, typer.Argument(help=CURVES_HELP)],
+    after: Annotated[Path, typer.Argument(help="The same, another version.")],
+    json: Annotated[Path | None, typer.Option(help="File for the differences, with every row.")] = None,
+    loss_prefix: LossPrefix = "",
+    mode: Mode = "",
+    hyperparameters: Hyperparameters = "",
+) -> None:
+    """Compare two versions of a table: rows and metrics that came, went or changed.
+
+    Rows are found by configuration and seed. Tables of different tasks, whose metric, hyperparameters or
+    training data differ, are refused.
+    """
+    from mlpf_hpo.curves.difference import difference, format_difference
+    from mlpf_hpo.files import write_json
+
+    tables = [open_curves(file, loss_prefix, mode, hyperparameters) for file in (before, after)]
+    found = difference(*tables)
+    console.out.print(format_difference(found, tables[0].metric), markup=False)
+    if json is not None:
+        write_json(json, found)
+        console.out.print(f"differences: {json}", markup=False)
+
+
+@app.command(epilog=EXAMPLES)
+def splits(
+    curves: Curves,
+    out: Annotated[Path, typer.Option(help="JSON file to write; one that is there is not replaced.")],
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Other seeds draw other halves.")] = 0,
+    loss_prefix: LossPrefix = "",
+    mode: Mode = "",
+    hyperparameters: Hyperparameters = "",
+) -> None:
+    """Split the configurations of a table into a design and a final half, once, for `replay --split`.
+
+    All rows of a configuration are on one side.
+    """
+    from mlpf_hpo.curves.split_file import write_splits
+
+    halves = write_splits(open_curves(curves, loss_prefix, mode, hyperparameters), out, seed)
+    rows = ", ".join(f"{len(half)} {part}" for part, half in halves.items())
+    console.out.print(f"{out}: rows: {rows}", markup=False)

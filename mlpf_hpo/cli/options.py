@@ -6,13 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from mlpf_hpo.errors import MlpfHpoError
 from mlpf_hpo.project import STATE
+
+if TYPE_CHECKING:
+    from mlpf_hpo.curves.schema import LearningCurves
 
 StateFolder = Annotated[
     Path | None,
@@ -29,6 +32,9 @@ Hyperparameters = Annotated[
     typer.Option(
         help="Columns, separated by commas; by default all that can be hyperparameters; see what is printed."
     ),
+]
+LossPrefix = Annotated[
+    str, typer.Option(help="CSV columns PREFIX0, PREFIX1, ... are the curve; loss_ by default.")
 ]
 ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 EventsFolder = Annotated[Path, typer.Option("--events", help="Folder with the stores train and validation.")]
@@ -61,6 +67,13 @@ def column_names(text: str) -> list[str] | None:
     (['lr', 'dropout'], None)
     """
     return [name.strip() for name in text.split(",") if name.strip()] or None
+
+
+def open_curves(file: Path, loss_prefix: str, mode: str, hyperparameters: str) -> LearningCurves:
+    """Return the curves of a file, or of a shipped data set by its name, as these options say."""
+    from mlpf_hpo.curves.readers.csv_table import read_table
+
+    return read_table(file, loss_prefix or None, mode or None, column_names(hyperparameters))
 
 
 def examples(*commands: str, also: str = "") -> str:

@@ -12,12 +12,14 @@ from mlpf_hpo.cli.options import (
     CURVES_HELP,
     PARAMS,
     Hyperparameters,
+    LossPrefix,
     Mode,
     ParamsFile,
     column_names,
     examples,
     flags_named,
     group,
+    open_curves,
 )
 from mlpf_hpo.seeds import LARGEST_SEED
 
@@ -34,9 +36,6 @@ FEW_SPLITS = 10
 """Splits from which on a process of its own saves time."""
 
 Curves = Annotated[Path, typer.Option(help=CURVES_HELP)]
-Prefix = Annotated[
-    str, typer.Option(help="CSV columns PREFIX0, PREFIX1, ... are the curve; loss_ by default.")
-]
 TargetEpoch = Annotated[
     str,
     typer.Option(
@@ -55,7 +54,7 @@ def evaluate(
     splits: Annotated[int, typer.Option(min=1, help="Random splits by configuration.")] = 100,
     json: Annotated[Path | None, typer.Option(help="File for the scores.")] = None,
     predictors: Annotated[str, typer.Option(help="Names, separated by commas; selected: chosen anew.")] = "",
-    loss_prefix: Prefix = "",
+    loss_prefix: LossPrefix = "",
     mode: Mode = "",
     hyperparameters: Hyperparameters = "",
     target_epoch: TargetEpoch = "",
@@ -86,7 +85,7 @@ def evaluate(
         score_rows,
     )
 
-    settings, table = _settings(params), _read(curves, loss_prefix, mode, hyperparameters)
+    settings, table = _settings(params), open_curves(curves, loss_prefix, mode, hyperparameters)
     everything, usable_curves, known = _with_finals(table, target_epoch, known_fraction)
     _print_data(usable_curves)
     with console.progress_bar("evaluate") as progress:
@@ -107,7 +106,7 @@ def fit(
     out: Annotated[Path, typer.Option(help="Model file to write (skops: data, no code).")],
     predictor: Annotated[str, typer.Option(help="Name; empty: chosen by cross-validation.")] = "",
     known_fraction: Share = 0.25,
-    loss_prefix: Prefix = "",
+    loss_prefix: LossPrefix = "",
     mode: Mode = "",
     hyperparameters: Hyperparameters = "",
     target_epoch: TargetEpoch = "",
@@ -120,7 +119,7 @@ def fit(
     from mlpf_hpo.predictors.criteria import fit_chosen
     from mlpf_hpo.predictors.model_format import model_bytes
 
-    table = _read(curves, loss_prefix, mode, hyperparameters)
+    table = open_curves(curves, loss_prefix, mode, hyperparameters)
     _, usable_curves, known = _with_finals(table, target_epoch, known_fraction)
     _print_data(usable_curves)
     names = (predictor,) if predictor else None
@@ -139,7 +138,7 @@ def predict(
         typer.Option(help="Model file, or MODEL@ALIAS in the registry; by default the search's champion."),
     ] = "",
     coverage: Annotated[float, typer.Option(help="Of the intervals, within (0, 1).")] = 0.9,
-    loss_prefix: Prefix = "",
+    loss_prefix: LossPrefix = "",
     mode: Mode = "",
     hyperparameters: Hyperparameters = "",
     target_epoch: TargetEpoch = "",
@@ -171,7 +170,7 @@ def predict(
         raise ConfigurationError(f"--hyperparameters {hyperparameters}: it was fitted on {', '.join(names)}")
     if mode not in ("", made.mode):
         raise ConfigurationError(f"--mode {mode}: it was fitted with --mode {made.mode}")
-    table = _read(curves, loss_prefix, made.mode, ",".join(names))
+    table = open_curves(curves, loss_prefix, made.mode, ",".join(names))
     observed = to_predict(made, table, _target(target_epoch))
     rows, warnings = predicted_rows(made, observed, coverage)
     console.out.print(console.columns(PREDICTED, rows), markup=False)
@@ -248,12 +247,6 @@ def _params(params: Path) -> Any:
 
 def _settings(params: Path) -> Any:
     return _params(params).predictors
-
-
-def _read(curves: Path, loss_prefix: str, mode: str, hyperparameters: str) -> Any:
-    from mlpf_hpo.curves.readers.csv_table import read_table
-
-    return read_table(curves, loss_prefix or None, mode or None, column_names(hyperparameters))
 
 
 def _target(text: str) -> Any:

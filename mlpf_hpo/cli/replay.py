@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli.options import CURVES_HELP, Hyperparameters, Mode, column_names, examples
+from mlpf_hpo.cli.options import CURVES_HELP, Hyperparameters, LossPrefix, Mode, examples, open_curves
 
 EXAMPLES = examples(
     "mlpf-hpo replay --curves data/curves.parquet --seeds 8",
@@ -57,9 +57,7 @@ def replay(
             "searched, the design ones are the prior. Or a data set by its name."
         ),
     ] = None,
-    loss_prefix: Annotated[
-        str, typer.Option(help="CSV columns PREFIX0, PREFIX1, ... are the curve; loss_ by default.")
-    ] = "",
+    loss_prefix: LossPrefix = "",
     mode: Mode = "",
     hyperparameters: Hyperparameters = "",
     json: Annotated[Path | None, typer.Option(help="File for the numbers.")] = None,
@@ -73,11 +71,10 @@ def replay(
     hindsight: the epochs that all trials together take until the mean regret is at most .02, and .01.
     Intervals are those of other configurations, as many as the table has.
     """
-    from mlpf_hpo.curves.readers.csv_table import read_table
     from mlpf_hpo.files import write_bytes, write_json
     from mlpf_hpo.reporting import replay as report
 
-    table = read_table(curves, loss_prefix or None, mode or None, column_names(hyperparameters))
+    table = open_curves(curves, loss_prefix, mode, hyperparameters)
     draw = _draw(table, prior, configurations, prior_configurations, split, loss_prefix)
     specs = _specs(schedulers, draw)
     with console.progress_bar("replay") as progress:

@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mlpf_hpo.curves.columns import describe_left_out
 from mlpf_hpo.curves.left_out_rows import describe_left_out_rows
 from mlpf_hpo.curves.repeats import describe_repeat_noise, repeat_noise
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.errors import DataError, did_you_mean
+
+REMARKS = ("what", "how", "why", "licence", "limits")
+"""Headings of what a person says about a data set: every shipped one has them all."""
+
+SCHEMA = Path(__file__).with_name("card.schema.json")
+"""JSON schema of a card."""
 
 
-def dataset_card(curves: LearningCurves) -> dict[str, Any]:
-    """Return the card of a data set: its source, its size, and how many curves have a defect."""
+def dataset_card(curves: LearningCurves, remarks: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the card of a data set: its source, its size, and how many curves have a defect.
+
+    Parameters
+    ----------
+    curves : LearningCurves
+    remarks : mapping of str to str, optional
+        Heading, one of `REMARKS`, -> text.
+
+    Raises
+    ------
+    DataError
+        If there is no such heading.
+    """
+    for heading in remarks or ():
+        if heading not in REMARKS:
+            hint = did_you_mean(heading, REMARKS)
+            raise DataError(f"card: no heading {heading!r}{hint}; there are {', '.join(REMARKS)}")
     noise = repeat_noise(curves)
     return {
         "source": curves.source,
@@ -34,6 +59,8 @@ def dataset_card(curves: LearningCurves) -> dict[str, Any]:
         "own_targets": curves.own_targets,
         "repeat_noise": None if noise is None else noise.to_dict(),
         "metrics": list(curves.metrics),
+        "data_digest": curves.data_digest,
+        "remarks": dict(remarks or {}),
     }
 
 
@@ -42,6 +69,10 @@ def format_card(card: dict[str, Any]) -> str:
     statuses = ", ".join(f"{n} {name}" for name, n in card["status"].items())
     hardware = ", ".join(f"{n} on {name or 'unknown hardware'}" for name, n in card["hardware"].items())
     rows = describe_left_out_rows(card["left_out_rows"], card["curves"])
+    said = card["remarks"]
+    remarks = "".join(
+        f"\n## {heading.capitalize()}\n\n{said[heading].strip()}\n" for heading in REMARKS if heading in said
+    )
     ends = "\n- Target epochs: each curve has its own (`target_epoch`)" if card["own_targets"] else ""
     left_out = f"; left out: {describe_left_out(card['left_out'])}" if card["left_out"] else ""
     return f"""# Learning curves: {card["source"]}
@@ -64,4 +95,5 @@ def format_card(card: dict[str, Any]) -> str:
 - Metrics per epoch: {", ".join(card["metrics"])}{ends}
 - Rows: {rows or "none left out"}
 - Repeats: {describe_repeat_noise(card["repeat_noise"])}
-"""
+- Trained on: {card["data_digest"] or "unknown"}
+{remarks}"""

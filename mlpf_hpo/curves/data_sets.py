@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -53,7 +54,13 @@ def load_curves(
     return curves.select(split_rows(shipped_file(name, SPLITS, folder), part, curves.groups))
 
 
-def write_data_set(curves: LearningCurves, name: str, folder: Path, seed: int = 0) -> None:
+def write_data_set(
+    curves: LearningCurves,
+    name: str,
+    folder: Path,
+    seed: int = 0,
+    remarks: Mapping[str, str] | None = None,
+) -> None:
     """Write a data set into a folder: curves, card, splits, and their checksums.
 
     Splits that are there already are kept: they are drawn once.
@@ -67,6 +74,8 @@ def write_data_set(curves: LearningCurves, name: str, folder: Path, seed: int = 
         `load_curves` reads it again.
     seed : int
         Of the splits.
+    remarks : mapping of str to str, optional
+        For the card, see `write_curves`.
 
     Raises
     ------
@@ -76,7 +85,7 @@ def write_data_set(curves: LearningCurves, name: str, folder: Path, seed: int = 
     splits = folder / f"{name}{SPLITS}"
     if splits.exists():
         split_rows(splits, "design", curves.groups)
-    write_curves(curves, folder / f"{name}{CURVES}")
+    write_curves(curves, folder / f"{name}{CURVES}", remarks)
     if not splits.exists():
         write_splits(curves, splits, seed)
     checksums = folder / f"{name}{CHECKSUMS}"

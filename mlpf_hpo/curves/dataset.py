@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,16 @@ AGAIN = f"make it again with: {make_again('curves')} (or mlpf-hpo curves import)
 """What to do about a file that cannot be used."""
 
 
-def write_curves(curves: LearningCurves, path: Path) -> None:
+def write_curves(curves: LearningCurves, path: Path, remarks: Mapping[str, str] | None = None) -> None:
     """Write curves as Parquet, and their card beside it as ``.card.json`` and ``.card.md``.
+
+    Parameters
+    ----------
+    curves : LearningCurves
+    path : Path
+        Of the Parquet file.
+    remarks : mapping of str to str, optional
+        For the card, what only a person can say: heading -> text, see `card.REMARKS`.
 
     Examples
     --------
@@ -44,6 +53,7 @@ def write_curves(curves: LearningCurves, path: Path) -> None:
     ...     sorted(path.name for path in Path(folder).iterdir())
     ['mine.card.json', 'mine.card.md', 'mine.parquet']
     """
+    card = dataset_card(curves, remarks)
     columns: dict[str, Any] = {name: curves.configs[name].to_numpy() for name in curves.configs.columns}
     for name in ("status", "restart_epoch", "duplicated", "truncated", "run_ids", "hardware"):
         columns[f"trial/{name}"] = getattr(curves, name)
@@ -62,12 +72,13 @@ def write_curves(curves: LearningCurves, path: Path) -> None:
         about["left_out"] = dict(curves.left_out)
     if curves.left_out_rows:
         about["left_out_rows"] = dict(curves.left_out_rows)
+    if curves.data_digest:
+        about["data_digest"] = curves.data_digest
     table, metadata = pa.table(columns), json.dumps(about)
     table = table.replace_schema_metadata({METADATA: metadata, DIGEST: _content_digest(table, metadata)})
     stream = io.BytesIO()
     pq.write_table(table, stream, write_page_checksum=True)
     write_bytes(path, stream.getvalue())
-    card = dataset_card(curves)
     name = path.name.removesuffix(".parquet")
     write_json(path.with_name(f"{name}.card.json"), card)
     write_text(path.with_name(f"{name}.card.md"), format_card(card))
@@ -129,6 +140,7 @@ def _curves_of(table: pa.Table, about: dict[str, Any]) -> LearningCurves:
         hardware=columns["trial/hardware"].astype(str),
         left_out=about.get("left_out", {}),
         left_out_rows=about.get("left_out_rows", {}),
+        data_digest=about.get("data_digest", ""),
     )
 
 

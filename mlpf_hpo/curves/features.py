@@ -27,6 +27,19 @@ DECADES = 1.5
 """A positive hyperparameter of a foreign table that spans more decades than this is logarithmic."""
 
 
+def is_logarithmic(name: str, values: FloatArray, log_columns: Sequence[str] = LOG_HYPERPARAMETERS) -> bool:
+    """Return whether the values of a hyperparameter, [n], are on a log scale: by its name, or their range.
+
+    Examples
+    --------
+    >>> is_logarithmic("width", np.array([1.0, 100.0])), is_logarithmic("width", np.array([0.0, 100.0]))
+    (True, False)
+    """
+    if not (values > 0).all():
+        return False
+    return name in log_columns or bool(values.max() > values.min() * 10**DECADES)
+
+
 def split_columns(columns: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the hyperparameter columns, and the loss columns in order of epoch."""
     others, losses = _split(tuple(columns))
@@ -134,9 +147,7 @@ class CurveFeatures(TransformerMixin, BaseEstimator):
         return [name for name in hyperparameters if name not in self.categories_]
 
     def _is_logarithmic(self, name: str, values: FloatArray) -> bool:
-        if name == TARGET_EPOCH or not (values > 0).all():
-            return False
-        return name in self.log_columns or bool(values.max() > values.min() * 10**DECADES)
+        return name != TARGET_EPOCH and is_logarithmic(name, values, self.log_columns)
 
     def _shapes(self, curves: FloatArray) -> tuple[list[str], FloatArray]:
         """Return names and values of the curve's features."""

@@ -65,21 +65,26 @@ def first_restarts(values: ArrayLike) -> IntArray:
     table = np.asarray(values, dtype=np.float64)
     if table.ndim != 2:
         raise ValueError(f"values must be a table [n_trials, n_epochs], found shape {table.shape}")
-    found = [next(iter(_restarts(curve)), -1) for curve in table]
+    found = [next(iter(restart_epochs(curve)), -1) for curve in table]
     return np.asarray(found, dtype=np.int64)
 
 
-def _restarts(curve: FloatArray) -> list[int]:
-    """Return every epoch at which one curve restarts."""
+def restart_epochs(curve: FloatArray) -> list[int]:
+    """Return every epoch at which one curve restarts, see `first_restarts`."""
     known = int(np.cumprod(np.isfinite(curve)).sum())
     if known < 3:
         return []
     v = curve[:known]
-    noise = float(np.median(np.abs(np.diff(v, n=2))))
+    noise = typical_bend(v)
     gone = np.abs(v[0] - v[:-1])
     back = np.abs(v[1:] - v[0]) <= RETURN * gone
     candidates = 1 + np.flatnonzero(back & (gone >= NOISE * noise) & (gone > 0))
     return [int(t) for t in candidates if t >= 2 and _replays(v, int(t))]
+
+
+def typical_bend(v: FloatArray) -> float:
+    """Return the noise of a curve of at least three values: the median of its absolute second differences."""
+    return float(np.median(np.abs(np.diff(v, n=2))))
 
 
 def _replays(v: FloatArray, t: int) -> bool:

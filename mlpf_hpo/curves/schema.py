@@ -100,6 +100,8 @@ class LearningCurves:
         Columns of the source table that are not hyperparameters, and the reason.
     left_out_rows : mapping of str to int
         Reason -> number of rows of the source that are not in this data set.
+    data_digest : str
+        Digest of what the trials were trained on, empty where unknown.
 
     Examples
     --------
@@ -123,6 +125,7 @@ class LearningCurves:
     hardware: NDArray[np.str_]
     left_out: Mapping[str, str] = field(default_factory=dict)
     left_out_rows: Mapping[str, int] = field(default_factory=dict)
+    data_digest: str = ""
 
     def __post_init__(self) -> None:
         if self.metric not in self.metrics:

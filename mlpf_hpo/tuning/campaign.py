@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -291,12 +291,13 @@ def collect_curves(folder: Path) -> LearningCurves:
             f"them from the campaign again with: {make_again('campaign')}"
         )
     trials.sort(key=lambda trial: keys.index(trial.trial_key))
-    return curves_from_trials(
+    curves = curves_from_trials(
         trials,
         target=target,
         n_epochs=record.planned["epochs"],
         source=f"campaign {record.planned['campaign_id']}",
     )
+    return replace(curves, data_digest=record.planned.get("events_digest", ""))
 
 
 def campaign_links(folder: Path) -> str:

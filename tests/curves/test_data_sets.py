@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -15,9 +17,11 @@ import mlpf_hpo
 import mlpf_hpo.curves
 from mlpf_hpo import LearningCurves, TargetMetric, load_curves
 from mlpf_hpo.cli.app import app
-from mlpf_hpo.curves import shipped_files
+from mlpf_hpo.curves import card, shipped_files
+from mlpf_hpo.curves.card import REMARKS, dataset_card
 from mlpf_hpo.curves.data_sets import write_data_set
-from mlpf_hpo.curves.dataset import read_curves, write_curves
+from mlpf_hpo.curves.dataset import write_curves
+from mlpf_hpo.curves.defects import count_defects
 from mlpf_hpo.curves.ends import known_lengths
 from mlpf_hpo.curves.readers.csv_table import read_table
 from mlpf_hpo.curves.shipped_files import SHIPPED, shipped_names
@@ -26,6 +30,8 @@ from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.target_metric import TargetMetric as Target
 from mlpf_hpo.tuning.prior_campaign import read_prior
 from mlpf_hpo.tuning.settings import SchedulerParams, SearchParams
+
+SCHEMA = json.loads(card.SCHEMA.read_text())
 
 
 def repeated(n: int = 12, seeds: int = 2, epochs: int = 4) -> LearningCurves:
@@ -70,6 +76,31 @@ def test_checksums_are_those_of_the_files(shipped) -> None:
     assert set(recorded) == {f"toys-v1.{end}" for end in ends}
     for name, digest in recorded.items():
         assert hashlib.sha256((shipped / name).read_bytes()).hexdigest() == digest
+
+
+def test_cards_are_of_the_schema(shipped) -> None:
+    """Also that of a table with everything: another mode, columns left out, a curve that was stopped."""
+    everything = replace(
+        repeated(),
+        left_out={"run_id": "an identifier"},
+        left_out_rows={"empty: row 3": 1},
+        data_digest="0123456789ab",
+        status=np.array(["diverged"] * 24),
+    )
+    remarks = {"what": "Toys.", "licence": "CC-BY-4.0"}
+    write_data_set(everything, "toys-v3", shipped, remarks=remarks)
+    written = json.loads((shipped / "toys-v3.card.json").read_text())
+    for one in (written, json.loads((shipped / "toys-v1.card.json").read_text())):
+        jsonschema.validate(one, SCHEMA)
+    assert written["remarks"] == remarks
+    assert written["data_digest"] == "0123456789ab" == load_curves("toys-v3").data_digest
+    assert "\n## What\n\nToys.\n\n## Licence\n\nCC-BY-4.0\n" in (shipped / "toys-v3.card.md").read_text()
+    for spoiled in ({**written, "curves": -1}, {**written, "mode": "least"}, {**written, "extra": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(spoiled, SCHEMA)
+    with pytest.raises(DataError, match=r"no heading 'license' \(did you mean licence\?\)"):
+        write_data_set(everything, "toys-v4", shipped, remarks={"license": "CC-BY-4.0"})
+    assert not list(shipped.glob("toys-v4.*")), "nothing is written"
 
 
 def test_splits_are_drawn_once(shipped) -> None:
@@ -166,9 +197,9 @@ def test_a_name_stands_for_a_file_on_the_command_line(shipped) -> None:
         return done.output
 
     searched = ("--schedulers", "asha", "--seeds", "1", "--workers", "2")
-    replayed = invoke("replay", "--curves", "toys-v1", "--split", "toys-v1", "--prior", "same", *searched)
+    replayed = invoke("replay", "--curves", "toys-v1", "--split", "toys-v1", "--prior", "toys-v2", *searched)
     assert "1 searches of 6 of 6 configurations" in replayed
-    assert "prior: toys-v2" in invoke("replay", "--curves", "toys-v1", "--prior", "toys-v2", *searched)
+    assert "prior: toys-v2" in replayed
     few = ("--predictors", "persistence", "--splits", "2", "--train", "6")
     assert "loss (min)" in invoke("predictors", "evaluate", "--curves", "toys-v1", *few)
     wrong = CliRunner().invoke(app, ["replay", "--curves", "toys-v1", "--prior", "toys-v0"])
@@ -194,11 +225,18 @@ def test_every_shipped_data_set_is_clean(name) -> None:
     lengths = known_lengths(curves.values)
     finished = curves.status == "finished"
     for metric, values in curves.metrics.items():
-        assert np.isfinite(values[finished]).all(), metric
+        undefined_where_empty = metric.startswith(("val/fake_rate", "val/efficiency"))
+        assert undefined_where_empty or np.isfinite(values[finished]).all(), metric
     for values, length in zip(curves.values, lengths, strict=True):
         assert not np.isfinite(values[length:]).any(), "no gap"
     parts = [split_rows(SHIPPED / f"{name}.splits.json", part, curves.groups) for part in ("design", "final")]
     assert sorted(np.concatenate(parts)) == list(range(len(curves)))
     assert not set(curves.groups[parts[0]]) & set(curves.groups[parts[1]])
-    card = json.loads((SHIPPED / f"{name}.card.json").read_text())
-    assert card["curves"] == len(curves) == len(read_curves(SHIPPED / f"{name}.parquet"))
+    found = count_defects(curves)
+    for what in ("undeclared_duplicates", "copies", "restarts", "gaps", "finished_early"):
+        assert found[what] == 0, what
+    on_file = json.loads((SHIPPED / f"{name}.card.json").read_text())
+    jsonschema.validate(on_file, SCHEMA)
+    assert set(on_file["remarks"]) == set(REMARKS), "a person says what it is"
+    assert on_file == dataset_card(curves, on_file["remarks"])
+    assert on_file["data_digest"], "two versions of different tasks can be told apart"
