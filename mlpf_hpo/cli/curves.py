@@ -99,12 +99,17 @@ def collect(
         int | None, typer.Option(min=1, help="Only the first ones of the stream; by default all.")
     ] = None,
     least_epochs: Annotated[int, typer.Option(min=1, help="Leave out trials with fewer epochs.")] = 1,
+    remarks: Annotated[
+        Path | None,
+        typer.Option(help="YAML file for the card: what, how, why, licence, limits, each with a text."),
+    ] = None,
 ) -> None:
     """Make a data set from a campaign's files of finished trials, without MLflow."""
     from mlpf_hpo.curves.data_sets import write_data_set
     from mlpf_hpo.curves.dataset import write_curves
     from mlpf_hpo.errors import ConfigurationError
     from mlpf_hpo.metric_modes import resolve_mode
+    from mlpf_hpo.settings.yaml_file import read_mapping
     from mlpf_hpo.target_metric import TargetMetric
     from mlpf_hpo.tracking.archived_curves import collect_archived
     from mlpf_hpo.tracking.trial_archive import TrialArchive
@@ -120,10 +125,11 @@ def collect(
         configurations=configurations,
         least_epochs=least_epochs,
     )
+    texts = None if remarks is None else read_mapping(remarks, "file of remarks")
     if out is not None:
-        write_curves(curves, out)
+        write_curves(curves, out, texts)
     elif into is not None:
-        write_data_set(curves, name, into)
+        write_data_set(curves, name, into, remarks=texts)
     console.out.print(
         f"{out or into}: {len(curves)} curves of {curves.n_epochs} epochs, {len(set(curves.groups))} "
         f"distinct configurations, {int(curves.complete.sum())} complete",

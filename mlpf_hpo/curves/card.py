@@ -32,12 +32,14 @@ def dataset_card(curves: LearningCurves, remarks: Mapping[str, str] | None = Non
     Raises
     ------
     DataError
-        If there is no such heading.
+        If there is no such heading, or something else than a text below it.
     """
-    for heading in remarks or ():
+    for heading, text in (remarks or {}).items():
         if heading not in REMARKS:
-            hint = did_you_mean(heading, REMARKS)
+            hint = did_you_mean(str(heading), REMARKS)
             raise DataError(f"card: no heading {heading!r}{hint}; there are {', '.join(REMARKS)}")
+        if not isinstance(text, str) or not text.strip():
+            raise DataError(f"card: {heading} must be a text")
     noise = repeat_noise(curves)
     return {
         "source": curves.source,

@@ -48,7 +48,8 @@ def collect_archived(
     MissingInputError, DataError
         If there are no files, they are damaged, or a finished trial is too short.
     """
-    trials = sorted((one.summary() for one in archive.trials()), key=_in_stream)
+    archived = archive.trials()
+    trials = sorted((one.summary() for one in archived), key=_in_stream)
     stream = sorted({_configuration(trial) for trial in trials})[:configurations]
     chosen = [trial for trial in trials if _configuration(trial) in stream]
     kept = [_with(trial, target.metric, patterns) for trial in chosen if trial.epochs >= least_epochs]
@@ -61,7 +62,9 @@ def collect_archived(
     curves = curves_from_trials(kept, target, n_epochs, source)
     short = len(chosen) - len(kept)
     return dataclasses.replace(
-        curves, left_out_rows={f"fewer than {least_epochs} epochs": short} if short else {}
+        curves,
+        left_out_rows={f"fewer than {least_epochs} epochs": short} if short else {},
+        data_digest=archived[0].opening.digest or "",  # one campaign trains on one data set
     )
 
 

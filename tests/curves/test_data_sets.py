@@ -100,6 +100,8 @@ def test_cards_are_of_the_schema(shipped) -> None:
             jsonschema.validate(spoiled, SCHEMA)
     with pytest.raises(DataError, match=r"no heading 'license' \(did you mean licence\?\)"):
         write_data_set(everything, "toys-v4", shipped, remarks={"license": "CC-BY-4.0"})
+    with pytest.raises(DataError, match=r"^card: licence must be a text$"):
+        write_data_set(everything, "toys-v4", shipped, remarks={"licence": 4.0})  # type: ignore[dict-item]
     assert not list(shipped.glob("toys-v4.*")), "nothing is written"
 
 

@@ -215,6 +215,7 @@ def test_files_are_collected_into_the_data_set_that_mlflow_gives(trained, elsewh
         theirs = collect_curves(Path("data"))
     assert ours.configs.to_dict() == theirs.configs.to_dict()
     assert ours.status.tolist() == theirs.status.tolist()
+    assert ours.data_digest == theirs.data_digest != ""
     assert set(ours.metrics) == set(theirs.metrics)
     for name, values in ours.metrics.items():
         np.testing.assert_array_equal(values, theirs.metrics[name])
@@ -226,8 +227,12 @@ def test_files_are_collected_into_the_data_set_that_mlflow_gives(trained, elsewh
     first = read_curves(Path("mine.parquet"))
     assert len(first) == 3
     assert set(first.metrics) == {"val/loss", "train/loss"}
-    collected("--epochs", "4", "--into", "sets")
+    Path("remarks.yaml").write_text("what: Toys.")
+    collected("--epochs", "4", "--into", "sets", "--remarks", "remarks.yaml")
     assert load_curves("mine", folder=Path("sets")).values.shape == (8, 4)
+    assert Path("sets/mine.card.md").read_text().endswith("\n## What\n\nToys.\n")
+    Path("remarks.yaml").write_text("who: We.")
+    assert "no heading 'who'" in collected("--epochs", "4", "--remarks", "remarks.yaml")
     assert "t000 has 4 of 6 epochs" in collected("--epochs", "6").replace("\n", " ")
 
 
