@@ -82,14 +82,17 @@ class ValueScale(BaseEstimator):
     def inverse_transform(self, scores: ArrayLike) -> FloatArray:
         """Return the values that have scores [n]."""
         check_is_fitted(self)
-        values = np.interp(np.asarray(scores, dtype=np.float64), self.scores_, self.knots_)
-        if not self.log_:
-            return values
-        with np.errstate(over="ignore"):
-            return np.asarray(np.exp(values))
+        return self.unstraightened(np.interp(np.asarray(scores, dtype=np.float64), self.scores_, self.knots_))
 
     def straightened(self, values: FloatArray) -> FloatArray:
         """Return values in the unit in which the lines are straight: logarithms, or the values themselves."""
         if self.log_:
             return np.log(np.maximum(values, np.finfo(float).tiny))
         return np.clip(values, -LARGEST_SQUARED, LARGEST_SQUARED)
+
+    def unstraightened(self, values: FloatArray) -> FloatArray:
+        """Return values from the unit of `straightened`; infinite beyond the largest number."""
+        if not self.log_:
+            return values
+        with np.errstate(over="ignore"):
+            return np.asarray(np.exp(values))

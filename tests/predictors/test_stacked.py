@@ -206,3 +206,32 @@ def test_if_most_changes_are_unusual_all_are_learnt_from() -> None:
     train["loss_7"] = train["loss_5"].where(np.arange(40) % 10 < 6, final(train))
     made = make_predictor("stacked", PredictorsParams(), 0, [6]).fit(train, final(train))
     assert len(made.epoch_models_[0].model_[-1].models_["prior"].rows_) == 40
+
+
+def test_a_curve_beyond_all_training_curves_changes_no_more_than_any_of_them() -> None:
+    train, new = table(20, 1, noise=0.05), table(5, 2, noise=0.05)
+    losses = [f"loss_{epoch}" for epoch in range(EPOCHS)]
+    new[losses] *= 50
+    made = make_predictor("stacked", PredictorsParams(), 0, [6], folds=0).fit(train, final(train))
+    changes = np.log(final(train) / train["loss_5"])
+    found = np.log(made.predict(seen(new, 6)) / new["loss_5"])
+    assert found.min() >= changes.min() - 1e-9
+    assert found.max() <= changes.max() + 1e-9
+
+
+def test_trainings_that_stay_where_the_failed_ones_end_are_told_by_their_last_value() -> None:
+    def with_failures(n: int, seed: int) -> pd.DataFrame:
+        frame = table(n, seed)  # which of them fail no hyperparameter says
+        frame.iloc[::3, 2:] = 50.0
+        return frame
+
+    train, new = with_failures(20, 1), with_failures(200, 2)
+    made = make_predictor("stacked", PredictorsParams(), 0, [4], folds=0).fit(train, final(train))
+    np.testing.assert_array_equal(made.predict(seen(new, 4)) == 50.0, np.arange(200) % 3 == 0)
+
+
+def test_half_of_all_trainings_that_change_no_more_do_not_make_the_others_unusual() -> None:
+    train = table(40, 1)
+    train.iloc[:19, 2:] = 50.0 + 1e-4 * np.random.default_rng(3).normal(size=(19, EPOCHS))
+    made = make_predictor("stacked", PredictorsParams(), 0, [2]).fit(train, final(train))
+    assert len(made.epoch_models_[0].model_[-1].models_["prior"].rows_) == 40

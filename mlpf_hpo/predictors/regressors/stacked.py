@@ -12,11 +12,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from mlpf_hpo.array_types import BoolArray, FloatArray
 from mlpf_hpo.predictors.jackknife import jackknife_difference, leave_out_blocks, rank_correlation
+from mlpf_hpo.predictors.regressors.bounded_change import bound_change, changes_of_others, largest_changes
 from mlpf_hpo.predictors.regressors.calibrated_persistence import CalibratedPersistence
 from mlpf_hpo.predictors.regressors.cross_fitted_trees import CrossFittedTrees
 from mlpf_hpo.predictors.regressors.joint_process import JointProcess
 from mlpf_hpo.predictors.regressors.rank_transform import RankScale
-from mlpf_hpo.predictors.regressors.residual import MAD_TO_SIGMA
 from mlpf_hpo.predictors.shrinkage import shrinkage_factor
 from mlpf_hpo.predictors.value_scale import ValueScale
 
@@ -27,8 +27,13 @@ FOLDS = 10
 MARGIN = 2.0
 """Last values count as at most so many standard deviations beyond those of the training curves."""
 
-OUTLIER = 20.0
-"""A change from the last value to the final one is unusual so many standard deviations from the median."""
+USUAL_SHARE, OUTLIER = 0.75, 10.0
+"""A change from the last value to the final one is unusual if it is further from the median change than so
+many times the distance within which this share of the changes lies.
+
+The median of the distances instead of a quartile, as robust deviations have it, says nothing where nearly
+half of the trainings fail at once and change no more.
+"""
 
 LEAST_USUAL = 0.5
 """If less than this share of the training curves would be left, all are fitted on."""
@@ -57,12 +62,17 @@ class Stacked(RegressorMixin, BaseEstimator):
 
     What cannot be foreseen, such as a restart after the observed epochs, is not learnt from: configurations
     with a change from the last value to the final one that is further from the median change than `OUTLIER`
-    robust standard deviations are left out of fits and weights. Their out-of-fold predictions are those of
-    the models as they are, so that errors, and with them intervals, know of them.
+    times the upper quartile of such distances are left out of fits and weights. Their out-of-fold predictions
+    are those of the models as they are, so that errors, and with them intervals, know of them.
+
+    Beyond the last values of the training curves the models know nothing, and draw a prediction toward them.
+    So no curve is predicted to change more from its last value than any training curve that was learnt from
+    did, unless that would cost rank out of fold, as it may in the first epochs.
 
     Trainings that fail alike end at the same value, such as the error of chance. Where a tenth of the
     training curves do, and trees give a curve more than an even chance to be one of them, that value is the
-    prediction.
+    prediction; where the last values say it as well as these trees, out of fold, curves that are at that
+    value stay there.
 
     Parameters
     ----------
@@ -76,12 +86,17 @@ class Stacked(RegressorMixin, BaseEstimator):
         Weight of each model.
     share_ : float
         The shrinkage factor; 1 where nothing is shrunk.
+    change_bounds_ : array [2] or None
+        Lowest and highest change from the last value to a prediction, see `ValueScale.straightened`.
     oob_prediction_ : array [n]
         Out-of-fold predictions of the training rows.
     """
 
     shrinks_itself = True
     """`CurvePredictor` shrinks its predictions no further."""
+
+    atom_seen_ = False  # default for model files of older versions, which asked the trees alone
+    change_bounds_: FloatArray | None = None  # default for model files of older versions, which had none
 
     def __init__(self, curve_columns: int = 0, random_state: int = 0) -> None:
         self.curve_columns = curve_columns
@@ -112,15 +127,19 @@ class Stacked(RegressorMixin, BaseEstimator):
         judged = {name: values[usual] for name, values in left_out.items()}
         self.weights_ = _weights(judged, z[usual])
         self._fit_shrinkage(judged, z[usual], labels[usual])
+        values = self._bounded_out_of_fold(rows[:, -1], target, self._shrunk(left_out), usual, labels)
         self._fit_atom(rows, target, groups)
-        self.oob_prediction_ = self._final(rows, left_out, training=True)
+        self.oob_prediction_ = self._tied(rows, values, training=True)
         return self
 
     def predict(self, X: ArrayLike) -> FloatArray:
         """Return the predicted final value of each row of X."""
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
-        return self._final(rows, self._predictions(rows))
+        values = self._shrunk(self._predictions(rows))
+        if self.change_bounds_ is not None:
+            values = bound_change(values, rows[:, -1], self.change_bounds_, self.scale_)
+        return self._tied(rows, values)
 
     def __sklearn_tags__(self) -> object:
         """Declare poor scores on arbitrary data to scikit-learn: it is made for ranks."""
@@ -144,7 +163,7 @@ class Stacked(RegressorMixin, BaseEstimator):
         """Return which rows to fit on, [n]: all but those of configurations with an unusual change."""
         begin, end = self.scale_.straightened(last), self.scale_.straightened(target)
         away = np.abs(end - begin - np.median(end - begin))
-        width = MAD_TO_SIGMA * np.median(away)
+        width = np.quantile(away, USUAL_SHARE)
         usual = ~np.isin(labels, labels[away > OUTLIER * width])
         return usual if width > 0 and usual.mean() >= LEAST_USUAL else np.full(len(target), True)
 
@@ -173,11 +192,32 @@ class Stacked(RegressorMixin, BaseEstimator):
     def _mean(self, found: dict[str, FloatArray]) -> FloatArray:
         return np.asarray(sum(self.weights_[name] * values for name, values in found.items()))
 
-    def _final(self, rows: FloatArray, found: dict[str, FloatArray], training: bool = False) -> FloatArray:
+    def _shrunk(self, found: dict[str, FloatArray]) -> FloatArray:
+        """Return the models' mean, shrunk toward persistence, as final values, [n]."""
         mean = self._mean(found)
         if self.share_ < 1:
             mean = found[PERSISTENCE] + self.share_ * (mean - found[PERSISTENCE])
-        values = self.scale_.inverse_transform(mean)
+        return self.scale_.inverse_transform(mean)
+
+    def _bounded_out_of_fold(
+        self, last: FloatArray, target: FloatArray, values: FloatArray, usual: BoolArray, groups: NDArray[Any]
+    ) -> FloatArray:
+        """Find the bounds of changes, and return out-of-fold predictions within those of other groups."""
+        self.change_bounds_ = None
+        if not self.last_varies_:
+            return values
+        changes = self.scale_.straightened(target) - self.scale_.straightened(last)
+        bounded = bound_change(values, last, changes_of_others(changes, usual, groups), self.scale_)
+        before, after = (rank_correlation(target[usual], found[usual]) for found in (values, bounded))
+        if after < before:
+            return values
+        self.change_bounds_ = largest_changes(changes, usual)
+        return bounded
+
+    def _tied(self, rows: FloatArray, values: FloatArray, training: bool = False) -> FloatArray:
+        """Return values [n], or the atom for curves that end there."""
+        if self.atom_seen_:
+            return np.where(rows[:, -1] == self.atom_, self.atom_, values)
         if self.atom_trees_ is None:
             return values
         chance = (
@@ -198,11 +238,14 @@ class Stacked(RegressorMixin, BaseEstimator):
 
     def _fit_atom(self, rows: FloatArray, target: FloatArray, groups: NDArray[Any] | None) -> None:
         values, counts = np.unique(target, return_counts=True)
-        self.atom_, self.atom_trees_ = float(values[counts.argmax()]), None
+        self.atom_, self.atom_trees_, self.atom_seen_ = float(values[counts.argmax()]), None, False
         if max(3, LEAST_ATOM * len(target)) <= counts.max() < len(target) and len(self.varying_):
-            self.atom_trees_ = self._trees(
-                self._scaled(rows), (target == self.atom_).astype(np.float64), groups
-            )
+            ends = target == self.atom_
+            trees = self._trees(self._scaled(rows), ends.astype(np.float64), groups)
+            wrong = (trees.oob_prediction_ > 0.5) != ends
+            misses = (rows[:, -1] == self.atom_) != ends
+            self.atom_seen_ = self.last_varies_ and bool(misses.sum() <= wrong.sum())
+            self.atom_trees_ = None if self.atom_seen_ else trees
 
     def _trees(self, scaled: FloatArray, z: FloatArray, groups: NDArray[Any] | None) -> CrossFittedTrees:
         return CrossFittedTrees(random_state=self.random_state).fit(scaled, z, groups)
