@@ -111,8 +111,9 @@ def figure_posterior(inputs: ReportInput) -> Panel:
         "figure-posterior",
         "What was expected of every trial when the search ended",
         "Final values as the scheduler expected them at its end, with one standard deviation to either side, "
-        "of all trials whether they began or not; crosses are final values that it, or another scheduler, "
-        f"trained to. Trials stand in the order of the figure above{_priors_of(inputs)}.",
+        "of all trials whether they began or not, or as its predictor does, of those that it predicted; "
+        "crosses are final values that it, or another scheduler, trained to. Trials stand in the order of "
+        f"the figure above{_prediction_by(inputs)}{_priors_of(inputs)}.",
         figure,
     )
 

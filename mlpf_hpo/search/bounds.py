@@ -7,7 +7,7 @@ incumbent and whether a trial can still reach it. It makes no decisions.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +17,13 @@ from mlpf_hpo.space import Configuration, Mode
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+ONE_DEVIATION = math.erf(math.sqrt(0.5))
+"""How often a normal distribution is within one standard deviation of its mean."""
+
+Expected = tuple[float, float, float]
+"""Final value as predicted, and the lower and the upper end of its interval."""
 
 
 class IntervalPredictor(Protocol):
@@ -168,6 +175,11 @@ class Bounds:
         bound = self._bounds.get(trial_id)
         return bound is None or bound.lower <= self.incumbent()[1]
 
+    def expected(self) -> dict[str, Expected]:
+        """Return what is predicted of every trial that has come to the first epoch of the grid."""
+        begun = {one: curve for one, curve in self._curves.items() if len(curve) >= self.predict_from_epoch}
+        return expected_finals(self.predictor, self._configurations, begun, self.max_epochs)
+
     def cost(self, value: float) -> float:
         """Return the value with the sign that makes smaller better; also turns a cost back."""
         return value if self.mode == "min" else -value
@@ -201,6 +213,43 @@ class Bounds:
         return partial_curves(
             configurations, [self._curves[trial_id] for trial_id in trial_ids], self.max_epochs
         )
+
+
+def expected_finals(
+    predictor: IntervalPredictor,
+    configurations: Mapping[str, Configuration],
+    curves: Mapping[str, Sequence[float]],
+    max_epochs: int,
+) -> dict[str, Expected]:
+    """Return the predicted final values of trials by their curves so far; of finished ones their own.
+
+    Parameters
+    ----------
+    predictor : IntervalPredictor
+        Predicts the value after `max_epochs` epochs.
+    configurations, curves : mapping
+        By trial; those of the curves' trials are used.
+    max_epochs : int
+        Number of epochs of a full training.
+
+    Returns
+    -------
+    dict of str to (float, float, float)
+        Trial -> predicted final value, and the ends of the interval that should hold it as often as a normal
+        distribution is within one standard deviation. Trials that diverged, and predictions that are not
+        finite, are left out.
+    """
+    sound = {one: curve for one, curve in curves.items() if all(map(math.isfinite, curve))}
+    found = {one: (curve[-1],) * 3 for one, curve in sound.items() if len(curve) >= max_epochs}
+    begun = [trial_id for trial_id in sound if trial_id not in found]
+    if begun:
+        frame = partial_curves(
+            [configurations[one] for one in begun], [sound[one] for one in begun], max_epochs
+        )
+        predicted = predictor.predict_interval(frame, coverage=ONE_DEVIATION)
+        rows = zip(predicted.mean.tolist(), predicted.lower.tolist(), predicted.upper.tolist(), strict=True)
+        found |= dict(zip(begun, rows, strict=True))
+    return {one: row for one, row in found.items() if all(map(math.isfinite, row))}
 
 
 def partial_curves(

@@ -9,11 +9,11 @@ from __future__ import annotations
 import abc
 import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from mlpf_hpo.predictors.intervals import Prediction
 from mlpf_hpo.space import Configuration, Mode
@@ -225,6 +225,22 @@ def rungs(max_epochs: int, grace_epochs: int, reduction_factor: float) -> tuple[
         levels.append(level)
         level *= reduction_factor
     return tuple(levels)
+
+
+def stating(scheduler: Scheduler, name: str) -> Callable[..., Any] | None:
+    """Return a method that not every scheduler has: its own, or that of the one that it wraps; None without.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import PromotionASHA
+    >>> stating(PromotionASHA(max_epochs=9), "posterior") is None
+    True
+    """
+    holder: object = scheduler
+    while holder is not None and not hasattr(holder, name):
+        holder = getattr(holder, "scheduler", None)
+    found: Callable[..., Any] | None = getattr(holder, name, None)
+    return found
 
 
 def _format_prediction(prediction: Prediction) -> str:

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.search.anytime import EXACT, RegretScale
-from mlpf_hpo.search.scheduler import Scheduler
+from mlpf_hpo.search.scheduler import Scheduler, stating
 from mlpf_hpo.search.trial_state import Trial
 
 NOTICEABLE = 0.02
@@ -57,8 +57,9 @@ def stated_regret(
     Parameters
     ----------
     scheduler : Scheduler
-        At the end of the search. One with a method ``quantiles(deviations)`` says what it expects: trial ->
-        final values, so many standard deviations worse than expected, for each of the deviations.
+        At the end of the search. One with a method ``quantiles(deviations)``, or one that wraps such, says
+        what it expects: trial -> final values, so many standard deviations worse than expected, for each of
+        the deviations.
     trials : sequence of Trial
         As the search left them, one per curve.
     curves : LearningCurves
@@ -71,7 +72,7 @@ def stated_regret(
     StatedRegret or None
         None of a scheduler that says nothing, or has not enough to say it of.
     """
-    ask = getattr(scheduler, "quantiles", None)
+    ask = stating(scheduler, "quantiles")
     quantiles = ask(DEVIATIONS) if ask is not None else {}
     if not quantiles:
         return None

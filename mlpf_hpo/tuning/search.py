@@ -16,7 +16,7 @@ from mlpf_hpo.project import state_folder
 from mlpf_hpo.registry.champion import RECORD
 from mlpf_hpo.registry.champion_scope import ChampionScope
 from mlpf_hpo.registry.load import load_champion
-from mlpf_hpo.search.scheduler import Scheduler
+from mlpf_hpo.search.scheduler import Scheduler, stating
 from mlpf_hpo.search.search_result import SearchRecord, search_result
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import SearchSpace, stable_hash
@@ -278,7 +278,7 @@ def run_scheduler(
 
 def _posterior(scheduler: Scheduler) -> dict[str, list[float]] | None:
     """Return what a scheduler expects of every trial at its end, if it expects anything."""
-    expected = getattr(scheduler, "posterior", None)
+    expected = stating(scheduler, "posterior")
     return None if expected is None else {trial: list(values) for trial, values in expected().items()}
 
 

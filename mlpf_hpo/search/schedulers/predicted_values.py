@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.search.bounds import IntervalPredictor, partial_curves
+from mlpf_hpo.search.bounds import Expected, IntervalPredictor, expected_finals, partial_curves
 from mlpf_hpo.search.scheduler import Decision, Stop, rungs
 from mlpf_hpo.search.schedulers.halving import HalvingScheduler
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
@@ -93,6 +93,12 @@ class PredictedValues:
     def choose(self, pending: Sequence[str], paused: Sequence[str]) -> str | None:
         """Return what the scheduler chooses."""
         return self.scheduler.choose(pending, paused)
+
+    def posterior(self) -> dict[str, Expected]:
+        """Return what is predicted of every trial that has come to a rung, see `expected_finals`."""
+        first = min(self._rung_epochs, default=self.max_epochs)
+        begun = {trial_id: curve for trial_id, curve in self._curves.items() if len(curve) >= first}
+        return expected_finals(self.predictor, self._configurations, begun, self.max_epochs)
 
 
 def predicted_promotion(

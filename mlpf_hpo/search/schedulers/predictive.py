@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.search.bounds import Bounds
+from mlpf_hpo.search.bounds import Bounds, Expected
 from mlpf_hpo.search.scheduler import Decision, Scheduler, Stop
 from mlpf_hpo.search.waiting_trials import WaitingTrials
 from mlpf_hpo.space import Configuration
@@ -111,6 +111,10 @@ class PredictiveScheduler:
         chosen = self.scheduler.choose(pending, able)
         owner, _ = self.bounds.incumbent()
         return owner if chosen is None and owner in paused else chosen
+
+    def posterior(self) -> dict[str, Expected]:
+        """Return what is predicted of every trial that was predicted, see `expected_finals`."""
+        return self.bounds.expected()
 
     def _stop(self, stop: Stop) -> Decision:
         self._stops[stop.trial_id] = stop

@@ -1,15 +1,26 @@
-"""What freeze-thaw expects of every trial, in units of the metric."""
+"""What schedulers expect of every trial, in units of the metric."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.predictors.intervals import Prediction
+from mlpf_hpo.search.anytime import RegretScale
+from mlpf_hpo.search.bounds import Bounds
+from mlpf_hpo.search.scheduler import stating
+from mlpf_hpo.search.schedulers.budget import BudgetScheduler
 from mlpf_hpo.search.schedulers.freeze_thaw import FreezeThaw
+from mlpf_hpo.search.schedulers.full_training import FullTraining
+from mlpf_hpo.search.schedulers.predicted_values import PredictedValues
+from mlpf_hpo.search.schedulers.predictive import PredictiveScheduler
+from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
 from mlpf_hpo.search.simulator import simulate
+from mlpf_hpo.search.stated_regret import stated_regret
 from mlpf_hpo.target_metric import TargetMetric
 
 EPOCHS = 8
@@ -69,3 +80,49 @@ def test_to_ask_changes_no_decision() -> None:
             return super().choose(pending, paused)
 
     assert searched(make=Asked)[1].rows.tolist() == searched()[1].rows.tolist()
+
+
+class AsTheRate:
+    """Predicts the hyperparameter, within a tenth of the coverage that is asked for."""
+
+    def predict_interval(self, X, coverage=None):
+        mean, half = X["lr"].to_numpy(), (coverage or 0.9) / 10
+        return Prediction(mean, mean - half, mean + half, coverage)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda: PredictiveScheduler(FullTraining(), Bounds(AsTheRate(), max_epochs=4, predict_from_epoch=2)),
+        lambda: PredictedValues(PromotionASHA(4, grace_epochs=2), AsTheRate()),
+        lambda: BudgetScheduler(PredictedValues(PromotionASHA(4, grace_epochs=2), AsTheRate()), 99, 4),
+    ],
+)
+def test_schedulers_that_predict_say_what_of_the_trials_that_they_predicted(wrap) -> None:
+    scheduler = wrap()
+    for name, rate, values in [
+        ("begun", 0.3, [9.0]),
+        ("predicted", 0.2, [9.0, 8.0]),
+        ("finished", 0.1, [9.0, 8.0, 7.0, 0.5]),
+        ("diverged", 0.4, [9.0, 8.0, math.nan]),
+        ("never", 0.5, []),
+    ]:
+        scheduler.on_trial_add(name, {"lr": rate})
+        for epoch, value in enumerate(values, start=1):
+            scheduler.on_trial_result(name, epoch, value)
+    found = stating(scheduler, "posterior")()
+    within = 0.06826894921370859  # a tenth of a normal distribution's share within a standard deviation
+    assert found == {
+        "predicted": pytest.approx((0.2, 0.2 - within, 0.2 + within)),
+        "finished": (0.5, 0.5, 0.5),
+    }
+
+
+def test_a_budget_hides_nothing_of_what_its_scheduler_states() -> None:
+    inner, search = searched()
+    outer = BudgetScheduler(searched()[0], 99, EPOCHS)
+    assert stating(outer, "posterior")() == inner.posterior()
+    scale = RegretScale.of(curves(8))
+    assert stated_regret(outer, search.trials, curves(8), scale) == stated_regret(
+        inner, search.trials, curves(8), scale
+    )
