@@ -31,7 +31,7 @@ def description_figure(curves: LearningCurves) -> bytes:
     names = curves.hyperparameters
     rows = -(-(2 + len(names)) // PER_ROW)
     with canvas(PER_ROW, PANEL[0] * PER_ROW, PANEL[1] * rows, rows=rows) as (figure, axes):
-        _draw_curves(axes[0], curves)
+        draw_curves(axes[0], curves)
         _draw_settling(axes[1], rank_settling(curves))
         for axis, name in zip(axes[2:], names, strict=False):
             _draw_hyperparameter(axis, curves, name)
@@ -40,7 +40,7 @@ def description_figure(curves: LearningCurves) -> bytes:
         return png(figure)
 
 
-def _draw_curves(axis: Axes, curves: LearningCurves) -> None:
+def draw_curves(axis: Axes, curves: LearningCurves) -> None:
     """Draw all curves; the best of those with a final value stands out."""
     epochs = np.arange(1, curves.n_epochs + 1)
     values = np.where(np.isfinite(curves.values), curves.values, np.nan)

@@ -25,7 +25,7 @@ ROUNDING = 1e-12
 
 METRICS = ("r2_loss", "r2_quantile", "spearman", "kendall", "top_recall", "log_mae", "coverage")
 
-REGIONS = ("coverage_best_third", "coverage_best_twentieth")
+REGIONS = ("coverage_best_third", "coverage_best_tenth", "coverage_best_twentieth")
 """Coverage among the curves that a rung would keep, and among those that end best: see `region_scores`."""
 
 
@@ -205,7 +205,7 @@ def _held(true: FloatArray, prediction: Prediction) -> BoolArray:
 def region_scores(
     true: FloatArray, prediction: Prediction, last: FloatArray | None, mode: Mode = "min"
 ) -> Scores:
-    """Return the coverage among the best third at the time, and among the eventual best twentieth.
+    """Return the coverage among the best third at the time, and among the eventual best tenth and twentieth.
 
     An interval that holds its promise for all curves may break it for those that a search is about.
 
@@ -229,6 +229,7 @@ def region_scores(
     now = sign * (prediction.mean if last is None else last)
     return {
         "coverage_best_third": among_best(now, 1 / 3),
+        "coverage_best_tenth": among_best(sign * true, 1 / 10),
         "coverage_best_twentieth": among_best(sign * true, 1 / 20),
     }
 

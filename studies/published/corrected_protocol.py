@@ -12,14 +12,13 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import QuantileTransformer
 
+from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.predictors.regressors.ensemble import QSVREnsemble
 from mlpf_hpo.predictors.scoring import halves, quantile_space, score
 from mlpf_hpo.seeds import derive_seed
 from studies.published.data import QUANTILES, PublishedCurves
 from studies.published.methods import Method
 from studies.published.solutions import BLOCK, MEMBERS
-
-IntArray = NDArray[np.int64]
 
 ROW_SETS: dict[str, tuple[str, Callable[[PublishedCurves], NDArray[np.bool_]]]] = {
     "clean": (
@@ -69,20 +68,59 @@ def corrected_scores(
         Of the splits and of what is random in a method.
     """
     at = np.flatnonzero(ROW_SETS[rows][1](curves))
-    groups, X, y = curves.curves.groups[at], curves.seen[at], curves.curves.final[at]
+    table = curves.curves.select(at)
+    return scores_of_splits(
+        table.groups, curves.seen[at], table.final, method, size, splits, seed, ("published", rows)
+    )
+
+
+def scores_of_splits(
+    groups: NDArray[np.str_],
+    X: FloatArray,
+    y: FloatArray,
+    method: Method | None,
+    size: str,
+    splits: Sequence[int],
+    seed: int,
+    place: tuple[str, str],
+) -> dict[str, list[float]]:
+    """Return the scores of every split of a table, see `corrected_scores`.
+
+    Parameters
+    ----------
+    groups, X, y : array [n], [n, d], [n]
+        Configuration, observed losses and final loss of each row.
+    method, size, splits, seed
+        As for `corrected_scores`.
+    place : (study, rows)
+        Names, for seeds.
+    """
     found: dict[str, list[float]] = {}
     for number in splits:
-        train, test = halves(groups, SIZES[size], derive_seed(seed, "published", rows, size, number))
-        if method is None:
-            predicted = X[test, -1]
-        else:
-            model = _model(method, size, derive_seed(seed, "published", number))
-            predicted = model.fit(X[train], y[train]).predict(X[test])
+        train, test, predicted = predicted_split(groups, X, y, method, size, number, seed, place)
         to_quantile = quantile_space(y[train])
         scores = score(y[test], predicted, to_quantile(y[test]), to_quantile(predicted))
         for metric, value in scores.items():
             found.setdefault(metric, []).append(value)
     return found
+
+
+def predicted_split(
+    groups: NDArray[np.str_],
+    X: FloatArray,
+    y: FloatArray,
+    method: Method | None,
+    size: str,
+    number: int,
+    seed: int,
+    place: tuple[str, str],
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return training rows, test rows and predicted final losses of one split, see `scores_of_splits`."""
+    train, test = halves(groups, SIZES[size], derive_seed(seed, *place, size, number))
+    if method is None:
+        return train, test, X[test, -1]
+    model = _model(method, size, derive_seed(seed, place[0], number))
+    return train, test, model.fit(X[train], y[train]).predict(X[test])
 
 
 def _model(method: Method, size: str, seed: int) -> Any:

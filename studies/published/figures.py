@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, RED, canvas, plain_log
 from mlpf_hpo.predictors.criteria import PERSISTENCE
 from mlpf_hpo.reporting.style import Panel
@@ -67,7 +68,7 @@ def figure_4(content: Mapping[str, Any]) -> Panel:
     values = content["examples"]["single"]
     with canvas(2, height=3.7) as (figure, axes):
         for axis, name in zip(axes, ("svr", PERSISTENCE), strict=True):
-            _predicted_against_true(axis, values, name)
+            predicted_against_true(axis, values, name)
     return Panel(
         "figure-4",
         "Figure 4: predicted against true final loss, SVR",
@@ -84,11 +85,7 @@ def figure_5(content: Mapping[str, Any]) -> Panel:
     names = [name for name in SHORT if name in singles]
     with canvas() as (figure, (axis,)):
         scores = [np.array(spread(singles[name])["r2_scores"]) for name in names]
-        for position, (name, values) in enumerate(zip(names, scores, strict=True)):
-            spots = np.random.default_rng(0).uniform(-0.22, 0.22, len(values))
-            axis.scatter(position + spots, values, s=7, alpha=0.55, color=COLOURS[name], linewidth=0)
-            axis.hlines(values.mean(), position - 0.3, position + 0.3, color=INK, linewidth=1.5)
-        axis.set_xticks(range(len(names)), [SHORT[name] for name in names])
+        draw_scores(axis, dict(zip(names, scores, strict=True)))
         axis.set(ylabel="R²(prediction, truth)", ylim=(0.3, 1.0))
     below = sum(int((values < 0.3).sum()) for values in scores)
     return Panel(
@@ -107,7 +104,7 @@ def figure_6(content: Mapping[str, Any]) -> Panel:
     values = content["examples"]["ensemble"]
     with canvas(3, width=8.4, height=3.3) as (figure, axes):
         for axis, name in zip(axes, (QPU, "random_bits", "exact"), strict=True):
-            _predicted_against_true(axis, values, name)
+            predicted_against_true(axis, values, name)
     return Panel(
         "figure-6",
         "Figure 6: predicted against true final loss, ensembles of four",
@@ -165,7 +162,17 @@ def figure_energies(content: Mapping[str, Any]) -> Panel:
     )
 
 
-def _predicted_against_true(axis: Axes, values: Mapping[str, Sequence[float]], name: str) -> None:
+def draw_scores(axis: Axes, scores: Mapping[str, FloatArray]) -> None:
+    """Draw the scores of each method, one dot a split, and their means."""
+    for position, (name, values) in enumerate(scores.items()):
+        spots = np.random.default_rng(0).uniform(-0.22, 0.22, len(values))
+        axis.scatter(position + spots, values, s=7, alpha=0.55, color=COLOURS[name], linewidth=0)
+        axis.hlines(values.mean(), position - 0.3, position + 0.3, color=INK, linewidth=1.5)
+    axis.set_xticks(range(len(scores)), [SHORT[name] for name in scores])
+
+
+def predicted_against_true(axis: Axes, values: Mapping[str, Sequence[float]], name: str) -> None:
+    """Draw predictions of a method against the truth, in quantiles: `values` has "true" and its name."""
     true, predicted = np.array(values["true"]), np.array(values[name])
     low, high = min(0.0, predicted.min()), max(1.0, predicted.max())
     axis.plot([low, high], [low, high], color=INK, linewidth=1, linestyle=":")
