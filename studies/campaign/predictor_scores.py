@@ -161,5 +161,5 @@ def _fitted(
 
 
 def _rows_of(prediction: Prediction, rows: IntArray | Sequence[int]) -> Prediction:
-    bounds = (values[rows] for values in (prediction.mean, prediction.lower, prediction.upper))
-    return Prediction(*bounds, prediction.coverage)
+    mean, lower, upper = (part[rows] for part in (prediction.mean, prediction.lower, prediction.upper))
+    return Prediction(mean, lower, upper, prediction.coverage)

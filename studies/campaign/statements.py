@@ -45,7 +45,14 @@ def lead(found: Mapping[str, Any]) -> list[str]:
             f"{spread(_at(settling['top_recall'], at))} of the best {settling['top']} are among the "
             f"best then; {settling['crossing_pairs'][at]:.1%} of the pairs cross later.".replace("%", " %")
         )
-    if importance is not None:
+    if main["crossing"] is None:
+        said.append("No pair of curves crosses by more than noise: there is no figure 1.")
+    if importance is not None and importance["r2"]["low"] <= 0:
+        said.append(
+            "Hyperparameters do not predict the ranks of configurations left out (R² "
+            f"{spread(importance['r2'])}): their importance is not known."
+        )
+    elif importance is not None:
         first, second = list(importance["hyperparameters"].items())[:2]
         said.append(
             f"What matters most is {first[0]} ({spread(first[1])} of R²), then {second[0]} "

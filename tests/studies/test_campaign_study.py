@@ -41,6 +41,7 @@ from studies.campaign.params import (
 from studies.campaign.predictor_scores import design_scores, final_scores
 from studies.campaign.report import build_campaign_report
 from studies.campaign.settling import ranks_settling
+from studies.campaign.statements import lead
 
 ROOT = Path(__file__).parents[2]
 FEW = AnalysisParams(draws=6, forests=3, trees=10)
@@ -306,6 +307,10 @@ def test_an_unfinished_data_set_without_companions_is_said_to_be_one(
     assert "4 of 40 configurations, 0 of 6" in page
     assert "The data set is not finished" in page
     assert 'id="figure-second-task-heading"' not in page
+    parts = {**found["main"], "crossing": None, "importance": {"r2": {"mean": 0.1, "low": -0.1, "high": 0.2}}}
+    said = lead({**found, "main": parts})
+    assert any("no figure 1" in one for one in said)
+    assert any("importance is not known" in one for one in said)
 
 
 def test_a_data_set_that_is_not_there_is_refused(sets: Path, monkeypatch) -> None:
