@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from ctypes import CFUNCTYPE, POINTER, c_int, c_void_p, cast
 from typing import Any
 from unittest import mock
 
@@ -24,22 +25,25 @@ from mlpf_hpo.hardware.roofline import measure_roofline
 from mlpf_hpo.mlpf.dropout import Dropout
 from mlpf_hpo.mlpf.heads import Heads
 from mlpf_hpo.mlpf.layers import GraphLayer
+from mlpf_hpo.mlpf.native import choice as native_choice
+from mlpf_hpo.mlpf.native import heads as native_heads
 from mlpf_hpo.mlpf.native import step as native_step
-from mlpf_hpo.mlpf.native.graph_layer import LayerPass
-from mlpf_hpo.mlpf.native.heads import HeadsPass
-from mlpf_hpo.mlpf.native.kernels import ARGUMENTS, kernels
+from mlpf_hpo.mlpf.native.kernels import ARGUMENTS, kernels, matrix_product
 
 SCOPES: dict[tuple[type, str], str] = {
     (GraphLayer, "forward"): "graph layer",
     (Heads, "forward"): "heads",
     (Dropout, "forward"): "dropout",
-    **{(LayerPass, way): "graph layer" for way in ("forward", "backward")},
-    **{(HeadsPass, way): "heads" for way in ("forward", "backward")},
 }
-"""Parts of the network, and of the step written out by hand -> what the profiler is told of them."""
+"""Parts of the network -> what the profiler is told of them."""
 
-KERNEL = "kernel in C: "
-"""What the profiler is told of these begins so."""
+KERNEL, PRODUCT = "kernel in C: ", "product in C: "
+"""What the profiler is told of these begins so; a product's rows, columns and length of sums follow."""
+
+OF_KERNELS = {f"{KERNEL}layer": "layer_products", f"{KERNEL}heads": "head_products"}
+"""How kernels' names begin -> the kind of the products that they ask for."""
+
+SGEMM = CFUNCTYPE(None, *[c_void_p] * 13)
 
 PRODUCTS = {"mm", "addmm"}
 BATCHED_PRODUCTS = {"bmm", "baddbmm"}
@@ -111,7 +115,11 @@ def _profile(step: Step) -> dict[str, float]:
         for (part, way), scope in SCOPES.items():
             stack.enter_context(mock.patch.object(part, way, _told(getattr(part, way), scope)))
         if (library := kernels()) is not None:
-            stack.enter_context(mock.patch.object(native_step, "kernels", return_value=_ToldKernels(library)))
+            kernels_told, product = _ToldKernels(library), _told_product()
+            stack.enter_context(mock.patch.object(native_choice, "kernels", return_value=kernels_told))
+            for module in (native_step, native_heads):
+                address = cast(product, c_void_p).value
+                stack.enter_context(mock.patch.object(module, "matrix_product", return_value=address))
         with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
             step()
     events = profiler.events()
@@ -149,6 +157,18 @@ class _ToldKernels:
             setattr(self, name, _told(getattr(library, name), f"{KERNEL}{name}"))
 
 
+def _told_product() -> Any:
+    """Return a matrix product for the kernels that tells the profiler its size."""
+    plain = SGEMM(matrix_product() or 0)
+
+    def told(*arguments: int) -> None:
+        columns, rows, inner = (cast(one, POINTER(c_int)).contents.value for one in arguments[2:5])
+        with record_function(f"{PRODUCT}{rows} {columns} {inner}"):
+            plain(*arguments)
+
+    return SGEMM(told)
+
+
 def kind_of(event: Any, scopes: dict[int, str]) -> str:
     """Return what kind of operation an event of the profiler is.
 
@@ -164,6 +184,9 @@ def kind_of(event: Any, scopes: dict[int, str]) -> str:
         return "optimiser"
     if event.name.startswith(KERNEL):
         return "kernels"
+    if event.name.startswith(PRODUCT):
+        caller = next(e.name for e in _upwards(event) if e.name.startswith(KERNEL))
+        return next(kind for begin, kind in OF_KERNELS.items() if caller.startswith(begin))
     if scope == "dropout":
         return "masks"
     if name in PRODUCTS | BATCHED_PRODUCTS:
@@ -193,6 +216,9 @@ def operation(event: Any) -> str:
 
 def arithmetic_of(event: Any) -> tuple[float, float]:
     """Return the floating-point operations of an event, and the bytes that it reads and writes."""
+    if event.name.startswith(PRODUCT):
+        m, n, k = map(int, event.name.removeprefix(PRODUCT).split())
+        return 2.0 * m * n * k, FLOAT_BYTES * float(m * n + m * k + k * n)
     name = operation(event)
     shapes: Sequence[Sequence[int]] = [shape for shape in event.input_shapes or [] if shape]
     if name in PRODUCTS | BATCHED_PRODUCTS:

@@ -10,8 +10,8 @@ from benchmarks.results import Results
 KINDS = {
     "head_products": "GEMMs of the heads",
     "layer_products": "GEMMs of the layers",
-    "bin_products": "products within bins",
-    "kernels": "kernels in C",
+    "bin_products": "products within bins by PyTorch",
+    "kernels": "kernels in C, products within bins too",
     "pointwise": "element-wise work",
     "layer_norm": "layer norm",
     "masks": "dropout",

@@ -15,7 +15,8 @@ from torch.autograd import Function
 
 from mlpf_hpo.mlpf.blocks import BLOCK, blocks
 from mlpf_hpo.mlpf.loss import LossTerms, mlpf_loss, term_weights
-from mlpf_hpo.mlpf.native.step import Native, native_loss
+from mlpf_hpo.mlpf.native.choice import Native
+from mlpf_hpo.mlpf.native.step import native_loss
 from mlpf_hpo.mlpf.network import MLPF
 
 

@@ -70,16 +70,16 @@ def dropout_mask(shape: torch.Size, p: float, dtype: torch.dtype) -> Tensor:
     if not dropping.dropped:
         return torch.ones(shape, dtype=dtype)
     n = shape.numel()
-    words = random_words(draw_seeds(1)[0], -(-n // LANES))
+    words = random_words(int(draw_seeds(1)[0]), -(-n // LANES))
     # NumPy is several times faster than PyTorch to compare 16-bit integers, PyTorch converts bytes fast.
     kept = torch.from_numpy(words.view(np.uint16)[:n] >= dropping.dropped)
     return kept.view(torch.uint8).to(dtype).mul_(dropping.scale).view(shape)
 
 
-def draw_seeds(n: int) -> list[int]:
+def draw_seeds(n: int) -> npt.NDArray[np.uint64]:
     """Return seeds of masks, of 64 bits, from PyTorch's default generator: n times one is the same as n."""
     seeds = torch.empty(n, dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
-    return seeds.numpy().view(np.uint64).tolist()
+    return seeds.numpy().view(np.uint64)
 
 
 def random_words(seed: int, n: int) -> npt.NDArray[np.uint64]:

@@ -14,7 +14,8 @@ from mlpf_hpo.events.schema import N_FEATURES, TRACK_FEATURES
 from mlpf_hpo.mlpf.binning import EventSizes
 from mlpf_hpo.mlpf.heads import HeadOutputs, Heads, aligned
 from mlpf_hpo.mlpf.layers import GraphLayer
-from mlpf_hpo.mlpf.native.step import Native, native_outputs
+from mlpf_hpo.mlpf.native.choice import Native
+from mlpf_hpo.mlpf.native.step import native_outputs
 from mlpf_hpo.mlpf.precision import at_least_single
 from mlpf_hpo.space import Configuration
 

@@ -18,8 +18,8 @@ from mlpf_hpo.mlpf.dropout import random_words
 from mlpf_hpo.mlpf.loss import loss_counts
 from mlpf_hpo.mlpf.native import kernels as native_kernels
 from mlpf_hpo.mlpf.native.build import BASELINE, instruction_sets
+from mlpf_hpo.mlpf.native.choice import Native
 from mlpf_hpo.mlpf.native.kernels import OFF, VARIABLE, kernels
-from mlpf_hpo.mlpf.native.step import Native
 from mlpf_hpo.mlpf.network import MLPF, encode
 from tests.mlpf.test_reference import CORNERS, around
 
@@ -186,21 +186,6 @@ class TestBadInput:
         assert texts[0] == texts[1]
 
 
-def test_what_the_kernels_are_not_for_goes_without(make_batch, make_network) -> None:
-    network, (x, _, _) = make_network(dtype=torch.float32, dropout=0.1), make_batch([9], dtype=torch.float32)
-    assert Native.of(network, x) is not None
-    assert Native.of(deepcopy(network).double(), x.double()) is None
-    assert Native.of(network, x.T.contiguous().T) is None
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert Native.of(network, x) is None
-    hooked = deepcopy(network)
-    hooked.heads.eta_head[0].register_forward_hook(lambda *_: None)
-    assert Native.of(hooked, x) is None
-    apart = deepcopy(network)
-    apart.heads.eta_head[2].p = 0.2
-    assert Native.of(apart, x) is None
-
-
 def test_targets_and_boundaries_of_other_types_are_converted(make_batch, make_network) -> None:
     network, (x, ptr, y) = make_network(dtype=torch.float32), make_batch([25, 15], dtype=torch.float32)
     loss, gradients = step(network, x, ptr, y)
@@ -218,13 +203,6 @@ def test_elements_get_a_gradient_if_they_want_one(make_batch, make_network) -> N
     step(network, x, ptr, y)
     assert x.grad is not None
     assert x.grad.any()
-
-
-def test_parameters_are_the_networks_own_in_order(make_network) -> None:
-    network = make_network(2, 1, dtype=torch.float32)
-    native = Native.of(network, torch.zeros(0, 12))
-    assert native is not None
-    assert [id(one) for one in native.parameters] == [id(one) for one in network.parameters()]
 
 
 def test_of_a_dropout_that_is_changed_the_new_one_counts(make_batch, make_network, by) -> None:

@@ -92,9 +92,9 @@ import sys
 from pathlib import Path
 import torch
 from tests.mlpf import conftest, test_native, test_reference
-from mlpf_hpo.mlpf.native import kernels, step
+from mlpf_hpo.mlpf.native import choice, kernels
 
-step.kernels = lambda: kernels.load(Path(sys.argv[1]))
+choice.kernels = lambda: kernels.load(Path(sys.argv[1]))
 make_batch, make_network = (getattr(conftest, name).__wrapped__() for name in ("make_batch", "make_network"))
 for corner in test_reference.CORNERS:
     n_id, n_reg, size, width, sizes, no_target, columns = corner.values

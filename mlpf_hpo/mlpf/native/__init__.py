@@ -1,1 +1,1 @@
-"""A training step of MLPF written out by hand: products by PyTorch, all between them by kernels in C."""
+"""A training step of MLPF written out by hand: kernels in C, and large products by PyTorch's library."""

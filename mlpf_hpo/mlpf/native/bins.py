@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mlpf_hpo.errors import DataError
 from mlpf_hpo.mlpf.binning import needs_hash_columns
+from mlpf_hpo.mlpf.native.structures import BatchBins
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ class Bins:
         first_slot, hyperplanes = of_numpy((last - bins) * size), of_numpy(bins // 2)
         return Bins(ptr, first_slot, hyperplanes, of_numpy(filled), n, size, most)
 
-    @property
-    def slots(self) -> int:
-        """Slots in all bins."""
-        return len(self.filled) * self.size
+    def for_kernels(self) -> BatchBins:
+        """Return what the kernels take; it must not outlive this."""
+        places = (one.data_ptr() for one in (self.ptr, self.first_slot, self.hyperplanes, self.filled))
+        n_events, n_bins = len(self.hyperplanes), len(self.filled)
+        return BatchBins(*places, self.n, n_events, n_bins, self.size, self.most_hyperplanes)

@@ -18,7 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-SOURCES = ("arithmetic.h", "graph_layer.c", "heads.c")
+SOURCES: tuple[str, ...] = ("arithmetic.h", "products.h", "graph_layer.h", "heads.h")
+SOURCES += ("products.c", "graph_layer.c", "layer_pass.c", "heads.c", "heads_pass.c")
 
 # Nobody reads errno or exception flags; without them more loops are vectorised, to the same numbers.
 FLAGS: tuple[str, ...] = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-fopenmp-simd")

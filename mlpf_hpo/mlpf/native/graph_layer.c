@@ -1,5 +1,5 @@
 /* Between the matrix products of a graph layer, forward and backward, each in one pass over its numbers. */
-#include "arithmetic.h"
+#include "graph_layer.h"
 
 #define LEAST_SQUARE 1e-6f
 #define LEAST_DEGREE 1e-6f
@@ -32,7 +32,7 @@ EXPORT void hash_codes(const float *restrict projection, int64_t ld, const int64
 
 /* Sort the elements of each event by code, stably; counts has `n_codes` + 1 places to work in.
  * slots[event] is the first slot of an event; element[slot] and slot[element] name each other. */
-EXPORT void sort_into_bins(const int32_t *restrict codes, const int64_t *restrict ptr,
+void sort_into_bins(const int32_t *restrict codes, const int64_t *restrict ptr,
                            const int64_t *restrict slots, int64_t events, int64_t n_codes,
                            int64_t *restrict counts, int64_t *restrict slot, int64_t *restrict element)
 {
@@ -52,7 +52,7 @@ EXPORT void sort_into_bins(const int32_t *restrict codes, const int64_t *restric
 }
 
 /* to[slot] = weight[slot] from[element[slot]], or without weights; zeros in slots of no element. */
-EXPORT void gather_rows(const float *restrict from, int64_t ld, const int64_t *restrict element,
+void gather_rows(const float *restrict from, int64_t ld, const int64_t *restrict element,
                         const float *restrict weight, float *restrict to, int64_t n_slots, int64_t width)
 {
     for (int64_t slot = 0; slot < n_slots; slot++) {
@@ -70,48 +70,39 @@ EXPORT void gather_rows(const float *restrict from, int64_t ld, const int64_t *r
     }
 }
 
-/* From the products e_i e_j of each bin, in place: the kernel exp(-0.1 |e_i - e_j|). `slope` becomes its derivative
- * with respect to the squared distance, `norm` the inverse root of its row sums. `filled` counts a bin's elements;
- * `squares` has room for one bin. */
-EXPORT void neighbourhood(float *restrict kernel, float *restrict slope, float *restrict norm,
-                          const int64_t *restrict filled, int64_t bins, int64_t size, float *restrict squares)
+/* From the products e_i e_j of a bin's m elements, in place: the kernel exp(-0.1 |e_i - e_j|). `slope` becomes its
+ * derivative with respect to the squared distance, `norm` the inverse root of its row sums. Rows are `size` apart,
+ * and the kernel is zero where there is no element; `squares` has room for one. */
+void neighbourhood(float *restrict kernel, float *restrict slope, float *restrict norm, int64_t m, int64_t size,
+                   float *restrict squares)
 {
-    for (int64_t bin = 0; bin < bins; bin++) {
-        const int64_t m = filled[bin];
-        float *k = kernel + bin * size * size, *f = slope + bin * size * size, *scale = norm + bin * size;
-        for (int64_t i = 0; i < m; i++)
-            squares[i] = k[i * size + i];
-        for (int64_t i = 0; i < m; i++) {
-            float *row = k + i * size, *derivative = f + i * size;
-            const float own = squares[i];
-            float degree = 0.0f;
+    for (int64_t i = 0; i < m; i++)
+        squares[i] = kernel[i * size + i];
+    for (int64_t i = 0; i < m; i++) {
+        float *row = kernel + i * size, *derivative = slope + i * size;
+        const float own = squares[i];
+        float degree = 0.0f;
 #pragma omp simd reduction(+ : degree)
-            for (int64_t j = 0; j < m; j++) {
-                const float squared = own + squares[j] - 2.0f * row[j];
-                const float distance = sqrtf(squared < LEAST_SQUARE ? LEAST_SQUARE : squared);
-                const float value = exp_of(-0.1f * distance);
-                row[j] = value;
-                derivative[j] = squared < LEAST_SQUARE ? 0.0f : -0.05f * value / distance;
-                degree += value;
-            }
-            for (int64_t j = m; j < size; j++)
-                row[j] = derivative[j] = 0.0f;
-            scale[i] = 1.0f / sqrtf(degree + LEAST_DEGREE);
+        for (int64_t j = 0; j < m; j++) {
+            const float squared = own + squares[j] - 2.0f * row[j];
+            const float distance = sqrtf(squared < LEAST_SQUARE ? LEAST_SQUARE : squared);
+            const float value = exp_of(-0.1f * distance);
+            row[j] = value;
+            derivative[j] = squared < LEAST_SQUARE ? 0.0f : -0.05f * value / distance;
+            degree += value;
         }
-        memset(k + m * size, 0, (size_t)((size - m) * size) * sizeof *k);
-        memset(f + m * size, 0, (size_t)((size - m) * size) * sizeof *f);
-        for (int64_t i = m; i < size; i++)
-            scale[i] = 0.0f;
+        memset(row + m, 0, (size_t)(size - m) * sizeof *row);
+        norm[i] = 1.0f / sqrtf(degree + LEAST_DEGREE);
     }
+    memset(kernel + m * size, 0, (size_t)((size - m) * size) * sizeof *kernel);
 }
 
 /* Messages, gate and activation of each element. `parts` has its heterogeneous part and its gate side by side; the
  * gate becomes g = sigmoid(gate + bias). y = dropout(elu(g homogeneous + (1 - g) heterogeneous)), the homogeneous part
  * being norm times what was exchanged. */
-EXPORT void gate(float *restrict parts, int64_t ldp, const float *restrict bias,
+void gate(float *restrict parts, int64_t ldp, const float *restrict bias,
                  const float *restrict exchanged, const float *restrict norm, const int64_t *restrict slot,
-                 float *restrict y, int64_t ldy, int64_t n, int64_t width, uint64_t seed, int64_t dropped,
-                 float scale)
+                 float *restrict y, int64_t ldy, int64_t n, int64_t width, dropout p)
 {
     for (int64_t row = 0; row < n; row++) {
         const float *heterogeneous = parts + row * ldp, *messages = exchanged + slot[row] * width;
@@ -122,21 +113,20 @@ EXPORT void gate(float *restrict parts, int64_t ldp, const float *restrict bias,
             opening[i] = g;
             to[i] = elu_of(heterogeneous[i] + g * (normed * messages[i] - heterogeneous[i]));
         }
-        for (int64_t begin = 0; dropped > 0 && begin < width; begin += CHUNK)
-            drop(to + begin, width - begin < CHUNK ? width - begin : CHUNK, row * width + begin,
-                 (dropout){seed, dropped, scale});
+        for (int64_t begin = 0; p.dropped > 0 && begin < width; begin += CHUNK)
+            drop(to + begin, width - begin < CHUNK ? width - begin : CHUNK, row * width + begin, p);
     }
 }
 
 /* Backward of `gate`. `gradient` is that of y. Goes to the parts, `of_parts`, and by slots to what was exchanged,
  * before its norm, and to the norm; slots without an element are left alone. */
-EXPORT void gate_backward(const float *restrict y, int64_t ldy, const float *restrict gradient, int64_t ldg,
+void gate_backward(const float *restrict y, int64_t ldy, const float *restrict gradient, int64_t ldg,
                           const float *restrict parts, int64_t ldp, const float *restrict exchanged,
                           const float *restrict norm, const int64_t *restrict slot, float *restrict of_parts,
                           int64_t ldo, float *restrict of_exchanged, float *restrict of_norm, int64_t n,
-                          int64_t width, int64_t dropped, float scale)
+                          int64_t width, dropout p)
 {
-    const float top = dropped > 0 ? scale : 1.0f;
+    const float top = p.dropped > 0 ? p.scale : 1.0f;
     for (int64_t row = 0; row < n; row++) {
         const float *out = y + row * ldy, *up = gradient + row * ldg, *heterogeneous = parts + row * ldp;
         const float *g = heterogeneous + width, *messages = exchanged + slot[row] * width;
@@ -146,7 +136,7 @@ EXPORT void gate_backward(const float *restrict y, int64_t ldy, const float *res
         float sum = 0.0f;
 #pragma omp simd reduction(+ : sum)
         for (int64_t i = 0; i < width; i++) {
-            const float mixed = up[i] * slope_of(out[i], dropped, top);
+            const float mixed = up[i] * slope_of(out[i], p.dropped, top);
             const float homogeneous = mixed * g[i];
             of_heterogeneous[i] = mixed - homogeneous;
             of_gate[i] = homogeneous * (1.0f - g[i]) * (normed * messages[i] - heterogeneous[i]);
@@ -159,7 +149,7 @@ EXPORT void gate_backward(const float *restrict y, int64_t ldy, const float *res
 
 /* Backward of the weights n that messages go out with: `of_sent` is the gradient of n x by slots, x that of
  * elements. Goes to x, and completes the gradient of n: with it, `of_norm` becomes that of the row sums of the kernel. */
-EXPORT void send_backward(const float *restrict of_sent, const float *restrict x, int64_t ldx,
+void send_backward(const float *restrict of_sent, const float *restrict x, int64_t ldx,
                           const float *restrict norm, const int64_t *restrict slot, float *restrict of_x,
                           int64_t ldo, float *restrict of_norm, int64_t n, int64_t width)
 {
@@ -178,38 +168,35 @@ EXPORT void send_backward(const float *restrict of_sent, const float *restrict x
     }
 }
 
-/* Backward of the squared distances. `of_kernel` [bins, size, size] is the gradient of the kernel from its products;
- * with `of_degree` and the slope it becomes a symmetric one of the distances, whose row sums go to `sums`. */
-EXPORT void distances_backward(float *restrict of_kernel, const float *restrict slope,
-                               const float *restrict of_degree, const int64_t *restrict filled, int64_t bins,
-                               int64_t size, float *restrict sums)
+/* Backward of the squared distances of a bin's m elements. `of_kernel`, rows `size` apart, is the gradient of the kernel
+ * from its products; with `of_degree` and the slope it becomes a symmetric one of the distances, whose row sums go to
+ * `sums`. */
+void distances_backward(float *restrict of_kernel, const float *restrict slope, const float *restrict of_degree,
+                        int64_t m, int64_t size, float *restrict sums)
 {
-    for (int64_t bin = 0; bin < bins; bin++) {
-        const int64_t m = filled[bin];
-        float *a = of_kernel + bin * size * size;
-        const float *f = slope + bin * size * size, *degree = of_degree + bin * size;
-        for (int64_t i = 0; i < m; i++)
-            for (int64_t j = 0; j < size; j++)
-                a[i * size + j] = (a[i * size + j] + degree[i]) * f[i * size + j];
-        memset(a + m * size, 0, (size_t)((size - m) * size) * sizeof *a);
-        for (int64_t i = 0; i < m; i++)
-            for (int64_t j = 0; j < i; j++) {
-                const float both = a[i * size + j] + a[j * size + i];
-                a[i * size + j] = a[j * size + i] = both;
-            }
-        for (int64_t i = 0; i < size; i++) {
-            float sum = 0.0f;
-#pragma omp simd reduction(+ : sum)
-            for (int64_t j = 0; j < size; j++)
-                sum += j == i ? 0.0f : a[i * size + j];
-            sums[bin * size + i] = sum;
-            a[i * size + i] = 0.0f;
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j = 0; j < m; j++)
+            of_kernel[i * size + j] = (of_kernel[i * size + j] + of_degree[i]) * slope[i * size + j];
+        memset(of_kernel + i * size + m, 0, (size_t)(size - m) * sizeof *of_kernel);
+    }
+    memset(of_kernel + m * size, 0, (size_t)((size - m) * size) * sizeof *of_kernel);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < i; j++) {
+            const float both = of_kernel[i * size + j] + of_kernel[j * size + i];
+            of_kernel[i * size + j] = of_kernel[j * size + i] = both;
         }
+    for (int64_t i = 0; i < m; i++) {
+        float sum = 0.0f;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t j = 0; j < size; j++)
+            sum += j == i ? 0.0f : of_kernel[i * size + j];
+        sums[i] = sum;
+        of_kernel[i * size + i] = 0.0f;
     }
 }
 
 /* of_embedding[element] = 2 (sums e - products), products those of the symmetric gradient with e, by slots. */
-EXPORT void embedding_backward(const float *restrict products, const float *restrict embedding,
+void embedding_backward(const float *restrict products, const float *restrict embedding,
                                const float *restrict sums, const int64_t *restrict slot,
                                float *restrict of_embedding, int64_t n, int64_t width)
 {

@@ -1,5 +1,5 @@
 /* Before, in and behind the heads: inputs, normalisation, activations with dropout, the loss. */
-#include "arithmetic.h"
+#include "heads.h"
 
 /* Columns of features, targets and outputs, and the order of the loss's terms; eta, sin phi and cos phi follow each
  * other in all four. */
@@ -10,8 +10,8 @@ enum output { O_CHARGE = CLASSES, O_ETA, O_ENERGY = O_ETA + 3, O_PT };
 enum term { CLASS, CHARGE, PT, ETA, ENERGY = ETA + 3 };
 
 /* y = dropout(elu(x + bias)), bias or none. */
-EXPORT void elu_dropout(const float *restrict x, int64_t ldx, const float *restrict bias, float *restrict y,
-                        int64_t ldy, int64_t n, int64_t width, uint64_t seed, int64_t dropped, float scale)
+void elu_dropout(const float *restrict x, int64_t ldx, const float *restrict bias, float *restrict y,
+                        int64_t ldy, int64_t n, int64_t width, dropout p)
 {
     for (int64_t row = 0; row < n; row++)
         for (int64_t begin = 0; begin < width; begin += CHUNK) {
@@ -24,19 +24,19 @@ EXPORT void elu_dropout(const float *restrict x, int64_t ldx, const float *restr
             else
                 for (int64_t i = 0; i < m; i++)
                     to[i] = elu_of(from[i]);
-            if (dropped > 0)
-                drop(to, m, row * width + begin, (dropout){seed, dropped, scale});
+            if (p.dropped > 0)
+                drop(to, m, row * width + begin, p);
         }
 }
 
 /* gradient *= slope of elu_dropout, by its output y. */
-EXPORT void elu_dropout_backward(const float *restrict y, int64_t ldy, float *restrict gradient, int64_t ldg,
-                                 int64_t n, int64_t width, int64_t dropped, float scale)
+void elu_dropout_backward(const float *restrict y, int64_t ldy, float *restrict gradient, int64_t ldg,
+                                 int64_t n, int64_t width, dropout p)
 {
-    const float top = dropped > 0 ? scale : 1.0f;
+    const float top = p.dropped > 0 ? p.scale : 1.0f;
     for (int64_t row = 0; row < n; row++)
         for (int64_t i = 0; i < width; i++)
-            gradient[row * ldg + i] *= slope_of(y[row * ldy + i], dropped, top);
+            gradient[row * ldg + i] *= slope_of(y[row * ldy + i], p.dropped, top);
 }
 
 /* One-hot type and the other columns of x [n, 12] into the first 14 columns of two matrices. Returns the number of

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import c_float, c_int64, c_uint64, c_void_p
+from ctypes import c_float, c_int64, c_void_p
 from functools import cache
 from pathlib import Path
+
+import torch
 
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.mlpf.native.build import instruction_sets, library_name
@@ -18,20 +20,20 @@ OFF = "off"
 
 CPUINFO = Path("/proc/cpuinfo")
 
-P, N, U, F = c_void_p, c_int64, c_uint64, c_float
+P, N, F = c_void_p, c_int64, c_float
 
 ARGUMENTS = {
-    "elu_dropout": (P, N, P, P, N, N, N, U, N, F),
-    "elu_dropout_backward": (P, N, P, N, N, N, N, F),
     "hash_codes": (P, N, P, P, N, N, P),
-    "sort_into_bins": (P, P, P, N, N, P, P, P),
-    "gather_rows": (P, N, P, P, P, N, N),
-    "neighbourhood": (P, P, P, P, N, N, P),
-    "gate": (P, N, P, P, P, P, P, N, N, N, U, N, F),
-    "gate_backward": (P, N, P, N, P, N, P, P, P, P, N, P, P, N, N, N, F),
-    "send_backward": (P, P, N, P, P, P, N, P, N, N),
-    "distances_backward": (P, P, P, P, N, N, P),
-    "embedding_backward": (P, P, P, P, P, N, N),
+    "layer_kept_bytes": (P,),
+    "layer_work_bytes": (P,),
+    "layer_forward": (P, P),
+    "layer_backward": (P, P, P, N, P, N, P),
+    "heads_weights_bytes": (P,),
+    "heads_kept_bytes": (P, N),
+    "heads_work_bytes": (P, N),
+    "heads_prepare": (P, P),
+    "heads_forward": (P, P, N, P, P, P, P, P, P),
+    "heads_backward": (P, P, N, P, P, P, P, P, P, P, P),
     "encode": (P, P, N, P, N, N),
     "layer_norm": (P, N, P, P, F, P, N, P, P, N, N),
     "layer_norm_backward": (P, N, P, N, P, P, P, P, N, P, P, P, N, N, N),
@@ -39,8 +41,11 @@ ARGUMENTS = {
 }
 """Types of the arguments of each function, as the C files have them."""
 
-COUNTS = ("encode", "loss")
-"""Functions that return how many elements they cannot read."""
+COUNTS = ("encode", "loss", *(name for name in ARGUMENTS if name.endswith("_bytes")))
+"""Functions that return a number: of elements that they cannot read, or of bytes."""
+
+LIBRARIES = ("libtorch_cpu.so", "libtorch_cpu.dylib")
+"""Where PyTorch's operations on a CPU are, and the SGEMM that it calls."""
 
 
 def kernels_name() -> str:
@@ -69,7 +74,7 @@ def _best() -> str:
 
 
 def kernels() -> ctypes.CDLL | None:
-    """Return the kernels, or None where they are switched off or were not built.
+    """Return the kernels, or None where they are switched off, were not built, or find no matrix product.
 
     Raises
     ------
@@ -82,7 +87,18 @@ def kernels() -> ctypes.CDLL | None:
     loaded = _load(name)
     if loaded is None and os.environ.get(VARIABLE):
         raise ConfigurationError(f"{VARIABLE}={name}: not built; run make setup where there is a C compiler")
-    return loaded
+    return None if matrix_product() is None else loaded
+
+
+@cache
+def matrix_product() -> int | None:
+    """Return the address of the SGEMM of the BLAS that PyTorch itself calls; None if it hides it."""
+    for name in LIBRARIES:
+        path = Path(torch.__file__).with_name("lib") / name
+        function = getattr(ctypes.CDLL(str(path)), "sgemm_", None) if path.exists() else None
+        if function is not None:
+            return ctypes.cast(function, c_void_p).value
+    return None
 
 
 @cache
@@ -107,4 +123,6 @@ def kernels_in_use() -> str:
     """Return the instruction set of the kernels, or why there are none, for the record."""
     if kernels_name() == OFF:
         return f"none: {VARIABLE}={OFF}"
-    return "none: not built" if kernels() is None else kernels_name()
+    if kernels() is not None:
+        return kernels_name()
+    return "none: not built" if matrix_product() is not None else "none: PyTorch shows no sgemm"

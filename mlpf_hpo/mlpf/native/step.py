@@ -7,13 +7,12 @@ is computed and are taken wherever this does not apply.
 from __future__ import annotations
 
 import sys
-from ctypes import CDLL
-from dataclasses import dataclass
-from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator, Sequence
+from ctypes import addressof, byref
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd import Function
 
 from mlpf_hpo.errors import DataError
@@ -21,63 +20,15 @@ from mlpf_hpo.events.schema import N_CLASSES, N_FEATURES, N_TARGETS
 from mlpf_hpo.mlpf.blocks import BLOCK, blocks
 from mlpf_hpo.mlpf.dropout import Dropping, draw_seeds
 from mlpf_hpo.mlpf.heads import HeadOutputs, aligned
-from mlpf_hpo.mlpf.layers import GraphLayer
 from mlpf_hpo.mlpf.native.bins import Bins
-from mlpf_hpo.mlpf.native.graph_layer import LayerPass
-from mlpf_hpo.mlpf.native.heads import HeadsPass, as_head_outputs
-from mlpf_hpo.mlpf.native.kernels import kernels
+from mlpf_hpo.mlpf.native.choice import Native
+from mlpf_hpo.mlpf.native.heads import N_OUTPUTS, Block, HeadsPass, addresses, as_head_outputs
+from mlpf_hpo.mlpf.native.kernels import matrix_product
+from mlpf_hpo.mlpf.native.layout import LAYER_PARAMETERS, N_INPUTS
+from mlpf_hpo.mlpf.native.structures import FLOAT_BYTES, SEED_BYTES, GraphLayerPass, room
 
 if TYPE_CHECKING:
     from mlpf_hpo.mlpf.network import MLPF
-
-
-@dataclass(frozen=True)
-class Native:
-    """The kernels, and the parameters of the network that they train, in its order."""
-
-    kernels: CDLL
-    parameters: list[Tensor]
-
-    @staticmethod
-    def of(network: MLPF, x: Tensor) -> Native | None:
-        """Return the kernels if they can train a network on elements `x`, else None; nothing else decides.
-
-        They are for the CPU and float32, without autocast, and give no gradient of elements. Whoever hooks
-        into a module wants it called.
-
-        Raises
-        ------
-        ConfigurationError
-            If the variable MLPF_HPO_KERNELS asks for kernels that there are not.
-        """
-        if x.device.type != "cpu" or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
-            return None
-        if x.requires_grad and torch.is_grad_enabled():
-            return None
-        parameters = _parameters(network)
-        if parameters is None or not all(_plain(tensor) for tensor in (x, *parameters)):
-            return None
-        if len(network.heads.dropouts) > 1:
-            return None
-        found = kernels()
-        return None if found is None else Native(found, parameters)
-
-
-def _parameters(module: nn.Module) -> list[Tensor] | None:
-    """Return what `module.parameters()` does, in less time; None if there is a hook."""
-    if module._forward_hooks or module._forward_pre_hooks:
-        return None
-    found: list[Tensor] = [one for one in module._parameters.values() if one is not None]
-    for child in module._modules.values():
-        of_child = [] if child is None else _parameters(child)
-        if of_child is None:
-            return None
-        found += of_child
-    return found
-
-
-def _plain(tensor: Tensor) -> bool:
-    return tensor.dtype is torch.float32 and tensor.is_contiguous() and tensor.is_cpu
 
 
 class Step:
@@ -85,8 +36,8 @@ class Step:
 
     Parameters
     ----------
-    c : CDLL
-        The kernels.
+    native : Native
+        The kernels, and what they take of `network`.
     network : MLPF
         As `Native.of` has found it.
     x : tensor [N, 12]
@@ -101,65 +52,84 @@ class Step:
         is of no known type.
     """
 
-    def __init__(self, c: CDLL, network: MLPF, x: Tensor, ptr: Tensor) -> None:
-        self.c, self.network, self.x = c, network, x
-        ptr = ptr.to(torch.int64).contiguous()
+    def __init__(self, native: Native, network: MLPF, x: Tensor, ptr: Tensor) -> None:
+        self.c, self.native, self.layout, self.x = native.kernels, native, native.layout, x
+        self.epsilon = network.norm.eps
         if x.shape[1:] != (N_FEATURES,):
             raise DataError(f"features must be [N, {N_FEATURES}], not {list(x.shape)}")
-        stacks = [
-            [cast(GraphLayer, layer) for layer in stack] for stack in (network.id_layers, network.reg_layers)
-        ]
-        columns = min((layer.hyperplanes.shape[1] for layer in chain(*stacks)), default=sys.maxsize)
-        bins = Bins.of(ptr, len(x), network.bin_size, columns)
-        training, heads = network.training, network.heads
-        self.passes = [
-            [LayerPass(c, layer, bins, Dropping.of(layer.dropout.p, training)) for layer in stack]
-            for stack in stacks
-        ]
-        self.n_inputs = heads.id_dim - sum(one.width for one in self.passes[0])
+        columns = min((one.shape[1] for one in native.hyperplanes), default=sys.maxsize)
+        self.bins = Bins.of(ptr.to(torch.int64).contiguous(), len(x), network.bin_size, columns)
+        self.batch_bins = self.bins.for_kernels()
         # What the heads see, with zeros up to a width at which products are fast.
-        self.seen = of_id, of_reg = _columns(len(x), heads.id_dim), _columns(len(x), heads.reg_dim)
-        unknown = c.encode(
-            x.data_ptr(), of_id.data_ptr(), of_id.stride(0), of_reg.data_ptr(), of_reg.stride(0), len(x)
-        )
+        self.seen = [_columns(len(x), dim) for dim in (self.layout.id_dim, self.layout.reg_dim)]
+        (of_id, id_width), (of_reg, reg_width) = map(_place, self.seen)
+        unknown = self.c.encode(x.data_ptr(), of_id, id_width, of_reg, reg_width, len(x))
         if unknown:
             raise DataError(f"{unknown} of {len(x)} elements are of no type: 0, 1 or 2 in the first column")
-        self.heads = HeadsPass(
-            c, heads, of_id.shape[1], of_reg.shape[1], Dropping.of(max(heads.dropouts), training)
-        )
+        self.at = [one.data_ptr() for one in native.parameters]
+        *of_layers, of_heads = (Dropping.of(p, network.training) for p in native.dropouts)
         self.blocks = blocks(len(x), BLOCK["cpu"])
-        n_of_layers = sum(one.n_masks for one in chain(*self.passes))
-        seeds = draw_seeds(n_of_layers + len(self.blocks) * self.heads.n_masks)
-        self.layer_seeds, self.head_seeds = seeds[:n_of_layers], seeds[n_of_layers:]
+        most = max(rows.stop - rows.start for rows in self.blocks)
+        self.heads = HeadsPass(self.c, self.layout, self.at[self.layout.norm_at + 2 :], of_heads, most)
+        n_of_layers = sum(one.dropped > 0 for one in of_layers)
+        self.masks_of_block = self.layout.n_masks if of_heads.dropped else 0
+        seeds = draw_seeds(n_of_layers + len(self.blocks) * self.masks_of_block)
+        self.head_seeds = seeds[n_of_layers:]
+        self.layers = list(self._layers(of_layers, iter(seeds[:n_of_layers].tolist())))
 
-    def _layers_forward(self) -> Tensor:
-        """Fill `seen`; return the normalised input of class and charge."""
-        seeds = iter(self.layer_seeds)
-        for passes, seen in zip(self.passes, self.seen, strict=True):
-            source, begin = seen[:, : self.n_inputs], self.n_inputs
-            for one in passes:
-                target = seen[:, begin : begin + one.width]
-                one.forward(source, target, seeds)
-                source, begin = target, begin + one.width
-        norm, x = self.network.norm, self.seen[0]
-        normed = _columns(len(x), self.network.heads.id_dim)
-        self.means, self.rstds = torch.empty(len(x)), torch.empty(len(x))
+    def _layers(self, dropping: Sequence[Dropping], seeds: Iterator[int]) -> Iterator[GraphLayerPass]:
+        """Yield the layers of both stacks, each with its place in what the heads see."""
+        layout, product, bins = self.layout, matrix_product(), addressof(self.batch_bins)
+        for number, (p, hyperplanes) in enumerate(zip(dropping, self.native.hyperplanes, strict=True)):
+            in_second = number >= layout.n_layers[0]
+            place = number - (layout.n_layers[0] if in_second else 0)
+            in_dim = layout.width if place else N_INPUTS
+            seen, ld = _place(self.seen[in_second])
+            out = seen + FLOAT_BYTES * (N_INPUTS + place * layout.width)
+            parameters = self.at[LAYER_PARAMETERS * number : LAYER_PARAMETERS * (number + 1)]
+            yield GraphLayerPass(
+                product, bins, in_dim, layout.width, layout.embedding_dim, hyperplanes.shape[1], *parameters,
+                hyperplanes.data_ptr(), p.dropped, p.scale, out - FLOAT_BYTES * in_dim, ld, out, ld,
+                next(seeds) if p.dropped else 0,
+            )  # fmt: skip
+
+    def _layers_forward(self, keep: bool) -> None:
+        """Fill `seen`, and `normed`, what class and charge see; layers `keep` what their way back needs."""
+        sizes = [self.c.layer_kept_bytes(byref(one)) for one in self.layers]
+        self.kept = room(sum(sizes) if keep else max(sizes, default=0))
+        self.work = room(max((self.c.layer_work_bytes(byref(one)) for one in self.layers), default=0))
+        at = self.kept.data_ptr()
+        for one, size in zip(self.layers, sizes, strict=True):
+            one.kept = at
+            self.c.layer_forward(byref(one), self.work.data_ptr())
+            at += size if keep else 0
+        n, (x, ld), width = len(self.x), _place(self.seen[0]), self.layout.id_dim
+        self.normed, self.means, self.rstds = _columns(n, width), torch.empty(n), torch.empty(n)
+        weight, bias = self.at[self.layout.norm_at :][:2]
         self.c.layer_norm(
-            x.data_ptr(), x.stride(0), norm.weight.data_ptr(), norm.bias.data_ptr(), norm.eps,
-            normed.data_ptr(), normed.stride(0), self.means.data_ptr(), self.rstds.data_ptr(), len(x),
-            self.network.heads.id_dim,
+            x, ld, weight, bias, self.epsilon, self.normed.data_ptr(), ld, self.means.data_ptr(),
+            self.rstds.data_ptr(), n, width,
         )  # fmt: skip
-        return normed
+
+    def _heads_forward(self, number: int, rows: slice, out: int) -> Block:
+        """Write the outputs of a block, [n, 12]."""
+        of_id, of_reg = (_row(one, rows.start) for one in (self.normed, self.seen[1]))
+        block = Block(rows.stop - rows.start, of_id, of_reg, out)
+        self.heads.forward(block, self.head_seeds.ctypes.data + SEED_BYTES * number * self.masks_of_block)
+        return block
 
     def outputs(self) -> HeadOutputs:
         """Return what the heads say."""
-        normed = self._layers_forward()
-        seeds = iter(self.head_seeds)
-        parts = [self.heads.forward(normed[rows], self.seen[1][rows], seeds)[0] for rows in self.blocks]
-        return as_head_outputs(torch.cat(parts))
+        self._layers_forward(keep=False)
+        out = torch.empty(len(self.x), N_OUTPUTS)
+        for number, rows in enumerate(self.blocks):
+            self._heads_forward(number, rows, _row(out, rows.start))
+        return as_head_outputs(out)
 
-    def gradients(self, y: Tensor, weights: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def gradients(self, y: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Return the sums of the loss's terms [7], and the gradients of all parameters of their weighted sum.
+
+        They stand one after the other, as the layout says.
 
         Raises
         ------
@@ -169,52 +139,61 @@ class Step:
         if y.shape != (len(self.x), N_TARGETS):
             raise DataError(f"targets must be [{len(self.x)}, {N_TARGETS}], not {list(y.shape)}")
         y, weights = (one.to(torch.float32).contiguous() for one in (y, weights))
-        normed = self._layers_forward()
-        of_normed, of_reg = torch.empty_like(normed), torch.empty_like(self.seen[1])
+        self._layers_forward(keep=True)
+        layout, found = self.layout, torch.empty(self.layout.offsets[-1])
+        of_heads = found[layout.offsets[layout.norm_at + 2] :]
+        of_inputs = torch.empty_like(self.normed), torch.empty_like(self.seen[1])
         sums, unknown = torch.zeros(N_TARGETS, dtype=torch.float64), 0
-        seeds = iter(self.head_seeds)
-        for rows in self.blocks:
-            out, kept = self.heads.forward(normed[rows], self.seen[1][rows], seeds)
-            features, targets = self.x[rows], y[rows]
+        for number, rows in enumerate(self.blocks):
+            of_block = torch.empty_like(of_heads) if number else of_heads
+            out = torch.empty(rows.stop - rows.start, N_OUTPUTS)
+            block = self._heads_forward(number, rows, out.data_ptr())
             unknown += self.c.loss(
-                out.data_ptr(),
-                features.data_ptr(),
-                targets.data_ptr(),
-                weights.data_ptr(),
-                len(out),
+                block.out, _row(self.x, rows.start), _row(y, rows.start), weights.data_ptr(), block.n,
                 sums.data_ptr(),
-            )
-            self.heads.backward(out, kept, of_normed[rows], of_reg[rows])
+            )  # fmt: skip
+            places = [of_block.data_ptr() + FLOAT_BYTES * offset for offset in layout.head_offsets]
+            of_id, of_reg = (_row(one, rows.start) for one in of_inputs)
+            self.heads.backward(block, of_id, of_reg, addresses(places))
+            if number:
+                of_heads += of_block
         if unknown:
             raise DataError(
                 f"{unknown} of {len(y)} targets are of no class: 0 to {N_CLASSES - 1} in the first column"
             )
-        of_id, *of_norm = self._norm_backward(of_normed)
-        found = self._layers_backward(self.passes[0], of_id) + self._layers_backward(self.passes[1], of_reg)
-        return sums.float(), [*found, *of_norm, *self.heads.gradients()]
+        of_seen = self._norm_backward(of_inputs[0], found), of_inputs[1]
+        self._layers_backward(of_seen, found)
+        return sums.float(), found
 
-    def _norm_backward(self, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the gradients of its input, as far as layers made it, of its weight and its bias."""
-        norm, x, width = self.network.norm, self.seen[0], self.network.heads.id_dim
-        of_x, of_weight, of_bias = torch.empty_like(x), torch.zeros(width), torch.zeros(width)
-        room = torch.empty(2, width)
+    def _norm_backward(self, gradient: Tensor, found: Tensor) -> Tensor:
+        """Return the gradient of the norm's input, where layers made it; write those of its parameters."""
+        (x, ld), width, first = _place(self.seen[0]), self.layout.id_dim, self.layout.norm_at
+        of_norm, of_x, work = (
+            found[self.layout.offsets[first] :],
+            torch.empty_like(gradient),
+            torch.empty(2, width),
+        )
+        of_norm[: 2 * width] = 0
         self.c.layer_norm_backward(
-            gradient.data_ptr(), gradient.stride(0), x.data_ptr(), x.stride(0), norm.weight.data_ptr(),
-            self.means.data_ptr(), self.rstds.data_ptr(), of_x.data_ptr(), of_x.stride(0),
-            of_weight.data_ptr(), of_bias.data_ptr(), room.data_ptr(), len(x), width, self.n_inputs,
+            gradient.data_ptr(), ld, x, ld, self.at[first], self.means.data_ptr(), self.rstds.data_ptr(),
+            of_x.data_ptr(), ld, of_norm.data_ptr(), of_norm.data_ptr() + FLOAT_BYTES * width,
+            work.data_ptr(), len(self.x), width, N_INPUTS,
         )  # fmt: skip
-        return of_x, of_weight, of_bias
+        return of_x
 
-    def _layers_backward(self, passes: list[LayerPass], gradient: Tensor) -> list[Tensor]:
-        """Return the gradients of a stack's parameters, given that of what the heads see of it."""
-        found: list[Tensor] = []
-        end = self.n_inputs + sum(one.width for one in passes)
-        for number, one in reversed(list(enumerate(passes))):
-            begin = end - one.width
-            of_source = gradient[:, begin - passes[number - 1].width : begin] if number else None
-            found[:0] = one.backward(gradient[:, begin:end], of_source)
-            end = begin
-        return found
+    def _layers_backward(self, gradients: Sequence[Tensor], found: Tensor) -> None:
+        """Write the gradients of the layers' parameters, given those of what the heads see of both stacks."""
+        layout, places = self.layout, [_place(one) for one in gradients]
+        for number in reversed(range(len(self.layers))):
+            in_second = number >= layout.n_layers[0]
+            place = number - (layout.n_layers[0] if in_second else 0)
+            at, ld = places[in_second]
+            of_out = at + FLOAT_BYTES * (N_INPUTS + place * layout.width)
+            of_x = of_out - FLOAT_BYTES * layout.width if place else None
+            first = found.data_ptr() + FLOAT_BYTES * layout.offsets[LAYER_PARAMETERS * number]
+            self.c.layer_backward(
+                byref(self.layers[number]), self.work.data_ptr(), of_out, ld, of_x, ld, first
+            )
 
 
 class _Loss(Function):
@@ -231,15 +210,17 @@ class _Loss(Function):
         y: Tensor,
         *_: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        sums, ctx.gradients = Step(native.kernels, network, x, ptr).gradients(y, weights)
+        sums, ctx.gradients = Step(native, network, x, ptr).gradients(y, weights)
+        ctx.layout = native.layout
         ctx.mark_non_differentiable(sums)
         return (sums * weights).sum(), sums
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _of_sums: Tensor) -> tuple[Tensor | None, ...]:
         gradients, ctx.gradients = ctx.gradients, None
-        torch._foreach_mul_(gradients, gradient)
-        return (None, None, None, None, None, None, *gradients)
+        gradients *= gradient
+        parts = zip(gradients.split(ctx.layout.sizes), ctx.layout.shapes, strict=True)
+        return (None, None, None, None, None, None, *(one.view(shape) for one, shape in parts))
 
 
 def native_loss(
@@ -255,7 +236,7 @@ def native_loss(
 
 def native_outputs(native: Native, network: MLPF, x: Tensor, ptr: Tensor) -> HeadOutputs:
     """Return what the heads say of elements `x` [N, 12], without a history to differentiate."""
-    return Step(native.kernels, network, x, ptr).outputs()
+    return Step(native, network, x, ptr).outputs()
 
 
 def _columns(n: int, width: int) -> Tensor:
@@ -263,3 +244,13 @@ def _columns(n: int, width: int) -> Tensor:
     whole = torch.empty(n, aligned(width))
     whole[:, width:] = 0
     return whole
+
+
+def _place(rows: Tensor) -> tuple[int, int]:
+    """Return where a matrix begins, and the distance of its rows in numbers."""
+    return rows.data_ptr(), rows.stride(0)
+
+
+def _row(matrix: Tensor, number: int) -> int:
+    """Return where a row begins."""
+    return matrix.data_ptr() + FLOAT_BYTES * number * matrix.stride(0)
