@@ -39,7 +39,7 @@ def clean_rows(curves: LearningCurves) -> IntArray:
 
 
 def named_table(text: str) -> tuple[str, LearningCurves]:
-    """Return name and curves of ``NAME=FILE[:PREFIX[:MODE]]``.
+    """Return name and curves of ``NAME=FILE[:PREFIX[:MODE]]``; a data set that is shipped stands for a file.
 
     Raises
     ------

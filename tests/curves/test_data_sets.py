@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import mlpf_hpo
 import mlpf_hpo.curves
+from benchmarks.tables import named_table
 from mlpf_hpo import LearningCurves, TargetMetric, load_curves
 from mlpf_hpo.cli.app import app
 from mlpf_hpo.curves import card, shipped_files
@@ -177,6 +178,11 @@ def test_a_name_stands_for_a_file_of_curves(shipped) -> None:
         read_table(Path("none.csv"))
 
 
+def test_a_name_stands_for_a_table_of_a_benchmark(shipped) -> None:
+    name, curves = named_table("toys=toys-v1")
+    assert (name, curves.source, len(curves)) == ("toys", "toys", 24)
+
+
 def test_a_name_stands_for_the_prior_of_a_search(shipped) -> None:
     params, target = SchedulerParams(name="freeze_thaw", prior="toys-v2"), Target("loss", "min")
     prior = read_prior(params, 0, target)
@@ -202,7 +208,7 @@ def test_a_name_stands_for_a_file_on_the_command_line(shipped) -> None:
     replayed = invoke("replay", "--curves", "toys-v1", "--split", "toys-v1", "--prior", "toys-v2", *searched)
     assert "1 searches of 6 of 6 configurations" in replayed
     assert "prior: toys-v2" in replayed
-    few = ("--predictors", "persistence", "--splits", "2", "--train", "6")
+    few = ("--predictors", "persistence", "--splits", "1", "--train", "6")
     assert "loss (min)" in invoke("predictors", "evaluate", "--curves", "toys-v1", *few)
     wrong = CliRunner().invoke(app, ["replay", "--curves", "toys-v1", "--prior", "toys-v0"])
     assert "did you mean toys-v" in str(wrong.exception)
