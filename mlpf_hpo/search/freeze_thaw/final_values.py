@@ -171,22 +171,15 @@ def condition(
     -------
     mean, variance : array [m], array [m]
     """
-    n = len(rows)
     blocks = _Blocks(rows, asked)
     means, variances, evidence = [], [], []
     for process in processes:
-        both, before = blocks.of(process)
-        both[np.diag_indices(n)] += variance + JITTER
-        both[-1] = values - process.mean[rows]
-        # LAPACK works on columns, and in place: the transposes are no copies.
-        factor, solved = both[:n].T, both[n:].T
-        if n:
-            factor, _ = cho_factor(factor, lower=True, overwrite_a=True, check_finite=False)
-            solved = solve_triangular(factor, solved, lower=True, overwrite_b=True, check_finite=False)
-        explained, residual = solved[:, :-1], solved[:, -1]
-        means.append(process.mean[asked] + residual @ explained)
-        variances.append(before - np.einsum("ij,ij->j", explained, explained))
-        evidence.append(float(-0.5 * residual @ residual - np.log(np.diag(factor)).sum()))
+        residual = values - process.mean[rows]
+        solve = _solve if any(weight for weight, _ in process.terms) else _solve_unrelated
+        change, left, log_likelihood = solve(process, blocks, residual, variance + JITTER)
+        means.append(process.mean[asked] + change)
+        variances.append(left)
+        evidence.append(log_likelihood)
     weights = np.exp(np.array(evidence) - max(evidence))
     weights /= weights.sum()
     average = weights @ np.stack(means)
@@ -194,14 +187,61 @@ def condition(
     return average, np.maximum(spread, LEAST_VARIANCE)
 
 
+Solved = tuple[FloatArray, FloatArray, float]
+"""What observations add to the means of those asked, their variances, and how likely the observations are."""
+
+
+def _solve(process: Process, blocks: _Blocks, residual: FloatArray, noise: FloatArray) -> Solved:
+    n = len(residual)
+    both, before = blocks.of(process)
+    both[np.diag_indices(n)] += noise
+    both[-1] = residual
+    # LAPACK works on columns, and in place: the transposes are no copies.
+    factor, solved = both[:n].T, both[n:].T
+    if n:
+        factor, _ = cho_factor(factor, lower=True, overwrite_a=True, check_finite=False)
+        solved = solve_triangular(factor, solved, lower=True, overwrite_b=True, check_finite=False)
+    explained, whitened = solved[:, :-1], solved[:, -1]
+    left = before - np.einsum("ij,ij->j", explained, explained)
+    likely = float(-0.5 * whitened @ whitened - np.log(np.diag(factor)).sum())
+    return whitened @ explained, left, likely
+
+
+def _solve_unrelated(process: Process, blocks: _Blocks, residual: FloatArray, noise: FloatArray) -> Solved:
+    """Return the same of trials that share an offset and nothing else, where no matrix has to be solved.
+
+    The covariance is a diagonal and one number in all places (Sherman and Morrison).
+    """
+    offset, own = process.scale * process.offset, process.scale * process.own
+    precision = 1 / (own + noise)
+    shared = offset / (1 + offset * precision.sum())
+    solved = precision * residual
+    of_offset = shared * solved.sum()
+    change = np.full(len(blocks.asked), of_offset)
+    left = np.full(len(blocks.asked), own + shared)
+    asked, row = blocks.same
+    kept = 1 - own * precision[row]
+    change[asked] = of_offset * kept + own * solved[row]
+    left[asked] = own * kept + shared * kept**2
+    log_determinant = np.log1p(offset * precision.sum()) - np.log(precision).sum()
+    return change, left, float(-0.5 * (residual @ solved - of_offset * solved.sum() + log_determinant))
+
+
 class _Blocks:
-    """The entries of covariances that are needed; those of each matrix are taken once for all processes."""
+    """The entries of covariances that are needed; those of each matrix are taken once for all processes.
+
+    Attributes
+    ----------
+    asked : array of int [m]
+        Rows to predict.
+    same : (array of int, array of int)
+        Positions in `asked`, and in the observed rows, of those that are both.
+    """
 
     def __init__(self, rows: IntArray, asked: IntArray) -> None:
-        self._rows, self._asked = rows, asked
+        self._rows, self.asked = rows, asked
         self._columns = np.concatenate([rows, asked])
-        same, column = np.nonzero(asked[:, np.newaxis] == rows)
-        self._same = same + len(rows), column
+        self.same = np.nonzero(asked[:, np.newaxis] == rows)
         self._taken: dict[int, tuple[FloatArray, FloatArray]] = {}
 
     def of(self, process: Process) -> tuple[FloatArray, FloatArray]:
@@ -211,20 +251,21 @@ class _Blocks:
         """
         n, scale = len(self._rows), process.scale
         found = np.full((len(self._columns) + 1, n), scale * process.offset)
-        before = np.full(len(self._asked), process.offset + process.own)
+        before = np.full(len(self.asked), process.offset + process.own)
         for weight, matrix in process.terms:
             if weight:
                 entries, diagonal = self._entries(matrix)
                 found[:-1] += scale * weight * entries
                 before += weight * diagonal
         found[np.diag_indices(n)] += scale * process.own
-        found[self._same] += scale * process.own
+        same, column = self.same
+        found[n + same, column] += scale * process.own
         return found, scale * before
 
     def _entries(self, matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
         key = id(matrix)
         if key not in self._taken:
-            self._taken[key] = matrix[self._columns][:, self._rows], matrix[self._asked, self._asked]
+            self._taken[key] = matrix[self._columns][:, self._rows], matrix[self.asked, self.asked]
         return self._taken[key]
 
 
