@@ -25,6 +25,8 @@ trainings, or where nothing is left to run. `freeze_thaw` does not end by itself
 
 Optuna 5.0.0's pruners stop, the others pause and go on. The schedulers of syne-tune 0.13.0 that have a model
 (HyperTune, MOBSTER, DyHPO) choose among the rows; all others but `freeze_thaw` take them in their order.
+syne-tune's DyHPO is, by its documentation, not the published one: it has MOBSTER's Gaussian process in place
+of one with a network as its kernel, and promotes by rank at times.
 SMAC 2.4.0's Hyperband ends, and promotes nothing more, where too few rows are left for another bracket. The
 tables are halves on which `freeze_thaw` was designed, so that its numbers are flattered. Where a search takes
 minutes there are few: compare numbers of as many searches.
