@@ -71,8 +71,8 @@ class Stacked(RegressorMixin, BaseEstimator):
 
     Trainings that fail alike end at the same value, such as the error of chance. Where a tenth of the
     training curves do, and trees give a curve more than an even chance to be one of them, that value is the
-    prediction; where the last values say it as well as these trees, out of fold, curves that are at that
-    value stay there.
+    prediction. Late in a training, where the last values say it as well as these trees, out of fold, curves
+    that are at that value stay there.
 
     Parameters
     ----------
@@ -126,9 +126,10 @@ class Stacked(RegressorMixin, BaseEstimator):
         left_out = self._predictions(rows, usual)
         judged = {name: values[usual] for name, values in left_out.items()}
         self.weights_ = _weights(judged, z[usual])
-        self._fit_shrinkage(judged, z[usual], labels[usual])
+        late = _last_decides(judged, z[usual], labels[usual])
+        self._fit_shrinkage(judged, z[usual], labels[usual], late)
         values = self._bounded_out_of_fold(rows[:, -1], target, self._shrunk(left_out), usual, labels)
-        self._fit_atom(rows, target, groups)
+        self._fit_atom(rows, target, groups, late)
         self.oob_prediction_ = self._tied(rows, values, training=True)
         return self
 
@@ -225,18 +226,18 @@ class Stacked(RegressorMixin, BaseEstimator):
         )
         return np.where(chance > 0.5, self.atom_, values)
 
-    def _fit_shrinkage(self, left_out: dict[str, FloatArray], z: FloatArray, groups: NDArray[Any]) -> None:
+    def _fit_shrinkage(
+        self, left_out: dict[str, FloatArray], z: FloatArray, groups: NDArray[Any], late: bool
+    ) -> None:
         self.share_ = 1.0
-        if PERSISTENCE not in left_out:
-            return
-        persistence, prior = left_out[PERSISTENCE], left_out.get(PRIOR, np.zeros(len(z)))
-        more, error = jackknife_difference(rank_correlation, z, persistence, prior, leave_out_blocks(groups))
-        if more > error:
-            mean = self._mean(left_out)
+        if late:
+            mean, persistence = self._mean(left_out), left_out[PERSISTENCE]
             better = rank_correlation(z, mean) > rank_correlation(z, persistence)
             self.share_ = shrinkage_factor(z, mean, persistence, groups) if better else 0.0
 
-    def _fit_atom(self, rows: FloatArray, target: FloatArray, groups: NDArray[Any] | None) -> None:
+    def _fit_atom(
+        self, rows: FloatArray, target: FloatArray, groups: NDArray[Any] | None, late: bool
+    ) -> None:
         values, counts = np.unique(target, return_counts=True)
         self.atom_, self.atom_trees_, self.atom_seen_ = float(values[counts.argmax()]), None, False
         if max(3, LEAST_ATOM * len(target)) <= counts.max() < len(target) and len(self.varying_):
@@ -244,7 +245,7 @@ class Stacked(RegressorMixin, BaseEstimator):
             trees = self._trees(self._scaled(rows), ends.astype(np.float64), groups)
             wrong = (trees.oob_prediction_ > 0.5) != ends
             misses = (rows[:, -1] == self.atom_) != ends
-            self.atom_seen_ = self.last_varies_ and bool(misses.sum() <= wrong.sum())
+            self.atom_seen_ = late and bool(misses.sum() <= wrong.sum())
             self.atom_trees_ = None if self.atom_seen_ else trees
 
     def _trees(self, scaled: FloatArray, z: FloatArray, groups: NDArray[Any] | None) -> CrossFittedTrees:
@@ -265,6 +266,15 @@ class Stacked(RegressorMixin, BaseEstimator):
 
     def _lines(self, rows: FloatArray, scaled: FloatArray) -> FloatArray:
         return np.column_stack([self._last(rows), scaled[:, -1]])
+
+
+def _last_decides(left_out: dict[str, FloatArray], z: FloatArray, groups: NDArray[Any]) -> bool:
+    """Return whether persistence ranks better than hyperparameters by more than a standard error."""
+    if PERSISTENCE not in left_out:
+        return False
+    persistence, prior = left_out[PERSISTENCE], left_out.get(PRIOR, np.zeros(len(z)))
+    more, error = jackknife_difference(rank_correlation, z, persistence, prior, leave_out_blocks(groups))
+    return more > error
 
 
 def _weights(found: dict[str, FloatArray], z: FloatArray) -> dict[str, float]:
