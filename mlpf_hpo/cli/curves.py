@@ -98,6 +98,10 @@ def collect(
     configurations: Annotated[
         int | None, typer.Option(min=1, help="Only the first ones of the stream; by default all.")
     ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many trainings of each configuration; by default all."),
+    ] = None,
     least_epochs: Annotated[int, typer.Option(min=1, help="Leave out trials with fewer epochs.")] = 1,
     remarks: Annotated[
         Path | None,
@@ -123,6 +127,7 @@ def collect(
         name,
         patterns=column_names(metrics) or ["*"],
         configurations=configurations,
+        seeds=seeds,
         least_epochs=least_epochs,
     )
     texts = None if remarks is None else read_mapping(remarks, "file of remarks")

@@ -22,6 +22,7 @@ def collect_archived(
     *,
     patterns: Sequence[str] = ("*",),
     configurations: int | None = None,
+    seeds: int | None = None,
     least_epochs: int = 1,
 ) -> LearningCurves:
     """Return the curves of an archive's trials, those of the stream first, then those with other seeds.
@@ -40,6 +41,8 @@ def collect_archived(
         Of the names of metrics that are kept, beside the target.
     configurations : int, optional
         Only the first ones of the stream; by default all.
+    seeds : int, optional
+        Only so many trainings of each configuration, the stream's own first; by default all.
     least_epochs : int
         Trials with fewer epochs are left out, and counted.
 
@@ -51,7 +54,11 @@ def collect_archived(
     archived = archive.trials()
     trials = sorted((one.summary() for one in archived), key=_in_stream)
     stream = sorted({_configuration(trial) for trial in trials})[:configurations]
-    chosen = [trial for trial in trials if _configuration(trial) in stream]
+    chosen = [
+        trial
+        for trial in trials
+        if _configuration(trial) in stream and (seeds is None or int(_in_stream(trial)[0] or 0) < seeds)
+    ]
     kept = [_with(trial, target.metric, patterns) for trial in chosen if trial.epochs >= least_epochs]
     for trial in kept:
         if trial.status == "finished" and trial.epochs < n_epochs:
