@@ -53,7 +53,13 @@ def collect_archived(
     """
     archived = archive.trials()
     trials = sorted((one.summary() for one in archived), key=_in_stream)
-    stream = sorted({_configuration(trial) for trial in trials})[:configurations]
+    stream = sorted({_configuration(trial) for trial in trials})
+    if configurations is not None:
+        stream = [f"t{i:03d}" for i in range(configurations)]
+        for missing in sorted({*stream} - {trial.trial_id for trial in trials})[:1]:
+            raise DataError(
+                f"{archive.folder}: no file of {missing}: it is not among the finished trials yet"
+            )
     chosen = [
         trial
         for trial in trials

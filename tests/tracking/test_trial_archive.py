@@ -233,6 +233,7 @@ def test_files_are_collected_into_the_data_set_that_mlflow_gives(trained, elsewh
     assert Path("sets/mine.card.md").read_text().endswith("\n## What\n\nToys.\n")
     Path("remarks.yaml").write_text("who: We.")
     assert "no heading 'who'" in collected("--epochs", "4", "--remarks", "remarks.yaml")
+    assert "no file of t004" in collected("--epochs", "4", "--configurations", "5").replace("\n", " ")
     assert "t000 has 4 of 6 epochs" in collected("--epochs", "6").replace("\n", " ")
 
 
