@@ -21,7 +21,7 @@ typedef struct {
 } block_kept;
 
 typedef struct {
-    float *up[2], *id, *classes, *reg, *biases, *turned;
+    float *up[2], *id, *classes, *reg, *biases, *turned, *weight_turned;
 } block_work;
 
 static int heads_of(int group)
@@ -107,6 +107,8 @@ static block_work work_in(const all_heads *h, int64_t n, room *from)
     w.classes = take_floats(from, (all - columns_before(h, ETA_HEAD)) * outputs[0]);
     w.reg = take_floats(from, (all - columns_before(h, ENERGY_HEAD)) * h->reg_width);
     w.biases = take_floats(from, all);
+    const int64_t inputs = h->id_width > h->reg_width ? h->id_width : h->reg_width;
+    w.weight_turned = take_floats(from, (all > widest ? all : widest) * (inputs > widest ? inputs : widest));
     w.turned = take_floats(from, 32 * (all > widest ? all : widest));
     return w;
 }
@@ -161,7 +163,7 @@ EXPORT void heads_prepare(const all_heads *h, void *weights)
 }
 
 /* The outputs of a group [n, 12] from its first layers' columns of `first`; `seeds` are those of its masks. */
-static void group_forward(const all_heads *h, int group, int64_t n, const block_kept *k, float *product_room,
+static void group_forward(const all_heads *h, int group, int64_t n, const block_kept *k, const block_work *w,
                           const uint64_t *seeds, float *out)
 {
     const int64_t last = h->hidden[group], all = columns_before(h, N_HEADS), heads = heads_of(group);
@@ -171,10 +173,10 @@ static void group_forward(const all_heads *h, int group, int64_t n, const block_
             const int64_t at = parameter(h, group, head, layer), in = width_of(h, group, layer - 1);
             const int64_t width = layer == last ? outputs[head] : width_of(h, group, layer);
             const int64_t ld = layer == last ? N_OUTPUTS : width;
-            float *to = layer == last ? out + output_at[head] : product_room + one * n * width;
+            float *to = layer == last ? out + output_at[head] : w->up[0] + one * n * width;
             fill_rows(n, width, h->parameters[at + 1], to, ld);
-            product(h->product, n, width, in, activation(h, k, group, layer - 1, one, n), activation_ld(h, group, layer - 1),
-                    'n', h->parameters[at], in, 't', 1.0f, to, ld);
+            product_turned(h->product, n, width, in, activation(h, k, group, layer - 1, one, n),
+                           activation_ld(h, group, layer - 1), h->parameters[at], in, 1.0f, to, ld, w->weight_turned);
         }
         if (layer == last)
             break;
@@ -184,7 +186,7 @@ static void group_forward(const all_heads *h, int group, int64_t n, const block_
             elu_dropout(k->first + columns_before(h, first_head[group]), all, NULL, k->activations[group][0],
                         heads * width, n, heads * width, p);
         else
-            elu_dropout(product_room, width, NULL, k->activations[group][layer], width, heads * n, width, p);
+            elu_dropout(w->up[0], width, NULL, k->activations[group][layer], width, heads * n, width, p);
     }
 }
 
@@ -194,21 +196,22 @@ EXPORT void heads_forward(const all_heads *h, const void *weights, int64_t n, co
 {
     const head_weights w = weights_in(h, &(room){(uintptr_t)weights});
     const block_kept k = keep(h, n, &(room){(uintptr_t)kept});
-    const block_work room_for = work_in(h, n, &(room){(uintptr_t)work});
+    const block_work r = work_in(h, n, &(room){(uintptr_t)work});
     const int64_t all = columns_before(h, N_HEADS), pairs = columns_before(h, ETA_HEAD);
     const int64_t scales = columns_before(h, ENERGY_HEAD);
     fill_rows(n, all, w.bias, k.first, all);
-    product(h->product, n, all, h->id_width, id_input, h->id_width, 'n', w.id, h->id_width, 't', 1.0f, k.first, all);
+    product_turned(h->product, n, all, h->id_width, id_input, h->id_width, w.id, h->id_width, 1.0f, k.first, all,
+                   r.weight_turned);
     for (int group = 0; group < N_GROUPS; group++) {
-        group_forward(h, group, n, &k, room_for.up[0], seeds, out);
+        group_forward(h, group, n, &k, &r, seeds, out);
         seeds += h->dropped > 0 ? h->hidden[group] : 0;
         if (first_head[group + 1] != ETA_HEAD)
             continue;
         copy_columns(n, outputs[0], out, N_OUTPUTS, k.logits, outputs[0]); /* the loss puts gradients in their place */
-        product(h->product, n, all - pairs, outputs[0], k.logits, outputs[0], 'n', w.classes, outputs[0], 't', 1.0f,
-                k.first + pairs, all);
-        product(h->product, n, all - scales, h->reg_width, reg_input, h->reg_width, 'n', w.reg, h->reg_width, 't', 1.0f,
-                k.first + scales, all);
+        product_turned(h->product, n, all - pairs, outputs[0], k.logits, outputs[0], w.classes, outputs[0], 1.0f,
+                       k.first + pairs, all, r.weight_turned);
+        product_turned(h->product, n, all - scales, h->reg_width, reg_input, h->reg_width, w.reg, h->reg_width, 1.0f,
+                       k.first + scales, all, r.weight_turned);
     }
 }
 

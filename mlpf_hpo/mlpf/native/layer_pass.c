@@ -10,7 +10,7 @@ typedef struct {
 } layer_kept;
 
 typedef struct {
-    float *embedding, *projection, *projection_turned, *turned, *squares;
+    float *embedding, *projection, *projection_turned, *turned, *squares, *weight_turned;
     int64_t *counts;
     int32_t *codes;
 } forward_work;
@@ -39,7 +39,7 @@ static void pairs_in_bin(const graph_layer *g, int64_t m, int64_t width, const f
     const int64_t size = g->bins->size, columns = (m + 7) / 8 * 8;
     if (by_vectors(size)) {
         transposed(m, width, b, width, turned, size);
-        small_product(m, columns, width, a, width, 1, turned, size, c, size);
+        small_product(m, columns, width, a, width, 1, turned, size, c, size, 0);
     } else
         product(g->product, size, size, width, a, width, 'n', b, width, 't', 0.0f, c, size);
 }
@@ -50,7 +50,7 @@ static void exchange_in_bin(const graph_layer *g, int64_t m, int64_t width, cons
 {
     const int64_t size = g->bins->size;
     if (by_vectors(width))
-        small_product(m, width, m, a, of_a == 't' ? 1 : size, of_a == 't' ? size : 1, b, width, c, width);
+        small_product(m, width, m, a, of_a == 't' ? 1 : size, of_a == 't' ? size : 1, b, width, c, width, 0);
     else
         product(g->product, size, width, size, a, size, of_a, b, width, 'n', 0.0f, c, width);
 }
@@ -83,6 +83,7 @@ static forward_work work_forward(const graph_layer *g, room *from)
     w.projection_turned = take_floats(from, b->n * b->most);
     w.turned = take_floats(from, g->d * b->size);
     w.squares = take_floats(from, b->size);
+    w.weight_turned = take_floats(from, columns_of(g) * larger(g->in, g->d));
     w.counts = take(from, 2 * b->most + 2, sizeof(int64_t));
     w.codes = take(from, b->n, sizeof(int32_t));
     return w;
@@ -131,7 +132,7 @@ static void bin(const graph_layer *g, const layer_kept *k, const forward_work *w
     const int64_t d = g->d, most = b->most;
     elu_dropout(k->parts + 3 * g->width, columns_of(g), g->embed_in_bias, k->hidden, d, b->n, d, (dropout){0, 0, 1.0f});
     fill_rows(b->n, d, g->embed_out_bias, w->embedding, d);
-    product(g->product, b->n, d, d, k->hidden, d, 'n', g->embed_out_weight, d, 't', 1.0f, w->embedding, d);
+    product_turned(g->product, b->n, d, d, k->hidden, d, g->embed_out_weight, d, 1.0f, w->embedding, d, w->weight_turned);
     if (most < 32) { /* as for the gradients of narrow weights */
         product(g->product, most, b->n, d, g->hyperplanes, g->hash_columns, 't', w->embedding, d, 't', 0.0f, w->projection_turned, b->n);
         transposed(most, b->n, w->projection_turned, b->n, w->projection, most);
@@ -154,7 +155,7 @@ EXPORT void layer_forward(const graph_layer *g, void *work)
     const forward_work w = work_forward(g, &(room){(uintptr_t)work});
     memcpy(k.weight, g->message_weight, (size_t)(3 * width * g->in) * sizeof *k.weight);
     memcpy(k.weight + 3 * width * g->in, g->embed_in_weight, (size_t)(g->d * g->in) * sizeof *k.weight);
-    product(g->product, b->n, ld, g->in, g->x, g->ldx, 'n', k.weight, g->in, 't', 0.0f, k.parts, ld);
+    product_turned(g->product, b->n, ld, g->in, g->x, g->ldx, k.weight, g->in, 0.0f, k.parts, ld, w.weight_turned);
     bin(g, &k, &w);
     for (int64_t i = 0; i < b->bins; i++) {
         const int64_t m = b->filled[i], first = i * size;

@@ -43,17 +43,17 @@ INLINE int64_t part_of(int64_t k)
             }                                                                                                     \
     }                                                                                                             \
     static void NAME##_column(int64_t m, int64_t k, const float *a, int64_t lda, int64_t along, const float *b,   \
-                              int64_t ldb, float *c, int64_t ldc)                                                 \
+                              int64_t ldb, float *c, int64_t ldc, int more)                                       \
     {                                                                                                             \
         const int64_t part = part_of(k);                                                                          \
         for (int64_t from = 0; from < k || from == 0; from += part) {                                             \
             const int64_t inner = k - from < part ? k - from : part;                                              \
             int64_t row = 0;                                                                                      \
             for (; row + ROWS <= m; row += ROWS)                                                                  \
-                NAME(ROWS, from > 0, inner, a + row * lda + from * along, lda, along, b + from * ldb, ldb,        \
+                NAME(ROWS, more || from > 0, inner, a + row * lda + from * along, lda, along, b + from * ldb, ldb,        \
                      c + row * ldc, ldc);                                                                         \
             for (; row < m; row++)                                                                                \
-                NAME(1, from > 0, inner, a + row * lda + from * along, lda, along, b + from * ldb, ldb,           \
+                NAME(1, more || from > 0, inner, a + row * lda + from * along, lda, along, b + from * ldb, ldb,           \
                      c + row * ldc, ldc);                                                                         \
         }                                                                                                         \
     }
@@ -62,18 +62,18 @@ TILE(two_vectors, vector, 2)
 TILE(one_vector, vector, 1)
 TILE(eight_numbers, eight, 1)
 
-/* c [m, n] = a [m, k] b [k, n], for which `by_vectors` holds; a's rows are `lda` apart, its columns `along`: so it may
+/* c [m, n] = a [m, k] b [k, n], or that is added if there is `more` in c; `by_vectors` holds; a's rows are `lda` apart, its columns `along`: so it may
  * be a transposed matrix. */
 void small_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, int64_t along, const float *b,
-                   int64_t ldb, float *c, int64_t ldc)
+                   int64_t ldb, float *c, int64_t ldc, int more)
 {
     int64_t at = 0;
     for (; at + 2 * LANES <= n; at += 2 * LANES)
-        two_vectors_column(m, k, a, lda, along, b + at, ldb, c + at, ldc);
+        two_vectors_column(m, k, a, lda, along, b + at, ldb, c + at, ldc, more);
     for (; at + LANES <= n; at += LANES)
-        one_vector_column(m, k, a, lda, along, b + at, ldb, c + at, ldc);
+        one_vector_column(m, k, a, lda, along, b + at, ldb, c + at, ldc, more);
     for (; at + 8 <= n; at += 8)
-        eight_numbers_column(m, k, a, lda, along, b + at, ldb, c + at, ldc);
+        eight_numbers_column(m, k, a, lda, along, b + at, ldb, c + at, ldc, more);
 }
 
 /* to [n, m] = from [m, n] transposed. */

@@ -11,10 +11,26 @@
 typedef void sgemm(const char *, const char *, const int *, const int *, const int *, const float *, const float *,
                    const int *, const float *, const int *, const float *, float *, const int *);
 
-/* c = `kept` c + a b; a or b is transposed where it says so: 't', else 'n'. */
+void small_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, int64_t along, const float *b,
+                   int64_t ldb, float *c, int64_t ldc, int more);
+void transposed(int64_t m, int64_t n, const float *from, int64_t ldf, float *to, int64_t ldt);
+
+/* Whether a product of n columns goes by vectors here: faster than MKL, whose sums are of the same order. Those of others
+ * are not, so they are the library's. */
+INLINE int by_vectors(int64_t n)
+{
+    return n >= 16 && n % 8 == 0;
+}
+
+/* c = `kept` c + a b, `kept` 0 or 1; a or b is transposed where it says so: 't', else 'n'. */
 INLINE void product(sgemm *by, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, char of_a,
                     const float *b, int64_t ldb, char of_b, float kept, float *c, int64_t ldc)
 {
+    if (by_vectors(n) && m > 2 && of_b == 'n') { /* of one or two rows MKL sums in another order */
+        const int turned = of_a == 't';
+        small_product(m, n, k, a, turned ? 1 : lda, turned ? lda : 1, b, ldb, c, ldc, kept > 0.0f);
+        return;
+    }
     const float one = 1.0f;
     const int rows = (int)m, columns = (int)n, inner = (int)k;
     /* Where nothing is read the library still wants a distance that could be. */
@@ -23,20 +39,22 @@ INLINE void product(sgemm *by, int64_t m, int64_t n, int64_t k, const float *a, 
         by(&of_b, &of_a, &columns, &rows, &inner, &one, b, &b_rows, a, &a_rows, &kept, c, &c_rows);
 }
 
+/* c = `kept` c + a b^T, b [n, k]; `work` has room for b. */
+INLINE void product_turned(sgemm *by, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
+                           int64_t ldb, float kept, float *c, int64_t ldc, float *work)
+{
+    if (by_vectors(n)) {
+        transposed(n, k, b, ldb, work, n);
+        product(by, m, n, k, a, lda, 'n', work, n, 'n', kept, c, ldc);
+    } else
+        product(by, m, n, k, a, lda, 'n', b, ldb, 't', kept, c, ldc);
+}
+
 void product_of_rows(sgemm *by, int64_t n, int64_t out, int64_t in, const float *a, int64_t lda, const float *x,
                      int64_t ldx, float *c, float *work);
 void sum_of_rows(int64_t n, int64_t width, const float *x, int64_t ldx, float *sums);
 void fill_rows(int64_t n, int64_t width, const float *row, float *to, int64_t ld);
 void copy_columns(int64_t n, int64_t width, const float *from, int64_t ldf, float *to, int64_t ldt);
-void small_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, int64_t along, const float *b,
-                   int64_t ldb, float *c, int64_t ldc);
-void transposed(int64_t m, int64_t n, const float *from, int64_t ldf, float *to, int64_t ldt);
-
-/* Whether a product of n columns goes by vectors here. Others are the library's, whose sums are of another order. */
-INLINE int by_vectors(int64_t n)
-{
-    return n >= 16 && n % 8 == 0;
-}
 
 /* Whoever gets no room yet counts what it would take: `at` begins at 0. */
 typedef struct {
