@@ -107,6 +107,24 @@ def test_instruction_sets_agree(make_batch, make_network, monkeypatch) -> None:
         assert deviation(one, found[0]) < 2e-6
 
 
+@pytest.mark.parametrize(("size", "width", "sizes"), [(16, 32, [1, 300]), (8, 24, [130]), (32, 8, [2])])
+def test_products_made_here_are_the_librarys(
+    make_batch, make_network, monkeypatch, by, size, width, sizes
+) -> None:
+    """To the last bit where they are made here unasked, so that no record has to tell them apart."""
+    network, batch = (
+        make_network(2, 1, size, width, 0.3, dtype=torch.float32),
+        make_batch(sizes, dtype=torch.float32),
+    )
+    this, found = (native_kernels._vendor(), by), []
+    unasked = this in native_kernels.FASTER_HERE
+    for places in (set(), {this}):
+        monkeypatch.setattr(native_kernels, "FASTER_HERE", places)
+        assert native_kernels.multiplier().here == len(places)
+        found.append(step(network, *batch)[1])
+    assert torch.equal(*found) if unasked else deviation(*found) < 2e-6
+
+
 def test_many_trials_in_one_process_do_not_meet(make_batch, make_network, by) -> None:
     """The kernels run without Python's lock."""
     networks = [make_network(1, 1, 8, 16, dtype=torch.float32, seed=seed) for seed in range(4)]

@@ -28,6 +28,17 @@ class TestChoice:
         monkeypatch.setattr(native_kernels, "CPUINFO", tmp_path / "none")
         assert native_kernels._best.__wrapped__() == BASELINE
 
+    @pytest.mark.parametrize(("vendor", "here"), [("AuthenticAMD", 1), ("GenuineIntel", 0)])
+    def test_products_are_made_here_by_wide_vectors_of_amd_alone(
+        self, monkeypatch, tmp_path, vendor, here
+    ) -> None:
+        monkeypatch.setattr(native_kernels, "CPUINFO", tmp_path / "cpuinfo")
+        native_kernels.CPUINFO.write_text(f"processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: fpu\n")
+        monkeypatch.setattr(native_kernels, "_vendor", native_kernels._vendor.__wrapped__)
+        for name, of_this in (("avx512", here), ("avx2", 0), (BASELINE, 0)):
+            monkeypatch.setattr(native_kernels, "kernels_name", lambda name=name: name)
+            assert native_kernels.multiplier().here == of_this
+
     def test_another_name_is_refused(self, monkeypatch) -> None:
         monkeypatch.setenv(VARIABLE, "mmx")
         with pytest.raises(ConfigurationError, match="MLPF_HPO_KERNELS=mmx: must be one of off, "):
@@ -95,6 +106,7 @@ from tests.mlpf import conftest, test_native, test_reference
 from mlpf_hpo.mlpf.native import choice, kernels
 
 choice.kernels = lambda: kernels.load(Path(sys.argv[1]))
+kernels.FASTER_HERE = {(kernels._vendor(), kernels.kernels_name())}
 make_batch, make_network = (getattr(conftest, name).__wrapped__() for name in ("make_batch", "make_network"))
 for corner in test_reference.CORNERS:
     n_id, n_reg, size, width, sizes, no_target, columns = corner.values

@@ -13,7 +13,7 @@ typedef struct {
 /* One layer in one pass, as structures.py has it. `kept` is room that the way back finds as the way forward left it;
  * x [n, in] and out [n, width] are columns of wider matrices. */
 typedef struct {
-    sgemm *product;
+    multiplier product;
     const batch_bins *bins;
     int64_t in, width, d, hash_columns;
     const float *gate_bias, *embed_in_weight, *embed_in_bias, *embed_out_weight, *embed_out_bias, *message_weight;

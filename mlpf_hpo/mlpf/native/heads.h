@@ -10,7 +10,7 @@ enum { ETA_HEAD = 2, ENERGY_HEAD = 4, N_HEADS = 6, N_GROUPS = 4, MOST_HIDDEN = 8
  * are weight and bias of each linear layer, head by head. Inputs have rows of `id_width` and `reg_width`, of which
  * columns beyond `id_dim` and `reg_dim` are zero. */
 typedef struct {
-    sgemm *product;
+    multiplier product;
     int64_t id_dim, reg_dim, id_width, reg_width;
     int64_t hidden[N_GROUPS], widths[N_GROUPS][MOST_HIDDEN];
     const float *const *parameters;

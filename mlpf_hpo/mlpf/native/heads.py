@@ -11,7 +11,7 @@ from torch import Tensor
 from mlpf_hpo.events.schema import N_CLASSES
 from mlpf_hpo.mlpf.dropout import Dropping
 from mlpf_hpo.mlpf.heads import HeadOutputs, aligned
-from mlpf_hpo.mlpf.native.kernels import matrix_product
+from mlpf_hpo.mlpf.native.kernels import multiplier
 from mlpf_hpo.mlpf.native.layout import Layout
 from mlpf_hpo.mlpf.native.structures import AllHeads, room
 
@@ -52,7 +52,7 @@ class HeadsPass:
         self.kernels = kernels
         self.parameters = addresses(parameters)
         self.heads = AllHeads(
-            matrix_product(), layout.id_dim, layout.reg_dim, aligned(layout.id_dim), aligned(layout.reg_dim),
+            multiplier(), layout.id_dim, layout.reg_dim, aligned(layout.id_dim), aligned(layout.reg_dim),
             layout.hidden, layout.widths, addressof(self.parameters), dropping.dropped, dropping.scale,
         )  # fmt: skip
         self.this = byref(self.heads)

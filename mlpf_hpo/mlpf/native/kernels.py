@@ -12,6 +12,7 @@ import torch
 
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.mlpf.native.build import instruction_sets, library_name
+from mlpf_hpo.mlpf.native.structures import Multiplier
 
 VARIABLE = "MLPF_HPO_KERNELS"
 """Environment variable: `off` for PyTorch alone, or an instruction set; unset: the best of the processor."""
@@ -19,6 +20,10 @@ VARIABLE = "MLPF_HPO_KERNELS"
 OFF = "off"
 
 CPUINFO = Path("/proc/cpuinfo")
+
+FASTER_HERE = {("AuthenticAMD", "avx512")}
+"""Vendors of processors, and instruction sets, with which the kernels' own matrix products were measured to
+be faster than the library's, to the same bits: MKL does not use these vectors of AMD's."""
 
 P, N, F = c_void_p, c_int64, c_float
 
@@ -65,12 +70,17 @@ def kernels_name() -> str:
 
 @cache
 def _best() -> str:
+    flags = set(_of_processor("flags").split())
+    return next(name for name, needed in instruction_sets().items() if flags.issuperset(needed))
+
+
+def _of_processor(name: str) -> str:
+    """Return what Linux says of the first processor under a name, or nothing."""
     try:
         lines = CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    flags = next((set(line.partition(":")[2].split()) for line in lines if line.startswith("flags")), set())
-    return next(name for name, needed in instruction_sets().items() if flags.issuperset(needed))
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
 
 
 def kernels() -> ctypes.CDLL | None:
@@ -99,6 +109,16 @@ def matrix_product() -> int | None:
         if function is not None:
             return ctypes.cast(function, c_void_p).value
     return None
+
+
+def multiplier() -> Multiplier:
+    """Return who makes the kernels' matrix products; nothing else decides."""
+    return Multiplier(matrix_product(), (_vendor(), kernels_name()) in FASTER_HERE)
+
+
+@cache
+def _vendor() -> str:
+    return _of_processor("vendor_id")
 
 
 @cache

@@ -34,7 +34,7 @@ INLINE int64_t part_of(int64_t k)
                     sums[r][i] += a[r * lda + l * along] * from[i];                                               \
         }                                                                                                         \
         for (int r = 0; r < rows; r++)                                                                            \
-            for (int i = 0; i < COUNT; i++) {                                                                                                     \
+            for (int i = 0; i < COUNT; i++) {                                                                     \
                 TYPE *to = (TYPE *)(c + r * ldc) + i;                                                             \
                 if (more)                                                                                         \
                     *to += sums[r][i];                                                                            \
@@ -50,10 +50,10 @@ INLINE int64_t part_of(int64_t k)
             const int64_t inner = k - from < part ? k - from : part;                                              \
             int64_t row = 0;                                                                                      \
             for (; row + ROWS <= m; row += ROWS)                                                                  \
-                NAME(ROWS, more || from > 0, inner, a + row * lda + from * along, lda, along, b + from * ldb, ldb,        \
-                     c + row * ldc, ldc);                                                                         \
+                NAME(ROWS, more || from > 0, inner, a + row * lda + from * along, lda, along, b + from * ldb,     \
+                     ldb, c + row * ldc, ldc);                                                                    \
             for (; row < m; row++)                                                                                \
-                NAME(1, more || from > 0, inner, a + row * lda + from * along, lda, along, b + from * ldb, ldb,           \
+                NAME(1, more || from > 0, inner, a + row * lda + from * along, lda, along, b + from * ldb, ldb,   \
                      c + row * ldc, ldc);                                                                         \
         }                                                                                                         \
     }
@@ -62,8 +62,8 @@ TILE(two_vectors, vector, 2)
 TILE(one_vector, vector, 1)
 TILE(eight_numbers, eight, 1)
 
-/* c [m, n] = a [m, k] b [k, n], or that is added if there is `more` in c; `by_vectors` holds; a's rows are `lda` apart, its columns `along`: so it may
- * be a transposed matrix. */
+/* c [m, n] = a [m, k] b [k, n], added to what is in c if that is `more`; `by_vectors` holds. a's rows are `lda` apart,
+ * its columns `along`: so it may be a transposed matrix. */
 void small_product(int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, int64_t along, const float *b,
                    int64_t ldb, float *c, int64_t ldc, int more)
 {
@@ -85,7 +85,7 @@ void transposed(int64_t m, int64_t n, const float *from, int64_t ldf, float *to,
 }
 
 /* c [out, in] = a^T x, summed over n rows, as for the gradient of a weight; `work` has room for as much. */
-void product_of_rows(sgemm *by, int64_t n, int64_t out, int64_t in, const float *a, int64_t lda, const float *x,
+void product_of_rows(multiplier by, int64_t n, int64_t out, int64_t in, const float *a, int64_t lda, const float *x,
                      int64_t ldx, float *c, float *work)
 {
     if (in < 32) { /* MKL takes a quarter to a half of the time with the factors exchanged */

@@ -23,7 +23,7 @@ from mlpf_hpo.mlpf.heads import HeadOutputs, aligned
 from mlpf_hpo.mlpf.native.bins import Bins
 from mlpf_hpo.mlpf.native.choice import Native
 from mlpf_hpo.mlpf.native.heads import N_OUTPUTS, Block, HeadsPass, addresses, as_head_outputs
-from mlpf_hpo.mlpf.native.kernels import matrix_product
+from mlpf_hpo.mlpf.native.kernels import multiplier
 from mlpf_hpo.mlpf.native.layout import LAYER_PARAMETERS, N_INPUTS
 from mlpf_hpo.mlpf.native.structures import FLOAT_BYTES, SEED_BYTES, GraphLayerPass, room
 
@@ -79,7 +79,7 @@ class Step:
 
     def _layers(self, dropping: Sequence[Dropping], seeds: Iterator[int]) -> Iterator[GraphLayerPass]:
         """Yield the layers of both stacks, each with its place in what the heads see."""
-        layout, product, bins = self.layout, matrix_product(), addressof(self.batch_bins)
+        layout, product, bins = self.layout, multiplier(), addressof(self.batch_bins)
         for number, (p, hyperplanes) in enumerate(zip(dropping, self.native.hyperplanes, strict=True)):
             in_second = number >= layout.n_layers[0]
             place = number - (layout.n_layers[0] if in_second else 0)

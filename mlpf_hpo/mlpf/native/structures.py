@@ -22,15 +22,21 @@ class BatchBins(Structure):
     )
 
 
+class Multiplier(Structure):
+    """`multiplier` of products.h: the address of the SGEMM, and whether kernels make products instead."""
+
+    _fields_ = (("library", c_void_p), ("here", c_int64))
+
+
 class GraphLayerPass(Structure):
     """`graph_layer` of graph_layer.h: one layer in one pass.
 
-    `product` is the address of the SGEMM, `kept` where the way back finds what the way forward left. x and
+    `product` makes its products, `kept` is where the way back finds what the way forward left. x and
     out are columns of wider matrices, whose rows are `ldx` and `ldo` numbers apart.
     """
 
     _fields_ = (
-        *((name, c_void_p) for name in ("product", "bins")),
+        *(("product", Multiplier), ("bins", c_void_p)),
         *((name, c_int64) for name in ("in", "width", "d", "hash_columns")),
         *((name, c_void_p) for name in ("gate_bias", "embed_in_weight", "embed_in_bias")),
         *(
@@ -47,7 +53,7 @@ class AllHeads(Structure):
     """`all_heads` of heads.h: the heads in one step."""
 
     _fields_ = (
-        ("product", c_void_p),
+        ("product", Multiplier),
         *((name, c_int64) for name in ("id_dim", "reg_dim", "id_width", "reg_width")),
         ("hidden", c_int64 * N_GROUPS),
         ("widths", c_int64 * MOST_HIDDEN * N_GROUPS),
