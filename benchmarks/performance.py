@@ -42,7 +42,9 @@ ROOFLINE = """
 A training step at the paper's widths under torch.profiler, one thread. Left: the limits are a square matrix
 product and a memory triad, measured in the same process; work whose numbers the caches still hold can stand
 above the slope. Right: what the same work would take at these limits; kinds whose operations are not counted
-are taken as they are. Element-wise work counts one operation per number of its largest input.
+are taken as they are. Element-wise work counts one operation per number of its largest input. Products that
+the kernels make themselves where that is faster are the library's here, as within kernels nothing tells of
+them.
 
 ![Roofline of a training step, and the share of each kind of operation]({figure})
 
