@@ -131,6 +131,8 @@ def machine(results: Results) -> str:
         "system": told["system"],
         "versions": ", ".join(f"{name} {version}" for name, version in told["versions"].items()),
     }
+    if "load_average" in told:
+        rows["at work or waiting"] = f"{told['load_average']:.1f} processes, these among them"
     return "\n## Machine and versions\n\n" + table("| | |", [list(row) for row in rows.items()])
 
 

@@ -11,6 +11,7 @@ out and installed by itself, takes for the same steps (part `steps`) and, in wal
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -156,8 +157,9 @@ AGAINST = {"steps": steps_against, "campaign": campaign_against}
 
 
 def machine() -> dict[str, Any]:
-    """Return what the numbers were measured on, without the machine's name."""
-    return {name: value for name, value in describe_host().record().items() if name != "hostname"}
+    """Return what the numbers were measured on, without the machine's name, and how busy it was."""
+    told = {name: value for name, value in describe_host().record().items() if name != "hostname"}
+    return {**told, "load_average": os.getloadavg()[1]}
 
 
 def main() -> None:

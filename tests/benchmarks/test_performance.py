@@ -17,6 +17,7 @@ MACHINE = {
     "cpu_model": "Abacus",
     "system": "Linux 6",
     "usable_cpus": 2,
+    "load_average": 2.26,
     "memory_bytes": 8 * 2**30,
     "gpus": [],
     "versions": {"python": "3.11.7", "torch": "2.13.0"},
@@ -123,6 +124,7 @@ def test_the_page_tells_what_was_measured(tmp_path: Path, monkeypatch: pytest.Mo
     page = path.read_text(encoding="utf-8")
 
     assert row(page, "processor")[1] == "Abacus, 2 usable"
+    assert row(page, "at work or waiting")[1] == "2.3 processes, these among them"
     assert row(page, "versions")[1] == "python 3.11.7, torch 2.13.0"
     assert "--quick" not in page
 
