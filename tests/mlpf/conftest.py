@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,15 @@ def make_network() -> MakeNetwork:
         hash_columns: int = 64,
         dtype: torch.dtype = torch.float64,
         seed: int = 1,
+        whole_vectors: bool = False,
     ) -> MLPF:
+        """Return a network; its inner widths are no multiples of anything, or all `whole_vectors`."""
+        inner: dict[str, Any] = {
+            "embedding_dim": 16 if whole_vectors else 6,
+            "class_head": (24, 16) if whole_vectors else (8, 6),
+            "charge_head": (16,) if whole_vectors else (5,),
+            "regression_head": (16, 32) if whole_vectors else (7, 4),
+        }
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = MLPF(
@@ -80,11 +89,8 @@ def make_network() -> MakeNetwork:
                 dropout=dropout,
                 bin_size=bin_size,
                 output_dim=output_dim,
-                embedding_dim=6,
                 hash_columns=hash_columns,
-                class_head=(8, 6),
-                charge_head=(5,),
-                regression_head=(7, 4),
+                **inner,
             )
             # Biases that start at zero or scales that start at one would hide what is missing.
             for name, parameter in network.named_parameters():

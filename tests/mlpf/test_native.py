@@ -112,10 +112,8 @@ def test_products_made_here_are_the_librarys(
     make_batch, make_network, monkeypatch, by, size, width, sizes
 ) -> None:
     """To the last bit where they are made here unasked, so that no record has to tell them apart."""
-    network, batch = (
-        make_network(2, 1, size, width, 0.3, dtype=torch.float32),
-        make_batch(sizes, dtype=torch.float32),
-    )
+    network = make_network(2, 1, size, width, 0.3, dtype=torch.float32, whole_vectors=True)
+    batch = make_batch(sizes, dtype=torch.float32)
     this, found = (native_kernels._vendor(), by), []
     unasked = this in native_kernels.FASTER_HERE
     for places in (set(), {this}):

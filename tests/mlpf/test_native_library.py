@@ -110,8 +110,10 @@ kernels.FASTER_HERE = {(kernels._vendor(), kernels.kernels_name())}
 make_batch, make_network = (getattr(conftest, name).__wrapped__() for name in ("make_batch", "make_network"))
 for corner in test_reference.CORNERS:
     n_id, n_reg, size, width, sizes, no_target, columns = corner.values
-    for dropout in (0.0, 0.5):
-        network = make_network(n_id, n_reg, size, width, dropout, columns, dtype=torch.float32)
+    for dropout, whole_vectors in ((0.0, False), (0.5, False), (0.5, True)):
+        network = make_network(
+            n_id, n_reg, size, width, dropout, columns, dtype=torch.float32, whole_vectors=whole_vectors
+        )
         x, ptr, y = make_batch(sizes, no_target=no_target, dtype=torch.float32)
         test_native.step(network, x, ptr, y)
         with torch.inference_mode():
