@@ -3,13 +3,14 @@
 torch.profiler tells the time of every operation and the shapes of what it reads. A matrix product does 2
 operations per multiply-add; element-wise work and the layer norm are counted as one per number of the largest
 tensor that they read. Each reads its inputs once and writes once. Products that the kernels make themselves
-on some processors are the library's here: within kernels nothing tells of them. Wall times: the machine must
-have nothing else to do.
+on some processors are the library's here: within kernels nothing tells of them. The profiler's times are the
+wall's, of which the part counts in which the process had a processor in that step: others may be at work.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -124,7 +125,9 @@ def _profile(step: Step) -> dict[str, float]:
                 told = Multiplier(address, 0)
                 stack.enter_context(mock.patch.object(module, "multiplier", return_value=told))
         with profile(activities=[ProfilerActivity.CPU], record_shapes=True) as profiler:
+            wall, used = time.perf_counter(), time.process_time()
             step()
+            had = (time.process_time() - used) / (time.perf_counter() - wall)
     events = profiler.events()
     found: dict[str, float] = defaultdict(float)
     scopes = {e.sequence_nr: s for e in events if e.sequence_nr >= 0 and (s := scope_of(e, {}))}
@@ -139,7 +142,7 @@ def _profile(step: Step) -> dict[str, float]:
     found["step_seconds"] = 1e-6 * (max(e.time_range.end for e in events) - begin)
     told = sum(value for name, value in found.items() if name.endswith(".seconds") and name != "rest.seconds")
     found["rest.seconds"] = found["step_seconds"] - told
-    return dict(found)
+    return {name: value * had if name.endswith("seconds") else value for name, value in found.items()}
 
 
 def _told(plain: Callable[..., Any], scope: str) -> Callable[..., Any]:
