@@ -28,9 +28,11 @@ published learning curves. How the models were found stands in [selection rule](
 the splits that are reported here. So these numbers are flattered; curves that had no part in it are the test.
 
 Rows: all curves, grouped by configuration; one curve of each configuration (`distinct`); those of them
-without a restart (`clean`).
+without a restart (`clean`). {others}
 
 """
+
+OTHERS = "Other people's trainings, by `--table`, their numbers put beside: {names}."
 
 METHOD = """In each of {splits} splits a predictor is selected by cross-validation within the training curves,
 and scored on the others. Candidates: {candidates}.
@@ -87,7 +89,14 @@ Cell = tuple[str, str, str, dict[str, Any]]
 
 def page(results: dict[str, Any], before: dict[str, Any] | None = None) -> str:
     """Return the page."""
-    return HEAD + comparison(results, ROW_SETS, before) + time_against(results)
+    others = [name for name, found in results.items() if name not in ROW_SETS and _is_table(found)]
+    told = OTHERS.format(names=", ".join(f"`{name}`" for name in others)) if others else ""
+    head = HEAD.format(others=told).replace(" \n", "\n")
+    return head + comparison(results, (*ROW_SETS, *others), before) + time_against(results)
+
+
+def _is_table(found: Any) -> bool:
+    return isinstance(found, dict) and all(key.startswith("n") and key[1:].isdigit() for key in found)
 
 
 def comparison(results: dict[str, Any], sets: Iterable[str], before: dict[str, Any] | None = None) -> str:
