@@ -75,8 +75,10 @@ TIME = """
 `predictors evaluate --predictors selected` on the `{table}` curves, {train} of them to train on, {share:.0%}
 of each seen, {splits} splits, takes {ratio:.2f} times the processor time of {commit}: {ratio_low:.2f} to
 {ratio_high:.2f} in {rounds:.0f} rounds in turns; {after_seconds:.0f} s against {before_seconds:.0f} s
-(medians). Each chooses among the candidates of its own params.yaml.
+(medians). Each chooses among the candidates of its own params.yaml.{at}
 """
+
+MEASURED_AT = " Measured at commit {commit}, not again since."
 
 BELOW_BY_CHANCE = 0.025
 """Share of 95 % intervals that lie below zero where there is no difference."""
@@ -136,6 +138,7 @@ def time_against(results: dict[str, Any]) -> str:
         share=SHARE,
         splits=results["splits"],
         commit=against["commit"],
+        at=MEASURED_AT.format(commit=against["at"]) if "at" in against else "",
         **against["evaluate"],
     )
 
