@@ -90,7 +90,8 @@ def agreement(values: FloatArray, last: FloatArray) -> FloatArray:
 
     Examples
     --------
-    >>> agreement(np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]]), np.array([5.0, 6.0, 7.0])).tolist()
+    >>> found = agreement(np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]]), np.array([5.0, 6.0, 7.0]))
+    >>> found.round(12).tolist()
     [1.0, -1.0]
     """
     ranks = rankdata(np.column_stack([values, last]), axis=0)
