@@ -12,7 +12,7 @@ from pathlib import Path
 from mlpf_hpo.errors import DataError, MissingInputError, did_you_mean
 from mlpf_hpo.files import sha256
 
-SHIPPED = Path(__file__).parent / "shipped"
+SHIPPED = Path(__file__).parents[1] / "shipped_curves"
 """The folder in the package."""
 
 CURVES, SPLITS, CHECKSUMS = ".parquet", ".splits.json", ".checksums.json"
