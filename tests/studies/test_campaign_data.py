@@ -32,8 +32,13 @@ def test_a_fresh_clone_has_each_data_set_as_its_stage_left_it(fresh, name) -> No
 def test_a_stage_makes_the_same_files_again(fresh) -> None:
     files = sorted((fresh.folder / SHIPPED.relative_to(ROOT)).glob(f"{NAMES[0]}.*"))
     before = [file.read_bytes() for file in files]
-    fresh.run(*DVC, "repro", "--force", "--single-item", f"{STUDY}/dvc.yaml:data_set@{NAMES[0]}")
+    fresh.run(*DVC, "repro", "--force", f"{STUDY}/dvc.yaml:data_set@{NAMES[0]}")
     assert [file.read_bytes() for file in files] == before
+
+
+@pytest.mark.pipeline
+def test_the_pipeline_depends_on_no_study(fresh) -> None:
+    assert "studies" not in fresh.run(*DVC, "dag", "--full", "register")
 
 
 @pytest.mark.pipeline
