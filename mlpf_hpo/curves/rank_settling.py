@@ -76,7 +76,7 @@ def rank_settling(curves: LearningCurves) -> RankSettling | None:
     return RankSettling(
         curves=len(values),
         epochs=np.arange(1, curves.n_epochs),
-        spearman=_spearman_with_last(values),
+        spearman=rank_correlations(values[:, :-1], values[:, -1]),
         reversed_pairs=reversed_pairs,
         crossing_pairs=crossing_pairs,
     )
@@ -93,8 +93,16 @@ def shown_epochs(n_epochs: int) -> list[int]:
     return sorted({1, *(math.ceil(share * n_epochs) for share in SHOWN_SHARES)} & set(range(1, n_epochs)))
 
 
-def _spearman_with_last(values: FloatArray) -> FloatArray:
-    ranks = rankdata(values, axis=0)
+def rank_correlations(values: FloatArray, last: FloatArray) -> FloatArray:
+    """Return Spearman's correlation of each column [n, k] with `last` [n]; NaN where either is constant.
+
+    Examples
+    --------
+    >>> found = rank_correlations(np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]]), np.array([5.0, 6.0, 7.0]))
+    >>> found.round(12).tolist()
+    [1.0, -1.0]
+    """
+    ranks = rankdata(np.column_stack([values, last]), axis=0)
     ranks -= ranks.mean(axis=0)
     norms = np.sqrt(np.square(ranks).sum(axis=0))
     with np.errstate(invalid="ignore"):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from mlpf_hpo.array_types import FloatArray
-from mlpf_hpo.curves.features import DECADES, LOG_HYPERPARAMETERS
+from mlpf_hpo.curves.features import is_logarithmic
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.space import (
     Choice,
@@ -98,7 +98,7 @@ def _domain(name: str, values: list[Value]) -> Domain:
     if len(distinct) <= FEW or not all(is_number(value) for value in distinct):
         return Choice(tuple(distinct))
     low, high = float(distinct[0]), float(distinct[-1])
-    log = low > 0 and (name in LOG_HYPERPARAMETERS or high > low * 10**DECADES)
+    log = is_logarithmic(name, np.array([low, high]))
     if all(float(value).is_integer() for value in distinct):
         return Integer(int(low), int(high), "log" if log else "linear")
     return LogUniform(low, high) if log else Uniform(low, high)

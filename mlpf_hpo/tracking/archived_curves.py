@@ -53,17 +53,17 @@ def collect_archived(
     """
     archived = archive.trials()
     trials = sorted((one.summary() for one in archived), key=_in_stream)
-    stream = sorted({_configuration(trial) for trial in trials})
+    stream = {first for _, first in map(_in_stream, trials)}
     if configurations is not None:
-        stream = [f"t{i:03d}" for i in range(configurations)]
-        for missing in sorted({*stream} - {trial.trial_id for trial in trials})[:1]:
+        stream = {f"t{i:03d}" for i in range(configurations)}
+        for missing in sorted(stream - {trial.trial_id for trial in trials})[:1]:
             raise DataError(
                 f"{archive.folder}: no file of {missing}: it is not among the finished trials yet"
             )
     chosen = [
         trial
         for trial in trials
-        if _configuration(trial) in stream and (seeds is None or int(_in_stream(trial)[0] or 0) < seeds)
+        if _in_stream(trial)[1] in stream and (seeds is None or _in_stream(trial)[0] < seeds)
     ]
     kept = [_with(trial, target.metric, patterns) for trial in chosen if trial.epochs >= least_epochs]
     for trial in kept:
@@ -81,14 +81,10 @@ def collect_archived(
     )
 
 
-def _configuration(trial: TrialSummary) -> str:
-    """Return the trial that first had the configuration: ``t003`` of ``t003r1``."""
-    return trial.trial_id.partition("r")[0]
-
-
-def _in_stream(trial: TrialSummary) -> tuple[str, str]:
+def _in_stream(trial: TrialSummary) -> tuple[int, str]:
+    """Return which repeat of a configuration a trial is, and the first trial of it: 1, t003 of t003r1."""
     first, _, repeat = trial.trial_id.partition("r")
-    return repeat, first
+    return int(repeat or 0), first
 
 
 def _with(trial: TrialSummary, metric: str, patterns: Sequence[str]) -> TrialSummary:

@@ -10,11 +10,11 @@ from mlflow.entities import Run
 
 from mlpf_hpo.search.search_result import Point
 from mlpf_hpo.search.trial_summary import TrialSummary
-from mlpf_hpo.space import from_text
 from mlpf_hpo.tracking.duplicate_runs import counted_once
 from mlpf_hpo.tracking.epoch_metrics import is_per_epoch
 from mlpf_hpo.tracking.metric_history import metric_histories
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
+from mlpf_hpo.tracking.records import configuration_of
 from mlpf_hpo.tracking.store_writes import experiment_name
 
 LARGEST = 1.797e308
@@ -89,7 +89,7 @@ def _summary(run: Run, points: Mapping[str, list[Point]]) -> TrialSummary:
         trial_id=tags["trial_id"],
         trial_key=tags["trial_key"],
         run_id=run.info.run_id,
-        configuration={k: from_text(text) for k, text in run.data.params.items() if k != "seed"},
+        configuration=configuration_of(run.data.params),
         seed=int(run.data.params["seed"]),
         status=tags.get("trial_status", "unknown"),
         metrics={name: _curve(history) for name, history in histories.items()},

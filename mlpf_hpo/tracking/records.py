@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from mlpf_hpo.search.trial_summary import TrialSummary
-from mlpf_hpo.space import Configuration, short_text, stable_hash
+from mlpf_hpo.space import Configuration, from_text, short_text, stable_hash
 
 MODEL = "curve-predictor"
 """How the names of registered models that predict curves begin: there is one for each `ChampionScope`."""
@@ -35,6 +35,11 @@ class TrialRun(NamedTuple):
     trial_id: str
     trial_key: str
     campaign_id: str
+
+
+def configuration_of(params: Mapping[str, str]) -> Configuration:
+    """Return the configuration of a trial from its run's params, which have the seed too."""
+    return {name: from_text(text) for name, text in params.items() if name != "seed"}
 
 
 def trial_name(trial_id: str, configuration: Configuration) -> str:

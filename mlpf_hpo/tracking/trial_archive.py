@@ -18,8 +18,8 @@ from typing import Any
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.files import is_sealed, sealed, write_bytes
 from mlpf_hpo.search.trial_summary import TrialSummary
-from mlpf_hpo.space import from_text
 from mlpf_hpo.tracking.journal_entries import CloseRun, Entry, LogMetrics, OpenRun, from_json, to_json
+from mlpf_hpo.tracking.records import configuration_of
 
 SUFFIX = ".json.xz"
 
@@ -58,7 +58,7 @@ class ArchivedTrial:
             trial_id=self.opening.label,
             trial_key=self.opening.identity["trial_key"],
             run_id=self.opening.run,
-            configuration={name: from_text(text) for name, text in params.items() if name != "seed"},
+            configuration=configuration_of(params),
             seed=int(params["seed"]),
             status=self.end.status,
             metrics={

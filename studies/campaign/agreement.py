@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 
 from mlpf_hpo.array_types import FloatArray, IntArray
+from mlpf_hpo.curves.rank_settling import LEAST_CURVES
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.predictors.scoring import Scores, bootstrap, top_recall
 from studies.campaign.data import costs, one_each
 from studies.campaign.settling import agreement
-
-LEAST = 3
-"""Ranks of fewer configurations say nothing."""
 
 
 def second_task(
@@ -28,7 +26,7 @@ def second_task(
     """
     ours, theirs = one_each(curves), one_each(second)
     shared, here, there = np.intersect1d(ours.groups, theirs.groups, return_indices=True)
-    if len(shared) < LEAST:
+    if len(shared) < LEAST_CURVES:
         return None
     return compare_ranks(costs(theirs)[there, -1], costs(ours)[here, -1], top, draws, seed)
 
@@ -39,7 +37,7 @@ def longer_training(longer: LearningCurves, epochs: int, draws: int, seed: int) 
     None if there are fewer than three complete curves, or none is longer.
     """
     used = one_each(longer)
-    if len(used) < LEAST or used.n_epochs <= epochs:
+    if len(used) < LEAST_CURVES or used.n_epochs <= epochs:
         return None
     values = costs(used)
     found = compare_ranks(values[:, epochs - 1], values[:, -1], max(1, len(used) // 4), draws, seed)

@@ -192,6 +192,6 @@ def _place(name: str, values: FloatArray) -> FloatArray:
     """Return where values stand between the ends of their axis, [0, 1]."""
     low, high = _ends(name, values)
     cut = np.clip(values, low, high)
-    if low > 0 and is_logarithmic(name, values):
+    if is_logarithmic(name, values):
         cut, low, high = np.log(cut), np.log(low), np.log(high)
     return (cut - low) / (high - low) if high > low else np.full(len(values), 0.5)

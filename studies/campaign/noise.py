@@ -9,14 +9,12 @@ import numpy as np
 
 from mlpf_hpo.array_types import FloatArray, IntArray
 from mlpf_hpo.curves.describe import describe_curves
+from mlpf_hpo.curves.rank_settling import LEAST_CURVES
 from mlpf_hpo.curves.repeats import copied, deviations_within
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.predictors.scoring import Scores, bootstrap
 from studies.campaign.data import costs, in_logs, one_each
 from studies.campaign.settling import agreement
-
-LEAST = 3
-"""Of fewer configurations no trend and no interval is stated."""
 
 
 def noise_by_learning_rate(curves: LearningCurves, name: str, draws: int, seed: int) -> dict[str, Any] | None:
@@ -36,7 +34,7 @@ def noise_by_learning_rate(curves: LearningCurves, name: str, draws: int, seed: 
     deviations, sizes = deviations_within(in_logs(complete)[:, -1], complete.groups)
     repeated = sizes > 1
     names, member = np.unique(complete.groups[repeated], return_inverse=True)
-    if len(names) < LEAST:
+    if len(names) < LEAST_CURVES:
         return None
     squares = np.bincount(member, deviations[repeated] ** 2)
     variance = squares / (np.bincount(member) - 1)
@@ -77,7 +75,7 @@ def null_network(
         return None
     null = (used.configs[list(layers)].to_numpy(dtype=float) == 0).all(axis=1)
     final = costs(used)[:, -1]
-    if min(null.sum(), (~null).sum()) < LEAST:
+    if min(null.sum(), (~null).sum()) < LEAST_CURVES:
         return None
 
     def scores(rows: IntArray) -> Scores:
@@ -109,7 +107,7 @@ def cost_against_quality(curves: LearningCurves, metric: str, draws: int, seed: 
         table has no such metric, or fewer than three configurations.
     """
     used = one_each(curves)
-    if metric not in used.metrics or len(used) < LEAST:
+    if metric not in used.metrics or len(used) < LEAST_CURVES:
         return None
     cost, final = used.metrics[metric][:, -1], costs(used)[:, -1]
     order = np.lexsort((final, cost))

@@ -6,10 +6,9 @@ from itertools import permutations
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from mlpf_hpo.array_types import FloatArray, IntArray
-from mlpf_hpo.curves.rank_settling import LEAST_CURVES, rank_settling
+from mlpf_hpo.curves.rank_settling import LEAST_CURVES, rank_correlations, rank_settling
 from mlpf_hpo.curves.repeats import copied
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.predictors.scoring import Scores, bootstrap, top_recall
@@ -86,21 +85,8 @@ def ranks_across_seeds(curves: LearningCurves, draws: int, seed: int) -> dict[st
 
 
 def agreement(values: FloatArray, last: FloatArray) -> FloatArray:
-    """Return the rank correlation of each column of `values` with `last`; 0 where either is constant.
-
-    Examples
-    --------
-    >>> found = agreement(np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]]), np.array([5.0, 6.0, 7.0]))
-    >>> found.round(12).tolist()
-    [1.0, -1.0]
-    """
-    ranks = rankdata(np.column_stack([values, last]), axis=0)
-    ranks -= ranks.mean(axis=0)
-    norms = np.sqrt((ranks**2).sum(axis=0))
-    products = norms[:-1] * norms[-1]
-    return np.divide(
-        ranks[:, :-1].T @ ranks[:, -1], products, out=np.zeros_like(products), where=products > 0
-    )
+    """Return the rank correlation of each column of `values` with `last`; 0 where either is constant."""
+    return np.nan_to_num(rank_correlations(values, last), nan=0.0)
 
 
 def _named(**columns: Any) -> Scores:
