@@ -75,6 +75,11 @@ class Layout:
             one.ndim == 2 and len(one) == self.embedding_dim for one in hyperplanes
         )
 
+    def stack_of(self, number: int) -> tuple[bool, int]:
+        """Return whether a layer, counted through both stacks, is in the second, and its place there."""
+        in_second = number >= self.n_layers[0]
+        return in_second, number - self.n_layers[0] * in_second
+
 
 @cache
 def layout_of(shapes: tuple[Shape, ...], n_layers: tuple[int, int], hidden: tuple[int, ...]) -> Layout | None:

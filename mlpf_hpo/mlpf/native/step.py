@@ -81,8 +81,7 @@ class Step:
         """Yield the layers of both stacks, each with its place in what the heads see."""
         layout, product, bins = self.layout, multiplier(), addressof(self.batch_bins)
         for number, (p, hyperplanes) in enumerate(zip(dropping, self.native.hyperplanes, strict=True)):
-            in_second = number >= layout.n_layers[0]
-            place = number - (layout.n_layers[0] if in_second else 0)
+            in_second, place = layout.stack_of(number)
             in_dim = layout.width if place else N_INPUTS
             seen, ld = _place(self.seen[in_second])
             out = seen + FLOAT_BYTES * (N_INPUTS + place * layout.width)
@@ -185,8 +184,7 @@ class Step:
         """Write the gradients of the layers' parameters, given those of what the heads see of both stacks."""
         layout, places = self.layout, [_place(one) for one in gradients]
         for number in reversed(range(len(self.layers))):
-            in_second = number >= layout.n_layers[0]
-            place = number - (layout.n_layers[0] if in_second else 0)
+            in_second, place = layout.stack_of(number)
             at, ld = places[in_second]
             of_out = at + FLOAT_BYTES * (N_INPUTS + place * layout.width)
             of_x = of_out - FLOAT_BYTES * layout.width if place else None
