@@ -131,7 +131,8 @@ def figure_agreement(
     if found is None:
         return None
     before, after = (np.argsort(np.argsort(found[which])) + 1 for which in ("before", "after"))
-    with canvas(width=4.4, height=3.9) as (figure, (axis,)):
+    with canvas(height=3.9) as (figure, (axis,)):
+        axis.set_box_aspect(1)
         axis.plot([1, len(before)], [1, len(before)], color=INK, linestyle=":", linewidth=1)
         axis.scatter(before, after, color=GREEN, s=18)
         axis.set(xlabel=f"rank {axes[0]}", ylabel=f"rank {axes[1]}")

@@ -82,8 +82,9 @@ def figure_settling(found: Mapping[str, Any], prefix: str) -> Panel | None:
         "Fewer than three configurations were trained with other seeds: the ceiling by noise is not known."
         if across is None
         else f"Green: {across['configurations']} configurations with {across['seeds']} seeds each, ranks "
-        "after an epoch beside the final ranks of trainings with another seed; dotted, where that ends: "
-        "more a predictor of configurations cannot reach."
+        "after an epoch beside the final ranks of trainings with another seed; dotted, where that ends, "
+        f"{across['spearman']['mean'][-1]:.2f} [{across['spearman']['low'][-1]:.2f}, "
+        f"{across['spearman']['high'][-1]:.2f}]: more a predictor of configurations cannot reach."
     )
     return Panel(
         f"{prefix}figure-settling",

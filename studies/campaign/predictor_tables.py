@@ -22,6 +22,9 @@ COLUMNS = {
     "coverage_best_tenth": "coverage, best tenth",
 }
 
+DECIMALS = {"log_mae": 3}
+"""Of scores that two decimals would not tell apart."""
+
 
 def table_2(found: Mapping[str, Any]) -> Table:
     """Return the paper's table 2 on these curves."""
@@ -76,7 +79,8 @@ def table_of_final_half(found: Mapping[str, Any]) -> Table:
         for name, scores in at["scores"].items():
             who = f"selected: {name_of(at['winner'])}" if name == SELECTED else name_of(name)
             cells = (
-                interval(scores[key]["mean"], scores[key]["low"], scores[key]["high"], 2) for key in COLUMNS
+                interval(one["mean"], one["low"], one["high"], DECIMALS.get(key, 2))
+                for key, one in ((key, scores[key]) for key in COLUMNS)
             )
             rows.append((f"{at['known_epochs']} epochs, {who}", *cells))
     caption = (
