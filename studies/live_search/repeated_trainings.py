@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from mlpf_hpo.config import Params
-from mlpf_hpo.search.search_result import best_trial
 from mlpf_hpo.space import Choice, SearchSpace
 from mlpf_hpo.tracking import reader
 from mlpf_hpo.tracking.client import connect
@@ -18,9 +17,30 @@ from mlpf_hpo.tuning.settings import CampaignParams
 from mlpf_hpo.tuning.task import Task
 
 
-def best_configuration(search: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration of the best trial under any scheduler of a search's record."""
-    return dict(best_trial(search)["configuration"])
+def best_configurations(search: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the schedulers of a search's record found best, each configuration once.
+
+    Returns
+    -------
+    list of dict
+        `configuration`, and `schedulers`, the keys of those that found it.
+
+    Examples
+    --------
+    >>> found = {"a": 0.1, "b": 0.2, "c": 0.1}
+    >>> one = {key: {"best_configuration": {"lr": lr}} for key, lr in found.items()}
+    >>> [(best["configuration"], best["schedulers"]) for best in best_configurations({"schedulers": one})]
+    [({'lr': 0.1}, ['a', 'c']), ({'lr': 0.2}, ['b'])]
+    """
+    found: list[dict[str, Any]] = []
+    for key, result in search["schedulers"].items():
+        configuration = dict(result["best_configuration"])
+        same = [one for one in found if one["configuration"] == configuration]
+        if same:
+            same[0]["schedulers"].append(key)
+        else:
+            found.append({"configuration": configuration, "schedulers": [key]})
+    return found
 
 
 def train_repeats(

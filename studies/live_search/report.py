@@ -11,11 +11,14 @@ def main() -> None:
     from mlpf_hpo.files import read_record, write_bytes, write_json
     from studies.live_search.comparison import compare_schedulers, describe
     from studies.live_search.figure import figure_search
+    from studies.live_search.params import read_study
 
-    results = Path(sys.argv[1]) / "results"
+    folder = Path(sys.argv[1])
+    results, study = folder / "results", read_study(folder)
+    study.params()  # refuses a yardstick that is no scheduler
     streams = read_record(results / "searches.json", "search")["streams"]
     repeats = read_record(results / "repeats.json", "repeats")["streams"]
-    compared = compare_schedulers(streams, [one["best_losses"] for one in repeats])
+    compared = compare_schedulers(streams, repeats, study.yardstick)
     write_json(results / "metrics.json", compared)
     write_bytes(results / "search.png", figure_search(streams, compared["deviation_between_seeds"]))
     console.out.print("\n".join(describe(compared)))

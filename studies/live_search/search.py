@@ -1,4 +1,4 @@
-"""Stage `search`: every scheduler of the project's params.yaml on each stream of configurations.
+"""Stage `search`: every scheduler on each stream of configurations.
 
 ``python -m studies.live_search.search FOLDER``. Runs are in MLflow, as those of the stage `search` are; what
 is on record is not trained again.
@@ -12,17 +12,15 @@ from mlpf_hpo import console
 
 def main() -> None:
     """Write FOLDER/results/searches.json."""
-    from mlpf_hpo.config import load_params
     from mlpf_hpo.files import write_record
     from mlpf_hpo.mlpf.task import task_of
-    from mlpf_hpo.settings.parameter_file import read_parameters
     from mlpf_hpo.tuning.search import run_search
-    from studies.live_search.params import LiveSearchParams
+    from studies.live_search.params import read_study
 
     folder = Path(sys.argv[1])
-    study = read_parameters(LiveSearchParams, folder / "params.yaml", "the project folder")
-    params = load_params()
-    task = task_of(params, Path("data/events"))
+    study = read_study(folder)
+    params = study.params()
+    task = task_of(params, study.events)
     found = []
     for stream in range(study.streams):
         title = f"stream {stream + 1}/{study.streams}"
