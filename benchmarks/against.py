@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
@@ -98,3 +100,38 @@ def run(command: list[str], where: Path, failed: str) -> None:
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
         raise ConfigurationError(f"{failed}: {' '.join(last)}")
+
+
+@contextmanager
+def worker(where: Path, python: Path, script: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a script of this folder with the package of a checkout, for `ask`; kill it at the end."""
+    # Not as a module: beside it lies this commit's package, which the other must not find.
+    with subprocess.Popen(
+        [str(python), "-P", str(Path(__file__).with_name(script))],
+        cwd=where,
+        env={**os.environ, "PYTHONPATH": str(where), **variables},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ask(asked: subprocess.Popen[str], request: Mapping[str, Any], what: str) -> Any:
+    """Return a worker's answer to a request; `what` says in an error what failed.
+
+    Raises
+    ------
+    ConfigurationError
+        If it ends without an answer.
+    """
+    assert asked.stdin is not None
+    assert asked.stdout is not None
+    print(json.dumps(request), file=asked.stdin, flush=True)
+    answer = asked.stdout.readline()
+    if not answer:
+        raise ConfigurationError(f"{what} failed; standard error says why")
+    return json.loads(answer)

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.datasets import (
     load_breast_cancer,
@@ -32,6 +31,7 @@ from benchmarks.selected import CANDIDATES, TRAIN, compare_sets
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import usable_cpus
+from mlpf_hpo.parallel import parallel
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.target_metric import TargetMetric
 
@@ -173,10 +173,8 @@ def train(name: str, config: dict[str, float], seed: int) -> FloatArray:
 def curves_of(name: str, trials: int) -> LearningCurves:
     """Train random configurations on a task."""
     configs = [configuration(derive_seed(SEED, name, trial)) for trial in range(trials)]
-    trained = Parallel(n_jobs=usable_cpus())(
-        delayed(train)(name, config, trial) for trial, config in enumerate(configs)
-    )
-    loss, accuracy = np.stack(trained, axis=1)
+    calls = ((name, config, trial) for trial, config in enumerate(configs))
+    loss, accuracy = np.stack(list(parallel(train, calls, usable_cpus())), axis=1)
     ids = pd.DataFrame({"config_id": [f"c{trial:03}" for trial in range(trials)], "seed": range(trials)})
     return LearningCurves(
         configs=pd.concat([ids, pd.DataFrame(configs)], axis=1),

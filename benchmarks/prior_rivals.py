@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
@@ -12,6 +11,7 @@ from mlpf_hpo.curves.features import CurveFeatures
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.hardware.host import usable_cpus
+from mlpf_hpo.parallel import parallel
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.regressors.rank_transform import RankScale
 from mlpf_hpo.predictors.scoring import held_out, score
@@ -28,9 +28,8 @@ RANKINGS = ("spearman", "top_recall")
 def rivals(curves: LearningCurves, train: int, splits: int, seed: int) -> dict[str, dict[str, list[float]]]:
     """Return rival -> metric -> scores split by split, on the splits of `repeated_splits.evaluate`."""
     ordered = by_content(curves)
-    found = Parallel(n_jobs=usable_cpus())(
-        delayed(_split)(ordered, train, seed, split) for split in range(splits)
-    )
+    calls = ((ordered, train, seed, split) for split in range(splits))
+    found = list(parallel(_split, calls, usable_cpus()))
     return {name: {metric: [one[name][metric] for one in found] for metric in RANKINGS} for name in found[0]}
 
 

@@ -1,17 +1,17 @@
 """Epochs of the default scheduler at equal regret beside the best of other schedulers, on tables of curves.
 
 ``python -m benchmarks.schedulers [--quick] [--json FILE [--go-on]] [--table NAME[=FILE[:PREFIX[:MODE]]]]...
-[--split [NAME=]FILE]... [--seeds N] [--priors KIND,...] [--without FAMILY,...] [--final]``. A table without
-a file is one of this project's: ``mlpf``, the published curves, clean rows (`MLPF_HPO_REFERENCE_DIR`), or a
-task of `benchmarks.other_tasks`; ``own`` is all of them, the default. Splits are those in
-benchmarks/splits; another table's is made from its name unless one is given.
+[--split [NAME=]FILE]... [--seeds N] [--priors KIND,...] [--other NAME=FILE] [--without FAMILY,...]
+[--final]``. A table without a file is one of this project's: ``mlpf``, the published curves, clean rows
+(`MLPF_HPO_REFERENCE_DIR`), or a task of `benchmarks.other_tasks`; ``own`` is all of them, the default. Splits
+are those in benchmarks/splits; another table's is made from its name unless one is given.
 
 While schedulers are designed, each seed halves the *design* part at random: one half is searched, the other
 is the prior. ``--final``, once: the final part is searched, the design part is the prior. Priors: ``same``,
 of the same task; ``none``; ``permuted``, the same with its hyperparameters shuffled among configurations;
-``other``, the campaign of another table that shares a hyperparameter; ``hidden``, the same without
-hyperparameters. The default scheduler has one setting for all; yardsticks are chosen with hindsight.
-``--without`` leaves out families that stand in no goal: those take most of the time.
+``other``, the campaign of another table that shares a hyperparameter, or of ``--other``; ``hidden``, the
+same without hyperparameters. The default scheduler has one setting for all; yardsticks are chosen with
+hindsight. ``--without`` leaves out families that stand in no goal: those take most of the time.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from mlpf_hpo.curves.split_file import PARTS, split_rows
 from mlpf_hpo.errors import ConfigurationError, MlpfHpoError
 from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import usable_cpus
+from mlpf_hpo.reporting.replay import UNTRAINED
 from mlpf_hpo.search.comparison import PREDICTED, compare, families_for, untrained_best
 from mlpf_hpo.search.draws import DrawPlan
 from mlpf_hpo.search.priors import HIDDEN, NONE, OTHER, PERMUTED, SAME, DrawWithPrior
@@ -104,8 +105,12 @@ class Table:
 
     def as_prior(self, n: int) -> LearningCurves:
         """Return n configurations of the design part, for another table."""
-        design = self.design
-        return DrawPlan(design, min(n, len(set(design.groups))), 0).draw(0).searched
+        return some_of(self.design, n)
+
+
+def some_of(curves: LearningCurves, n: int) -> LearningCurves:
+    """Return n configurations of a campaign at most, each once."""
+    return DrawPlan(curves, min(n, len(set(curves.groups))), 0).draw(0).searched
 
 
 def read_tables(texts: list[str], splits: list[str]) -> dict[str, Table]:
@@ -159,6 +164,16 @@ def other_of(table: Table, tables: Mapping[str, Table]) -> Table | None:
     return None
 
 
+def other_campaign(
+    table: Table, tables: Mapping[str, Table], n: int, given: LearningCurves | None
+) -> tuple[str, LearningCurves] | None:
+    """Return name and curves of another task's campaign of n configurations at most; None without one."""
+    if given is not None:
+        return given.source, some_of(given, n)
+    other = other_of(table, tables)
+    return other and (other.name, other.as_prior(n))
+
+
 def measure(table: Table, tables: Mapping[str, Table], options: argparse.Namespace) -> dict[str, Any]:
     """Return what is measured on a table, prior by prior."""
     plan = table.plan(options.final)
@@ -166,12 +181,12 @@ def measure(table: Table, tables: Mapping[str, Table], options: argparse.Namespa
     cold = _replay(DrawWithPrior(plan, NONE), all_members(cold_families(n_epochs)), options, f"{table.name}")
     found: dict[str, Any] = {}
     for kind in options.priors:
-        other = other_of(table, tables) if kind == OTHER else None
+        other = other_campaign(table, tables, sizes.prior, options.other) if kind == OTHER else None
         if kind == OTHER and other is None:
             print(f"{table.name}: no other table shares a hyperparameter: not measured with one", flush=True)
             found[kind] = None
             continue
-        draw = DrawWithPrior(plan, kind, other and other.as_prior(sizes.prior))
+        draw = DrawWithPrior(plan, kind, other and other[1])
         first = draw(0)
         families = {**families_for(first), TPE: tpe_family(first), **dict.fromkeys(options.without, ())}
         members = all_members(families) | {str(one): one for one in SHOWN.values()}
@@ -180,9 +195,9 @@ def measure(table: Table, tables: Mapping[str, Table], options: argparse.Namespa
         found[kind] = compare(SHOWN, families, replays, sizes, n_epochs)
         if kind == SAME:
             draws = [draw(seed) for seed in range(options.seeds)]
-            found[kind]["schedulers"]["prior_best_untrained"] = untrained_best(draws, sizes)
+            found[kind]["schedulers"][UNTRAINED] = untrained_best(draws, sizes)
         if other is not None:
-            found[kind]["other"] = other.name
+            found[kind]["other"] = other[0]
         _print(table.name, kind, found[kind])
     return {
         "target": table.curves.target.to_dict(),
@@ -232,6 +247,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int, default=SEEDS, help="searches of each scheduler")
     parser.add_argument("--priors", default=",".join(PRIORS), metavar="KIND,...", help="kinds of priors")
+    parser.add_argument("--other", metavar="NAME=FILE", help="the campaign of prior `other`, for all tables")
     parser.add_argument(
         "--without", default="", metavar="FAMILY,...", help=f"of {', '.join(OPTIONAL)}: not measured"
     )
@@ -253,6 +269,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     options.without = listed("--without", options.without, OPTIONAL)
     if options.seeds < 1:
         raise ConfigurationError(f"--seeds {options.seeds}: at least 1")
+    options.other = named_table(options.other, "--other")[1] if options.other else None
     tables = read_tables(options.table, options.split)
     protocol = {
         "protocol": "final" if options.final else "design",

@@ -38,8 +38,10 @@ def clean_rows(curves: LearningCurves) -> IntArray:
     return np.flatnonzero(~curves.duplicated & curves.complete)
 
 
-def named_table(text: str) -> tuple[str, LearningCurves]:
+def named_table(text: str, option: str = "--table") -> tuple[str, LearningCurves]:
     """Return name and curves of ``NAME=FILE[:PREFIX[:MODE]]``; a data set that is shipped stands for a file.
+
+    Messages name `option`.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def named_table(text: str) -> tuple[str, LearningCurves]:
     file, *others = rest.split(":")
     if not name or not file or len(others) > 2:
         raise ConfigurationError(
-            f"--table {text}: must be NAME=FILE, NAME=FILE:PREFIX or NAME=FILE:PREFIX:MODE"
+            f"{option} {text}: must be NAME=FILE, NAME=FILE:PREFIX or NAME=FILE:PREFIX:MODE"
         )
     prefix, mode = (*others, "", "")[:2]
     return name, replace(read_table(Path(file), prefix or None, mode or None), source=name)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from mlpf_hpo.array_types import apart_from_zero
 from mlpf_hpo.curves.row_order import by_content
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
+from mlpf_hpo.parallel import parallel
 from mlpf_hpo.predictors.criteria import PERSISTENCE, SELECTED, choose, is_choice
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.paired_difference import paired_difference
@@ -104,10 +104,8 @@ def evaluate(
     curves = by_content(curves)
     found = Evaluation(known_epochs, curves.n_epochs, train, test=len(curves))
     found.scores = {name: {metric: [] for metric in (*METRICS, *REGIONS)} for name in names}
-    results = Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(_score_split)(curves, names, known_epochs, train, params, seed, split)
-        for split in range(splits)
-    )
+    calls = ((curves, names, known_epochs, train, params, seed, split) for split in range(splits))
+    results = parallel(_score_split, calls, jobs)
     for done, (tested, chosen, scores) in enumerate(results, start=1):
         found.test = min(found.test, tested)
         found.chosen += chosen

@@ -264,7 +264,8 @@ def partial_curves(
     """
     import pandas as pd
 
-    from mlpf_hpo.curves.schema import pad_curves, predictor_frame
+    from mlpf_hpo.curves.ends import pad_curves
+    from mlpf_hpo.curves.schema import predictor_frame
 
     table = pd.DataFrame([dict(configuration) for configuration in configurations])
     return predictor_frame(table, pad_curves(curves, n_epochs))

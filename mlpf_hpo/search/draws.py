@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from mlpf_hpo.array_types import IntArray
-from mlpf_hpo.curves.left_out_rows import name_rows
+from mlpf_hpo.array_types import BoolArray, IntArray
+from mlpf_hpo.curves.left_out_rows import leave_out, name_rows
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.search.prior_predictor import PriorPredictor
@@ -155,9 +156,59 @@ class DrawPlan:
         return Sizes(searched, half if prior is None else prior, n)
 
 
+def known_to_the_end(
+    curves: LearningCurves, *parts: IntArray | None
+) -> tuple[LearningCurves, list[IntArray | None]]:
+    """Return the curves of which a replay knows every epoch, and the same rows of parts of the table.
+
+    A curve that is censored before the last epoch, ended before it, or lacks an epoch is left out and
+    counted: a scheduler that lets it go on would need a value that nobody knows. One that diverged is kept.
+
+    Parameters
+    ----------
+    curves : LearningCurves
+    *parts : array of int or None
+        Rows of the table, which are renumbered without those that are left out; None stays None.
+
+    Raises
+    ------
+    DataError
+        If no curve is left; the message has the reasons.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import LearningCurves, TargetMetric
+    >>> losses = [[3.0, 2.0], [4.0, float("nan")], [5.0, 3.0], [6.0, float("nan")]]
+    >>> rows, target = [{"lr": 0.1}, {"lr": 0.2}, {"lr": 0.3}, {"lr": 0.4}], TargetMetric("loss", "min")
+    >>> curves = LearningCurves.from_arrays(rows, losses, target)
+    >>> curves.configs["stopped"] = [False, True, False, False]
+    >>> known, parts = known_to_the_end(curves, np.array([1, 2]), None)
+    >>> known.final.tolist(), parts, dict(known.left_out_rows)
+    ([2.0, 3.0], [array([1]), None], {'censored before epoch 2': 1, 'ended before epoch 2': 1})
+    """
+    last, there = curves.n_epochs, np.isfinite(curves.values[:, -1])
+    how = np.where(curves.censored, f"censored before epoch {last}", f"ended before epoch {last}")
+    reasons = np.where(_cut(curves), np.where(there, "a missing epoch", how), "")
+    unknown = reasons != ""
+    if unknown.all():
+        counts = ", ".join(f"{n} {reason}" for reason, n in Counter(reasons.tolist()).items())
+        raise DataError(
+            f"{curves.source or 'the curves'}: none of {len(curves)} has a value for each of {last} epochs "
+            f"({counts}): nothing is known of a full training"
+        )
+    place = np.cumsum(~unknown) - 1
+    renumbered = [None if rows is None else place[rows[~unknown[rows]]] for rows in parts]
+    return leave_out(curves, reasons), renumbered
+
+
+def _cut(curves: LearningCurves) -> BoolArray:
+    """Return which curves lack a value for some epoch although they have not diverged."""
+    return curves.truncated & (curves.status != "diverged")
+
+
 def check_whole(curves: LearningCurves, rows: IntArray) -> None:
     """Raise DataError if one of the rows has not diverged, yet has no value for some epoch."""
-    cut = rows[curves.truncated[rows] & (curves.status[rows] != "diverged")]
+    cut = rows[_cut(curves)[rows]]
     if len(cut):
         raise DataError(
             f"{curves.source or 'the curves'}: {name_rows((cut + 1).tolist())} of {len(curves)} lack "

@@ -179,15 +179,24 @@ class Ledger:
         trial.status, trial.reason, trial.end_reported = "failed", reason, True
         self.scheduler.on_trial_error(trial_id)
 
-    def report_worker_death(self, trial_id: str, reason: str) -> bool:
+    @property
+    def has_interrupted(self) -> bool:
+        """Whether a trial waits that was interrupted, or whose worker died: it runs before any other."""
+        return bool(self._again)
+
+    def report_worker_death(self, trial_id: str, reason: str, by_chance: bool = False) -> bool:
         """Record that the process that trained a trial died, and return whether the trial continues.
 
-        The trial runs next, from its checkpoint. It has failed after more than `worker_restarts` deaths.
+        The trial runs next, from its checkpoint. It has failed after more than `worker_restarts` deaths. One
+        that may have nothing to do with it, as that of its machine, is not counted if an epoch was completed
+        since the last: a trial that takes its machine down with it fails all the same.
         """
         trial = self.trials[trial_id]
         trial.deaths += 1
-        if trial.deaths > self.worker_restarts:
-            times = "once" if trial.deaths == 1 else f"{trial.deaths} times"
+        trial.counted_deaths += not (by_chance and trial.epochs > trial.epochs_at_death)
+        trial.epochs_at_death = trial.epochs
+        if trial.counted_deaths > self.worker_restarts:
+            times = "once" if trial.counted_deaths == 1 else f"{trial.counted_deaths} times"
             self.report_failure(trial_id, f"its worker died {times}: {reason}")
             return False
         self._move(trial, TrialState.PENDING)

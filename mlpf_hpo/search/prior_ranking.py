@@ -51,9 +51,10 @@ def check_known(prior: LearningCurves, final: FloatArray, least: int) -> None:
     """Refuse a prior campaign of which fewer final values [n] are known, finite, than are needed."""
     known = int(np.isfinite(final).sum())
     if known < least:
+        censored = int(prior.censored.sum())
         raise DataError(
-            f"prior {prior.source or 'campaign'}: {known} of {len(prior)} curves have a final value; needed "
-            f"are {least}"
+            f"prior {prior.source or 'campaign'}: {known} of {len(prior)} curves have a final value"
+            f"{f' ({censored} censored)' if censored else ''}; needed are {least}"
         )
 
 

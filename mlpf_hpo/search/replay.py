@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.parallel import parallel
 from mlpf_hpo.search.anytime import AnytimeRegret, RegretScale, anytime_regret
 from mlpf_hpo.search.draws import Draw
 from mlpf_hpo.search.scheduler import Scheduler
@@ -113,9 +113,8 @@ def replay(
     if not schedulers or not len(seeds):
         raise ConfigurationError("a replay takes at least one scheduler and one seed")
     found: dict[str, list[ReplayedSearch]] = {name: [] for name in schedulers}
-    results = Parallel(n_jobs=min(jobs, len(seeds)), return_as="generator")(
-        delayed(_replay_seed)(draw, seed, schedulers, workers, spread, jitter, scale) for seed in seeds
-    )
+    calls = ((draw, seed, schedulers, workers, spread, jitter, scale) for seed in seeds)
+    results = parallel(_replay_seed, calls, min(jobs, len(seeds)))
     for done, searches in enumerate(results, start=1):
         for name, search in searches.items():
             found[name].append(search)

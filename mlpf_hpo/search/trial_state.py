@@ -40,6 +40,10 @@ class Trial:
         Whether it ran since the ledger was created, so that its epochs were reported to this process.
     deaths : int
         How many times the process that trained it died since the ledger was created.
+    counted_deaths : int
+        How many of these count against it.
+    epochs_at_death : int
+        Its epochs when that happened last; -1 if it never did.
     """
 
     trial_id: str
@@ -53,6 +57,8 @@ class Trial:
     end_reported: bool = False
     ran_in_this_process: bool = False
     deaths: int = 0
+    counted_deaths: int = 0
+    epochs_at_death: int = -1
 
     @property
     def epochs(self) -> int:

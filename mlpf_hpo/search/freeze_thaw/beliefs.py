@@ -66,6 +66,11 @@ FOREIGN_TRIALS = 4
 FOREIGN_SHARE = 0.5
 """Share of trials beyond all values of the prior at which it is not."""
 
+FOREIGN_CHANCE = 0.01
+"""Nor is it where so many of the prior's final values, with none better than the best finished one, are less
+likely than this.
+"""
+
 FOREIGN_CORRELATIONS = (0.5, 0.8)
 """Of the final values with those of such a prior: the order of another task is not all of this one's."""
 
@@ -225,15 +230,31 @@ class Beliefs:
             curves = axis.transform(costs[complete, :max_epochs])
             self._axis, self._extrapolation = axis, PriorExtrapolation(curves, self.epochs)
             self._prior_range = float(curves.min()), float(curves.max())
+            self._prior_finals = np.sort(values[known])
             self._prior_mean, self._prior_variance = float(values[used].mean()), float(values[used].var())
 
     def _is_foreign(self, axis: ValueAxis) -> bool:
-        """Return whether the costs of the search are beyond those on the prior's axis."""
+        """Return whether the costs of the search, or its good ones, are beyond those on the prior's axis."""
         low, high = self._prior_range
         rows = np.flatnonzero(self._reached)
         last = axis.transform(self._costs[rows, self._reached[rows]])
         beyond = (last < low - WORSE_THAN_ALL) | (last > high + WORSE_THAN_ALL)
-        return bool(beyond.mean() >= FOREIGN_SHARE)
+        return bool(beyond.mean() >= FOREIGN_SHARE) or self._promises_in_vain()
+
+    def _promises_in_vain(self) -> bool:
+        """Return whether the best finished trial is too poor for the prior's final values.
+
+        What is finished looked best before. If the best of as many of the prior's values, drawn at random,
+        would hardly ever be as poor, the search would look for the prior's best values in vain, and train
+        everything.
+        """
+        finished = self._values[self.finished()]
+        if not len(finished):
+            return False
+        m = len(self._prior_finals)
+        # One more, as if the prior had another: the worst of a few says little of all that are worse.
+        worse = (m + 1 - np.searchsorted(self._prior_finals, finished.min())) / (m + 1)
+        return float(worse) ** len(finished) < FOREIGN_CHANCE
 
     def _processes(self) -> list[Process]:
         if self._extrapolation is not None:
