@@ -22,8 +22,9 @@ from benchmarks.readers import memory_of_readers
 from mlpf_hpo.config import Params
 from mlpf_hpo.events.batches import EpochSampler
 from mlpf_hpo.events.datamodule import EventDataset, event_loader
-from mlpf_hpo.events.importing import ReadOptions, import_zenodo
+from mlpf_hpo.events.importing import import_files
 from mlpf_hpo.events.schema import TRACK, Event
+from mlpf_hpo.events.sources.zenodo import ZenodoReader
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.events.zenodo import write_zenodo
 from mlpf_hpo.mlpf.module import MLPFModule
@@ -72,7 +73,7 @@ def zenodo(folder: Path, quick: bool) -> dict[str, float]:
                 pickle.load(stream)  # noqa: S301 - our own file
 
     def imported() -> None:
-        import_zenodo(files, folder / "store", ReadOptions("ttbar", pileup=200.0), workers=1)
+        import_files(files, folder / "store", ZenodoReader("ttbar", pileup=200.0), workers=1)
 
     plain_seconds = best(3, plain, time.process_time)
     import_seconds = best(3, imported, time.process_time)

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.against import ROOT, checkout, run
+from benchmarks.against import ROOT, ask, checkout, run, worker
 from benchmarks.cases import CALM, LAPTOP, PAPER
 from mlpf_hpo.config import Params
-from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.project import STATE
 
 SPACE = [(2, 2, 64, 32), (0, 0, 8, 8), (1, 1, 8, 8), (0, 4, 32, 64), (3, 1, 128, 16), (4, 4, 256, 128)]
@@ -32,6 +27,8 @@ BUSY = 5500
 """Elements of the event at the paper's widths."""
 
 PAIRS, QUICK_PAIRS = 20, 2
+
+STEPS, ONE_THREAD = "step_worker.py", {"OMP_NUM_THREADS": "1"}
 
 LOSS = "metric/val/loss/"
 """Columns of a table of curves, by epoch."""
@@ -70,10 +67,13 @@ def steps_against(commit: str, quick: bool) -> dict[str, float]:
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         before = stack.enter_context(checkout(commit, Path(folder, "before")))
-        sides = [stack.enter_context(_worker(before, before / ".venv/bin/python"))]
-        sides.append(stack.enter_context(_worker(ROOT, Path(sys.executable))))
+        sides = [stack.enter_context(worker(before, before / ".venv/bin/python", STEPS, **ONE_THREAD))]
+        sides.append(stack.enter_context(worker(ROOT, Path(sys.executable), STEPS, **ONE_THREAD)))
         for name, request in cases().items():
-            pairs = [[_ask(side, request) for side in sides] for _ in range(QUICK_PAIRS if quick else PAIRS)]
+            pairs = [
+                [ask(side, request, f"a step of {request['case']}") for side in sides]
+                for _ in range(QUICK_PAIRS if quick else PAIRS)
+            ]
             ratios = [slow / fast for slow, fast in pairs]
             low, _, high = statistics.quantiles(ratios, n=4)
             key = "against.default" if name == "space.0" else f"against.{name}"
@@ -148,32 +148,3 @@ def _final_losses(side: Path) -> pd.Series[float]:
 def _dvc(side: Path, *target: str) -> None:
     command = [str(side / ".venv/bin/python"), "-m", "dvc", "repro", "--quiet", *target]
     run(command, side, f"dvc repro {' '.join(target)} failed in {side.name}")
-
-
-@contextmanager
-def _worker(where: Path, python: Path) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(where)}
-    script = str(Path(__file__).with_name("step_worker.py"))
-    # Not as a module: beside it lies this commit's package, which the other must not find.
-    with subprocess.Popen(
-        [str(python), "-P", script],
-        cwd=where,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def _ask(worker: subprocess.Popen[str], request: dict[str, Any]) -> float:
-    assert worker.stdin is not None
-    assert worker.stdout is not None
-    print(json.dumps(request), file=worker.stdin, flush=True)
-    answer = worker.stdout.readline()
-    if not answer:
-        raise ConfigurationError(f"a step of {request['case']} failed; standard error says why")
-    return float(answer)

@@ -1,4 +1,4 @@
-"""Import of files in the published format into a store, in several processes; resumed after a kill.
+"""Import of files of events into a store, in several processes; resumed after a kill.
 
 Every file becomes a small store beside the requested one; these parts are joined when all are there.
 """
@@ -9,42 +9,41 @@ import dataclasses
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, StorageError
-from mlpf_hpo.events.restricted_unpickler import MAX_BYTES
 from mlpf_hpo.events.schema import Event
 from mlpf_hpo.events.store import EventStore, whole_store, write_store
 from mlpf_hpo.events.work_folder import work_folder
 from mlpf_hpo.events.workers import Workers
-from mlpf_hpo.events.zenodo import PATTERNS, read_zenodo, stored_process
 from mlpf_hpo.file_kind import file_kind
 from mlpf_hpo.files import sha256
 from mlpf_hpo.space import stable_hash
 
-NAMED = ("ttbar", "qcd")
-"""Processes in the names of the published files."""
 
-DATASET = "files in the format of Zenodo record 4559324"
+class FileReader(Protocol):
+    """How files of one format become events: a dataclass, so that processes and manifests can have it."""
 
-CHARGES = {
-    False: "as in the files; in those of Zenodo 4559324 the sign of the PDG code, so that an electron has +1",
-    True: "electric, made from the sign of the PDG code that is in the files",
-}
-"""Description of the targets' charge in a manifest, by `correct_charge`."""
+    def read(self, file: Path) -> Iterator[Event]:
+        """Yield the events of a file, in their order.
 
+        Raises
+        ------
+        MissingInputError, DataError
+            If it is not there, or cannot be used; the message begins with its path.
+        """
+        ...
 
-@dataclass(frozen=True)
-class ReadOptions:
-    """How files are read; the arguments of `read_zenodo`."""
+    def settings(self) -> Mapping[str, Any]:
+        """Return all that the events depend on beside the file, as JSON holds it."""
+        ...
 
-    process: str
-    pileup: float | None = None
-    correct_charge: bool = False
-    max_bytes: int = MAX_BYTES
+    def about(self, files: Sequence[Path]) -> Mapping[str, Any]:
+        """Return what the manifest says of the files, all of which have been read."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,29 @@ class _Part:
     problem: str = ""
 
 
-def zenodo_files(paths: Sequence[Path]) -> list[Path]:
+def check_process_name(process: str) -> None:
+    """Refuse what cannot stand for a process in messages and captions.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is no word.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]*", process):
+        raise ConfigurationError(f"--process {process!r}: one word is needed, like ttbar or Z-tautau")
+
+
+def files_in(paths: Sequence[Path], patterns: Sequence[str], wanted: str) -> list[Path]:
     """Return files, and those in folders in the order of the numbers in their names.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Files, and folders of them.
+    patterns : sequence of str
+        Names of the files that are taken out of a folder.
+    wanted : str
+        What they are, for the message.
 
     Raises
     ------
@@ -70,47 +90,20 @@ def zenodo_files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found = sorted((file for pattern in PATTERNS for file in path.glob(pattern)), key=_natural)
+            found = sorted((file for pattern in patterns for file in path.glob(pattern)), key=_natural)
         else:
             found = [path] if path.is_file() else []
         if not found:
-            wanted = f"no {' or '.join(PATTERNS)} in this folder" if path.is_dir() else "no such file"
-            raise MissingInputError(f"{path}: {wanted}{_content_of(path)}; {DATASET} are read")
+            missing = f"no {' or '.join(patterns)} in this folder" if path.is_dir() else "no such file"
+            raise MissingInputError(f"{path}: {missing}{_content_of(path)}; {wanted} are read")
         files.extend(found)
     return files
 
 
-def process_of(files: Sequence[Path], keep_going: bool = False) -> str:
-    """Return the process of all files: by their names, else as the files themselves say.
-
-    With `keep_going`, files that cannot be read are passed over.
-
-    Raises
-    ------
-    DataError
-        If a file without a process in its name cannot be read; the message says what the file is.
-    ConfigurationError
-        If the files do not say one process.
-    """
-    found = set()
-    for file in files:
-        try:
-            found.add(next((name for name in NAMED if name in file.name), None) or stored_process(file))
-        except (DataError, MissingInputError):
-            if not keep_going:
-                raise
-    if len(found) != 1 or "" in found:
-        raise ConfigurationError(
-            f"the names of {len(files)} files do not say one process ({' or '.join(NAMED)}): import the "
-            f"files of one process at a time, and name it: --process {NAMED[0]}"
-        )
-    return found.pop()
-
-
-def import_zenodo(
+def import_files(
     files: Sequence[Path],
     path: Path,
-    options: ReadOptions,
+    reader: FileReader,
     workers: int,
     keep_going: bool = False,
     progress: Callable[[int, int, str], Any] | None = None,
@@ -134,14 +127,14 @@ def import_zenodo(
     report = progress or (lambda *_: None)
     with work_folder(path, "parts") as folder:
         with Workers(workers) as crew:
-            parts = crew.map(_read_part, ((file, folder, options) for file in files))
+            parts = crew.map(_read_part, ((file, folder, reader) for file in files))
             good, skipped = _sorted_out(parts, len(files), keep_going, report)
         if not good:
             raise DataError(
                 f"{path}: none of {len(files)} files could be read; {files[0]}: {skipped[0].problem}"
             )
         report(len(files), len(files), "writing the store")
-        return write_store(path, _joined(good), _settings(good, skipped, options))
+        return write_store(path, _joined(good), _settings(good, skipped, reader))
 
 
 def _sorted_out(
@@ -178,16 +171,16 @@ class _Rate:
         return f"{self._events / max(time.monotonic() - self._begin, 1e-3):.0f} events/s"
 
 
-def _read_part(file: Path, folder: Path, options: ReadOptions) -> _Part:
+def _read_part(file: Path, folder: Path, reader: FileReader) -> _Part:
     """Make a file's part, if it is not there already."""
     try:
         digest = sha256(file)
-        settings = {"file": str(file.resolve()), "sha256": digest, **dataclasses.asdict(options)}
+        settings = {"file": str(file.resolve()), "sha256": digest, **reader.settings()}
         path = folder / stable_hash(settings, length=32)
         store = whole_store(path)  # that an earlier call left
         is_new = store is None
         if store is None:
-            store = write_store(path, read_zenodo(file, **dataclasses.asdict(options)), settings)
+            store = write_store(path, reader.read(file), settings)
     except StorageError:
         raise
     except (DataError, MissingInputError, OSError) as error:
@@ -202,12 +195,6 @@ def _content_digest(part: Path) -> str:
     return stable_hash([files[f"{name}.npy"]["sha256"] for name in arrays])
 
 
-def _content_of(path: Path) -> str:
-    """Return what a folder holds instead, by the kinds of its files."""
-    kinds = Counter(file_kind(file) for file in sorted(path.glob("*")) if file.is_file())
-    return f" (it holds {', '.join(f'{kind}: {n}' for kind, n in kinds.items())})" if kinds else ""
-
-
 def _joined(parts: Sequence[_Part]) -> Iterator[Event]:
     number = 0
     for part in parts:
@@ -217,14 +204,19 @@ def _joined(parts: Sequence[_Part]) -> Iterator[Event]:
             number += 1
 
 
-def _settings(parts: Sequence[_Part], skipped: Sequence[_Part], options: ReadOptions) -> dict[str, Any]:
+def _settings(parts: Sequence[_Part], skipped: Sequence[_Part], reader: FileReader) -> dict[str, Any]:
     """Return what the manifest says of the origin: content, not places."""
     return {
-        "source": "files in the format of Zenodo 4559324",
-        "target_charge": CHARGES[options.correct_charge],
+        **reader.about([part.file for part in parts]),
         "files": [{"name": p.file.name, "sha256": p.sha256, "events": p.n_events} for p in parts],
         "skipped": [{"name": p.file.name, "reason": p.problem} for p in skipped],
     }
+
+
+def _content_of(path: Path) -> str:
+    """Return what a folder holds instead, by the kinds of its files."""
+    kinds = Counter(file_kind(file) for file in sorted(path.glob("*")) if file.is_file())
+    return f" (it holds {', '.join(f'{kind}: {n}' for kind, n in kinds.items())})" if kinds else ""
 
 
 def _natural(path: Path) -> list[int | str]:

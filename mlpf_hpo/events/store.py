@@ -268,18 +268,30 @@ def _instead(path: Path) -> str:
     return f"{folder} holds {files[0].name} ({file_kind(files[0])}){more}: {_origin_of(files)}"
 
 
+COMMANDS = {
+    **dict.fromkeys(
+        PICKLES, ("files in the format of Zenodo record 4559324", "import-zenodo {} --out STORE")
+    ),
+    "a ROOT file": ("ROOT files of Delphes", "import-delphes {} --process NAME --out STORE"),
+    "a HepMC file": ("HepMC files", "simulate {} --process NAME --out STORE"),
+    "a Les Houches event file": (
+        "Les Houches files",
+        "simulate {} --shower --process NAME --out STORE",
+    ),
+}
+"""What files of a kind are taken for, and the command that makes a store of them."""
+
+
 def _origin_of(files: Sequence[Path]) -> str:
     """Return how files of somebody else's events become a store."""
-    if any(file_kind(file) in PICKLES for file in files):
-        wanted = files[0] if len(files) == 1 else files[0].parent
-        return (
-            "files in the format of Zenodo record 4559324 become a store by `mlpf-hpo events import-zenodo "
-            f"{wanted} --out STORE`"
-        )
-    return (
-        "only files in the format of Zenodo record 4559324 (*.pkl.bz2) become a store, by `mlpf-hpo events "
-        f"import-zenodo`; {GENERATE}"
-    )
+    kinds = ["a HepMC file" if ".hepmc" in file.name else file_kind(file) for file in files]
+    known = next((COMMANDS[kind] for kind in kinds if kind in COMMANDS), None)
+    if known is None:
+        wanted = "files of Delphes, HepMC or Zenodo record 4559324"
+        return f"{wanted} become a store, see `mlpf-hpo events --help`; {GENERATE}"
+    what, command = known
+    where = files[0] if len(files) == 1 else files[0].parent
+    return f"{what} become a store by `mlpf-hpo events {command.format(where)}`"
 
 
 def _check_offsets(path: Path, manifest: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:

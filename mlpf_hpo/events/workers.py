@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
+import shutil
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.process_start import uninterrupted_start
 
 Result = TypeVar("Result")
 
@@ -37,7 +38,7 @@ class Workers:
                 self.n,
                 # Fresh processes: a fork would copy the locks of whatever threads the caller has.
                 mp_context=multiprocessing.get_context("spawn"),
-                initializer=_begin,
+                initializer=end_with_caller,
             )
         return self
 
@@ -63,7 +64,7 @@ class Workers:
         waiting: deque[Future[Result]] = deque()
         try:
             for job in jobs:
-                with _ctrl_c_blocked():
+                with uninterrupted_start():
                     waiting.append(self._executor.submit(function, *job))
                 if len(waiting) > self.n:  # one more than there are processes, so that none stands idle
                     yield waiting.popleft().result()
@@ -76,28 +77,16 @@ class Workers:
             ) from None
 
 
-@contextmanager
-def _ctrl_c_blocked() -> Iterator[None]:
-    """Block SIGINT (Ctrl-C) in processes that start within the block; the caller gets it afterwards.
-
-    A terminal sends it to all processes, and only the caller is to answer it. Processes inherit what is
-    blocked, so that not even one that is still starting answers with a traceback.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def end_with_caller(left_behind: Path | None = None) -> None:
+    """End this process when the one that started it ends, and remove a folder that it cannot remove then."""
+    threading.Thread(target=_wait_for_end, args=(left_behind,), daemon=True).start()
 
 
-def _begin() -> None:
-    """End a worker when its caller ends."""
-    threading.Thread(target=_end_with_caller, daemon=True).start()
-
-
-def _end_with_caller() -> None:
+def _wait_for_end(left_behind: Path | None) -> None:
     """Leave when the caller is gone: a worker of a killed caller would wait for work forever."""
     caller = multiprocessing.parent_process()
     if caller is not None:
         caller.join()
+        if left_behind is not None:
+            shutil.rmtree(left_behind, ignore_errors=True)
         os._exit(1)

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
 from mlpf_hpo.errors import DataError
+
+
+class Sizes(Protocol):
+    """How many elements events have: what a layer needs to know of a batch."""
+
+    def assign(self, embedding: Tensor, hyperplanes: Tensor) -> Bins:
+        """Return the bins of elements at `embedding` [N, d]; `hyperplanes` is [d, h]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,10 @@ class EventSizes:
             mask=mask.index_fill_(0, slot, True).view(-1, bin_size),
             n_hyperplanes=bins // 2,
         )
+
+    def assign(self, embedding: Tensor, hyperplanes: Tensor) -> Bins:
+        """Return the bins of the elements, see `assign_bins`."""
+        return assign_bins(embedding, hyperplanes, self)
 
     @cached_property
     def most_hyperplanes(self) -> int:

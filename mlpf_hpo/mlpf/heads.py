@@ -150,7 +150,7 @@ def _other_layers(heads: Sequence[Head], hidden: Tensor) -> list[Tensor]:
     """Return the outputs [N, out] of heads of equal hidden widths, from their first layers' side by side."""
     activate = heads[0].activate
     width = hidden.shape[1] // len(heads)
-    x = activate(hidden).view(len(hidden), len(heads), width).transpose(0, 1)
+    x = activate(hidden).view(hidden.shape[0], len(heads), width).transpose(0, 1)
     _, *middle, last = zip(*(head.linear_layers for head in heads), strict=True)
     for layers in middle:
         weight = torch.stack([layer.weight.T for layer in layers])

@@ -10,7 +10,7 @@ from torch.autograd import Function
 from torch.nn import functional
 
 from mlpf_hpo.mlpf.activation import elu
-from mlpf_hpo.mlpf.binning import EventSizes, assign_bins
+from mlpf_hpo.mlpf.binning import Sizes
 from mlpf_hpo.mlpf.dropout import Dropout
 from mlpf_hpo.mlpf.precision import at_least_single, exact_products
 
@@ -57,7 +57,7 @@ class GraphLayer(nn.Module):
         self.widths = [embedding_dim, output_dim, output_dim, output_dim]
         self.register_buffer("hyperplanes", torch.randn(embedding_dim, hash_columns) * HYPERPLANE_WIDTH)
 
-    def forward(self, x: Tensor, sizes: EventSizes) -> Tensor:
+    def forward(self, x: Tensor, sizes: Sizes) -> Tensor:
         """Return the layer's output [N, output_dim] for elements `x` [N, in_dim]."""
         # One matrix product for all that reads x.
         weight = torch.cat([self.embed_in.weight, self.message.weight])
@@ -65,7 +65,7 @@ class GraphLayer(nn.Module):
         hidden, homogeneous, heterogeneous, gate = parts
         embedding = at_least_single(self.embed_out(elu(hidden + self.embed_in.bias)))
         with exact_products(x.device):
-            bins = assign_bins(embedding, self.hyperplanes, sizes)
+            bins = sizes.assign(embedding, self.hyperplanes)
             kernel = neighbourhood(bins.gather(embedding), bins.mask)
         degree = (kernel.sum(dim=2, keepdim=True) + DEGREE_FLOOR).rsqrt()
         exchanged = bins.scatter(degree * torch.bmm(kernel, degree * bins.gather(homogeneous)))

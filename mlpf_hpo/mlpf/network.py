@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from mlpf_hpo.config import NetworkParams
 from mlpf_hpo.events.schema import N_FEATURES, TRACK_FEATURES
-from mlpf_hpo.mlpf.binning import EventSizes
+from mlpf_hpo.mlpf.binning import EventSizes, Sizes
 from mlpf_hpo.mlpf.heads import HeadOutputs, Heads, aligned
 from mlpf_hpo.mlpf.layers import GraphLayer
 from mlpf_hpo.mlpf.native.choice import Native
@@ -139,8 +139,11 @@ class MLPF(nn.Module):
 
     def head_inputs(self, x: Tensor, ptr: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the heads see of the batch: the graph layers' part of the work."""
+        return self.stacked(x, EventSizes.of(ptr, self.bin_size))
+
+    def stacked(self, x: Tensor, sizes: Sizes) -> tuple[Tensor, Tensor]:
+        """Return what the heads see of elements x [N, 12], of events of these sizes."""
         inputs = encode(x)
-        sizes = EventSizes.of(ptr, self.bin_size)
         normed = self.norm(torch.cat([inputs, *run(self.id_layers, inputs, sizes)], dim=1))
         id_input = _side_by_side([normed])
         return id_input, _side_by_side([inputs, *run(self.reg_layers, inputs, sizes)])
@@ -172,10 +175,10 @@ def encode(x: Tensor) -> Tensor:
 def _side_by_side(parts: Sequence[Tensor]) -> Tensor:
     """Return the columns of all parts, and zeros up to an aligned width."""
     width = sum(part.shape[1] for part in parts)
-    return torch.cat([*parts, parts[0].new_zeros(len(parts[0]), aligned(width) - width)], dim=1)
+    return torch.cat([*parts, parts[0].new_zeros(parts[0].shape[0], aligned(width) - width)], dim=1)
 
 
-def run(layers: nn.ModuleList, x: Tensor, sizes: EventSizes) -> list[Tensor]:
+def run(layers: nn.ModuleList, x: Tensor, sizes: Sizes) -> list[Tensor]:
     """Return the outputs of all layers of a stack."""
     outputs = []
     for layer in layers:

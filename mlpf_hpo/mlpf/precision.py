@@ -7,6 +7,9 @@ does anything.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -16,6 +19,11 @@ def at_least_single(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def exact_products(device: torch.device) -> torch.autocast:
-    """Return a context in which products on a device are computed in the types of their factors."""
-    return torch.autocast(device.type, enabled=False)
+def exact_products(device: torch.device) -> AbstractContextManager[Any]:
+    """Return a context in which products on a device are computed in the types of their factors.
+
+    Outside of autocast it is empty: an exported program would have it as a part of its own.
+    """
+    if torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,6 +34,8 @@ class MLPFTask:
         Widths that no trial changes.
     training : TrainingParams
         Batch size, threads, precision.
+    processes : int
+        Processes of a trial, which share each batch.
     """
 
     train_store: Path
@@ -41,29 +43,45 @@ class MLPFTask:
     data_digest: str
     network: NetworkParams
     training: TrainingParams
+    processes: int = 1
 
     name: ClassVar[str] = MLPF
     keeps_checkpoints: ClassVar[bool] = True
 
     @classmethod
-    def on(cls, train: Path, validation: Path, network: NetworkParams, training: TrainingParams) -> MLPFTask:
+    def on(
+        cls,
+        train: Path,
+        validation: Path,
+        network: NetworkParams,
+        training: TrainingParams,
+        processes: int = 1,
+    ) -> MLPFTask:
         """Return the task on two event stores.
 
         Raises
         ------
         MissingInputError, DataError
             If a store is not there, or damaged.
+        ConfigurationError
+            If a batch has fewer events than there are processes.
         """
+        if training.batch_elements is None and processes > training.batch_events:
+            raise ConfigurationError(
+                f"resources.processes_per_trial: {processes} processes would share batches of "
+                f"{training.batch_events} events (training.batch_events); at most one process an event"
+            )
         digest = sample_digest(train, validation)
-        return cls(train.resolve(), validation.resolve(), digest, network, training)
+        return cls(train.resolve(), validation.resolve(), digest, network, training, processes)
 
     @property
     def constants(self) -> dict[str, Any]:
-        """Widths, batch size, threads, precision: part of every trial's key."""
-        return {
+        """Widths, batch size, threads, precision, and processes if several: part of every trial's key."""
+        constants: dict[str, Any] = {
             "network": self.network.model_dump(mode="json"),
             "training": self.training.model_dump(mode="json"),
         }
+        return constants if self.processes == 1 else {**constants, "processes": self.processes}
 
     @property
     def tags(self) -> dict[str, str]:
@@ -77,10 +95,15 @@ class MLPFTask:
         """Folder of the stores."""
         return self.train_store.parent
 
+    def with_data(self, folder: Path) -> MLPFTask:
+        """Return the task on a copy of `dataset_path`, whose content is the same."""
+        validation = folder / self.validation_store.relative_to(self.dataset_path)
+        return replace(self, train_store=folder / self.train_store.name, validation_store=validation)
+
     @property
     def resources(self) -> TaskResources:
-        """One process with `training.threads` threads."""
-        return TaskResources(self.training.threads)
+        """`processes` with `training.threads` threads each."""
+        return TaskResources(self.training.threads, self.processes)
 
     def direction(self, metric: str) -> Direction | None:
         """Return whether small or large values of a metric are good."""
@@ -116,6 +139,10 @@ class MLPFTask:
         report: Callable[[EpochReport], None],
     ) -> TrialEnd:
         """Train a trial, see `train_trial`."""
+        if self.processes > 1:
+            from mlpf_hpo.mlpf.training_processes import train_together
+
+            return train_together(trial, max_epochs, checkpoint_dir, report)
         with collector_paused():
             from mlpf_hpo.mlpf.training import train_trial
 
@@ -144,10 +171,18 @@ def task_of(params: Params, events: Path) -> Task:
     Raises
     ------
     ConfigurationError
-        If the task cannot be loaded.
+        If the task cannot be loaded, or not be trained by so many processes.
     MissingInputError, DataError
         If MLPF is trained and a store is not there, or damaged.
     """
+    processes = params.resources.processes_per_trial
     if params.task != MLPFTask.name:
-        return load_task(params.task, params.task_settings)
-    return MLPFTask.on(events / "train", events / "validation", params.network, params.training)
+        task = load_task(params.task, params.task_settings)
+        if processes not in (1, task.resources.processes):
+            raise ConfigurationError(
+                f"resources.processes_per_trial: task {task.name} has {task.resources.processes} by its own "
+                f"`resources`, not {processes}; leave it at 1, and let the task say it"
+            )
+        return task
+    stores = events / "train", events / "validation"
+    return MLPFTask.on(*stores, params.network, params.training, processes)

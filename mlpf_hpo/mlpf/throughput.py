@@ -12,6 +12,7 @@ import torch
 from mlpf_hpo.hardware.energy import TrainingEnergy
 from mlpf_hpo.hardware.memory import forget_peak_memory, peak_memory
 from mlpf_hpo.hardware.roofline import GEMM_DTYPES, process_gemm_peak
+from mlpf_hpo.mlpf.distributed import devices, largest, n_ranks
 from mlpf_hpo.mlpf.network import MLPF
 from mlpf_hpo.mlpf.step_accounting import CONTENDED_BELOW, StepAccounting
 
@@ -78,7 +79,8 @@ class ThroughputCallback(pl.Callback):
         if self._joules is not None:
             self._metrics["throughput/joules_per_event"] = self._joules / everyone.events
         if torch.cuda.is_available():
-            self._metrics["system/gpu_memory_megabytes"] = torch.cuda.max_memory_allocated() / 1e6
+            allocated = torch.tensor(torch.cuda.max_memory_allocated(), device=pl_module.device)
+            self._metrics["system/gpu_memory_megabytes"] = float(largest(allocated)) / 1e6
         else:  # a process that waits for a GPU is not contended
             contended = self._metrics["system/cpu_fraction"] < CONTENDED_BELOW
             self._metrics["system/contended"] = float(contended)
@@ -108,7 +110,7 @@ class ThroughputCallback(pl.Callback):
     def _begin(self, module: pl.LightningModule) -> None:
         _wait_for(module)
         self._started = True
-        self._energy = TrainingEnergy(module.device)
+        self._energy = TrainingEnergy(devices() if n_ranks() > 1 else [module.device])
         self._clock, self._cpu_clock = time.perf_counter(), time.process_time()
 
     def _end(self, module: pl.LightningModule) -> None:

@@ -18,11 +18,14 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning.strategies import DDPStrategy
 
 from mlpf_hpo.errors import ConfigurationError, DataError
 from mlpf_hpo.events.datamodule import EventDataModule
+from mlpf_hpo.events.granularity import GRANULARITY, granularity_of
 from mlpf_hpo.events.store import EventStore
 from mlpf_hpo.hardware.memory import keep_freed_memory
+from mlpf_hpo.mlpf.distributed import devices, n_ranks
 from mlpf_hpo.mlpf.module import MLPFModule
 from mlpf_hpo.mlpf.plain_files import PlainFiles
 from mlpf_hpo.mlpf.task import MLPFTask
@@ -46,6 +49,8 @@ def train_trial(
     After every epoch a checkpoint is written, then `on_epoch` is called; it may end the training by raising.
     A resumed training first reports the epochs of its checkpoint again, with their metrics and times.
     Sets the process's number of PyTorch threads, and keeps the memory that it frees.
+    Processes that have joined (`distributed.join`) train it together: each of them calls this, and the first
+    one writes the checkpoints.
 
     Raises
     ------
@@ -55,7 +60,7 @@ def train_trial(
         If the checkpoints belong to another trial, or cannot be written.
     """
     task, training = spec.task, spec.task.training
-    _check_precision(training.precision)
+    check_precision(training.precision)
     # Trainer and module hold each other: in a process that trains trial after trial, those of the last one
     # would take memory until Python's collector happens to come by. It looks through what was made since the
     # first trial, and not through all modules again, which would take a quarter of a second.
@@ -89,7 +94,14 @@ def train_trial(
     return TrialEnd("diverged" if last.diverged else "finished", last.epoch)
 
 
-def _check_precision(precision: str) -> None:
+def check_precision(precision: str) -> None:
+    """Refuse a precision that this machine has not.
+
+    Raises
+    ------
+    ConfigurationError
+        If it has not.
+    """
     gpu = torch.cuda.is_available()
     # Lightning would train in bfloat16 instead, and only warn.
     if precision == "16-mixed" and not gpu:
@@ -151,7 +163,10 @@ class _Reporter(pl.callbacks.Checkpoint):
         report = EpochReport(trainer.current_epoch + 1, metrics, now_ms, diverged)
         self.history.append(report)
         trainer.should_stop = trainer.should_stop or diverged
-        save_checkpoint(self.folder, report.epoch, trainer.save_checkpoint)
+        if trainer.is_global_zero:
+            save_checkpoint(self.folder, report.epoch, trainer.save_checkpoint)
+        else:  # all processes gather what is in it; the first one writes it
+            trainer.save_checkpoint(self.folder / "unwritten")
         self.on_epoch(report)
 
 
@@ -177,17 +192,20 @@ def _sample(task: MLPFTask) -> dict[str, Any]:
     """Return what there is to say of the training events."""
     store = EventStore.open(task.train_store)
     sample = {name: store.manifest[name] for name in ("process", "n_events", "pileup")}
-    return {**sample, "digest": store.digest}
+    return {**sample, "digest": store.digest, GRANULARITY: granularity_of(store.manifest["settings"])}
 
 
 def _trainer(precision: Any, max_epochs: int, callbacks: list[pl.Callback]) -> pl.Trainer:
+    together = n_ranks() > 1
     return pl.Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
-        devices=1,
+        devices="auto" if together else 1,
+        strategy=DDPStrategy(parallel_devices=devices()) if together else "auto",
+        use_distributed_sampler=False,  # the batches are shared out already
         precision=precision,
         max_epochs=max_epochs,
         callbacks=callbacks,
-        # A single process, also within a Slurm job, where Lightning would look for its tasks.
+        # Also within a Slurm job, where Lightning would look for its tasks.
         plugins=[LightningEnvironment(), PlainFiles()],
         num_sanity_val_steps=0,
         logger=False,

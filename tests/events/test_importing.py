@@ -17,12 +17,14 @@ import pytest
 
 from mlpf_hpo.errors import BusyError, ConfigurationError, DataError, MissingInputError, StorageError
 from mlpf_hpo.events import importing
-from mlpf_hpo.events.importing import ReadOptions, import_zenodo, process_of, zenodo_files
+from mlpf_hpo.events.importing import import_files
+from mlpf_hpo.events.sources import zenodo
+from mlpf_hpo.events.sources.zenodo import ZenodoReader, process_of, zenodo_files
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.events.zenodo import write_zenodo
 from tests.events.published import content_of, write
 
-OPTIONS = ReadOptions("ttbar", pileup=0.0)
+OPTIONS = ZenodoReader("ttbar", pileup=0.0)
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def contents(store: EventStore) -> dict[str, bytes]:
 
 def test_a_round_trip_is_exact(original, files, tmp_path) -> None:
     calls: list[tuple[int, int, str]] = []
-    store = import_zenodo(
+    store = import_files(
         files, tmp_path / "store", OPTIONS, workers=1, progress=lambda *done: calls.append(done)
     )
     for name in ("features", "targets", "candidates", "numbers", "offsets"):
@@ -62,8 +64,8 @@ def test_a_round_trip_is_exact(original, files, tmp_path) -> None:
 
 
 def test_two_processes_make_the_same_bytes(files, tmp_path) -> None:
-    one = import_zenodo(files, tmp_path / "one", OPTIONS, workers=1)
-    two = import_zenodo(files, tmp_path / "two", OPTIONS, workers=2)
+    one = import_files(files, tmp_path / "one", OPTIONS, workers=1)
+    two = import_files(files, tmp_path / "two", OPTIONS, workers=2)
     assert contents(one) == contents(two)
 
 
@@ -116,7 +118,7 @@ def test_plain_files_are_read_beside_compressed_ones(files, tmp_path, original) 
         file.unlink()
     found = zenodo_files([files[0].parent])
     assert [file.name.partition(".")[0] for file in found] == [file.name.partition(".")[0] for file in files]
-    store = import_zenodo(found, tmp_path / "store", OPTIONS, workers=1)
+    store = import_files(found, tmp_path / "store", OPTIONS, workers=1)
     assert (store.path / "features.npy").read_bytes() == (original.path / "features.npy").read_bytes()
 
 
@@ -126,23 +128,23 @@ def test_a_decompressed_copy_is_not_counted_twice(files, tmp_path) -> None:
     found = zenodo_files([files[0].parent])
     assert len(found) == 13
     with pytest.raises(DataError, match="the same content as"):
-        import_zenodo(found, tmp_path / "store", OPTIONS, workers=1)
-    assert len(import_zenodo(found, tmp_path / "store", OPTIONS, workers=1, keep_going=True)) == 12
+        import_files(found, tmp_path / "store", OPTIONS, workers=1)
+    assert len(import_files(found, tmp_path / "store", OPTIONS, workers=1, keep_going=True)) == 12
 
 
 def test_the_pileup_is_what_is_known_of_it(files, tmp_path) -> None:
     published = write(tmp_path / "tev14_pythia8_ttbar_0_0.pkl.bz2", content_of([2]))
-    unknown = import_zenodo([published], tmp_path / "unknown", ReadOptions("ttbar"), workers=1)
+    unknown = import_files([published], tmp_path / "unknown", ZenodoReader("ttbar"), workers=1)
     assert unknown.manifest["pileup"] is None
     assert unknown[0].pileup is None
-    given = import_zenodo([published], tmp_path / "given", ReadOptions("ttbar", pileup=140.0), workers=1)
+    given = import_files([published], tmp_path / "given", ZenodoReader("ttbar", pileup=140.0), workers=1)
     assert given.manifest["pileup"] == 140.0
-    ours = import_zenodo(files, tmp_path / "ours", ReadOptions("ttbar"), workers=1)
+    ours = import_files(files, tmp_path / "ours", ZenodoReader("ttbar"), workers=1)
     assert ours.manifest["pileup"] == 0.0  # the exported store's
     with pytest.raises(DataError, match=r"ttbar_0_0.*says of itself pileup: 0\.0, and 200\.0 was given"):
-        import_zenodo(files, tmp_path / "wrong", ReadOptions("ttbar", pileup=200.0), workers=1)
+        import_files(files, tmp_path / "wrong", ZenodoReader("ttbar", pileup=200.0), workers=1)
     with pytest.raises(DataError, match=r"says of itself process: 'ttbar', and 'qcd' was given"):
-        import_zenodo(files, tmp_path / "wrong", ReadOptions("qcd"), workers=1)
+        import_files(files, tmp_path / "wrong", ZenodoReader("qcd"), workers=1)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -152,9 +154,9 @@ def test_a_bad_file_ends_the_import_unless_told_to_go_on(files, tmp_path, worker
     files[7].unlink()
     path = tmp_path / "store"
     with pytest.raises(DataError, match=rf"{files[2].name}: not a whole pickle"):
-        import_zenodo(files, path, OPTIONS, workers)
+        import_files(files, path, OPTIONS, workers)
     assert not path.exists()
-    store = import_zenodo(files, path, OPTIONS, workers, keep_going=True)
+    store = import_files(files, path, OPTIONS, workers, keep_going=True)
     assert len(store) == 9
     assert [store[i].number for i in range(9)] == list(range(9))
     skipped = {entry["name"]: entry["reason"] for entry in store.manifest["settings"]["skipped"]}
@@ -168,7 +170,7 @@ def test_no_good_file_makes_no_store(files, tmp_path) -> None:
     for file in files:
         file.write_bytes(b"")
     with pytest.raises(DataError, match=r"none of 12 files could be read; .*_0_0\.pkl\.bz2: not a whole"):
-        import_zenodo(files, tmp_path / "store", OPTIONS, workers=1, keep_going=True)
+        import_files(files, tmp_path / "store", OPTIONS, workers=1, keep_going=True)
     assert not (tmp_path / "store").exists()
 
 
@@ -178,20 +180,20 @@ def test_a_full_disk_is_no_bad_file(files, tmp_path, monkeypatch) -> None:
 
     monkeypatch.setattr(importing, "write_store", full)
     with pytest.raises(StorageError, match="No space left"):
-        import_zenodo(files, tmp_path / "store", OPTIONS, workers=1, keep_going=True)
+        import_files(files, tmp_path / "store", OPTIONS, workers=1, keep_going=True)
 
 
 @pytest.fixture
 def read_files(monkeypatch) -> list[str]:
     """Return the names of the files that are read from now on."""
     names: list[str] = []
-    read = importing.read_zenodo
+    read = zenodo.read_zenodo
 
     def remembered(file: Path, **options):
         names.append(file.name)
         return read(file, **options)
 
-    monkeypatch.setattr(importing, "read_zenodo", remembered)
+    monkeypatch.setattr(zenodo, "read_zenodo", remembered)
     return names
 
 
@@ -202,23 +204,23 @@ def test_an_import_goes_on_where_it_stopped(files, tmp_path, read_files, origina
 
     path = tmp_path / "store"
     with pytest.raises(KeyboardInterrupt):
-        import_zenodo(files, path, OPTIONS, workers=1, progress=stop_after_seven)
+        import_files(files, path, OPTIONS, workers=1, progress=stop_after_seven)
     assert read_files == [file.name for file in files[:7]]
     assert not path.exists()
     read_files.clear()
-    store = import_zenodo(files, path, OPTIONS, workers=1)
+    store = import_files(files, path, OPTIONS, workers=1)
     assert read_files == [file.name for file in files[7:]]
     assert (path / "features.npy").read_bytes() == (original.path / "features.npy").read_bytes()
-    whole = import_zenodo(files, tmp_path / "whole", OPTIONS, workers=1)
+    whole = import_files(files, tmp_path / "whole", OPTIONS, workers=1)
     assert store.digest == whole.digest
 
 
 def test_only_one_process_makes_a_store(files, tmp_path) -> None:
     def import_too(*_: object) -> None:
         with pytest.raises(BusyError, match="store: another process is making this store"):
-            import_zenodo(files, tmp_path / "store", OPTIONS, workers=1)
+            import_files(files, tmp_path / "store", OPTIONS, workers=1)
 
-    import_zenodo(files, tmp_path / "store", OPTIONS, workers=1, progress=import_too)
+    import_files(files, tmp_path / "store", OPTIONS, workers=1, progress=import_too)
 
 
 @pytest.fixture
@@ -226,14 +228,14 @@ def begun(files, tmp_path, read_files) -> list[Path]:
     """Begin an import that stopped at the last file; return the others."""
     files[-1].write_bytes(b"bad")
     with pytest.raises(DataError):
-        import_zenodo(files, tmp_path / "store", OPTIONS, workers=1)
+        import_files(files, tmp_path / "store", OPTIONS, workers=1)
     read_files.clear()
     return files[:-1]
 
 
 def test_a_file_that_has_changed_is_read_again(begun, tmp_path, read_files) -> None:
     begun[3].write_bytes(bz2.compress(bz2.decompress(begun[3].read_bytes()), 1))  # the same pickle
-    import_zenodo(begun, tmp_path / "store", OPTIONS, workers=1).verify()
+    import_files(begun, tmp_path / "store", OPTIONS, workers=1).verify()
     assert read_files == [begun[3].name]
 
 
@@ -246,12 +248,12 @@ def test_a_damaged_part_is_read_again(begun, tmp_path, read_files) -> None:
     content = bytearray(damaged.read_bytes())
     content[-1] ^= 1
     damaged.write_bytes(bytes(content))
-    import_zenodo(begun, tmp_path / "store", OPTIONS, workers=1).verify()
+    import_files(begun, tmp_path / "store", OPTIONS, workers=1).verify()
     assert read_files == [begun[1].name]
 
 
 def test_other_options_read_all_again(begun, tmp_path, read_files) -> None:
-    store = import_zenodo(begun, tmp_path / "store", ReadOptions("ttbar", correct_charge=True), workers=1)
+    store = import_files(begun, tmp_path / "store", ZenodoReader("ttbar", correct_charge=True), workers=1)
     assert read_files == [file.name for file in begun]
     assert "electric" in store.manifest["settings"]["target_charge"]
 
@@ -259,12 +261,13 @@ def test_other_options_read_all_again(begun, tmp_path, read_files) -> None:
 SCRIPT = """
 import sys
 from pathlib import Path
-from mlpf_hpo.events.importing import ReadOptions, import_zenodo, zenodo_files
+from mlpf_hpo.events.importing import import_files
+from mlpf_hpo.events.sources.zenodo import ZenodoReader, zenodo_files
 
 if __name__ == "__main__":
     folder, store = map(Path, sys.argv[1:])
     files = zenodo_files([folder])
-    import_zenodo(files, store, ReadOptions("ttbar", 0.0), 2, progress=lambda *done: print(*done, flush=True))
+    import_files(files, store, ZenodoReader("ttbar", 0.0), 2, progress=lambda *done: print(*done, flush=True))
 """
 
 
@@ -280,7 +283,7 @@ def test_an_import_goes_on_after_a_kill(files, tmp_path, original, read_files) -
     process.stdout.close()
     time.sleep(0.5)
     finished = path.exists()
-    import_zenodo(files, path, OPTIONS, workers=1)
+    import_files(files, path, OPTIONS, workers=1)
     assert finished or len(read_files) < 12
     assert (path / "features.npy").read_bytes() == (original.path / "features.npy").read_bytes()
     assert not list(tmp_path.glob(".store*"))

@@ -26,9 +26,7 @@ from mlpf_hpo.events.pickled_arrays import PickledArray
 from mlpf_hpo.events.restricted_unpickler import load_pickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
-on_one_folder = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+on_one_folder = settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def compressed(folder: Path, content: bytes) -> Path:
@@ -266,7 +264,7 @@ def test_any_damage_is_an_error_or_other_data(tmp_path, data: Any) -> None:
     assert complaint(tmp_path, bytes(content)) in (None, "file.pkl.bz2")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     codes=st.lists(
         st.sampled_from([code.code.encode("latin-1") for code in pickletools.opcodes])

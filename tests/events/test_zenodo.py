@@ -23,7 +23,7 @@ def read(folder: Path, content: Any, protocol: int = 4, **options: Any) -> list[
     return list(read_zenodo(write(folder / "f.pkl.bz2", content, protocol), "ttbar", 200.0, **options))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sizes=st.lists(st.integers(0, 9), min_size=1, max_size=5),
     dtype=st.sampled_from(["<f4", "<f8", ">f8"]),

@@ -142,7 +142,7 @@ def naive_metrics(p: Predictions, y: Tensor) -> dict[str, float]:
     return out
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(n=st.integers(1, 60), n_classes=st.integers(1, 6), seed=st.integers(0, 999))
 def test_metrics_equal_counting_one_by_one(n: int, n_classes: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -112,7 +112,7 @@ def check_bins(bins: Bins, sizes: list[int], bin_size: int) -> None:
         assert len(set(event[members[real]].tolist())) == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(0, 70), min_size=1, max_size=6).filter(any),
     bin_size=st.sampled_from([1, 2, 8, 16, 128]),

@@ -63,7 +63,8 @@ def test_the_network_gives_the_loss_that_was_recorded(folder: Path, spec: TrialS
     assert trained.configuration == spec.configuration
     assert trained.training == spec.task.training
     digest = EventStore.open(spec.task.train_store).digest
-    assert trained.trained_on == {"process": "ttbar", "n_events": 10, "pileup": 0.0, "digest": digest}
+    about = {"process": "ttbar", "n_events": 10, "pileup": 0.0, "digest": digest}
+    assert trained.trained_on == {**about, "granularity": None}  # these events are of no detector
     dataset = EventDataset(EventStore.open(spec.task.validation_store))
     total = None
     with torch.no_grad():

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from mlpf_hpo.errors import ConfigurationError, did_you_mean
+from mlpf_hpo.errors import ConfigurationError, DataError, did_you_mean
 from mlpf_hpo.events.particles import Particles
 from mlpf_hpo.seeds import derive_seed
 
@@ -59,6 +59,9 @@ SEEDS = 900_000_000
 
 MAX_FAILURES = 100
 """Failed tries in a row after which a process counts as broken."""
+
+LHE_BEAMS = 4
+"""Pythia's frame type for beams and events of a Les Houches file."""
 
 _INSTALL = "generating events needs Pythia 8: pip install 'mlpf_hpo[generate]' (GPL-2.0-or-later)"
 
@@ -120,6 +123,39 @@ def generate_particles(
         yield _final_state(pythia.event)
 
 
+def shower(file: Path, seed: int) -> Iterator[Particles]:
+    """Yield the final state of each event of a Les Houches file: showered, hadronised and decayed.
+
+    Beams and hard collisions are the file's, all else is set as for the hard processes. Events that Pythia
+    cannot shower are left out, as its own programs do. The random numbers follow from the seed and from the
+    number of the event in the file.
+
+    Raises
+    ------
+    ConfigurationError
+        If Pythia is not installed.
+    DataError
+        If it cannot read the file, or fails at most of its events.
+    """
+    pythia = _new()
+    _set(pythia, (*(one for one in COMMON if not one.startswith("Beams:")), *_SILENT))
+    pythia.settings.mode("Beams:frameType", LHE_BEAMS)
+    pythia.settings.word("Beams:LHEF", str(file))
+    if not pythia.init():
+        raise DataError(f"{file}: Pythia cannot read it as a Les Houches event file")
+    number = failures = 0
+    while True:
+        pythia.rndm.init(event_seed("lhe", seed, number))
+        number += 1
+        if pythia.next():
+            failures = 0
+            yield _final_state(pythia.event)
+        elif pythia.infoPython().atEndOfFile():
+            return
+        elif (failures := failures + 1) > MAX_FAILURES:
+            raise DataError(f"{file}: Pythia fails to shower {MAX_FAILURES} events in a row, up to {number}")
+
+
 def save_tables(process: str, file: Path) -> None:
     """Write the tables of multiparton interactions that a start computes, for `generate_particles`."""
     _start(process, file, reuse=1)
@@ -130,14 +166,8 @@ def _start(process: str, tables: Path | None, reuse: int) -> Any:
         raise ConfigurationError(
             f"no process {process!r}; there are {', '.join(PROCESSES)}{did_you_mean(process, PROCESSES)}"
         )
-    try:
-        import pythia8mc
-    except ImportError:
-        raise ConfigurationError(_INSTALL) from None
-    pythia = pythia8mc.Pythia("", False)
-    for setting in (*COMMON, *PROCESSES[process], *_SILENT):
-        if not pythia.readString(setting):
-            raise ConfigurationError(f"this version of Pythia does not know the setting {setting!r}")
+    pythia = _new()
+    _set(pythia, (*COMMON, *PROCESSES[process], *_SILENT))
     if tables is not None:
         pythia.settings.mode("MultipartonInteractions:reuseInit", reuse)
         # Not by readString, for which a path ends at its first space.
@@ -145,6 +175,20 @@ def _start(process: str, tables: Path | None, reuse: int) -> Any:
     if not pythia.init():
         raise ConfigurationError(f"Pythia cannot be initialised for {process} events")
     return pythia
+
+
+def _new() -> Any:
+    try:
+        import pythia8mc
+    except ImportError:
+        raise ConfigurationError(_INSTALL) from None
+    return pythia8mc.Pythia("", False)
+
+
+def _set(pythia: Any, settings: Iterable[str]) -> None:
+    for setting in settings:
+        if not pythia.readString(setting):
+            raise ConfigurationError(f"this version of Pythia does not know the setting {setting!r}")
 
 
 def _final_state(record: Any) -> Particles:
