@@ -127,13 +127,16 @@ class NvmlMeter:
 
 
 class TrainingEnergy:
-    """Energy of the machine's CPU packages, and of the GPU that this process trains on, from now on."""
+    """Energy of the machine's CPU packages, and of the GPUs that a training is on, from now on."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, devices: Sequence[torch.device]) -> None:
         self._meters: list[RaplMeter | NvmlMeter] = [RaplMeter()]
-        if device.type == "cuda":
-            own = nvml_index(device.index or 0, os.environ.get("CUDA_VISIBLE_DEVICES"))
-            self._meters.append(NvmlMeter([] if own is None else [own]))
+        gpus = {device.index or 0 for device in devices if device.type == "cuda"}
+        if gpus:
+            visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+            numbers = [nvml_index(index, visible) for index in sorted(gpus)]
+            known = [number for number in numbers if number is not None]
+            self._meters.append(NvmlMeter(known if len(known) == len(numbers) else []))
         self._followed = time.monotonic()
 
     def follow(self) -> None:

@@ -27,7 +27,8 @@ Widths = Annotated[tuple[Width, ...], Field(min_length=1, max_length=100)]
 
 FailuresAllowed = Annotated[int, Field(ge=0, le=10**9)]
 Threads = Annotated[int, Field(ge=1, le=1024)]
-AutoOrProcesses = Literal["auto"] | Annotated[int, Field(ge=1, le=4096)]
+Processes = Annotated[int, Field(ge=1, le=4096)]
+AutoOrProcesses = Literal["auto"] | Processes
 Repetitions = Annotated[int, Field(ge=1, le=10**5)]
 """Number of repetitions, for each of which something is kept: a sample, a temperature, a split."""
 

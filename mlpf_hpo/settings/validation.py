@@ -48,11 +48,13 @@ def format_key(key: object) -> str:
 
 def _explain(model: type[Section], problem: Any, under: str) -> str:
     """Return one problem as `path: what is wrong`."""
-    location = [
-        format_key(part) for part in problem["loc"] if part != "[key]"
-    ]  # pydantic's word for "the name"
+    unknown = problem["type"] == "extra_forbidden"
+    parts = problem["loc"]
+    if parts[-1:] == ("[key]",) and not unknown:  # pydantic's word for "the name"
+        parts = parts[:-1]
+    location = [format_key(part) for part in parts]
     path = ".".join([under, *location] if under else location) or "(top level)"
-    if problem["type"] == "extra_forbidden":
+    if unknown:
         return f"{path}: unknown key{did_you_mean(location[-1], _known_keys(model, location[:-1]))}"
     message, found = problem["msg"].removeprefix("Value error, "), problem["input"]
     hint = ""

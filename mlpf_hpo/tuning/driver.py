@@ -18,11 +18,13 @@ from mlpf_hpo.search.trial_state import Trial, TrialState
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import Configuration
 from mlpf_hpo.tracking import reader
+from mlpf_hpo.tracking.host_records import hosts_tag
 from mlpf_hpo.tracking.journal import JOURNALS
 from mlpf_hpo.tracking.trial_archive import TrialArchive
 from mlpf_hpo.tracking.writer import RunWriter, durable_writer
+from mlpf_hpo.tuning.machine import Machine
 from mlpf_hpo.tuning.ray_folder import remove_sessions
-from mlpf_hpo.tuning.task import Task, TrialSpec, task_tags
+from mlpf_hpo.tuning.task import Task, TrialSpec
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +95,7 @@ class Recorder:
     specs : sequence of TrialSpec
         The trials, in order; with what a searcher proposed of those that have started.
     tags : mapping, optional
-        Tags of every trial's run, beside those of this machine.
+        Tags of every trial's run, beside those of the machine that trains it.
     archive : TrialArchive, optional
         Where a file of each trial is kept that has ended for good.
     """
@@ -114,11 +116,11 @@ class Recorder:
         self.parent_run_id = parent_run_id
         self.specs = list(specs)
         self.archive = archive
-        of_task = task_tags(self.specs[0].task) if self.specs else {}
-        self._tags = {**describe_host().tags(), **of_task, **(tags or {})}
+        self._tags = dict(tags or {})
         self._position = {spec.trial_id: i for i, spec in enumerate(specs)}
         self._runs: dict[str, str] = {}
         self._open: set[str] = set()
+        self._machines: dict[str, Machine] = {}
 
     def of(self, specs: Sequence[TrialSpec[Task]]) -> Recorder:
         """Return a recorder of some of the trials."""
@@ -139,8 +141,11 @@ class Recorder:
 
     def open(self, trial_id: str) -> None:
         """Open the run of a trial, unless it is open."""
-        if trial_id in self._open:
-            return
+        if trial_id not in self._open:
+            self._open_run(trial_id, self._tags)
+            self._open.add(trial_id)
+
+    def _open_run(self, trial_id: str, tags: Mapping[str, str], machine: Machine | None = None) -> None:
         spec = self.specs[self._position[trial_id]]
         self._runs[trial_id] = self.writer.open_trial(
             self.parent_run_id,
@@ -150,11 +155,11 @@ class Recorder:
             spec.key,
             spec.configuration,
             spec.seed,
-            tags=self._tags,
+            tags=tags,
             digest=spec.task.data_digest,
             dataset_path=spec.task.dataset_path,
+            host=machine.record if machine else None,
         )
-        self._open.add(trial_id)
 
     def epoch(
         self,
@@ -163,8 +168,17 @@ class Recorder:
         metrics: Mapping[str, float],
         timestamp_ms: int,
         result: Result | None = None,
+        machine: Machine | None = None,
     ) -> None:
-        """Log the metrics of an epoch (counted from 1), with what was decided if that is new."""
+        """Log the metrics of an epoch (counted from 1), with what was decided if that is new.
+
+        `machine` is where it was trained, if it was trained now; a trial that goes on repeats others' epochs.
+        """
+        if result is not None and machine is not None and machine != self._machines.get(trial_id):
+            self._machines[trial_id] = machine
+            known = machine.as_known(describe_host().record())
+            tags = {**self._tags, **known.tags, **hosts_tag(known.record, epoch)}
+            self._open_run(trial_id, tags, known)
         self.writer.log_epoch(self._runs[trial_id], epoch, metrics, timestamp_ms, result)
 
     def close(self, trial: Trial) -> None:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a request that the run obeys at its next step."""
+"""SIGINT and SIGTERM as a request that the run obeys at its next step; SIGUSR1: between epochs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+DRAIN = signal.SIGUSR1
+"""Sent by a batch system some time before it ends a job."""
+
 
 class Interruption:
     """Whether the run was asked to end.
@@ -18,16 +21,22 @@ class Interruption:
     ----------
     requested : bool
         True from the first signal on; a second one raises KeyboardInterrupt wherever the process is.
+    draining : bool
+        Whether no trial is to start, and those that run are to end after their epoch in progress.
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requested = self.draining = False
 
     def listen(self) -> None:
         """Take the signals over; without effect outside the main thread, where Python allows it not."""
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 signal.signal(number, self._on_signal)
+            signal.signal(DRAIN, self._on_drain)
+
+    def _on_drain(self, number: int, frame: FrameType | None) -> None:
+        self.draining = True
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
@@ -38,7 +47,7 @@ class Interruption:
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
     """Catch the signals within the block; afterwards the handlers before are in place again."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in (*SIGNALS, DRAIN)}
     interruption = Interruption()
     interruption.listen()
     try:

@@ -14,9 +14,10 @@ from mlpf_hpo.tracking.overview import Work, work_on_record
 from mlpf_hpo.tuning.driver import sole_driver
 from mlpf_hpo.tuning.progress import Progress
 from mlpf_hpo.tuning.ray_cluster import cluster_address
-from mlpf_hpo.tuning.ray_session import n_gpus, share
+from mlpf_hpo.tuning.ray_session import n_gpus
 from mlpf_hpo.tuning.search import SearchPlan, has_ended, open_search, run_scheduler, search_id
 from mlpf_hpo.tuning.settings import ResourceParams
+from mlpf_hpo.tuning.shares import share
 from mlpf_hpo.tuning.task import TaskResources
 
 

@@ -13,24 +13,20 @@ import functools
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-import ray
 from ray import tune
 from ray.tune.schedulers import TrialScheduler
 from ray.tune.search import Searcher
 
 from mlpf_hpo.errors import InterruptedStageError, StorageError, one_line
-from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.scheduler import Decision
 from mlpf_hpo.search.trial_state import TrialState
-from mlpf_hpo.tuning.interruption import Interruption
-from mlpf_hpo.tuning.ray_errors import WorkerDied, trial_error
-from mlpf_hpo.tuning.ray_trial import CONFIGURATION, TRIAL
-
-if TYPE_CHECKING:
-    from mlpf_hpo.tuning.driver import Recorder
+from mlpf_hpo.tuning.bridge import Bridge
+from mlpf_hpo.tuning.machine import Machine
+from mlpf_hpo.tuning.ray_errors import trial_error
+from mlpf_hpo.tuning.ray_trial import CONFIGURATION, MACHINE, TRIAL
+from mlpf_hpo.tuning.trial_reports import WorkerDied
 
 log = logging.getLogger(__name__)
 
@@ -38,70 +34,6 @@ R = TypeVar("R")
 
 METRIC = "metrics/"
 """Before the name of each metric in what Tune passes on."""
-
-
-@dataclass
-class Bridge:
-    """State that the searcher, the scheduler and the callback share.
-
-    Without a recorder, runs stay as they are on record. A trial that reports no epoch within
-    `epoch_timeout_seconds` is ended as failed. `on_change` is called after all that a progress display shows.
-    """
-
-    ledger: Ledger
-    recorder: Recorder | None
-    concurrency: int
-    epoch_timeout_seconds: float
-    interruption: Interruption
-    on_change: Callable[[], None]
-    error: Exception | None = None  # ends the run at its next step
-    tune_trials: dict[str, Any] = field(default_factory=dict)
-    last_report: dict[str, float] = field(default_factory=dict)  # of running trials, by a monotonic clock
-    waiting: str | None = None  # chosen by the scheduler, and not taken by Tune yet
-    unpromoted: list[str] = field(default_factory=list)  # have ended, are still paused for Tune
-
-    def take_chosen(self, *, known: bool) -> str | None:
-        """Return the trial that a free worker should run now, if Tune has it already (or if not)."""
-        if self.waiting is None and self.error is None and self.ledger.n_running < self.concurrency:
-            self.waiting = self.ledger.next_trial()
-        if self.waiting is None or (self.waiting in self.tune_trials) is not known:
-            return None
-        chosen, self.waiting = self.waiting, None
-        return chosen
-
-    def end_waiting(self) -> None:
-        """End the trials that wait, if nothing runs and the scheduler has chosen none of them."""
-        if self.waiting is not None:
-            return
-        for trial_id in self.ledger.end_waiting():
-            if trial_id in self.tune_trials:
-                self.unpromoted.append(trial_id)
-            else:
-                self.close_run(trial_id)
-
-    def close_run(self, trial_id: str) -> None:
-        """Close the run of a trial with what became of it."""
-        if self.recorder is not None:
-            self.recorder.close(self.ledger.trials[trial_id])
-        self.on_change()
-
-    def end_silent_trials(self) -> None:
-        """Kill the worker of a trial that has reported nothing for too long."""
-        now, allowed = time.monotonic(), self.epoch_timeout_seconds
-        for trial_id, moment in list(self.last_report.items()):
-            actor = self.tune_trials[trial_id].temporary_state.ray_actor
-            if now - moment > allowed and actor is not None:
-                reason = f"no epoch within {allowed:g} s (resources.epoch_timeout_seconds)"
-                self.ledger.trials[trial_id].reason = reason
-                del self.last_report[trial_id]
-                ray.kill(actor)
-
-    def kill_workers(self) -> None:
-        """Kill every worker that trains, without waiting for the end of an epoch."""
-        for trial in self.tune_trials.values():
-            actor = trial.temporary_state.ray_actor
-            if actor is not None:
-                ray.kill(actor)
 
 
 def _kept(method: Callable[..., R]) -> Callable[..., R | None]:
@@ -173,7 +105,20 @@ class BridgeScheduler(TrialScheduler):
         if decision is Decision.PAUSE:
             # Our checkpoint is on disk; Tune need not ask for one.
             tune_controller.pause_trial(trial, should_checkpoint=False)
+        elif decision is Decision.CONTINUE and self._drains(trial, result):
+            tune_controller.pause_trial(trial, should_checkpoint=False)
+            return str(TrialScheduler.NOOP)
         return str(TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.NOOP)
+
+    def _drains(self, trial: Any, result: dict[str, Any]) -> bool:
+        """Tell whether a trial ends here to go on at the next start: not if this was its last epoch."""
+        bridge, trial_id = self.bridge, trial.config[TRIAL]
+        last = bridge.ledger.max_epochs
+        if not bridge.interruption.draining or result.get("epoch", last) >= last:
+            return False
+        bridge.drained.add(trial_id)
+        bridge.last_report.pop(trial_id, None)
+        return True
 
     @_kept
     def _decide(self, trial: Any, result: dict[str, Any]) -> Decision:
@@ -209,11 +154,16 @@ class BridgeScheduler(TrialScheduler):
         if bridge.interruption.requested:
             return
         bridge.last_report.pop(trial_id, None)
+        bridge.has_started(trial_id)
         error, silent = trial_error(trial), bridge.ledger.trials[trial_id].reason
         if isinstance(error, StorageError):
             raise error
+        if bridge.cluster is not None:
+            bridge.cluster.check_nodes()  # one that came later, and lacks something, fails every trial
         if isinstance(error, WorkerDied) and not silent:
-            if bridge.ledger.report_worker_death(trial_id, str(error)):
+            # Of a machine that goes away Ray tells first that its workers died.
+            in_cluster = bridge.cluster is not None
+            if bridge.ledger.report_worker_death(trial_id, str(error), by_chance=in_cluster):
                 del bridge.tune_trials[trial_id]
         else:
             bridge.ledger.report_failure(trial_id, silent or one_line(error))
@@ -243,15 +193,20 @@ class BridgeCallback(tune.Callback):
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """End the run where it must end: the one place from which Tune lets exceptions out."""
+        self.bridge.interruption.listen()  # again: Tune has put its own handler of SIGUSR1 in place
+        if self.bridge.is_drained():
+            self.bridge.interruption.requested = True
         if self.bridge.error is not None or self.bridge.interruption.requested:
             self.bridge.kill_workers()
             raise self.bridge.error or InterruptedStageError("interrupted")
         self.bridge.end_silent_trials()
+        self.bridge.follow_cluster()
 
     @_kept
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Open the trial's run, or take it up again."""
         trial_id = trial.config[TRIAL]
+        self.bridge.has_started(trial_id)
         self.bridge.last_report[trial_id] = time.monotonic()
         if self.bridge.recorder is not None:
             self.bridge.recorder.open(trial_id)
@@ -265,8 +220,9 @@ class BridgeCallback(tune.Callback):
         trial_id = trial.config[TRIAL]
         decided = self.bridge.ledger.commit(trial_id)
         if self.bridge.recorder is not None:
+            machine = Machine.from_json(result[MACHINE])
             self.bridge.recorder.epoch(
-                trial_id, result["epoch"], result["metrics"], result["timestamp_ms"], decided
+                trial_id, result["epoch"], result["metrics"], result["timestamp_ms"], decided, machine
             )
         self.bridge.on_change()
 
@@ -286,3 +242,4 @@ class BridgeCallback(tune.Callback):
             self.bridge.close_run(ours.trial_id)
         else:
             log.warning("trial %s: its worker died; it goes on after epoch %d", ours.trial_id, ours.epochs)
+            self.bridge.on_change()

@@ -79,7 +79,7 @@ def _host_and_port(named: str) -> str:
             ) from None
     if named.startswith("ray://"):
         raise ConfigurationError(
-            f"{VARIABLE}={named}: Ray Client is not supported, as trials share files with their driver; run "
+            f"{VARIABLE}={named}: Ray Client is not supported, as the driver keeps the files of trials; run "
             f"this on a node of the cluster with the HOST:PORT of its head node, or unset {VARIABLE}"
         )
     found = _ADDRESS.fullmatch(named)

@@ -25,6 +25,7 @@ ENVIRONMENT = {
 
 LEVELS = {
     "ray": logging.ERROR,
+    "ray._private.services": logging.CRITICAL,  # that a slow machine has no dashboard, which nobody asked for
     "ray.tune": logging.CRITICAL,
     "ray.tune.execution.insufficient_resources_manager": logging.WARNING,
 }

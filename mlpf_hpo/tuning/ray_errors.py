@@ -1,7 +1,8 @@
-"""Causes of Ray Tune's errors: the training's own error, a worker that died, a file system that refuses."""
+"""Causes of errors of Ray: the training's own, a worker that died, a full file system, a failed start."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,18 +10,25 @@ from typing import Any
 
 import ray
 from ray.air.execution._internal import RayActorManager
-from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 from ray.tune.execution import tune_controller
 
-from mlpf_hpo.errors import StorageError
+from mlpf_hpo.errors import StartError, StorageError, one_line
 from mlpf_hpo.files import REFUSALS, storage_error
+from mlpf_hpo.tuning.trial_reports import WorkerDied
 
 FOR_MEMORY = "running low on memory"
 """Part of Ray's message about a worker that its memory monitor killed."""
 
+GCS_PORT, GCS_WAIT = "gcs_server_port", "RAY_gcs_server_port_wait_time_s"
+"""A file that Ray's server writes when it has started, and the variable for how long Ray waits for it.
 
-class WorkerDied(Exception):  # noqa: N818 - named as an event
-    """The process that trained a trial is gone; the message says what is known of its end."""
+How long the raylet waits for its agents, the other wait that is too short where a machine is slow, no
+variable changes; longer waits for the raylet only put off the error.
+"""
+
+_LAST_WORDS = re.compile(r" C \d+ \d+\] \(raylet\) \S+ +(?:.*Check failed: )?(?P<words>.+)")
+"""What a raylet logs that ends itself, after time and process."""
 
 
 class _ActorManager(RayActorManager):
@@ -76,6 +84,33 @@ def refusal(error: BaseException, folder: Path) -> StorageError | None:
             return link
         if isinstance(link, OSError) and link.errno in REFUSALS:
             return storage_error(link, link.filename or folder)
+    return None
+
+
+def start_failure(error: Exception, folder: Path) -> StartError | None:
+    """Return that Ray did not start, and why; None if `error` says something else.
+
+    Parameters
+    ----------
+    error : Exception
+        What `ray.init` raised. Ray has no class for it.
+    folder : path
+        The session's temporary folder, with the raylet's log.
+    """
+    if not (isinstance(error, RuntimeError | RayError) or type(error) is Exception):
+        return None
+    longer = f", or have Ray wait longer than 30 s ({GCS_WAIT})" if GCS_PORT in str(error) else ""
+    return StartError(
+        f"Ray did not start on this machine: {_raylets_last_words(folder) or one_line(error)}; its processes "
+        f"are too slow where the machine is overloaded: run it again when less runs beside it{longer}"
+    )
+
+
+def _raylets_last_words(folder: Path) -> str | None:
+    for log in folder.glob("session_*/logs/raylet.err"):
+        found = _LAST_WORDS.search(log.read_text(encoding="utf-8", errors="replace"))
+        if found is not None:
+            return f"the raylet ended: {found['words']}"
     return None
 
 

@@ -6,8 +6,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from mlpf_hpo.errors import ConfigurationError, StorageError
 
@@ -19,6 +21,9 @@ PREFIX = "mlpf-ray-"
 
 RANDOM = 8
 """Number of characters that `mkdtemp` puts behind a prefix."""
+
+END_SECONDS = 5.0
+"""How long to wait for processes that were killed."""
 
 
 @contextmanager
@@ -52,6 +57,17 @@ def session_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         if link is not None:
             link.unlink(missing_ok=True)
+
+
+def end_daemons(folder: Path) -> None:
+    """End what `ray.shutdown` leaves of a Ray with this folder: all of it, if its start failed."""
+    ended = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if any(str(folder) in word for word in process.cmdline()):
+                process.kill()
+                ended.append(process)
+    psutil.wait_procs(ended, timeout=END_SECONDS)
 
 
 def remove_sessions(parent: Path) -> None:

@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import ray
 from ray import tune
 
 import mlpf_hpo.tracking.client  # noqa: F401  (sets what keeps Ray from phoning)
-from mlpf_hpo.errors import ConfigurationError, InterruptedStageError, StorageError, one_line
+from mlpf_hpo.errors import InterruptedStageError, StorageError, one_line
 from mlpf_hpo.hardware.host import usable_cpus
-from mlpf_hpo.own_package import PATH_VARIABLE, import_path, refuse_another
+from mlpf_hpo.own_package import refuse_another
 from mlpf_hpo.search.ledger import Ledger
 from mlpf_hpo.search.trial_state import TrialState
 from mlpf_hpo.tracking.login import logged_out
+from mlpf_hpo.tuning.attached_cluster import attached_cluster
+from mlpf_hpo.tuning.bridge import Bridge
+from mlpf_hpo.tuning.cluster_code import code_environment
+from mlpf_hpo.tuning.cluster_nodes import live_nodes
 from mlpf_hpo.tuning.driver import Recorder, log_only
 from mlpf_hpo.tuning.interruption import interruptible
 from mlpf_hpo.tuning.progress import Progress, progress_of
-from mlpf_hpo.tuning.ray_adapter import Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
+from mlpf_hpo.tuning.ray_adapter import BridgeCallback, BridgeScheduler, BridgeSearcher
 from mlpf_hpo.tuning.ray_cluster import cluster_address, refused
-from mlpf_hpo.tuning.ray_environment import ENVIRONMENT, ray_environment
-from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal
-from mlpf_hpo.tuning.ray_folder import session_folder
+from mlpf_hpo.tuning.ray_environment import ray_environment
+from mlpf_hpo.tuning.ray_errors import memory_kills_as_deaths, refusal, start_failure
+from mlpf_hpo.tuning.ray_folder import end_daemons, session_folder
 from mlpf_hpo.tuning.ray_trial import TRIAL, ray_trial
 from mlpf_hpo.tuning.settings import ResourceParams
 from mlpf_hpo.tuning.shared_session import session_stack
+from mlpf_hpo.tuning.shares import Share, share, share_of_nodes
 from mlpf_hpo.tuning.task import Task, TaskResources, TrialSpec
+from mlpf_hpo.tuning.time_limit import no_epoch_fits, time_is_up
 
 ONE = TaskResources()
 """A trial of one process with one thread."""
@@ -41,49 +45,11 @@ ONE = TaskResources()
 LEAST_FREE = 64 * 2**20
 """Bytes that a session writes in any case: logs, and a store of objects where shared memory is short."""
 
+MOST_PENDING = 10_000
+"""So many trials Tune may wait to start: how many it gets, the bridge decides, by the room that there is."""
+
 GPU_DEVICES = ("nvidiactl", "kfd", "dxg")
 """Below /dev: through which a program reaches GPUs of NVIDIA, of AMD, and of either within Windows."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """What each trial gets, and how many run at once."""
-
-    concurrency: int
-    cpus_per_trial: int
-    gpus_per_trial: float
-
-
-def share(resources: ResourceParams, task_resources: TaskResources, cpus: int, gpus: float) -> Share:
-    """Divide a machine, or a cluster, among trials.
-
-    Examples
-    --------
-    >>> share(ResourceParams(), TaskResources(threads=2), cpus=9, gpus=0)
-    Share(concurrency=4, cpus_per_trial=2, gpus_per_trial=0.0)
-    >>> share(ResourceParams(gpus_per_trial=0.5), TaskResources(), cpus=16, gpus=2).concurrency
-    4
-    >>> share(ResourceParams(), TaskResources(threads=2, processes=4), cpus=32, gpus=8)
-    Share(concurrency=2, cpus_per_trial=8, gpus_per_trial=4.0)
-
-    Raises
-    ------
-    ConfigurationError
-        If a trial is to get more GPUs than there are.
-    """
-    wanted = resources.gpus_per_trial
-    gpus_per_trial = float(task_resources.processes if gpus else 0) if wanted == "auto" else float(wanted)
-    per_trial = task_resources.cpus
-    if gpus_per_trial > gpus:
-        raise ConfigurationError(
-            f"resources.gpus_per_trial: {gpus_per_trial:g} of {gpus:g} GPUs; use auto or 0"
-        )
-    if resources.concurrency != "auto":
-        return Share(resources.concurrency, per_trial, gpus_per_trial)
-    room = cpus // per_trial
-    if gpus_per_trial:
-        room = min(room, math.floor(gpus / gpus_per_trial + 1e-9))
-    return Share(max(1, room), per_trial, gpus_per_trial)
 
 
 def train_left(
@@ -99,10 +65,12 @@ def train_left(
 
     Each trial has a folder in `checkpoints`. Without a recorder, runs stay as they are on record.
     """
+    task = specs[0].task
+    starting: set[str] = set()
 
     def report_progress() -> None:
         if on_progress is not None:
-            on_progress(*progress_of(ledger))
+            on_progress(*progress_of(ledger, len(starting)))
 
     def kill_open(reason: str) -> None:
         if recorder is not None:
@@ -111,8 +79,12 @@ def train_left(
     with interruptible() as interruption:
         try:
             report_progress()
-            with ray_session(state, resources, specs[0].task.resources) as share:
+            with ExitStack() as stack:
+                share = stack.enter_context(ray_session(state, resources, task.resources, task))
                 interruption.listen()  # again: Ray has put its own handler of SIGTERM in place
+                most = None if resources.concurrency == "auto" else resources.concurrency
+                each = share.cpus_per_trial, share.gpus_per_trial
+                cluster = stack.enter_context(attached_cluster(task, state, checkpoints, *each, most))
                 bridge = Bridge(
                     ledger,
                     recorder,
@@ -120,6 +92,8 @@ def train_left(
                     resources.epoch_timeout_seconds,
                     interruption,
                     report_progress,
+                    cluster,
+                    starting=starting,
                 )
                 _tune(specs, bridge, share, state / "ray" / f"tune-{os.getpid()}", checkpoints)
         except (KeyboardInterrupt, SystemExit):  # the latter by Ray's handler of SIGTERM, while Ray starts
@@ -132,6 +106,8 @@ def train_left(
     left = [trial for trial in ledger.trials.values() if trial.state is not TrialState.ENDED]
     progress = f"{len(ledger.trials) - len(left)} of {len(ledger.trials)} trials are done"
     if interruption.requested:
+        if interruption.draining and time_is_up() and recorder and not recorder.writer.epochs_logged:
+            raise no_epoch_fits(sum(trial.ran_in_this_process for trial in left))
         raise InterruptedStageError(f"interrupted: {progress}; run it again to go on from there")
     if left:
         raise RuntimeError(f"Ray Tune ended although only {progress}")
@@ -141,9 +117,14 @@ def _tune(
     specs: Sequence[TrialSpec[Task]], bridge: Bridge, share: Share, storage: Path, checkpoints: Path
 ) -> None:
     """Run Tune until all trials have ended; raise what the scheduler or MLflow raised."""
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(share.concurrency)
-    max_epochs = bridge.ledger.max_epochs
-    trainable = tune.with_parameters(ray_trial, specs=specs, max_epochs=max_epochs, checkpoints=checkpoints)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(MOST_PENDING)
+    trainable = tune.with_parameters(
+        ray_trial,
+        specs=specs,
+        max_epochs=bridge.ledger.max_epochs,
+        checkpoints=checkpoints,
+        access=bridge.cluster and bridge.cluster.access,
+    )
     try:
         storage.mkdir(parents=True, exist_ok=True)
         with memory_kills_as_deaths():
@@ -178,19 +159,18 @@ def _tune(
 
 @contextmanager
 def ray_session(
-    state: Path, resources: ResourceParams, task_resources: TaskResources = ONE
+    state: Path, resources: ResourceParams, task_resources: TaskResources = ONE, task: Task | None = None
 ) -> Iterator[Share]:
     """Start Ray here, or attach to the cluster that RAY_ADDRESS names; yield what each trial gets.
 
     A session that the caller has begun already is used and left running; one within a block of
-    `shared_session` ends with that.
+    `shared_session` ends with that. The code of `task` goes to the nodes of a cluster, beside this package.
     """
     with session_stack() as stack:
         stack.enter_context(ray_environment())
         if not ray.is_initialized():
-            _begin(stack, state, resources, task_resources)
-        total = ray.cluster_resources()
-        yield share(resources, task_resources, int(total.get("CPU", 1)), total.get("GPU", 0.0))
+            _begin(stack, state, resources, task_resources, task)
+        yield share_of_nodes(resources, task_resources, [node.has for node in live_nodes()])
 
 
 def _own_token() -> None:
@@ -199,33 +179,39 @@ def _own_token() -> None:
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)  # stays: Ray reads it once per process
 
 
-def _begin(stack: ExitStack, state: Path, resources: ResourceParams, task_resources: TaskResources) -> None:
+def _begin(
+    stack: ExitStack,
+    state: Path,
+    resources: ResourceParams,
+    task_resources: TaskResources,
+    task: Task | None,
+) -> None:
     """Attach to a cluster or start Ray here; the stack ends it."""
     refuse_another(Path.cwd())
     cluster = cluster_address()
     if cluster is not None:
         stack.callback(ray.shutdown)
-        _attach(cluster)
+        _attach(cluster, task)
         return
     gpus = n_gpus()
     yours = share(resources, task_resources, usable_cpus(), gpus)
     folder = stack.enter_context(session_folder(state / "ray"))
+    stack.callback(end_daemons, folder)
     stack.callback(ray.shutdown)
     try:
         with logged_out():
             _start(yours, folder, gpus)
     except Exception as error:
-        refused_by_storage = refusal(error, folder) or _too_full(folder)
-        if refused_by_storage is None:
+        cause = refusal(error, folder) or _too_full(folder) or start_failure(error, folder)
+        if cause is None:
             raise
-        raise refused_by_storage from error
+        raise cause from error
 
 
-def _attach(cluster: str) -> None:
-    path = import_path(others="${PYTHONPATH}")  # each node's own
-    settings = {"env_vars": {**ENVIRONMENT, PATH_VARIABLE: path}}
+def _attach(cluster: str, task: Task | None) -> None:
+    code = code_environment(task)
     try:
-        ray.init(cluster, log_to_driver=False, logging_level=logging.ERROR, runtime_env=settings)
+        ray.init(cluster, log_to_driver=False, logging_level=logging.ERROR, runtime_env=code)
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         raise refused(error) from error
 

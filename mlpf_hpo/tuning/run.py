@@ -18,6 +18,7 @@ from mlpf_hpo.tuning.driver import Recorder
 from mlpf_hpo.tuning.progress import Progress
 from mlpf_hpo.tuning.proposals import follow_proposals, take_up_proposals
 from mlpf_hpo.tuning.settings import ResourceParams
+from mlpf_hpo.tuning.time_limit import EPOCH_SECONDS, check_time_limit, job_end
 
 TRAINED = ("finished", "stopped")
 """Statuses of trials that were trained as far as their scheduler wanted them to be."""
@@ -67,7 +68,10 @@ def run_trials(
     Raises
     ------
     InterruptedStageError
-        On SIGINT or SIGTERM, once all runs are closed and Ray is down.
+        On SIGINT or SIGTERM, once all runs are closed and Ray is down; on SIGUSR1 likewise, after the epochs
+        in progress as far as the job's time allows.
+    ConfigurationError
+        If the time limit of the job that this runs in is shorter than an epoch.
     StorageError
         If the file system refuses, to a trial, the journal or Ray; the next call goes on.
     TrackingError
@@ -75,7 +79,8 @@ def run_trials(
     """
     state = state.resolve()
     specs, campaign_id = recorder.specs, recorder.campaign_id
-    on_record = recorder.trials([target.metric])
+    limited = job_end() is not None
+    on_record = recorder.trials([target.metric, EPOCH_SECONDS] if limited else [target.metric])
     if isinstance(scheduler, ProposingScheduler):
         take_up_proposals(recorder, on_record)
     recorded = {trial.trial_key: trial for trial in on_record if is_done(trial)}
@@ -86,12 +91,18 @@ def run_trials(
         follow_proposals(scheduler, ledger, recorder, on_record)
     ledger.restore(finished, recorder.writer.results(campaign_id))
     if not ledger.all_ended:
+        check_time_limit(_shortest_epoch(on_record))
         from mlpf_hpo.tuning.ray_session import train_left  # Ray, which takes a second to import
 
         checkpoints = state / "checkpoints" / campaign_id
         train_left(specs, ledger, recorder, resources, state, checkpoints, on_progress)
         recorder.writer.settle()
     return [_outcome(trial, ledger, recorder, finished.get(trial.trial_id)) for trial in trials]
+
+
+def _shortest_epoch(trials: Sequence[TrialSummary]) -> float:
+    """Return the seconds of the shortest epoch on record, 0 if there is none."""
+    return min((seconds for trial in trials for seconds in trial.metrics.get(EPOCH_SECONDS, ())), default=0.0)
 
 
 def _outcome(trial: Trial, ledger: Ledger, recorder: Recorder, recorded: TrialSummary | None) -> TrialOutcome:

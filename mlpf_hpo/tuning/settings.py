@@ -21,6 +21,7 @@ from mlpf_hpo.settings.types import (
     OpenFraction,
     Positive,
     PositiveSeconds,
+    Processes,
     ReductionFactor,
     Seconds,
     Trials,
@@ -36,7 +37,7 @@ def _whole_above_one(gpus: float) -> float:
 
 
 class ResourceParams(Section):
-    """What a trial gets of this machine; changes no trial's result.
+    """What a trial gets of this machine. Of all this, only `processes_per_trial` changes a trial's numbers.
 
     Examples
     --------
@@ -49,6 +50,7 @@ class ResourceParams(Section):
     gpus_per_trial: Annotated[float, Field(ge=0.0), AfterValidator(_whole_above_one)] | Literal["auto"] = (
         "auto"
     )
+    processes_per_trial: Processes = 1
     epoch_timeout_seconds: PositiveSeconds = 1800.0
     worker_restarts: Annotated[int, Field(ge=0, le=10**6)] = 2
 

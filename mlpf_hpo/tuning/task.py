@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -256,7 +257,7 @@ def check_target(task: Task, target: TargetMetric) -> None:
 
 
 def load_task(reference: str, settings: Mapping[str, Any]) -> Task:
-    """Return the task that ``package.module:object`` names.
+    """Return the task that ``package.module:object`` names; modules of this folder are found as well.
 
     Parameters
     ----------
@@ -271,6 +272,8 @@ def load_task(reference: str, settings: Mapping[str, Any]) -> Task:
         If there is no such object, it breaks, or does not take these settings.
     """
     module, _, name = reference.partition(":")
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.append(folder)  # a command has the folder of its script there instead
     try:
         make: Any = getattr(importlib.import_module(module), name)
     except Exception as error:  # a foreign module may break in any way

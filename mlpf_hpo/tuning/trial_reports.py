@@ -1,4 +1,4 @@
-"""Messages from a training to the driver: the report of an epoch, and the end."""
+"""Messages from a training to the driver: the report of an epoch, the end, and that a process died."""
 
 from __future__ import annotations
 
@@ -46,3 +46,10 @@ class TrialEnd:
 
     status: Literal["finished", "diverged"]
     epochs: int
+
+
+class WorkerDied(Exception):  # noqa: N818 - named as an event
+    """A process that trained a trial is gone; the message says what is known of its end.
+
+    A trial whose training raises this goes on from its checkpoint, as often as `resources.worker_restarts`.
+    """

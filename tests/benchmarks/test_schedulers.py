@@ -13,6 +13,7 @@ from benchmarks.scheduler_goals import GOALS, describe, geometric_mean, reached
 from benchmarks.splits import FOLDER, split_of
 from mlpf_hpo.errors import ConfigurationError
 from mlpf_hpo.search import comparison
+from mlpf_hpo.search.priors import DrawWithPrior
 from mlpf_hpo.search.scheduler_spec import SchedulerSpec
 from tests.test_cli_replay import write_curves
 
@@ -62,9 +63,9 @@ def test_a_run_measures_every_table_with_every_prior_and_makes_a_page(few, monke
         # Without hyperparameters the prior names other trials.
         assert same["frontier"]["best_null"] != hidden["frontier"]["best_null"]
     (few / "results.json").write_text(json.dumps(found))
-    monkeypatch.setattr(sys, "argv", ["page", "results.json", "--out", "docs/search.md"])
+    monkeypatch.setattr(sys, "argv", ["page", "results.json", "--out", "docs/search_efficiency.md"])
     schedulers_page.main()
-    text = (few / "docs/search.md").read_text()
+    text = (few / "docs/search_efficiency.md").read_text()
     assert "## one" in text
     assert f"| {found['tables']['two']['priors']['same']['epochs_at']['0.02']['ours']:.0f} |" in text
     assert (few / "docs/images/search_two.png").read_bytes().startswith(b"\x89PNG")
@@ -87,6 +88,24 @@ def test_the_page_has_what_is_stated_beside_what_came_true(few, monkeypatch) -> 
     assert "/ 80% [60%, 100%]" in schedulers_page.page(found, {"one": "one.png"})
     rows = [line for line in text.split("## Calibration")[1].splitlines() if line.startswith("| one |")]
     assert len(rows) == 2, "of the task itself and without a prior: no other table is there"
+
+
+def test_the_campaign_of_another_task_may_be_given_and_is_not_searched(few, monkeypatch) -> None:
+    one, two = write_curves(few / "one.csv"), write_curves(few / "two.csv", rows=6)
+    seen = []
+    monkeypatch.setattr(
+        schedulers, "DrawWithPrior", lambda *given: seen.append(given) or DrawWithPrior(*given)
+    )
+    arguments = ["--table", f"one={one}", "--seeds", "2", "--priors", "other"]
+    found = run(monkeypatch, *arguments, "--other", f"neighbour={two}")
+    assert list(found["tables"]) == ["one"]
+    assert found["tables"]["one"]["priors"]["other"]["other"] == "neighbour"
+    (campaign,) = (prior for _, kind, *rest in seen if kind == "other" for prior in rest)
+    assert campaign.source == "neighbour"
+    asked = found["tables"]["one"]["prior_configurations"]
+    assert len(campaign) == len(set(campaign.groups)) == min(asked, 6)
+    with pytest.raises(ConfigurationError, match="--other neighbour: must be NAME=FILE"):
+        run(monkeypatch, *arguments, "--other", "neighbour")
 
 
 def test_a_run_that_was_ended_early_goes_on_with_the_tables_that_it_lacks(few, monkeypatch) -> None:

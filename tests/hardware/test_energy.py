@@ -72,7 +72,7 @@ def test_a_training_follows_counters_that_wrap(tmp_path: Path, monkeypatch: pyte
     folder = domain(tmp_path, "intel-rapl:0", "package-0", 900_000, span=999_999)
     monkeypatch.setattr(energy, "RaplMeter", lambda: RaplMeter(tmp_path))
     clock = Clock(monkeypatch)
-    training = TrainingEnergy(torch.device("cpu"))
+    training = TrainingEnergy([torch.device("cpu")])
     for microjoules in (300_000, 800_000, 200_000):
         move(folder, microjoules)
         clock.now += FOLLOW_SECONDS + 1
@@ -83,9 +83,9 @@ def test_a_training_follows_counters_that_wrap(tmp_path: Path, monkeypatch: pyte
 def test_a_training_that_misses_a_part_has_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     domain(tmp_path, "intel-rapl:0", "package-0", 100)
     monkeypatch.setattr(energy, "RaplMeter", lambda: RaplMeter(tmp_path))
-    assert TrainingEnergy(torch.device("cpu")).joules() == 0
+    assert TrainingEnergy([torch.device("cpu")]).joules() == 0
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-4f2a")
-    assert TrainingEnergy(torch.device("cuda")).joules() is None
+    assert TrainingEnergy([torch.device("cpu"), torch.device("cuda")]).joules() is None
     assert energy_sources(0) == "RAPL package domains"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mlpf_hpo.curves.schema import LearningCurves
-from mlpf_hpo.errors import ConfigurationError, InterruptedStageError, StorageError
+from mlpf_hpo.errors import InterruptedStageError, StorageError
 from mlpf_hpo.mlpf.training import train_trial
 from mlpf_hpo.search.schedulers.full_training import FullTraining
 from mlpf_hpo.search.schedulers.promotion_asha import PromotionASHA
@@ -26,9 +26,8 @@ from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.journal import Journal
 from mlpf_hpo.tracking.writer import durable_writer
 from mlpf_hpo.tuning.ray_folder import LONGEST, remove_sessions, session_folder
-from mlpf_hpo.tuning.ray_session import Share, ray_session, share
+from mlpf_hpo.tuning.ray_session import ray_session
 from mlpf_hpo.tuning.settings import ResourceParams
-from mlpf_hpo.tuning.task import TaskResources
 from tests.tuning.toys import run_search, start_driver, toy, trained, wait_for_progress
 
 TWO = ResourceParams(concurrency=2, gpus_per_trial=0)
@@ -245,12 +244,17 @@ def test_more_epochs_of_trials_whose_state_is_gone(ray_here, search, tmp_path, l
 
 @pytest.mark.ray
 def test_a_trial_goes_on_after_its_worker_died(ray_here, search, tmp_path, measured) -> None:
-    """Killed while both of two workers train; the scheduler gets no epoch twice."""
+    """Killed while both of two workers train; the scheduler gets no epoch twice.
+
+    The worker of the other trial is free before a new one has started: it takes the one that was lost.
+    """
+    notes: list[str] = []
     outcomes, records = search(
         FullTraining(),
         n=4,
         epochs=4,
         train=toy(lambda n, e: n + 1 / e, {(0, 3): "one death", (3, 1): "one death"}.items(), pace=0.2),
+        on_progress=lambda done, total, note: notes.append(note),
     )
     assert [outcome.status for outcome in outcomes] == ["finished"] * 4
     assert [outcome.run_id for outcome in outcomes] == [record.run_id for record in records]
@@ -259,6 +263,10 @@ def test_a_trial_goes_on_after_its_worker_died(ray_here, search, tmp_path, measu
     assert trained(tmp_path) == [[1, 2, 3, 4]] * 4
     journal = list(Journal(tmp_path / "state" / "journals" / "s.jsonl").results())
     assert len(journal) == sum(outcome.epochs for outcome in outcomes)
+    number = {record.trial_key: i for i, record in enumerate(records)}
+    order = [(number[result.key], result.epoch) for result in journal]
+    assert order.index((0, 3)) < order.index((2, 1)), "before a trial that had not begun"
+    assert any("1 running, 1 starting" in note for note in notes)
     tags = connect(f"sqlite:///{tmp_path / 'mlflow.db'}").get_run(outcomes[0].run_id).data.tags
     assert tags["worker_deaths"] == "1"
     measured("trials", "kill -9 of two of four trials' workers", "both went on in their runs, no epoch twice")
@@ -372,21 +380,6 @@ def test_sigterm_again_and_again(ray_here, search, tmp_path) -> None:
         StoppingASHA(max_epochs=8, reduction_factor=4.0), n=6, epochs=8, train=toy(lambda n, e: n + 1 / e)
     )
     check_record(client, tmp_path, outcomes, records)
-
-
-def test_shares() -> None:
-    assert share(ResourceParams(), TaskResources(), cpus=4, gpus=0).concurrency == 4
-    assert share(ResourceParams(), TaskResources(threads=8), cpus=4, gpus=0).concurrency == 1
-    assert share(ResourceParams(), TaskResources(), cpus=16, gpus=1) == share(
-        ResourceParams(gpus_per_trial=1.0), TaskResources(), cpus=16, gpus=1
-    )
-    assert share(ResourceParams(gpus_per_trial=0.1), TaskResources(), cpus=16, gpus=1).concurrency == 10
-    assert share(ResourceParams(concurrency=3), TaskResources(), cpus=1, gpus=0).concurrency == 3
-    ddp = TaskResources(threads=2, processes=4)
-    assert share(ResourceParams(), ddp, cpus=20, gpus=0) == Share(2, 8, 0.0)
-    assert share(ResourceParams(), ddp, cpus=64, gpus=12) == Share(3, 8, 4.0), "a GPU for each process"
-    with pytest.raises(ConfigurationError, match="gpus_per_trial"):
-        share(ResourceParams(gpus_per_trial=1.0), TaskResources(), cpus=1, gpus=0)
 
 
 def test_sockets_have_room(tmp_path) -> None:

@@ -25,8 +25,9 @@ from mlpf_hpo.search.schedulers.top_k import TopK
 from mlpf_hpo.search.simulator import simulate
 from mlpf_hpo.search.trial_state import Trial
 from mlpf_hpo.target_metric import TargetMetric
+from mlpf_hpo.tuning.bridge import Bridge
 from mlpf_hpo.tuning.interruption import Interruption
-from mlpf_hpo.tuning.ray_adapter import METRIC, Bridge, BridgeCallback, BridgeScheduler, BridgeSearcher
+from mlpf_hpo.tuning.ray_adapter import METRIC, BridgeCallback, BridgeScheduler, BridgeSearcher
 from mlpf_hpo.tuning.ray_trial import TRIAL
 
 
@@ -149,7 +150,7 @@ SCHEDULERS = {
 }
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.sampled_from(sorted(SCHEDULERS)),
     st.integers(1, 15),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from mlpf_hpo.config import Params, parse_params
 from mlpf_hpo.errors import ConfigurationError
@@ -18,6 +21,7 @@ from mlpf_hpo.tracking.versions import CHECKSUM
 from mlpf_hpo.tuning.named_scheduler import name_scheduler
 from mlpf_hpo.tuning.search import search_id
 from mlpf_hpo.tuning.task import TrialSpec, check_target, load_task, trials_identity
+from mlpf_hpo.tuning.trial_reports import EpochReport
 from tests.extension import install
 
 CONFIGURATION = {
@@ -172,6 +176,29 @@ def test_a_task_that_is_none_is_reported_in_one_line(reference, settings, messag
     with pytest.raises(ConfigurationError, match=message) as caught:
         load_task(reference, settings)
     assert "\n" not in str(caught.value)
+
+
+def test_the_task_of_the_page_is_found_in_the_folder_of_the_command(tmp_path, monkeypatch) -> None:
+    """As it stands there, beside its params.yaml; it learns."""
+    page = (Path(__file__).parents[2] / "docs/tasks.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    params = next(
+        text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "my_training:" in text
+    )
+    (tmp_path / "my_training.py").write_text(program)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.chdir(tmp_path)
+    given = parse_params(yaml.safe_load(params))
+    task, space = load_task(given.task, given.task_settings), given.space.search_space()
+    check_target(task, given.target.with_mode())
+    task.check(space)
+    (configuration,) = space.stream(1, seed=7)
+    reports: list[EpochReport] = []
+    end = task.train(TrialSpec("t000", configuration, 3, task), 5, tmp_path, reports.append)
+    assert (end.status, end.epochs, [one.epoch for one in reports]) == ("finished", 5, [1, 2, 3, 4, 5])
+    losses = [one.metrics["train/loss"] for one in reports]
+    assert losses[-1] < losses[0]
+    sys.modules.pop("my_training")
 
 
 def test_a_task_and_its_settings_in_params() -> None:
