@@ -163,7 +163,10 @@ def summary(content: dict[str, Any]) -> str:
         f"predictors: {content['rows']} of {content['curves']} curves are complete; "
         f"{content['known_epochs']} of {content['n_epochs']} epochs seen; outer folds of configurations"
     ]
-    lines.append(f"  {describe_features(content['target'], content['hyperparameters'], content['left_out'])}")
+    features = describe_features(
+        content["target"], content["hyperparameters"], content["left_out"], option=""
+    )
+    lines.append(f"  {features}")
     if content["left_out_rows"]:
         lines.append(f"  {describe_left_out_rows(content['left_out_rows'], content['rows'])}")
     for name, scores in content["predictors"].items():

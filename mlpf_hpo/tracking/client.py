@@ -81,7 +81,7 @@ def artifact_root(uri: str) -> str | None:
     return (database_file(uri).resolve().parent / ARTIFACTS).as_uri()
 
 
-def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
+def connect(uri: str | None = None, make: bool = True, remedy: str | None = None) -> MlflowClient:
     """Return a client of a store that answers.
 
     The schema of a new SQLite database is made here, under a lock: several processes that opened a fresh file
@@ -94,6 +94,8 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
     make : bool
         Whether a database that is not there is made. False for reading only, which also works
         with one that cannot be written to.
+    remedy : str, optional
+        What helps where nothing answers, for the message; by default what helps a user of this project.
 
     Raises
     ------
@@ -119,8 +121,7 @@ def connect(uri: str | None = None, make: bool = True) -> MlflowClient:
         _artifact_repos_cache.clear()  # by run alone: of a copied store, MLflow would write to the original's
     except (MlflowException, SQLAlchemyError, OSError, ValueError, ImportError) as error:
         raise TrackingError(
-            f"MLflow cannot be reached at {uri}: {first_line(error)}; {_remedy(error)}, or unset {URI} to "
-            f"track in {DATABASE} here"
+            f"MLflow cannot be reached at {uri}: {first_line(error)}; {_remedy(error, remedy)}"
         ) from None
     return client
 
@@ -136,12 +137,13 @@ def connect_to_read(uri: str | None = None) -> MlflowClient:
     return connect(uri, make=not is_there(uri))
 
 
-def _remedy(error: Exception) -> str:
+def _remedy(error: Exception, other: str | None) -> str:
     """Return what helps against an error of a first contact, by what the server says."""
+    here = "" if other else f", or unset {URI} to track in {DATABASE} here"
     unauthorised = isinstance(error, MlflowException) and error.get_http_status_code() in UNAUTHORISED
     if unauthorised or any(said in str(error).lower() for said in REFUSES_LOGIN):
-        return "check user and password, with which it is asked"
-    return f"start the server, or correct {URI}"
+        return f"check user and password, with which it is asked{here}"
+    return other or f"start the server, or correct {URI}{here}"
 
 
 def as_ours(error: Exception) -> MlpfHpoError:

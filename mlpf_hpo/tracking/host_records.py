@@ -17,14 +17,18 @@ if TYPE_CHECKING:
 FOLDER = "hosts"
 """Artifacts of a parent run: `hosts/<hardware label>-<hash of the record>.json`."""
 
-LABEL = "hardware_label"
-"""Tag of parents and trials."""
+LABEL, HOST, HOSTS = "hardware_label", "host", "hosts"
+"""Tags of parents and trials: what kind of machine it is, its name, and of trials which machine trained from
+which epoch on."""
 
 JOINT = "+"
 """Joins the labels of a trial that was begun on one machine and went on on another."""
 
+JOINED = {LABEL: JOINT, HOST: JOINT, HOSTS: "; "}
+"""Tags that a trial has of all machines that it has been on, and what joins them."""
 
-def joined_labels(before: str, now: str) -> str:
+
+def joined_labels(before: str, now: str, joint: str = JOINT) -> str:
     """Return the label of a trial that goes on: its throughput is that of all machines it has been on.
 
     Examples
@@ -32,7 +36,34 @@ def joined_labels(before: str, now: str) -> str:
     >>> joined_labels("a", "b"), joined_labels("a+b", "b"), joined_labels("", "b")
     ('a+b', 'a+b', 'b')
     """
-    return JOINT.join(dict.fromkeys([*filter(None, before.split(JOINT)), now]))
+    return joint.join(dict.fromkeys([*filter(None, before.split(joint)), *now.split(joint)]))
+
+
+def joined_tags(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a trial that goes on, on another machine perhaps.
+
+    Examples
+    --------
+    >>> joined_tags({"host": "n1", "cpu": "Epyc"}, {"host": "n2", "cpu": "Xeon"})
+    {'host': 'n1+n2', 'cpu': 'Xeon'}
+    """
+    joined = {
+        name: joined_labels(before.get(name, ""), now[name], joint)
+        for name, joint in JOINED.items()
+        if name in now
+    }
+    return {**now, **joined}
+
+
+def hosts_tag(record: Mapping[str, Any], epoch: int) -> dict[str, str]:
+    """Return the tag that says which machine trains a trial from an epoch on.
+
+    Examples
+    --------
+    >>> hosts_tag({"hostname": "n1", "hardware_label": "Epyc-2c"}, 5)
+    {'hosts': 'n1 (Epyc-2c) from epoch 5'}
+    """
+    return {HOSTS: f"{record['hostname']} ({record['hardware_label']}) from epoch {epoch}"}
 
 
 def host_file(record: Mapping[str, Any]) -> str:

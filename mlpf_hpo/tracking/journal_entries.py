@@ -43,7 +43,7 @@ class OpenRun:
     parent : str or None
         Name of its parent run.
     host : mapping or None
-        Record of the machine that works on it; of a parent, also for its trials.
+        Record of the machine that works on it: of a trial, the one that trains it from now on.
     """
 
     run: str
@@ -155,7 +155,7 @@ def to_json(entry: Entry) -> dict[str, Any]:
     (name,) = (name for name, kind in NAMES.items() if isinstance(entry, kind))
     content = {key: value for key, value in vars(entry).items() if value is not None}
     if isinstance(entry, LogMetrics):
-        content["metrics"] = {key: _finite(value) for key, value in entry.metrics.items()}
+        content["metrics"] = {key: finite_or_word(value) for key, value in entry.metrics.items()}
         if entry.result is not None:
             content["result"] = _result_record(entry.result)
     elif isinstance(entry, OpenRun):
@@ -187,14 +187,14 @@ def from_json(content: Any) -> Entry:
 def _result_record(result: Result) -> dict[str, Any]:
     stop = None
     if result.stop is not None:
-        stop = {**vars(result.stop), "value": _finite(result.stop.value)}
+        stop = {**vars(result.stop), "value": finite_or_word(result.stop.value)}
         if result.stop.prediction is not None:
             predicted = dataclasses.asdict(result.stop.prediction)
             stop["prediction"] = {
-                name: _finite(value if isinstance(value, float) else float(value[0]))
+                name: finite_or_word(value if isinstance(value, float) else float(value[0]))
                 for name, value in predicted.items()
             }
-    value, decision = _finite(result.value), result.decision.value
+    value, decision = finite_or_word(result.value), result.decision.value
     return {**vars(result), "value": value, "decision": decision, "stop": stop}
 
 
@@ -216,7 +216,7 @@ def _parse_result(content: Mapping[str, Any]) -> Result:
     )
 
 
-def _finite(value: float) -> float | str:
+def finite_or_word(value: float) -> float | str:
     """Return what strict JSON can hold."""
     return value if math.isfinite(value) else str(value)
 

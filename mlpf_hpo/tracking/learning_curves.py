@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from mlpf_hpo.curves.ends import pad_curves
 from mlpf_hpo.curves.restarts import first_restarts
-from mlpf_hpo.curves.schema import LearningCurves, pad_curves
+from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.space import config_id

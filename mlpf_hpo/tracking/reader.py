@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from mlpf_hpo.search.search_result import Point
 from mlpf_hpo.search.trial_summary import TrialSummary
 from mlpf_hpo.tracking.duplicate_runs import counted_once
 from mlpf_hpo.tracking.epoch_metrics import is_per_epoch
-from mlpf_hpo.tracking.metric_history import metric_histories
+from mlpf_hpo.tracking.metric_history import History, metric_histories
 from mlpf_hpo.tracking.mlflow_errors import translate_errors
 from mlpf_hpo.tracking.records import configuration_of
 from mlpf_hpo.tracking.store_writes import experiment_name
@@ -67,8 +66,9 @@ def trials(
         )
         logged = {name for run in found for name in run.data.metrics if is_per_epoch(name)}
         names = logged if metrics is None else logged & set(metrics)
-        points = metric_histories(client, [run.info.run_id for run in found], sorted(names))
-    return sorted((_summary(run, points[run.info.run_id]) for run in found), key=lambda trial: trial.trial_id)
+        histories = metric_histories(client, found, sorted(names))
+    summaries = (_summary(run, histories[run.info.run_id]) for run in found)
+    return sorted(summaries, key=lambda trial: trial.trial_id)
 
 
 def all_runs(client: MlflowClient, experiment_id: str, condition: str) -> Iterable[Run]:
@@ -82,9 +82,8 @@ def all_runs(client: MlflowClient, experiment_id: str, condition: str) -> Iterab
             return
 
 
-def _summary(run: Run, points: Mapping[str, list[Point]]) -> TrialSummary:
+def _summary(run: Run, histories: Mapping[str, History]) -> TrialSummary:
     tags = run.data.tags
-    histories = {name: _by_epoch(history) for name, history in points.items()}
     return TrialSummary(
         trial_id=tags["trial_id"],
         trial_key=tags["trial_key"],
@@ -99,32 +98,32 @@ def _summary(run: Run, points: Mapping[str, list[Point]]) -> TrialSummary:
     )
 
 
-def _by_epoch(history: Iterable[Point]) -> dict[int, Point]:
-    """Return the point of each epoch; where one was logged twice, the point that was logged first."""
-    first: dict[int, Point] = {}
-    for point in sorted(history, key=lambda point: point.moment_ms):
-        first.setdefault(point.step, point)
-    return first
-
-
-def _curve(history: Mapping[int, Point]) -> tuple[float, ...]:
+def _curve(history: History) -> tuple[float, ...]:
     """Return the values from the first epoch on; NaN after an epoch that did not log the metric."""
-    epochs = range(1, max(history, default=0) + 1)
-    return tuple(_value(history[epoch]) if epoch in history else math.nan for epoch in epochs)
+    values = history.values
+    if not -LARGEST < min(values) <= max(values) < LARGEST:
+        values = tuple(map(value_of, values))
+    epochs = range(1, history.steps[-1] + 1)
+    if history.steps == tuple(epochs):
+        return values
+    logged: dict[int, float] = {}
+    for step, value in zip(history.steps, values, strict=True):
+        logged.setdefault(step, value)  # of an epoch that was logged twice, what was logged first
+    return tuple(logged.get(epoch, math.nan) for epoch in epochs)
 
 
-def _moments(histories: Iterable[Mapping[int, Point]]) -> tuple[float, ...]:
+def _moments(histories: Iterable[History]) -> tuple[float, ...]:
     """Return when each epoch ended, in seconds: by whatever was logged of it, as all is logged at once."""
-    moments: dict[int, float] = {}
+    moments: dict[int, int] = {}
     for history in histories:
-        moments.update((epoch, point.moment_ms / 1000) for epoch, point in history.items())
+        # Backwards: of an epoch that was logged twice the first moment stays.
+        moments.update(zip(history.steps[::-1], history.moments_ms[::-1], strict=True))
     found: list[float] = []
     for epoch in range(1, max(moments, default=0) + 1):
-        found.append(moments.get(epoch, found[-1] if found else 0.0))
+        found.append(moments[epoch] / 1000 if epoch in moments else found[-1] if found else 0.0)
     return tuple(found)
 
 
-def _value(point: Point) -> float:
-    if abs(point.value) >= LARGEST:
-        return math.copysign(math.inf, point.value)
-    return float(point.value)
+def value_of(value: float) -> float:
+    """Return the value that was logged: infinite where a SQL store kept the largest finite number for it."""
+    return math.copysign(math.inf, value) if abs(value) >= LARGEST else value

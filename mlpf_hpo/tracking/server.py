@@ -8,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import psutil
 
 from mlpf_hpo.errors import TrackingError
+from mlpf_hpo.process_start import uninterrupted_start
 from mlpf_hpo.tracking import links, ui_links
 from mlpf_hpo.tracking.client import connect, tracking_uri
 from mlpf_hpo.tracking.login import full_uri
@@ -54,23 +55,22 @@ def serve_ui(host: str, port: int, on_ready: Callable[[str], None]) -> int:
             message = f"port {port} on {host}: {error.strerror}; choose another with --port"
             raise TrackingError(message) from None
     command = [sys.executable, "-m", "mlflow", "server", *QUIET]
-    server = subprocess.Popen(
-        [*command, "--host", host, "--port", str(port), "--workers", "1"],
-        env={JOBS: "false", **os.environ, BACKEND: full_uri(uri)},
-        stdout=sys.stderr,  # what we print ourselves stays alone on stdout
-    )
-    try:
+    with suppress(KeyboardInterrupt), ExitStack() as stack:
+        with uninterrupted_start():
+            server = subprocess.Popen(
+                [*command, "--host", host, "--port", str(port), "--workers", "1"],
+                env={JOBS: "false", **os.environ, BACKEND: full_uri(uri)},
+                stdout=sys.stderr,  # what we print ourselves stays alone on stdout
+            )
+            stack.callback(_end, server)
         _wait(server, host, port)
         base = f"http://{'127.0.0.1' if host == EVERYWHERE else host}:{port}"
         links_text = links.relocated(ui_links.links_text(client), base)
         on_ready(f"MLflow at {base} (--host {host} --port {port}; Ctrl-C ends it)\n{links_text}")
         while server.poll() is None:
             time.sleep(0.5)  # and not `wait`, which signals don't interrupt once MLflow has been imported
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        _end(server)
-    return server.returncode
+        return server.returncode
+    return 0
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

@@ -16,7 +16,8 @@ from mlpf_hpo.errors import StorageError, TrackingError
 from mlpf_hpo.tracking.client import artifact_root, tracking_uri
 from mlpf_hpo.tracking.duplicate_runs import by_preference
 from mlpf_hpo.tracking.epoch_metrics import has_epochs, last_epoch
-from mlpf_hpo.tracking.host_records import LABEL, host_note, joined_labels, log_host
+from mlpf_hpo.tracking.history_keeper import HistoryKeeper
+from mlpf_hpo.tracking.host_records import LABEL, host_file, host_note, joined_tags, log_host
 from mlpf_hpo.tracking.journal import Journal, is_result_alone
 from mlpf_hpo.tracking.journal_entries import STATUS, CloseRun, Entry, LogMetrics, OpenRun
 from mlpf_hpo.tracking.mlflow_errors import UnreachableError, translate_errors
@@ -50,9 +51,11 @@ class StoreWrites:
     def __init__(self, client: MlflowClient) -> None:
         self.client = client
         self.uri = tracking_uri(client.tracking_uri)
+        self._histories = HistoryKeeper(client)
         self._experiments: dict[str, str] = {}
         self._run_ids: dict[str, str] = {}
         self._openings: dict[str, OpenRun] = {}
+        self._hosts: set[tuple[str, str]] = set()
         self._sent_epochs: dict[str, Journal] = {}
         self._last_epoch: dict[str, int] = {}
         self._doubtful: dict[str, tuple[str, Mapping[str, str]]] = {}
@@ -193,7 +196,7 @@ class StoreWrites:
         if entry.digest is not None and not (found and found.inputs.dataset_inputs):
             self.client.log_inputs(run_id, datasets=[dataset_input(entry.digest, entry.source)])
         if entry.host is not None:
-            log_host(self.client, run_id, entry.host)
+            self._log_host(run_id if entry.parent is None else self.run_id(entry.parent), entry.host)
         if found is None and entry.run in self._sent_epochs:
             for earlier in self._sent_epochs[entry.run].entries():
                 if isinstance(earlier, LogMetrics) and earlier.run == entry.run:
@@ -208,10 +211,19 @@ class StoreWrites:
         if "/" in parent_id:
             raise TrackingError(f"{entry.describe()}: its parent run could not be opened")
         tags = {PARENT: parent_id}
-        parent = self._openings.get(entry.parent)
-        if parent is not None and parent.host is not None:
-            tags[NOTE] = host_note(self.experiment_id(entry.kind), parent_id, parent.host)
+        parent, host = self._openings.get(entry.parent), entry.host
+        if host is None and parent is not None and LABEL in entry.tags:
+            host = parent.host  # by a version whose trials all had their driver's machine
+        if host is not None:
+            tags[NOTE] = host_note(self.experiment_id(entry.kind), parent_id, host)
         return tags
+
+    def _log_host(self, run_id: str, record: Mapping[str, Any]) -> None:
+        """Store the record of a machine with a parent run, once."""
+        known = run_id, host_file(record)
+        if known not in self._hosts:
+            log_host(self.client, run_id, record)
+            self._hosts.add(known)
 
     def _log(self, run_id: str, entry: LogMetrics) -> None:
         epoch = entry.epoch
@@ -219,13 +231,14 @@ class StoreWrites:
             return
         points = [Metric(name, float(value), entry.moment_ms, epoch) for name, value in entry.metrics.items()]
         self.client.log_batch(run_id, metrics=points)
+        self._histories.add(run_id, entry)
         if epoch:
             self._last_epoch[run_id] = epoch
 
     def _close(self, run_id: str, entry: CloseRun, again: bool) -> None:
         if again and (self.client.get_run(run_id).info.end_time or 0) > entry.moment_ms:
             return  # it went on, and ended later
-        tags = {**entry.tags, STATUS: entry.status}
+        tags = {**self._histories.keep(run_id), **entry.tags, STATUS: entry.status}
         self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
         status = MLFLOW_STATUS[entry.status]
         self.client.set_terminated(run_id, status=status, end_time=entry.moment_ms)
@@ -265,9 +278,7 @@ class StoreWrites:
 def _tags_again(tags: Mapping[str, str], found: Run) -> dict[str, str]:
     """Return the tags of a run that is opened again, on another machine perhaps: without its earlier end."""
     tags = {**{name: "" for name in ENDING if name in found.data.tags}, **tags}
-    if LABEL in tags and has_epochs(found):
-        tags[LABEL] = joined_labels(found.data.tags.get(LABEL, ""), tags[LABEL])
-    return tags
+    return joined_tags(found.data.tags, tags) if has_epochs(found) else tags
 
 
 def dataset_input(

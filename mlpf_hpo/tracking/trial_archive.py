@@ -18,6 +18,7 @@ from typing import Any
 from mlpf_hpo.errors import DataError, MissingInputError
 from mlpf_hpo.files import is_sealed, sealed, write_bytes
 from mlpf_hpo.search.trial_summary import TrialSummary
+from mlpf_hpo.tracking.host_records import joined_tags
 from mlpf_hpo.tracking.journal_entries import CloseRun, Entry, LogMetrics, OpenRun, from_json, to_json
 from mlpf_hpo.tracking.records import configuration_of
 
@@ -137,13 +138,13 @@ class TrialArchive:
 
 
 def _assembled(entries: Iterable[Entry]) -> ArchivedTrial | None:
-    """Return what became of a trial: its first opening, each epoch as it was logged first, its last end."""
+    """Return what became of a trial: its opening with its machines, each epoch as logged first, its end."""
     opening: OpenRun | None = None
     epochs: dict[int, LogMetrics] = {}
     end: CloseRun | None = None
     for entry in entries:
         if isinstance(entry, OpenRun):
-            opening = opening or entry
+            opening = _opened_again(opening, entry, bool(epochs)) if opening else entry
         elif isinstance(entry, CloseRun):
             end = entry
         elif entry.epoch:
@@ -153,6 +154,12 @@ def _assembled(entries: Iterable[Entry]) -> ArchivedTrial | None:
     # Where the events lay is this machine's affair.
     opening = dataclasses.replace(opening, source=None)
     return ArchivedTrial(opening, tuple(epochs[epoch] for epoch in sorted(epochs)), end)
+
+
+def _opened_again(first: OpenRun, now: OpenRun, goes_on: bool) -> OpenRun:
+    """Return a trial's opening with what is said of its machine when it is known, or is another one."""
+    tags = joined_tags(first.tags, now.tags) if goes_on else dict(now.tags)
+    return dataclasses.replace(first, tags={**first.tags, **tags}, host=now.host or first.host)
 
 
 def _counted(n: int) -> list[int]:

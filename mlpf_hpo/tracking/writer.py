@@ -46,6 +46,11 @@ class RunWriter:
         How long `settle` waits for an MLflow that is out of reach.
     heartbeats : Heartbeats, optional
         By which this process is known to live, for as long as a parent is open.
+
+    Attributes
+    ----------
+    epochs_logged : int
+        Epochs put on record by this writer, without those that were there before.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class RunWriter:
         self._names: dict[str, str] = {}
         self._labels: dict[str, str] = {}
         self._heartbeats = heartbeats
+        self.epochs_logged = 0
 
     def experiment_id(self, kind: str) -> str:
         """Return the id of the experiment for runs of a kind, made if it is not there."""
@@ -120,9 +126,11 @@ class RunWriter:
         tags: Mapping[str, str] | None = None,
         digest: str | None = None,
         dataset_path: Path | None = None,
+        host: Mapping[str, Any] | None = None,
     ) -> str:
         """Return the run of a trial, made, or opened again if this campaign has trained some of it.
 
+        `host` is the record of the machine that trains it from now on, once that is known.
         While MLflow is out of reach, the run's name within the journal is returned, which the other methods
         take as well; `run_id` returns the id once it is known.
         """
@@ -134,7 +142,7 @@ class RunWriter:
         params = {**{key: to_text(value) for key, value in configuration.items()}, "seed": seed}
         name = trial_name(trial_id, configuration)
         opening = opening_of(
-            kind, trial_id, identity, name, everything, params, digest, dataset_path, _now_ms(), parent
+            kind, trial_id, identity, name, everything, params, digest, dataset_path, _now_ms(), parent, host
         )
         run = self._send(opening) or opening.run
         self._names[run], self._labels[opening.run] = opening.run, trial_id
@@ -182,6 +190,7 @@ class RunWriter:
             return
         moment = timestamp_ms if timestamp_ms is not None else _now_ms()
         values = {name: float(value) for name, value in metrics.items()}
+        self.epochs_logged += 1
         self._send(LogMetrics(run, self._label(run), epoch, values, moment, result))
 
     def close(self, run_id: str, status: str, tags: Mapping[str, str] | None = None) -> None:

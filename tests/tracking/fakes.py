@@ -22,6 +22,7 @@ class FakeMlflow:
     """
 
     tracking_uri = "http://fake"
+    _tracking_client = SimpleNamespace(store=None)  # no server's: no file of metrics is kept with runs
 
     def __init__(self, faults: Iterable[str] = (), delay: int = 3) -> None:
         self.faults = iter(faults)

@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import Ridge
 
 from mlpf_hpo.errors import DataError, MissingInputError, TrackingError
+from mlpf_hpo.integrations.host_scheduler import read_knowledge
 from mlpf_hpo.predictors.factory import make_predictor
 from mlpf_hpo.predictors.model_file import trusted_types
 from mlpf_hpo.predictors.settings import PredictorsParams
@@ -51,7 +52,9 @@ def test_what_is_not_registered_is_told(uri, writer, reference) -> None:
             load_registered(name, uri)
 
 
-def test_the_champion_predicts_the_same_in_another_process(uri, writer, open_trial, tmp_path: Path) -> None:
+def test_the_champion_predicts_the_same_in_another_process(
+    uri, writer, open_trial, tmp_path: Path, monkeypatch
+) -> None:
     frame = curves()
     predictor = make_predictor("svr", PredictorsParams(), 0, [0, 2]).fit(frame, frame["loss_4"])
     make_model(writer.client, MODEL, "what it is", {"n_epochs": "5"})
@@ -84,6 +87,10 @@ def test_the_champion_predicts_the_same_in_another_process(uri, writer, open_tri
     ).stdout
     again = pd.read_json(tmp_path / "frame.json")
     assert eval(out.strip().splitlines()[-1]) == predictor.predict(again).tolist()  # noqa: S307 - our own list
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    for last in ("@champion", f"/{version.version}"):  # as the prior of a script
+        known = read_knowledge(f"models:/{MODEL}{last}", "min")
+        assert known.predict(again).tolist() == predictor.predict(again).tolist()
 
 
 class Foreign(BaseEstimator):

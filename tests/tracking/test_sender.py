@@ -95,7 +95,7 @@ def check_record(client: FakeMlflow) -> None:
         assert (run.params, len(run.inputs)) == ({"seed": "7"}, 1)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(
     faults=st.lists(st.sampled_from([OK, OK, OK, LOST, UNANSWERED, LATE]), max_size=60),
     lives=st.lists(
