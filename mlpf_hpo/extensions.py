@@ -1,8 +1,8 @@
 """Extension points: what installed packages add to this one through entry points.
 
-A package adds a regressor, a sampler, a scheduler, a searcher, a reader of curves, a source of events or a
-workload by an entry point in one of `GROUPS`. Its name then works like a built-in one in params.yaml and on
-the command line.
+A package adds a regressor, a sampler, a scheduler, a searcher, a reader or a source of curves, a source of
+events, a workload of the benchmark or a tier of its events by an entry point in one of `GROUPS`. Its name
+then works like a built-in one in params.yaml and on the command line.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ GROUPS = (
     "mlpf_hpo.schedulers",
     "mlpf_hpo.searchers",
     "mlpf_hpo.curve_readers",
+    "mlpf_hpo.curve_sources",
     "mlpf_hpo.event_sources",
     "mlpf_hpo.workloads",
+    "mlpf_hpo.workload_tiers",
 )
 
 

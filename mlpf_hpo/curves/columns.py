@@ -97,7 +97,7 @@ def check_distinct(names: Sequence[str], where: str) -> None:
 
 
 def find_hyperparameters(
-    table: pd.DataFrame, curve: Sequence[str], where: str
+    table: pd.DataFrame, curve: Sequence[str], where: str, option: str = "--hyperparameters"
 ) -> tuple[list[str], dict[str, str]]:
     """Return the columns that can be hyperparameters, and for each other column the reason why it cannot.
 
@@ -109,6 +109,8 @@ def find_hyperparameters(
         The columns of the curve.
     where : str
         Name of the table, for messages.
+    option : str
+        How hyperparameters are named, for messages.
 
     Returns
     -------
@@ -132,9 +134,7 @@ def find_hyperparameters(
     found = [name for name in names if name not in left_out]
     if not found:
         reasons = f" ({describe_left_out(left_out)})" if left_out else ""
-        raise DataError(
-            f"{where}: no column looks like a hyperparameter{reasons}; name them: --hyperparameters"
-        )
+        raise DataError(f"{where}: no column looks like a hyperparameter{reasons}; name them: {option}")
     return found, left_out
 
 
@@ -156,9 +156,22 @@ def describe_left_out(left_out: Mapping[str, str]) -> str:
 
 
 def describe_features(
-    target: Mapping[str, str], hyperparameters: Sequence[str], left_out: Mapping[str, str]
+    target: Mapping[str, str],
+    hyperparameters: Sequence[str],
+    left_out: Mapping[str, str],
+    option: str = "--hyperparameters",
 ) -> str:
     """Return the target, the hyperparameters that are features, and the omitted columns as text.
+
+    Parameters
+    ----------
+    target : mapping of str to str
+        Its `metric` and `mode`.
+    hyperparameters : sequence of str
+    left_out : mapping of str to str
+        Column -> reason.
+    option : str
+        How a column is named to be used; empty for a file that holds those alone that were used.
 
     Examples
     --------
@@ -168,7 +181,27 @@ def describe_features(
     used = f"{target['metric']} ({target['mode']}); hyperparameters: {', '.join(hyperparameters)}"
     if not left_out:
         return used
-    return f"{used}; left out: {describe_left_out(left_out)}: to use one, name it by --hyperparameters"
+    omitted = describe_left_out(left_out)
+    if not option:
+        return f"{used}; left out when the file was made: {omitted}"
+    return f"{used}; left out: {omitted}: to use one, name it by {option}"
+
+
+def is_seed(name: str) -> bool:
+    """Tell whether a name is that of a seed.
+
+    Examples
+    --------
+    >>> [is_seed(name) for name in ("seed", "data/split_seed", "random_state", "seedling")]
+    [True, True, True, False]
+    """
+    words = _words(name)
+    return "seed" in words or words[-2:] == ["random", "state"]
+
+
+def _words(name: str) -> list[str]:
+    parts = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
+    return [part for part in parts if part]
 
 
 def _family(name: str) -> str:
@@ -177,11 +210,10 @@ def _family(name: str) -> str:
 
 
 def _reason_by_name(name: str) -> str | None:
-    parts = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
-    words = [part for part in parts if part]
+    words = _words(name)
     if not words or name.startswith(("_", "Unnamed:")):
         return "an index or bookkeeping"
-    if "seed" in words or words[-2:] == ["random", "state"]:
+    if is_seed(name):
         return "a seed"
     if words[-1] in IDENTIFIERS or words[0] in TIMES or (words[-1] == "number" and words[0] in IDENTIFIERS):
         return "an identifier or a time"

@@ -11,6 +11,7 @@ import numpy as np
 from mlpf_hpo.curves.card import dataset_card
 from mlpf_hpo.curves.columns import describe_features
 from mlpf_hpo.curves.defects import count_defects
+from mlpf_hpo.curves.ends import known_lengths
 from mlpf_hpo.curves.left_out_rows import describe_left_out_rows
 from mlpf_hpo.curves.rank_settling import rank_settling, shown_epochs
 from mlpf_hpo.curves.repeats import LARGEST, RepeatNoise, describe_repeat_noise, repeat_noise
@@ -33,7 +34,10 @@ def describe_curves(curves: LearningCurves) -> dict[str, Any]:
     Returns
     -------
     dict
-        The keys of the card (`card.dataset_card`), and: `defects`, see `defects.count_defects`;
+        The keys of the card (`card.dataset_card`), and: `lengths`, the smallest, median and largest number of
+        observed epochs, and the number of curves with all of them; `resumed` and `censored`, numbers of
+        curves, see `LearningCurves`; `ended_early`, number of curves that end before the last epoch and are
+        neither censored nor diverged; `defects`, see `defects.count_defects`;
         `final_values`, their number and quantiles; `noise_to_spread`, the noise between repeats over the
         spread of final values, both on the scale of the noise, the spread being the distance of the quartiles
         over that of a normal distribution with standard deviation 1, None where one is not known; `ranks`,
@@ -54,6 +58,10 @@ def describe_curves(curves: LearningCurves) -> dict[str, Any]:
     quantiles = {f"{q:g}": float(np.quantile(final, q)) for q in QUANTILES} if len(final) else {}
     return {
         **dataset_card(curves),
+        "lengths": _lengths(curves),
+        "resumed": int((curves.resumed > 0).sum()),
+        "censored": int(curves.censored.sum()),
+        "ended_early": _ended_early(curves),
         "defects": count_defects(curves),
         "final_values": {"count": len(final), "quantiles": quantiles},
         "noise_to_spread": None if noise is None else _noise_to_spread(curves, noise),
@@ -62,16 +70,17 @@ def describe_curves(curves: LearningCurves) -> dict[str, Any]:
     }
 
 
-def format_description(found: Mapping[str, Any]) -> str:
-    """Return what `describe_curves` found as text, a line for each aspect."""
+def format_description(found: Mapping[str, Any], option: str = "--hyperparameters") -> str:
+    """Return what `describe_curves` found as text, a line each; `option` is that of `describe_features`."""
     target = {"metric": found["target"], "mode": found["mode"]}
     defects = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in found["defects"].items() if n)
     lines = [
         f"{found['source']}: {found['curves']} curves of up to {found['epochs']} epochs, "
         f"{found['distinct_configurations']} distinct configurations",
-        describe_features(target, found["hyperparameters"], found["left_out"]),
+        describe_features(target, found["hyperparameters"], found["left_out"], option),
         describe_left_out_rows(found["left_out_rows"], found["curves"]),
         f"status: {_counts(found['status'])}; hardware: {_counts(found['hardware'])}",
+        _ends_text(found),
         f"metrics: {_metrics(found['metrics'])}; trained on: {found['data_digest'] or 'unknown data'}",
         f"rows: {defects or 'no repeats and no defects'}",
         _final_values(found["final_values"]),
@@ -80,6 +89,57 @@ def format_description(found: Mapping[str, Any]) -> str:
         *(f"{name}: {_range_text(one)}" for name, one in found["ranges"].items()),
     ]
     return "\n".join(line for line in lines if line)
+
+
+def describe_ends(curves: LearningCurves) -> str:
+    """Return the lengths of curves, and how many are censored and were resumed, as text.
+
+    Examples
+    --------
+    >>> from mlpf_hpo import LearningCurves, TargetMetric
+    >>> losses = [[3.0, 2.0, 1.0], [2.0, 3.0, float("nan")]]
+    >>> target = TargetMetric("loss", "min")
+    >>> curves = LearningCurves.from_arrays([{"lr": 0.1}, {"lr": 0.2}], losses, target)
+    >>> describe_ends(curves)
+    'lengths: 2 to 3 epochs, median 2.5, 1 of 2 with all 3; censored: none; ended earlier: 1'
+    """
+    return _ends_text(
+        {
+            "curves": len(curves),
+            "epochs": curves.n_epochs,
+            "lengths": _lengths(curves),
+            "resumed": int((curves.resumed > 0).sum()),
+            "censored": int(curves.censored.sum()),
+            "ended_early": _ended_early(curves),
+        }
+    )
+
+
+def _ended_early(curves: LearningCurves) -> int:
+    ended = known_lengths(curves.values) < curves.n_epochs
+    return int((ended & ~curves.censored & (curves.status != "diverged")).sum())
+
+
+def _lengths(curves: LearningCurves) -> dict[str, float]:
+    lengths = known_lengths(curves.values)
+    return {
+        "least": int(lengths.min()),
+        "median": float(np.median(lengths)),
+        "largest": int(lengths.max()),
+        "whole": int((lengths == curves.n_epochs).sum()),
+    }
+
+
+def _ends_text(found: Mapping[str, Any]) -> str:
+    lengths, n = found["lengths"], found["censored"]
+    censored = f"{n} (their last value is not their final one)" if n else "none"
+    early = f"; ended earlier: {found['ended_early']}" if found["ended_early"] else ""
+    resumed = f"; resumed: {found['resumed']}" if found["resumed"] else ""
+    return (
+        f"lengths: {lengths['least']} to {lengths['largest']} epochs, median {lengths['median']:g}, "
+        f"{lengths['whole']} of {found['curves']} with all {found['epochs']}; "
+        f"censored: {censored}{early}{resumed}"
+    )
 
 
 def _noise_to_spread(curves: LearningCurves, noise: RepeatNoise) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mlpf_hpo.array_types import FloatArray, IntArray
@@ -32,3 +34,18 @@ def values_after(curves: FloatArray, epochs: IntArray) -> FloatArray:
     found = np.full(len(curves), np.nan)
     found[there] = curves[there, epochs[there] - 1]
     return found
+
+
+def pad_curves(curves: Sequence[Sequence[float]], n_epochs: int) -> FloatArray:
+    """Return curves of any lengths as one array [n, n_epochs], cut, or filled with NaN.
+
+    Examples
+    --------
+    >>> pad_curves([[3.0], [4.0, 3.5, 3.0]], 2).tolist()
+    [[3.0, nan], [4.0, 3.5]]
+    """
+    padded = np.full((len(curves), n_epochs), np.nan)
+    for row, curve in zip(padded, curves, strict=True):
+        kept = curve[:n_epochs]
+        row[: len(kept)] = kept
+    return padded

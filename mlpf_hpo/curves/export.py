@@ -7,7 +7,7 @@ import pandas as pd
 
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.cells import hyperparameter_column
-from mlpf_hpo.curves.column_names import STOPPED, TARGET_EPOCH
+from mlpf_hpo.curves.column_names import RESUMED, STOPPED, TARGET_EPOCH
 from mlpf_hpo.curves.ends import known_lengths
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import DataError
@@ -16,7 +16,8 @@ from mlpf_hpo.errors import DataError
 def wide_table(curves: LearningCurves) -> pd.DataFrame:
     """Return the layout of the published table: hyperparameters, then ``loss_0``, ``loss_1``, ...
 
-    The columns `seed`, `stopped` and `target_epoch` stand between them where they say something. A curve that
+    The columns `seed`, `stopped` (of every censored curve), `resumed` and `target_epoch` stand between them
+    where they say something. A curve that
     ended early has empty cells after its end, the first of them infinite if it diverged. Every number is
     written so that reading it gives the same number; `import_csv` reads the table again.
 
@@ -41,8 +42,10 @@ def wide_table(curves: LearningCurves) -> pd.DataFrame:
     seeds = curves.configs["seed"]
     if (seeds >= 0).any():
         columns["seed"] = seeds.astype(str).where(seeds >= 0, "")
-    if curves.stopped.any():
-        columns[STOPPED] = pd.Series(curves.stopped).astype(str)
+    if curves.censored.any():
+        columns[STOPPED] = pd.Series(curves.censored).astype(str)
+    if curves.resumed.any():
+        columns[RESUMED] = pd.Series(curves.resumed).astype(str)
     if curves.own_targets:
         targets = pd.Series(curves.target_epochs)
         columns[TARGET_EPOCH] = targets.astype(str).where(targets > 0, "")

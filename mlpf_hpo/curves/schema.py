@@ -12,13 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from pandas.api.types import is_numeric_dtype
 
 from mlpf_hpo.array_types import BoolArray, FloatArray, IntArray
-from mlpf_hpo.curves.column_names import BOOKKEEPING, STOPPED, TARGET_EPOCH
+from mlpf_hpo.curves.column_names import BOOKKEEPING, RESUMED, STOPPED, TARGET_EPOCH
 from mlpf_hpo.curves.ends import values_after
 from mlpf_hpo.curves.float_columns import float_columns, float_frame
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.errors import DataError, did_you_mean
 from mlpf_hpo.space import Configuration, Mode, config_id
 from mlpf_hpo.target_metric import TargetMetric
+
+CENSORED = ("failed", "killed", "paused", "running")
+"""Statuses of trainings that have not come to their end: what they would have reached is not known."""
 
 
 def text_columns(table: pd.DataFrame, names: Sequence[str] | None = None) -> list[str]:
@@ -49,21 +52,6 @@ def regressor_columns(configs: pd.DataFrame) -> pd.DataFrame:
     return configs.astype({name: object if name in texts else float for name in configs.columns})
 
 
-def pad_curves(curves: Sequence[Sequence[float]], n_epochs: int) -> FloatArray:
-    """Return curves of any lengths as one array [n, n_epochs], cut, or filled with NaN.
-
-    Examples
-    --------
-    >>> pad_curves([[3.0], [4.0, 3.5, 3.0]], 2).tolist()
-    [[3.0, nan], [4.0, 3.5]]
-    """
-    padded = np.full((len(curves), n_epochs), np.nan)
-    for row, curve in zip(padded, curves, strict=True):
-        kept = curve[:n_epochs]
-        row[: len(kept)] = kept
-    return padded
-
-
 def predictor_frame(configs: pd.DataFrame, values: FloatArray) -> pd.DataFrame:
     """Return the input of a `CurvePredictor`: hyperparameters, then ``loss_0 ... loss_{T-1}``."""
     losses = [f"loss_{epoch}" for epoch in range(values.shape[1])]
@@ -82,14 +70,15 @@ class LearningCurves:
     configs : DataFrame [n_trials]
         `config_id` (equal for equal hyperparameters), `seed` (-1 where unknown), then one column per
         hyperparameter; the index counts the rows of the source, from 0. Optional: `stopped`, whether a
-        training was stopped before its end, and `target_epoch`, each curve's own number of epochs after which
-        its value is predicted (0: unknown).
+        training was stopped before its end; `target_epoch`, each curve's own number of epochs after which
+        its value is predicted (0: unknown); `resumed`, how often its log went back.
     metrics : mapping of str to array [n_trials, n_epochs], float64
         Values after each epoch, NaN after a curve's end. Column 0 is the value after the first epoch.
     target : TargetMetric
         The metric to be predicted, a key of `metrics`, and whether small or large values are good.
     status : array [n_trials] of str
-        "finished", "stopped", "diverged", "failed" or "unknown".
+        "finished", "stopped", "diverged", "failed", "running" or "unknown"; "paused" or "killed" of a
+        tracked trial.
     restart_epoch : array [n_trials] of int
         First epoch at which the curve jumps back to its beginning, -1 where it never does.
     source : str
@@ -251,6 +240,22 @@ class LearningCurves:
         if STOPPED in self.configs.columns:
             return self.configs[STOPPED].to_numpy(dtype=bool)
         return (self.status == "stopped") & self.run_ids.astype(bool)
+
+    @property
+    def censored(self) -> BoolArray:
+        """Which trainings have not come to their end: stopped by a pruner or scheduler, failed, or running.
+
+        Of such a training is known what was observed, and not what it would have reached: its last value is
+        no final value. A training that diverged is not censored: its end is known.
+        """
+        return self.stopped | np.isin(self.status, CENSORED)
+
+    @property
+    def resumed(self) -> IntArray:
+        """How often the log of each training went back, [n_trials]; 0 where that is not known."""
+        if RESUMED in self.configs.columns:
+            return self.configs[RESUMED].to_numpy(dtype=np.int64)
+        return np.zeros(len(self), dtype=np.int64)
 
     @property
     def complete(self) -> BoolArray:

@@ -2,7 +2,7 @@
 
 Curves of one table may have different lengths. Their final values are compared either after one number of
 epochs, the last column by default, or each at its own end. A curve that ended before its target epoch, or
-that was stopped or diverged, has no final value: it can be predicted, but nothing is fitted on it or scored.
+that is censored or diverged, has no final value: it can be predicted, but nothing is fitted on it or scored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from mlpf_hpo.curves.column_names import TARGET_EPOCH
 from mlpf_hpo.curves.ends import known_lengths
 from mlpf_hpo.curves.left_out_rows import leave_out
-from mlpf_hpo.curves.schema import LearningCurves
+from mlpf_hpo.curves.schema import CENSORED, LearningCurves
 from mlpf_hpo.errors import ConfigurationError, DataError
 
 TargetEpoch = int | Literal["own"] | None
@@ -26,11 +26,10 @@ FEW = 0.1
 LEAST_FINALS = 3
 """Nor is the last column the target by default with fewer final values than these."""
 
+OR_OWN = ", or --target-epoch own (each curve's own last value; the number of epochs is a feature)"
+
 ENOUGH = 20
 """Curves that a model for a number of observed epochs is fitted on, if there are so many."""
-
-ENDED_WITHOUT = ("diverged", "failed")
-"""Statuses of curves whose last value is no final value."""
 
 SUGGESTED_SHARES = (0.9, 0.5)
 """Shares of the curves that reach the target epochs which the error message suggests."""
@@ -72,7 +71,7 @@ def with_target_epoch(curves: LearningCurves, target: TargetEpoch = None) -> Lea
         return _own(curves)
     if target is not None:
         return _common(curves, target)
-    _check_last_column(curves)
+    check_last_column(curves)
     return curves
 
 
@@ -158,12 +157,25 @@ def _common(curves: LearningCurves, target: int) -> LearningCurves:
 
 def _own(curves: LearningCurves) -> LearningCurves:
     given = curves.target_epochs if curves.own_targets else np.zeros(len(curves), dtype=np.int64)
-    ended = ~curves.stopped & ~np.isin(curves.status, ENDED_WITHOUT)
+    ended = ~curves.censored & (curves.status != "diverged")
     found = np.where(given > 0, given, np.where(ended, known_lengths(curves.values), 0))
     return replace(curves, configs=curves.configs.assign(**{TARGET_EPOCH: found}))
 
 
-def _check_last_column(curves: LearningCurves) -> None:
+def check_last_column(curves: LearningCurves, own: bool = True) -> None:
+    """Refuse curves of which almost none reaches the last column.
+
+    Parameters
+    ----------
+    curves : LearningCurves
+    own : bool
+        Whether each curve's own end may be its target.
+
+    Raises
+    ------
+    DataError
+        The message names epochs.
+    """
     lengths = known_lengths(curves.values)
     begun, finals = int((lengths > 0).sum()), int((lengths == curves.n_epochs).sum())
     if finals >= max(LEAST_FINALS, FEW * begun) or begun < LEAST_FINALS:
@@ -173,8 +185,7 @@ def _check_last_column(curves: LearningCurves) -> None:
     epochs = ", ".join(f"--target-epoch {n} ({int((lengths >= n).sum())} curves)" for n in reached)
     raise DataError(
         f"{curves.source}: {finals} of {begun} curves have a value after epoch {curves.n_epochs}, the last; "
-        f"say after how many epochs the value counts as final: {epochs}, or --target-epoch own (each "
-        "curve's own last value; the number of epochs is a feature)"
+        f"say after how many epochs the value counts as final: {epochs}{OR_OWN if own else ''}"
     )
 
 
@@ -182,7 +193,7 @@ def _reason(curves: LearningCurves, row: int, length: int) -> str:
     """Return why a curve has no final value."""
     if length == 0:
         return "no value"
-    if curves.status[row] in ENDED_WITHOUT:
+    if curves.status[row] in ("diverged", *CENSORED):
         return str(curves.status[row])
     if curves.stopped[row]:
         return "stopped" if curves.own_targets else f"stopped before epoch {curves.n_epochs}"

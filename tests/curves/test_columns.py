@@ -243,6 +243,8 @@ def test_files_from_before_they_said_what_was_left_out_are_read(tmp_path) -> Non
     write_curves(leaky, tmp_path / "l.parquet")
     assert read_curves(tmp_path / "l.parquet").left_out == leaky.left_out
     assert "left out: run_id" in (tmp_path / "l.card.md").read_text()
+    described = run("curves", "describe", tmp_path / "l.parquet").output
+    assert "left out when the file was made: run_id" in described, "no option brings it back"
 
 
 def test_one_outlier_is_named_and_no_table_is_wide(tmp_path) -> None:

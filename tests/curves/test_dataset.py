@@ -88,7 +88,7 @@ def test_trials_that_make_no_data_set() -> None:
         curves_from_trials([trial(0, (1.0,))], target=TargetMetric("val/los", "min"), n_epochs=4, source="x")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(
         st.tuples(

@@ -62,7 +62,7 @@ def test_the_wide_table_is_read_again(tmp_path) -> None:
         assert again.configs[name].tolist() == curves.configs[name].tolist(), name
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(arrays(np.float64, (3, 4), elements=st.floats(allow_nan=False, allow_infinity=False)))
 def test_every_number_is_read_as_it_was(tmp_path_factory, values) -> None:
     configurations = [{"lr": float(value)} for value in values[:, 0]]

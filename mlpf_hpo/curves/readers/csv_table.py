@@ -19,7 +19,7 @@ from mlpf_hpo.curves.cells import (
     integer_column,
     is_missing,
 )
-from mlpf_hpo.curves.column_names import BOOKKEEPING, STOPPED, TARGET_EPOCH
+from mlpf_hpo.curves.column_names import BOOKKEEPING, RESUMED, STOPPED, TARGET_EPOCH
 from mlpf_hpo.curves.columns import check_distinct, check_names, curve_names, find_hyperparameters
 from mlpf_hpo.curves.dataset import read_curves
 from mlpf_hpo.curves.left_out_rows import name_rows
@@ -52,7 +52,8 @@ def import_csv(
 
     Columns of these names are not hyperparameters: `seed`, of trainings of one configuration; `stopped`,
     which is true where a training was stopped before its end, so that its last value is not its final one;
-    `target_epoch`, the number of epochs after which that row's value is to be predicted.
+    `target_epoch`, the number of epochs after which that row's value is to be predicted; `resumed`, how often
+    the log of the training went back.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def import_csv(
     curve = curve_names(columns, loss_prefix, str(path))
     table, empty = _without_empty(table, columns)
     if hyperparameters is None:
-        known = [*curve, *(name for name in (STOPPED, TARGET_EPOCH) if name in columns)]
+        known = [*curve, *(name for name in (STOPPED, TARGET_EPOCH, RESUMED) if name in columns)]
         hyperparameters, left_out = find_hyperparameters(table, known, str(path))
     else:
         check_names(hyperparameters, columns, curve, str(path))
@@ -140,6 +141,8 @@ def _bookkeeping(table: pd.DataFrame, where: str) -> dict[str, NDArray[Any]]:
         found[STOPPED] = boolean_column(table[STOPPED], where)
     if TARGET_EPOCH in table:
         found[TARGET_EPOCH] = integer_column(table[TARGET_EPOCH], where, 1, 0)
+    if RESUMED in table:
+        found[RESUMED] = integer_column(table[RESUMED], where, 0, 0)
     return found
 
 

@@ -18,6 +18,7 @@ class MatrixSteps:
     """Steps on the mean features of events."""
 
     description = "Steps of gradient descent on the mean features of events"
+    device = "cpu"
 
     def __init__(self) -> None:
         self.configuration = {"steps": STEPS, "rate": 1e-6}
@@ -29,7 +30,7 @@ class MatrixSteps:
         """Return that nothing is padded."""
         return 1.0
 
-    def train(self, job: Mapping[str, Any], on_epoch: Callable[[int, Mapping[str, float]], None]) -> str:
+    def run(self, job: Mapping[str, Any], on_epoch: Callable[[int, Mapping[str, float]], None]) -> str:
         """Train for `epochs` epochs of `steps` steps."""
         store = EventStore.open(job["events"])
         rows = np.array([store[i].features.mean(axis=0, dtype=np.float64) for i in range(len(store))])

@@ -1,0 +1,1 @@
+"""Schedulers and predictors in the libraries that people train with: no file imports another's."""
