@@ -8,18 +8,17 @@ from mlpf_hpo import console
 def main() -> int:
     """Write results/benchmark; the exit status is the number of failed copies."""
     from mlpf_hpo.config import load_params
-    from mlpf_hpo.hardware.host import usable_cpus
     from mlpf_hpo.workload.benchmark import run_benchmark, summary
+    from mlpf_hpo.workload.cores import number_of_copies
     from mlpf_hpo.workload.record import record_benchmark
 
     params = load_params()
     settings = params.benchmark
-    automatic = max(1, usable_cpus() // settings.threads)
     events = Path("data/events/train")
     result = run_benchmark(
         events,
         Path("results/benchmark"),
-        copies=automatic if settings.copies == "auto" else settings.copies,
+        copies=number_of_copies(settings.copies, settings.threads),
         threads=settings.threads,
         events_per_thread=settings.events_per_thread,
         epochs=settings.epochs,

@@ -8,8 +8,6 @@ cannot be used; 65 damaged data, or results that cannot be written; 66 no events
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import sys
 import tempfile
@@ -19,17 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from mlpf_hpo.config import NetworkParams, TrainingParams
-from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, MlpfHpoError
+from mlpf_hpo.errors import BusyError, ConfigurationError, DataError, MissingInputError, MlpfHpoError
 from mlpf_hpo.events.store import EventStore, write_store
 from mlpf_hpo.files import storage_error, write_json
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.mlpf.native.kernels import kernels_in_use
 from mlpf_hpo.settings.validation import validated
-from mlpf_hpo.workload.copies import CopyMessage, overlap, run_copies
+from mlpf_hpo.workload.copies import CopyMessage, overlap, processors_of_copies, run_copies
+from mlpf_hpo.workload.devices import gpus_of_copies, workload_and_device
 from mlpf_hpo.workload.measurements import EVENTS, BenchmarkRecorder, measurements
-from mlpf_hpo.workload.report import app_info, scores, write_report
-from mlpf_hpo.workload.workloads import DEFAULT, WORKLOADS
+from mlpf_hpo.workload.report import REPORT_FILE, app_info, scores, write_report
+from mlpf_hpo.workload.results_folder import alone_in
+from mlpf_hpo.workload.workloads import WORKLOADS
 
 SEED = 1
 
@@ -40,7 +42,12 @@ VALIDATION_EVENTS = 1
 """A single one, outside the clock: the benchmark measures training steps."""
 
 MAX_FAILED = 63
-ERROR_STATUS: dict[type[MlpfHpoError], int] = {ConfigurationError: 64, DataError: 65, MissingInputError: 66}
+ERROR_STATUS: dict[type[MlpfHpoError], int] = {
+    ConfigurationError: 64,
+    DataError: 65,
+    BusyError: 65,
+    MissingInputError: 66,
+}
 """As in sysexits.h, above every number of failed copies."""
 
 Mop = Literal["none", "custom", "all"]
@@ -49,7 +56,7 @@ Mop = Literal["none", "custom", "all"]
 
 @dataclass(frozen=True)
 class BenchmarkResult:
-    """Content and path of mlpf_summary.json, and the exit status.
+    """Content and path of the report, and the exit status.
 
     The status is 0, or the number of failed copies (at most 63). Too little overlap fails all of them: none
     was measured under full load.
@@ -70,13 +77,15 @@ def run_benchmark(
     epochs: int,
     batch_size: int,
     network: NetworkParams,
-    workload: str = DEFAULT,
-    device: str = "cpu",
+    workload: str | None = None,
+    device: str | None = None,
     precision: str = "32",
     seed: int = SEED,
     minimum_overlap: float = 0.5,
+    repeat_events: bool = False,
     debug: bool = False,
     mop: Mop = "none",
+    extra_arguments: str = "",
     on_message: Callable[[CopyMessage], None] | None = None,
 ) -> BenchmarkResult:
     """Run N copies and write their report.
@@ -91,20 +100,25 @@ def run_benchmark(
         Size of the run; the first epoch is warm-up.
     network : NetworkParams
         Widths of MLPF.
-    workload : str
-        What copies train: a name in `WORKLOADS`, and the key of the score.
-    device : str
-        ``"cpu"``, ``"gpu"`` (copies take turns on the GPUs) or ``"gpu-0"`` (all on that one).
+    workload : str, optional
+        What copies do: a name in `WORKLOADS`, and the key of the score; by default training on the device.
+    device : str, optional
+        ``"cpu"``, ``"gpu"`` (copies take turns on the GPUs) or ``"gpu-0"`` (all on that one); by default
+        what the workload measures.
     precision : str
         As in `TrainingParams`.
     seed : int
         Of weights, dropout and order, the same in every copy.
     minimum_overlap : float
         Least share of the time in which all copies measure at once.
+    repeat_events : bool
+        Whether events come round again where the store has too few. Otherwise that is an error.
     debug : bool
         Verbose logs in `proc_<i>/out.log`; nothing is mopped.
     mop : str
         What is removed at the end, see `Mop`; what a failed copy left stays.
+    extra_arguments : str
+        For the report: options that were handed on as one text.
     on_message : callable, optional
         Called with every message of a copy.
 
@@ -113,14 +127,15 @@ def run_benchmark(
     MlpfHpoError
         If the benchmark cannot start or its report not be written, with an `exit_status` of `ERROR_STATUS`.
     """
-    with _error_statuses():
-        what = WORKLOADS.lookup(workload, "benchmark.workload")
+    with error_statuses(), alone_in(results_dir):
+        workload, device = workload_and_device(workload, device)
+        what = WORKLOADS[workload]
         store = EventStore.open(events)
         store.verify()
         training = _training(batch_size, threads, precision)
         n_events = events_per_thread * threads
-        _check(store, copies, n_events, epochs, mop)
-        gpus = _gpus(device, copies)
+        _check(store, copies, n_events, epochs, mop, repeat_events)
+        gpus = gpus_of_copies(device, copies)
         _clear(results_dir)
         with tempfile.TemporaryDirectory() as scratch:
             job = _job(Path(scratch), store, n_events, network, training, epochs)
@@ -135,7 +150,12 @@ def run_benchmark(
         if alive and shared < minimum_overlap:
             problems.append(f"all measured together {shared:.0%} of the time, {minimum_overlap:.0%} needed")
             status = copies
-        run_info = {"copies": copies, "threads_per_copy": threads, "events_per_thread": events_per_thread}
+        run_info: dict[str, Any] = {
+            "copies": copies,
+            "threads_per_copy": threads,
+            "events_per_thread": events_per_thread,
+            "extra_arguments": extra_arguments,
+        }
         report = {
             "run_info": run_info,
             "report": {
@@ -145,7 +165,7 @@ def run_benchmark(
             "app": app_info(store.digest, what.description),
             "measurements": {
                 "overlap": shared,
-                "padding_ratio": what.padding_ratio(store.element_counts[:n_events]),
+                "padding_ratio": what.padding_ratio(np.resize(store.element_counts, n_events)),
                 **measurements(alive, threads, run.flop_per_event, on_gpu=bool(gpus)),
                 **run.energy.to_record(n_events),
             },
@@ -160,8 +180,8 @@ def run_benchmark(
 
 
 @contextmanager
-def _error_statuses() -> Iterator[None]:
-    """Give errors a status that is no number of failed copies."""
+def error_statuses() -> Iterator[None]:
+    """Give errors a status that is no number of failed copies, see `ERROR_STATUS`."""
     try:
         yield
     except MlpfHpoError as error:
@@ -179,10 +199,10 @@ def _training(batch_size: int, threads: int, precision: str) -> TrainingParams:
     return validated(TrainingParams, values, "benchmark")
 
 
-def _check(store: EventStore, copies: int, n_events: int, epochs: int, mop: str) -> None:
+def _check(store: EventStore, copies: int, n_events: int, epochs: int, mop: str, repeat_events: bool) -> None:
     if copies < 1 or n_events < 1:
         raise ConfigurationError(f"{copies} copies of {n_events} events: at least one of each is needed")
-    if n_events > len(store):
+    if n_events > len(store) and not repeat_events:
         raise ConfigurationError(
             f"{store.path} has {len(store)} events, and benchmark.threads x benchmark.events_per_thread are "
             f"{n_events}; lower one of them, or generate more events"
@@ -193,26 +213,9 @@ def _check(store: EventStore, copies: int, n_events: int, epochs: int, mop: str)
         raise ConfigurationError(f"mop is none, custom or all, not {mop!r}")
 
 
-def _gpus(device: str, copies: int) -> list[str]:
-    """Return each copy's GPU as the driver numbers it; an empty list on the CPU."""
-    if device == "cpu":
-        return []
-    match = re.fullmatch(r"gpu(?:-(\d+))?", device)
-    if match is None:
-        raise ConfigurationError(f"device is cpu, gpu or gpu-0, gpu-1 ..., not {device!r}")
-    allotted = os.environ.get("CUDA_VISIBLE_DEVICES")
-    every = [str(i) for i in range(len(describe_host().gpus))]
-    there = every if allotted is None else [gpu for gpu in allotted.split(",") if gpu in every]
-    if match[1] is not None:
-        there = there[int(match[1]) : int(match[1]) + 1]
-    if not there:
-        raise ConfigurationError(f"device {device}: no such GPU here (nvidia-smi lists them; cpu works)")
-    return [there[i % len(there)] for i in range(copies)]
-
-
 def _clear(folder: Path) -> None:
     """Remove what an earlier run left: a report must never stand beside another run's copies."""
-    for name in ("mlpf_summary.json", "version.json", "inputs.log"):
+    for name in (REPORT_FILE, "version.json", "inputs.log"):
         (folder / name).unlink(missing_ok=True)
     for old in folder.glob("proc_*"):
         shutil.rmtree(old)
@@ -228,7 +231,11 @@ def _job(
 ) -> dict[str, Any]:
     """Return the job of every copy; the events to train on are written to a store of their own."""
     for name, count in (("train", n_events), ("validation", VALIDATION_EVENTS)):
-        write_store(scratch / name, (store[i] for i in range(count)), {"from": store.digest, "events": count})
+        write_store(
+            scratch / name,
+            (store[i % len(store)] for i in range(count)),
+            {"from": store.digest, "events": count},
+        )
     return {
         "events": str(scratch / "train"),
         "validation": str(scratch / "validation"),
@@ -248,8 +255,14 @@ def _train(
     folders = [results_dir / f"proc_{i}" for i in range(len(run.copies))]
     threads = str(job["training"]["threads"])
     environments = []
+    # A copy that feeds a GPU waits for it most of the time, wherever it is.
+    processors = [None] * len(folders) if gpus else processors_of_copies(len(folders), int(threads))
     for i, folder in enumerate(folders):
-        own = {"count_flop": i == 0, "checkpoints": str(scratch / f"checkpoints_{i}")}
+        own = {
+            "processors": processors[i],
+            "count_flop": i == 0,
+            "checkpoints": str(scratch / f"checkpoints_{i}"),
+        }
         write_json(folder / "job.json", {**job, **own})
         gpu = gpus[i] if gpus else ""
         environments.append(

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 
 from mlpf_hpo.credentials import without_login
 from mlpf_hpo.own_package import PATH_VARIABLE, import_path
+from mlpf_hpo.process_start import uninterrupted_start
 
 LOG_FILE = "out.log"
 _CHANNEL_VARIABLE = "MLPF_HPO_COPY_CHANNEL"
@@ -174,7 +175,8 @@ def run_copies(
     copies: list[_Copy] = []
     try:
         for i, (folder, environment) in enumerate(zip(folders, environments, strict=True)):
-            copies.append(_start(i, command, folder, environment))
+            with uninterrupted_start():
+                copies.append(_start(i, command, folder, environment))
         with selectors.DefaultSelector() as selector:
             for copy in copies:
                 selector.register(copy.inbox, selectors.EVENT_READ, copy)
@@ -188,6 +190,20 @@ def run_copies(
                 copy.kill("the benchmark was interrupted")
                 copy.close()
     return [CopyEnd(copy.number, copy.failure) for copy in copies]
+
+
+def processors_of_copies(copies: int, threads: int) -> list[list[int] | None]:
+    """Return the processors that each copy is to stay on: one a thread, and no two copies on the same.
+
+    A copy that the system moves starts anew with cold caches. None for every copy where there are fewer
+    processors than threads, or where a process cannot choose its own: then the system decides.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return [None] * copies
+    allowed = sorted(os.sched_getaffinity(0))
+    if copies * threads > len(allowed):
+        return [None] * copies
+    return [allowed[i * threads : (i + 1) * threads] for i in range(copies)]
 
 
 def overlap(windows: Sequence[tuple[float, float]]) -> float:

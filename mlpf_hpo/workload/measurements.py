@@ -49,6 +49,12 @@ class CopyRecord:
         """Return the median of a metric over measured epochs."""
         return statistics.median(epoch[name] for epoch in self.measured)
 
+    def events_per_cpu_second(self, threads: int) -> float:
+        """Return the median over measured epochs of events per second of processor time."""
+        return statistics.median(
+            epoch[EVENTS] / (epoch["system/cpu_fraction"] * threads) for epoch in self.measured
+        )
+
     def to_record(self) -> dict[str, Any]:
         """Return its numbers as the report has them."""
         rates = [epoch[EVENTS] for epoch in self.measured]
@@ -57,7 +63,7 @@ class CopyRecord:
             "cpu_fraction": self.median("system/cpu_fraction"),
             "gemm_gflop_per_second": self.roofline["gemm_flops"] / 1e9,
             "triad_gigabytes_per_second": self.roofline["triad_bytes_per_second"] / 1e9,
-            "final_train_loss": self.epochs[-1]["train/loss"],
+            "final_loss": self.epochs[-1]["loss"],
         }
 
 
@@ -148,13 +154,13 @@ def measurements(
         return {}
     rates = [copy.median(EVENTS) for copy in copies]
     cpu = [copy.median("system/cpu_fraction") for copy in copies]
-    losses = [copy.epochs[-1]["train/loss"] for copy in copies]
+    losses = [copy.epochs[-1]["loss"] for copy in copies]
     found: dict[str, Any] = {
         "elements_per_second": sum(copy.median(ELEMENTS) for copy in copies),
         "spread_over_epochs": max(_spread(copy) for copy in copies),
         "cpu_fraction": min(cpu),
         "contended": None if on_gpu else min(cpu) < CONTENDED_BELOW,
-        "events_per_cpu_second": sum(rates) / (threads * sum(cpu)),
+        "events_per_cpu_second": statistics.fmean(copy.events_per_cpu_second(threads) for copy in copies),
         "gemm_peak_gflop_per_second": sum(copy.roofline["gemm_flops"] for copy in copies) / 1e9,
         "gemm_dtype": copies[0].roofline["gemm_dtype"],
         "memory_triad_gigabytes_per_second": sum(c.roofline["triad_bytes_per_second"] for c in copies) / 1e9,
@@ -164,7 +170,7 @@ def measurements(
             e["system/peak_rss_megabytes"] for c in copies for e in c.epochs
         ),
         "epochs_measured": len(copies[0].measured),
-        "final_train_loss": losses[0],
+        "final_loss": losses[0],
         "losses_agree": len(set(losses)) == 1,
         "per_copy": [copy.to_record() for copy in copies],
     }

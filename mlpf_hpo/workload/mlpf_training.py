@@ -1,15 +1,16 @@
-"""The workload of the benchmark by default: MLPF trained with a fixed configuration."""
+"""The workload of the benchmark by default: MLPF trained with a fixed configuration, on CPU or GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mlpf_hpo.array_types import IntArray
 
 if TYPE_CHECKING:
+    from mlpf_hpo.mlpf.network import MLPF
     from mlpf_hpo.mlpf.task import MLPFTask
     from mlpf_hpo.tuning.task import TrialSpec
 
@@ -26,28 +27,10 @@ CONFIGURATION = {
 
 
 @dataclass(frozen=True)
-class MLPFTraining:
-    """Training of MLPF, see `workloads.Workload`."""
+class MLPFWorkload:
+    """What workloads of MLPF have in common: the fixed configuration, and its padding."""
 
-    description: str = "Training throughput of MLPF (particle-flow reconstruction) in events per second"
     configuration: Mapping[str, Any] = field(default_factory=lambda: dict(CONFIGURATION))
-
-    def flop_per_event(self, job: Mapping[str, Any]) -> float:
-        """Return the operations of a training step per event, the mean over the training sample.
-
-        Those of the function, as `mlpf.flop` counts them in every trial.
-        """
-        import torch
-
-        from mlpf_hpo.events.store import EventStore
-        from mlpf_hpo.mlpf.flop import training_flop
-        from mlpf_hpo.mlpf.module import MLPFModule
-
-        spec = _spec(job)
-        with torch.random.fork_rng(devices=[]):
-            network = MLPFModule(spec.configuration, spec.task.network, seed=spec.seed).network
-        store = EventStore.open(spec.task.train_store)
-        return training_flop(network, store.element_counts) / len(store)
 
     def padding_ratio(self, element_counts: IntArray) -> float:
         """Return what bins that are not full add."""
@@ -55,7 +38,26 @@ class MLPFTraining:
 
         return padding_ratio(element_counts, int(self.configuration["bin_size"]))
 
-    def train(self, job: Mapping[str, Any], on_epoch: Callable[[int, Mapping[str, float]], None]) -> str:
+
+@dataclass(frozen=True)
+class MLPFTraining(MLPFWorkload):
+    """Training of MLPF, see `workloads.Workload`."""
+
+    description: str = "Training throughput of MLPF (particle-flow reconstruction) in events per second"
+    device: Literal["cpu", "gpu"] = "cpu"
+
+    def flop_per_event(self, job: Mapping[str, Any]) -> float:
+        """Return the operations of a training step per event, the mean over the training sample.
+
+        Those of the function, as `mlpf.flop` counts them in every trial.
+        """
+        from mlpf_hpo.events.store import EventStore
+        from mlpf_hpo.mlpf.flop import training_flop
+
+        store = EventStore.open(job["events"])
+        return training_flop(network_of(job), store.element_counts) / len(store)
+
+    def run(self, job: Mapping[str, Any], on_epoch: Callable[[int, Mapping[str, float]], None]) -> str:
         """Train as a trial of a campaign is trained."""
         from mlpf_hpo.mlpf.training import train_trial
         from mlpf_hpo.tuning.trial_reports import EpochReport
@@ -67,6 +69,17 @@ class MLPFTraining:
         if end.status == "finished":
             return end.status
         return f"{end.status} after {end.epochs} epochs: its loss is no longer finite"
+
+
+def network_of(job: Mapping[str, Any]) -> MLPF:
+    """Return the network that a job begins with."""
+    import torch
+
+    from mlpf_hpo.mlpf.module import MLPFModule
+
+    spec = _spec(job)
+    with torch.random.fork_rng(devices=[]):
+        return MLPFModule(spec.configuration, spec.task.network, seed=spec.seed).network
 
 
 def _spec(job: Mapping[str, Any]) -> TrialSpec[MLPFTask]:

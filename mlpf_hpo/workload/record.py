@@ -10,6 +10,7 @@ from mlpf_hpo.tracking import links
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import RunWriter
 from mlpf_hpo.workload.benchmark import BenchmarkResult
+from mlpf_hpo.workload.report import REPORT_FILE
 
 
 def record_benchmark(result: BenchmarkResult, events: Path) -> str:
@@ -36,7 +37,7 @@ def record_benchmark(result: BenchmarkResult, events: Path) -> str:
         name=f"benchmark-{host.hardware_label}-{identity}",
         tags={**host.tags(), "cpu_kernels": kernels, "log": report["report"]["log"][:500]},
         params=run_info,
-        note="Training throughput of a fixed configuration; mlpf_summary.json has the whole report.",
+        note=f"Throughput of a fixed configuration; {REPORT_FILE} has the whole report.",
         digest=app["bmkdata_checksum"],
         dataset_path=events,
         host=host.record(),
@@ -47,6 +48,6 @@ def record_benchmark(result: BenchmarkResult, events: Path) -> str:
         if isinstance(value, bool | int | float)
     }
     writer.summary(run_id, {**report["report"]["wl-scores"], **measured})
-    writer.client.log_dict(run_id, report, "mlpf_summary.json")
+    writer.client.log_dict(run_id, report, REPORT_FILE)
     writer.close(run_id, "finished" if result.exit_status == 0 else "failed")
     return links.run_link(writer.experiment_id("benchmark"), run_id)

@@ -15,7 +15,10 @@ from typing import Any
 import jsonschema
 
 from mlpf_hpo.errors import DataError
-from mlpf_hpo.files import write_json
+from mlpf_hpo.files import read_json, write_json
+
+REPORT_FILE = "mlpf-bmk_summary.json"
+"""Where HEPscore looks for the report of a benchmark whose key is ``mlpf-bmk``."""
 
 CONTAINMENT_VARIABLE = "MLPF_HPO_CONTAINMENT"
 """Set by the container image; without it the benchmark runs uncontained."""
@@ -28,8 +31,8 @@ def scores(rates: Sequence[float], score: str) -> dict[str, Any]:
 
     Examples
     --------
-    >>> scores([10.0, 12.0], "mlpf-training")["wl-scores"]
-    {'mlpf-training': 22.0}
+    >>> scores([10.0, 12.0], "mlpf-train-cpu")["wl-scores"]
+    {'mlpf-train-cpu': 22.0}
     """
     stats = {"avg": 0.0, "median": 0.0, "min": 0.0, "max": 0.0, "count": len(rates)}
     if rates:
@@ -62,16 +65,36 @@ def write_report(folder: Path, report: dict[str, Any], inputs: dict[str, Any]) -
     DataError
         If the report is not of the schema.
     """
-    schema = json.loads(files("mlpf_hpo.workload").joinpath("report.schema.json").read_text(encoding="utf-8"))
-    try:
-        jsonschema.validate(report, schema)
-    except jsonschema.ValidationError as error:
-        raise DataError(f"benchmark report: {error.json_path}: {error.message}") from None
-    path = folder / "mlpf_summary.json"
+    path = folder / REPORT_FILE
+    _check(report, "benchmark report")
     write_json(path, report)
     write_json(folder / "version.json", report["app"])
     write_json(folder / "inputs.log", inputs)
     return path
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read the report of any workload of HEP-Workloads, this one or another.
+
+    Raises
+    ------
+    MissingInputError
+        If it is not there.
+    DataError
+        If it is not of the schema.
+    """
+    report: dict[str, Any] = read_json(path, "benchmark", remedy="`mlpf-hpo benchmark` writes it")
+    _check(report, str(path))
+    return report
+
+
+def _check(report: Any, what: str) -> None:
+    """Refuse what is not of the schema: that of HEP-Workloads, and of what this workload adds."""
+    schema = json.loads(files("mlpf_hpo.workload").joinpath("report.schema.json").read_text(encoding="utf-8"))
+    try:
+        jsonschema.validate(report, schema)
+    except jsonschema.ValidationError as error:
+        raise DataError(f"{what}: {error.json_path}: {error.message}") from None
 
 
 def _code_checksum() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -17,7 +18,6 @@ from mlpf_hpo.workload.copies import CopyChannel
 from mlpf_hpo.workload.workloads import WORKLOADS
 
 REPORTED = (
-    "train/loss",
     "throughput/events_per_second",
     "throughput/elements_per_second",
     "system/cpu_fraction",
@@ -25,14 +25,19 @@ REPORTED = (
 )
 """Metrics that a copy reports to the driver after each epoch."""
 
+LOSSES = ("train/loss", "val/loss")
+"""One of these as well, by which copies are compared: the first that a workload has."""
+
 ON_GPU = "system/gpu_memory_megabytes"
 """Reported as well, where there is a GPU."""
 
 
 def main(job_file: str) -> None:
-    """Measure the machine and train, each step begun together with the other copies."""
+    """Measure the machine and run the workload, each step begun together with the other copies."""
     job = json.loads(Path(job_file).read_text(encoding="utf-8"))
     logging.basicConfig(level=logging.DEBUG if job["debug"] else logging.WARNING)
+    if job["processors"] is not None:
+        os.sched_setaffinity(0, job["processors"])  # before PyTorch starts threads, which inherit it
     channel, workload = CopyChannel(), WORKLOADS[job["workload"]]
     torch.set_num_threads(job["training"]["threads"])
     if job["count_flop"]:
@@ -46,17 +51,19 @@ def main(job_file: str) -> None:
 
     def after(epoch: int, metrics: Mapping[str, float]) -> None:
         missing = [name for name in REPORTED if name not in metrics]
-        if missing:
-            sys.exit(f"workload {job['workload']}: epoch {epoch} lacks {', '.join(missing)}")
+        losses = [metrics[name] for name in LOSSES if name in metrics]
+        if missing or not losses:
+            lacking = ", ".join(missing or LOSSES[:1])
+            sys.exit(f"workload {job['workload']}: epoch {epoch} lacks {lacking}")
         reported = {name: value for name, value in metrics.items() if name in (*REPORTED, ON_GPU)}
-        channel.report(epoch=epoch, now=time.monotonic(), **reported)
+        channel.report(epoch=epoch, now=time.monotonic(), loss=losses[0], **reported)
         if epoch == job["warm_up_epochs"]:
             channel.barrier()
             channel.report(measuring_since=time.monotonic())
 
-    status = workload.train(job, after)
+    status = workload.run(job, after)
     if status != "finished":
-        sys.exit(f"the training {status}")
+        sys.exit(f"{job['workload']} {status}")
 
 
 if __name__ == "__main__":

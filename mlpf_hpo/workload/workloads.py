@@ -1,4 +1,4 @@
-"""Workloads of the benchmark by name: what each copy trains, and the key of its score.
+"""Workloads of the benchmark by name: what each copy does, and the key of its score.
 
 An installed package adds one by an entry point of `mlpf_hpo.workloads`, which leads to a `Workload`.
 """
@@ -6,10 +6,11 @@ An installed package adds one by an entry point of `mlpf_hpo.workloads`, which l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from mlpf_hpo.array_types import IntArray
 from mlpf_hpo.extensions import Registry
+from mlpf_hpo.workload.mlpf_inference import MLPFInference
 from mlpf_hpo.workload.mlpf_training import MLPFTraining
 
 Job = Mapping[str, Any]
@@ -18,7 +19,8 @@ Job = Mapping[str, Any]
 """
 
 OnEpoch = Callable[[int, Mapping[str, float]], None]
-"""Called after each epoch with its number, from 1, and its metrics, all of `worker.REPORTED` among them."""
+"""Called after each epoch with its number, from 1, and its metrics, all of `worker.REPORTED` and one of
+`worker.LOSSES` among them: all copies must come to the same loss."""
 
 
 class Workload(Protocol):
@@ -34,6 +36,11 @@ class Workload(Protocol):
         """What every machine does, as JSON holds it. Another one makes scores incomparable."""
         ...
 
+    @property
+    def device(self) -> Literal["cpu", "gpu"]:
+        """Kind of device that it measures: none other is allowed under its name."""
+        ...
+
     def flop_per_event(self, job: Job) -> float | None:
         """Return the operations per event, None where they are not counted."""
         ...
@@ -42,12 +49,23 @@ class Workload(Protocol):
         """Return the elements that are computed over those that events of these sizes have, 1 or more."""
         ...
 
-    def train(self, job: Job, on_epoch: OnEpoch) -> str:
-        """Train for `epochs` epochs; return "finished", or how else it ended, for people."""
+    def run(self, job: Job, on_epoch: OnEpoch) -> str:
+        """Go through the events `epochs` times; return "finished", or how else it ended, for people."""
         ...
 
 
-DEFAULT = "mlpf-training"
+DEFAULT = "mlpf-train-cpu"
 
-WORKLOADS: Registry[Workload] = Registry("mlpf_hpo.workloads", "workload", {DEFAULT: MLPFTraining()})
+TRAINING_ON = {"cpu": DEFAULT, "gpu": "mlpf-train-gpu"}
+"""What is measured on a kind of device by default."""
+
+WORKLOADS: Registry[Workload] = Registry(
+    "mlpf_hpo.workloads",
+    "workload",
+    {
+        DEFAULT: MLPFTraining(),
+        TRAINING_ON["gpu"]: MLPFTraining(device="gpu"),
+        "mlpf-infer-cpu": MLPFInference(),
+    },
+)
 """By the key of the score."""

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlpf_hpo.workload.copies import CopyEnd, CopyMessage, overlap, run_copies
+from mlpf_hpo.workload import copies
+from mlpf_hpo.workload.copies import CopyEnd, CopyMessage, overlap, processors_of_copies, run_copies
 
 PROLOGUE = """
 import os, pathlib, signal, sys, time
@@ -121,6 +122,23 @@ def test_an_interruption_leaves_no_copy_behind(tmp_path: Path) -> None:
         os.kill(pids[0], 0)
 
 
+def test_an_interruption_while_a_copy_starts_leaves_none_behind(tmp_path: Path, monkeypatch) -> None:
+    pids, start = [], copies._start
+
+    def interrupted_start(*arguments):
+        copy = start(*arguments)
+        pids.append(copy.process.pid)
+        signal.raise_signal(signal.SIGINT)
+        return copy
+
+    monkeypatch.setattr(copies, "_start", interrupted_start)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, 2, "channel.report(ready=True)\ntime.sleep(60)")
+    (pid,) = pids
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
 def test_copies_leave_when_their_driver_is_killed(tmp_path: Path) -> None:
     (tmp_path / "proc_0").mkdir()
     body = PROLOGUE + "channel.report(ready=True)\ntime.sleep(60)"
@@ -152,3 +170,15 @@ def test_overlap_is_a_share_and_does_not_depend_on_the_origin(windows, shift: fl
         assert overlap([(start + shift, end + shift) for start, end in windows]) == pytest.approx(
             value, abs=1e-6
         )
+
+
+def test_copies_share_no_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {7, 2, 3, 5, 11})
+    assert processors_of_copies(2, 2) == [[2, 3], [5, 7]]
+    assert processors_of_copies(5, 1) == [[2], [3], [5], [7], [11]]
+    assert processors_of_copies(3, 2) == [None, None, None], "too few: the system decides"
+
+
+def test_where_processes_cannot_choose_processors_the_system_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_setaffinity")
+    assert processors_of_copies(1, 1) == [None]
