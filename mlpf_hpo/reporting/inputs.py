@@ -54,7 +54,7 @@ class ReportInput:
             predictors=read_record(root / "results/predictors.json", "predictors"),
             search=read_record(root / "results/search.json", "search"),
             physics=ValidationResult.read(root / "results/physics") if params.task == MLPF else None,
-            benchmark=read_json(root / "results/benchmark/mlpf_summary.json", "benchmark"),
+            benchmark=read_json(root / "results/benchmark/mlpf-bmk_summary.json", "benchmark"),
         )
 
     @property

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlpf_hpo.plotting import BLUE, GREEN, GREY, ORANGE, RED, canvas, plain_log, png
+from mlpf_hpo.search.yardsticks import OURS
+
+UNTRAINED = "prior_best_untrained"
+"""Beside the schedulers, where the prior is of the same table."""
 
 HEADER = ("scheduler", "epochs", "regret", "makespan")
 FAMILY_HEADER = ("family", "epochs at .02", "best setting", "epochs at .01", "best setting")
@@ -60,6 +64,17 @@ def ratio_lines(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def legend(found: Mapping[str, Any]) -> list[str]:
+    """Return what the rows are that are no scheduler's name, as text."""
+    lines = [
+        f"ours: {OURS}; cold_frontier: the best of all settings that use ranks alone; best_null: the best of "
+        "what a prior gives without a curve"
+    ]
+    if UNTRAINED in found["schedulers"]:
+        lines.append(f"{UNTRAINED}: the prior's best configuration, for which nothing is trained")
+    return lines
+
+
 def spread(score: Mapping[str, float], form: str) -> str:
     """Return a mean with its interval.
 
@@ -87,7 +102,7 @@ def frontier_figure(found: Mapping[str, Any], title: str) -> bytes:
         least = min(regrets)
         for name, one in found["schedulers"].items():
             x, y = one["epochs"]["mean"], max(one["regret"]["mean"], least)
-            if x > 0 and name != "prior_best_untrained":
+            if x > 0 and name != UNTRAINED:
                 axis.plot(x, y, "x", color="#010203")
                 axis.annotate(
                     name.partition(":")[0], (x, y), textcoords="offset points", xytext=(4, 4), fontsize=7

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mlpf_hpo.files import write_json, write_text, written_whole
 from mlpf_hpo.plotting import png
+from mlpf_hpo.reporting.answer import answer
 from mlpf_hpo.reporting.figures import FIGURES
 from mlpf_hpo.reporting.inputs import ReportInput
 from mlpf_hpo.reporting.machines import compare_machines
@@ -53,6 +54,7 @@ def build_report(inputs: ReportInput, out: Path) -> Path:
     values: dict[str, Any] = {
         "heading": f"{inputs.title}: {inputs.curves.source}",
         "lead": _lead(inputs),
+        "answer": answer(inputs),
         "links": mlflow_links(inputs),
         "panels": {panel.name: panel for panel in panels},
         "tables": _tables(inputs),

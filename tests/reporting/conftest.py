@@ -151,7 +151,7 @@ def inputs(validation_result: ValidationResult) -> ReportInput:
         "diverged": 0,
         "failed": 0,
         "trials": [
-            {**trial, "trial_id": "t000", "trial_key": "k0", "reason": ""},
+            {**trial, "trial_id": "t000", "trial_key": "k0", "run_id": "r0", "reason": ""},
             {**trial, "trial_id": "t001", "trial_key": "k1", "status": "stopped", "reason": "rank"},
             {
                 **trial,
@@ -228,9 +228,9 @@ def inputs(validation_result: ValidationResult) -> ReportInput:
         benchmark={
             "run_info": {"copies": 2, "threads_per_copy": 1, "events_per_thread": 8},
             "report": {
-                "wl-scores": {"mlpf-training": 20.0},
+                "wl-scores": {"mlpf-train-cpu": 20.0},
                 "wl-stats": {
-                    "mlpf-training": {"avg": 10.0, "median": 10.0, "min": 9.0, "max": 11.0, "count": 2}
+                    "mlpf-train-cpu": {"avg": 10.0, "median": 10.0, "min": 9.0, "max": 11.0, "count": 2}
                 },
                 "log": "ok",
             },
