@@ -7,8 +7,10 @@
 #   make reference  what MLPF learns in a longer training: trained, judged, registered as mlpf@champion
 #   make live-search  every scheduler on eight streams of configurations, compared in pairs; about an hour
 #   make ui       serve the MLflow user interface on this machine and print links into it (PORT=5000)
+#   make docs     build the site of docs/, with links, examples and spelling checked, and say where it is
 #   make images   make the screenshots of docs/ui.md again
 #   make reliability  inject the faults again and write docs/reliability.md
+#   make container   build the image of the benchmark without a registry, run it, check it: containers/check.sh
 #   make performance  measure how fast training is, on a quiet machine, and write docs/performance.md
 #   make lint     style, types and import floors
 
@@ -37,7 +39,7 @@ alone = mkdir -p $(dir $(LOCK)) && exec 9>>$(LOCK) \
 	&& { flock --nonblock 9 || { [ -s $(LOCK) ] || sleep 1; echo "Waiting for $$(cat $(LOCK)) to end ..." >&2; flock 9; }; } \
 	&& echo "make $(MAKECMDGOALS) (PID $$$$, since $$(date '+%F %T'))" > $(LOCK)
 
-.PHONY: help repro test test-slow reliability performance report published reference live-search ui images lint setup install-pinned clean
+.PHONY: help repro test test-slow reliability performance report published reference live-search ui docs images container lint setup install-pinned clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -67,7 +69,7 @@ install-pinned:
 	@"$(PYTHON)" -m venv $(VENV) || { echo "python venv failed: install the venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "2/3  finding and downloading $$(grep -c == constraints.txt) packages, those of constraints.txt"
 	@set -o pipefail; pip() { ./$(VENV)/bin/python -m pip install --disable-pip-version-check \
-		-c constraints.txt -e '.[generate,dev]' "$$@" 2> $(VENV)/pip.log; }; \
+		-c constraints.txt -e '.[generate,root,hepmc,onnx,dev,docs]' "$$@" 2> $(VENV)/pip.log; }; \
 		if [ -t 1 ]; then pip; else pip --progress-bar off | awk "$$PROGRESS"; fi \
 		|| { cat $(VENV)/pip.log >&2; exit 1; }
 	@touch $(STAMP)
@@ -103,6 +105,9 @@ test-slow: setup
 reliability: setup
 	@$(PYTEST) tests/faults tests/pipeline tests/tuning --reliability docs/reliability.md
 
+container: setup
+	@containers/check.sh --local-base
+
 # Whatever else runs meanwhile is in the numbers.
 performance: setup
 	@python -m benchmarks.training --json docs/performance.json
@@ -110,6 +115,12 @@ performance: setup
 
 ui: setup
 	@python -m mlpf_hpo.cli ui --port $(PORT)
+
+# A warning is an error: a page, heading, file or name that does not exist.
+docs: setup
+	@python -m codespell_lib docs README.md CONTRIBUTING.md CHANGELOG.md findings/README.md benchmarks/README.md mlpf_hpo params.yaml
+	@python -m sphinx -q -W --keep-going docs build/site
+	@python -c 'from pathlib import Path; print("site:", Path("build/site/index.html").resolve().as_uri())'
 
 images: setup
 	@MLPF_HPO_SCREENSHOTS=docs/images/ui python -m pytest -q tests/browser

@@ -6,6 +6,7 @@ import logging
 import re
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -94,7 +95,7 @@ def run(main: Callable[[], int | None]) -> None:
 
     Errors that are a user's to solve are printed without a traceback; an interruption leaves with 130, also
     where a library makes another error of it or writes a traceback of its own: compiled modules do while they
-    are imported, pools of connections while they close.
+    are imported, pools of connections while they close, threads whose work is taken away.
     Stages import what they need within `main`: it takes seconds, in which they may be interrupted too.
     Whatever is printed goes through `credentials.redacted`.
     """
@@ -116,6 +117,7 @@ def _status_of(main: Callable[[], int | None]) -> int:
         interrupted = True
         logging.disable(logging.CRITICAL)
         sys.unraisablehook = lambda _error: None
+        threading.excepthook = lambda _error: None
         raise KeyboardInterrupt
 
     # A request to terminate is treated like Ctrl-C, so that the same clean-up runs.

@@ -41,6 +41,10 @@ class TrackingError(MlpfHpoError):
     """MLflow cannot be reached, or does not hold what it should."""
 
 
+class StartError(MlpfHpoError):
+    """Ray did not start on this machine, or not in time; the message says what is known of the cause."""
+
+
 class BusyError(MlpfHpoError):
     """Another process is at the same work; the message says which."""
 

@@ -21,15 +21,14 @@ def package_root() -> Path:
     return Path(__file__).resolve().parents[1]
 
 
-def import_path(root: Path | None = None, others: str | None = None) -> str:
+def import_path(root: Path | None = None) -> str:
     """Return a PYTHONPATH with which a new Python finds this package before any other.
 
-    By default, `root` is the folder of this process's package, and `others` this process's PYTHONPATH.
+    By default, `root` is the folder of this process's package; this process's PYTHONPATH follows.
     """
     root = root or package_root()
     own = "" if root == INSTALLED else str(root)
-    others = os.environ.get(PATH_VARIABLE, "") if others is None else others
-    return os.pathsep.join(filter(None, (own, others)))
+    return os.pathsep.join(filter(None, (own, os.environ.get(PATH_VARIABLE, ""))))
 
 
 def refuse_another(folder: Path) -> None:

@@ -42,3 +42,7 @@ def _within_copy(here: Path, dvc: Path) -> Path:
         if (copy / ".dvc").is_dir():
             return here.relative_to(copy)
     return Path()
+
+
+PARAMS, EVENTS = Path("params.yaml"), Path("data/events")
+"""Where commands look for parameters and for events, unless an option says otherwise."""

@@ -13,6 +13,8 @@ from mlpf_hpo.cli import (
     benchmark,
     curves,
     events,
+    export,
+    hepscore,
     physics,
     predictors,
     reconstruct,
@@ -36,7 +38,9 @@ ORDER = (
     "tune",
     "physics",
     "reconstruct",
+    "export",
     "benchmark",
+    "hepscore",
     "status",
     "runs",
     "ui",
@@ -73,7 +77,9 @@ app.command(epilog=replay.EXAMPLES, rich_help_panel=PIPELINE)(replay.replay)
 app.command(epilog=tune.EXAMPLES, rich_help_panel=PIPELINE)(tune.tune)
 app.command(epilog=physics.EXAMPLES, rich_help_panel=PIPELINE)(physics.physics)
 app.command(epilog=reconstruct.EXAMPLES, rich_help_panel=PIPELINE)(reconstruct.reconstruct)
-app.command(epilog=benchmark.EXAMPLES, rich_help_panel=PIPELINE)(benchmark.benchmark)
+app.command(epilog=export.EXAMPLES, rich_help_panel=PIPELINE)(export.export)
+app.add_typer(benchmark.app, name="benchmark", rich_help_panel=PIPELINE)
+app.command(epilog=hepscore.EXAMPLES, rich_help_panel=PIPELINE)(hepscore.hepscore)
 app.command(epilog=status.EXAMPLES, rich_help_panel=INSPECTION)(status.status)
 app.add_typer(runs.app, name="runs", rich_help_panel=INSPECTION)
 app.command(epilog=ui.EXAMPLES, rich_help_panel=INSPECTION)(ui.ui)

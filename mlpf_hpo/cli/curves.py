@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from mlpf_hpo import console
+from mlpf_hpo.cli import curves_from
 from mlpf_hpo.cli.options import (
     CURVES_HELP,
     Hyperparameters,
     LossPrefix,
     Mode,
     column_names,
+    column_option,
     examples,
     group,
     open_curves,
@@ -71,6 +73,9 @@ def curves_import(
     )
     if curves.left_out_rows:
         console.out.print(describe_left_out_rows(curves.left_out_rows, len(curves)), markup=False)
+
+
+app.command("from", epilog=curves_from.EXAMPLES)(curves_from.curves_from)
 
 
 COLLECT_EXAMPLES = examples(
@@ -163,7 +168,7 @@ def describe(
 
     table = open_curves(curves, loss_prefix, mode, hyperparameters)
     found = describe_curves(table)
-    console.out.print(format_description(found), markup=False)
+    console.out.print(format_description(found, column_option(curves)), markup=False)
     if json is not None:
         write_json(json, found)
         console.out.print(f"numbers: {json}", markup=False)

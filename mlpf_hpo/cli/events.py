@@ -1,4 +1,4 @@
-"""`mlpf-hpo events`: generate, describe, verify, draw, import and export event stores."""
+"""`mlpf-hpo events`: generate, simulate, describe, verify, draw, import and export event stores."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlpf_hpo import console
-from mlpf_hpo.cli import generate
-from mlpf_hpo.cli.options import examples, flags_named, group
+from mlpf_hpo.cli import export_events, generate, import_files, simulate
+from mlpf_hpo.cli.options import examples, group
 from mlpf_hpo.number_format import interval
 
 if TYPE_CHECKING:
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 
 Store = Annotated[Path, typer.Argument(help="An event store.")]
 
-app = group(
-    "Generate, describe, verify, draw, import and export event stores.",
+app: typer.Typer = group(
+    "Generate, simulate, describe, verify, draw, import and export event stores.",
     epilog=examples("mlpf-hpo events info data/events/train", "mlpf-hpo events verify data/events/train"),
 )
 app.command("generate", epilog=generate.EXAMPLES)(generate.generate)
+app.command("simulate", epilog=simulate.EXAMPLES)(simulate.simulate)
+app.command("import-delphes", epilog=import_files.DELPHES_EXAMPLES)(import_files.import_delphes)
+app.command("import-zenodo", epilog=import_files.ZENODO_EXAMPLES)(import_files.import_zenodo)
+app.command("export", epilog=export_events.EXAMPLES)(export_events.export)
+app.command("export-zenodo", epilog=export_events.ZENODO_EXAMPLES)(export_events.export_zenodo)
 
 
 @app.command("info", epilog=examples("mlpf-hpo events info data/events/train"))
@@ -98,72 +103,6 @@ def show(
     with written_whole(out) as temporary:
         temporary.write_bytes(drawn)
     console.out.print(f"{out}: event {opened[event].number} of {store}")
-
-
-@app.command(
-    "import-zenodo",
-    epilog=examples("mlpf-hpo events import-zenodo downloads/ --pileup 200 --out data/published/train"),
-)
-def import_zenodo(
-    sources: Annotated[
-        list[Path], typer.Argument(metavar="DIR_OR_FILES...", help="Files, or folders of them.")
-    ],
-    out: Annotated[Path, typer.Option(help="Store to write; what was there is replaced.")],
-    process: Annotated[str, typer.Option(help="ttbar or qcd; else what the file names say.")] = "",
-    pileup: Annotated[
-        float | None,
-        typer.Option(min=0.0, help="Mean pile-up: 200 for the published files, which do not say it."),
-    ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0: as many as there are processors.")] = 0,
-    keep_going: Annotated[bool, typer.Option("--keep-going", help="Leave bad files out.")] = False,
-    correct_charge: Annotated[
-        bool,
-        typer.Option(
-            "--correct-charge",
-            help="Make the targets' charge the electric one: published files have the sign of the PDG code, "
-            "+1 for an electron.",
-        ),
-    ] = False,
-    max_megabytes: Annotated[int, typer.Option(min=1, help="Most that a file may hold, decompressed.")] = 512,
-) -> None:
-    """Read files of the published data set (Zenodo 4559324) into a store.
-
-    Nothing that a pickle asks for is run: arrays are read, all else is refused. An import that was stopped
-    goes on where it was.
-    """
-    from mlpf_hpo.events.importing import ReadOptions, import_zenodo, process_of, zenodo_files
-    from mlpf_hpo.events.sources import SOURCES
-    from mlpf_hpo.hardware.host import usable_cpus
-
-    if process:
-        SOURCES.check(process)
-    files = zenodo_files(sources)
-    process = process or process_of(files, keep_going)
-    options = ReadOptions(process, pileup, correct_charge, max_megabytes * 2**20)
-    with flags_named(generate.FLAGS), console.progress_bar("reading files", len(files)) as progress:
-        store = import_zenodo(files, out, options, workers or usable_cpus(), keep_going, progress)
-    skipped = store.manifest["settings"]["skipped"]
-    for entry in skipped:
-        console.err.print(f"left out: {entry['name']}: {entry['reason']}", style="yellow", markup=False)
-    console.out.print(
-        f"{out}: {len(store)} {options.process} events of {len(files) - len(skipped)} files"
-        + (f"; {len(skipped)} left out" if skipped else "")
-    )
-    if store.manifest["pileup"] is None:
-        console.warn([f"{out}: the pile-up is not known; to have it on record import again with --pileup"])
-
-
-@app.command("export-zenodo", epilog=examples("mlpf-hpo events export-zenodo data/events/train --out files"))
-def export_zenodo(
-    store: Store, out: Annotated[Path, typer.Option(help="Folder for the files; new, or empty.")]
-) -> None:
-    """Write a store's events in the published format, 100 a file, for programs that read that."""
-    from mlpf_hpo.events.store import EventStore
-    from mlpf_hpo.events.zenodo import write_zenodo
-
-    with console.progress_bar("writing files") as progress:
-        files = write_zenodo(EventStore.open(store), out, progress)
-    console.out.print(f"{out}: {len(files)} files, {files[0].name} to {files[-1].name}")
 
 
 def _particles_row(content: StoreSummary, name: str) -> tuple[str, ...]:

@@ -19,6 +19,20 @@ EXAMPLES = examples(
 
 FLAGS = {"events.pileup": "--pileup", "events.minimum_bias_pool": "--pool", "events.workers": "--workers"}
 
+Pileup = Annotated[
+    float, typer.Option(min=0.0, max=200.0, help="Mean number of overlaid minimum-bias collisions.")
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=LARGEST_SEED, help="Every event follows from it and its number.")
+]
+Pool = Annotated[int, typer.Option(min=1, help="Minimum-bias collisions to draw from, with pile-up only.")]
+Pools = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where minimum-bias collisions are kept for the next time.", show_default=f"{STATE}/{POOLS}"
+    ),
+]
+
 
 def generate(
     process: Annotated[
@@ -30,24 +44,13 @@ def generate(
     ],
     out: Annotated[Path, typer.Option(help="Store to write; what was there is replaced.")],
     events: Annotated[int, typer.Option(min=1, help="Number of events; more extend the sample.")] = 100,
-    pileup: Annotated[
-        float, typer.Option(min=0.0, max=200.0, help="Mean number of overlaid minimum-bias collisions.")
-    ] = 0.0,
-    seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, help="Every event follows from it and its number.")
-    ] = 42,
-    pool: Annotated[
-        int, typer.Option(min=1, help="Minimum-bias collisions to draw from, with pile-up only.")
-    ] = 2000,
+    pileup: Pileup = 0.0,
+    seed: Seed = 42,
+    pool: Pool = 2000,
     workers: Annotated[
         int, typer.Option(min=0, help="Processes; changes no event. 0: one per processor.")
     ] = 0,
-    pools: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where minimum-bias collisions are kept for the next time.", show_default=f"{STATE}/{POOLS}"
-        ),
-    ] = None,
+    pools: Pools = None,
 ) -> None:
     """Generate events: Pythia 8 or a particle gun, pile-up, the parametrised detector.
 

@@ -12,6 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from mlpf_hpo.errors import MlpfHpoError
+from mlpf_hpo.project import EVENTS as EVENTS
+from mlpf_hpo.project import PARAMS as PARAMS
 from mlpf_hpo.project import STATE
 
 if TYPE_CHECKING:
@@ -39,9 +41,6 @@ LossPrefix = Annotated[
 ParamsFile = Annotated[Path, typer.Option("--params", help="Parameter file.")]
 EventsFolder = Annotated[Path, typer.Option("--events", help="Folder with the stores train and validation.")]
 CURVES_HELP = "Curves: CSV with a row per trial, Parquet of ours, or the name of a data set that is shipped."
-PARAMS, EVENTS = Path("params.yaml"), Path("data/events")
-"""Defaults of these two."""
-
 IN_PARAMS = "as in params.yaml"
 """Shown as the default of an option that the parameter file has a value for."""
 
@@ -74,6 +73,19 @@ def open_curves(file: Path, loss_prefix: str, mode: str, hyperparameters: str) -
     from mlpf_hpo.curves.readers.csv_table import read_table
 
     return read_table(file, loss_prefix or None, mode or None, column_names(hyperparameters))
+
+
+def column_option(file: Path) -> str:
+    """Return the option that makes a column of a file a hyperparameter; empty for Parquet: it has no other.
+
+    Examples
+    --------
+    >>> column_option(Path("table.csv")), column_option(Path("campaign-v0"))
+    ('--hyperparameters', '')
+    """
+    from mlpf_hpo.curves.shipped_files import curves_file
+
+    return "" if (curves_file(file) or file).suffix == ".parquet" else "--hyperparameters"
 
 
 def examples(*commands: str, also: str = "") -> str:

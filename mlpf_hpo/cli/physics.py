@@ -38,6 +38,7 @@ def physics(
 
     Prints the headline numbers with 68 % intervals; table and figures go to the trial's MLflow run.
     """
+    from mlpf_hpo.events.granularity import granularity_warnings
     from mlpf_hpo.events.store import EventStore
     from mlpf_hpo.networks.find_network import find_network
     from mlpf_hpo.reporting.physics import record_validation, validate_network
@@ -45,6 +46,7 @@ def physics(
 
     store = EventStore.open(events)
     trained, run = find_network(trial, state)
+    console.warn(granularity_warnings(trained.trained_on, store.manifest["settings"], str(events)))
     validation_result = validate_network(trained, store, run)
     console.out.print(describe_about(validation_result), markup=False)
     console.out.print(console.columns(HEADER, table_rows(validation_result)), markup=False)

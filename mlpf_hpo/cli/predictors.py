@@ -16,6 +16,7 @@ from mlpf_hpo.cli.options import (
     Mode,
     ParamsFile,
     column_names,
+    column_option,
     examples,
     flags_named,
     group,
@@ -87,7 +88,7 @@ def evaluate(
 
     settings, table = _settings(params), open_curves(curves, loss_prefix, mode, hyperparameters)
     everything, usable_curves, known = _with_finals(table, target_epoch, known_fraction)
-    _print_data(usable_curves)
+    _print_data(usable_curves, curves)
     with console.progress_bar("evaluate") as progress:
         names, jobs = parse_predictor_names(predictors), max(1, min(usable_cpus(), splits // FEW_SPLITS))
         found = score_all(usable_curves, names, known, train, splits, settings, seed, progress, jobs)
@@ -121,7 +122,7 @@ def fit(
 
     table = open_curves(curves, loss_prefix, mode, hyperparameters)
     _, usable_curves, known = _with_finals(table, target_epoch, known_fraction)
-    _print_data(usable_curves)
+    _print_data(usable_curves, curves)
     names = (predictor,) if predictor else None
     with flags_named({"predictors.candidates": "--predictor"}):
         made, why = fit_chosen(usable_curves, known, _settings(params), seed, names)
@@ -178,7 +179,7 @@ def predict(
         console.out.print(warning, markup=False)
     final = describe_targets(observed) if made.own_targets else f"{made.n_epochs} epochs"
     console.out.print(f"final: after {final}; intervals at {coverage:.0%} coverage", markup=False)
-    _print_data(observed)
+    _print_data(observed, curves)
 
 
 @app.command(epilog=EXAMPLES)
@@ -269,12 +270,13 @@ def _with_finals(curves: Any, target_epoch: str, known_fraction: float) -> tuple
     return targeted, with_finals(targeted, known), known
 
 
-def _print_data(curves: Any) -> None:
+def _print_data(curves: Any, file: Path) -> None:
     """Print the metric, the hyperparameters, and the columns and rows that are left out."""
     from mlpf_hpo.curves.columns import describe_features
     from mlpf_hpo.curves.left_out_rows import describe_left_out_rows
 
-    used = describe_features(curves.target.to_dict(), curves.hyperparameters, curves.left_out)
+    target, option = curves.target.to_dict(), column_option(file)
+    used = describe_features(target, curves.hyperparameters, curves.left_out, option)
     console.out.print(used, markup=False)
     rows = describe_left_out_rows(curves.left_out_rows, len(curves))
     if rows:

@@ -35,12 +35,14 @@ def reconstruct(
     Columns: event, element, class, charge, pt, eta, sin_phi, cos_phi, energy (GeV).
     """
     from mlpf_hpo.evaluation.particle_table import particle_table, write_particles
+    from mlpf_hpo.events.granularity import granularity_warnings
     from mlpf_hpo.events.store import EventStore
     from mlpf_hpo.networks.find_network import find_network
     from mlpf_hpo.networks.trained_network import reconstructed
 
     store = EventStore.open(events)
     trained, _ = find_network(model, state)
+    console.warn(granularity_warnings(trained.trained_on, store.manifest["settings"], str(events)))
     table = particle_table(store, reconstructed(trained, store))
     about = {
         "model": model,

@@ -56,7 +56,8 @@ def train(
         "weight_decay": weight_decay,
     }
     stores = events / "train", events / "validation"
-    task = MLPFTask.on(*stores, constants.network, constants.training)
+    processes = constants.resources.processes_per_trial
+    task = MLPFTask.on(*stores, constants.network, constants.training, processes)
     spec = TrialSpec("train", configuration, seed, task)
     history: list[dict[str, float]] = []
 

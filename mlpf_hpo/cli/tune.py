@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +14,6 @@ from mlpf_hpo.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
     from mlpf_hpo.config import Params
-    from mlpf_hpo.space import Configuration
     from mlpf_hpo.tuning.search import SearchPlan
 
 EXAMPLES = examples(
@@ -174,6 +172,7 @@ def _used(reference: str, params: Params, epochs: int) -> Any:
 
 def _best(found: Mapping[str, Any], plan: SearchPlan, events: Path, params: Path) -> str:
     """Return the best configuration for people: as a command, if one trains it."""
+    from mlpf_hpo.config.train_command import train_command
     from mlpf_hpo.mlpf.task import MLPFTask
 
     spec = next(spec for spec in plan.specs if spec.trial_id == found["best_trial"])
@@ -185,30 +184,3 @@ def _best(found: Mapping[str, Any], plan: SearchPlan, events: Path, params: Path
     out = Path("runs", f"{found['campaign_id']}-{spec.trial_id}")
     command = train_command(configuration, spec.seed, plan.settings.max_epochs, out, events, params)
     return f"{heading}\n{command}"
-
-
-def train_command(
-    configuration: Configuration,
-    seed: int,
-    epochs: int,
-    out: Path,
-    events: Path = EVENTS,
-    params: Path = PARAMS,
-) -> str:
-    """Return the command that trains a configuration of MLPF: the same trial, with the same curve.
-
-    Examples
-    --------
-    >>> train_command({"lr": 0.001, "bin_size": 8.0}, 7, 16, Path("runs/best"))
-    'mlpf-hpo train --lr 0.001 --bin-size 8 --epochs 16 --seed 7 --out runs/best'
-    """
-    from mlpf_hpo.config.mlpf_space import LIMITS
-
-    options: dict[str, Any] = {
-        name: int(value) if LIMITS[name].whole else value for name, value in configuration.items()
-    }
-    options |= {"epochs": epochs, "seed": seed, "out": out}
-    options |= {"events": events} if events != EVENTS else {}
-    options |= {"params": params} if params != PARAMS else {}
-    words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    return shlex.join(["mlpf-hpo", "train", *words])
