@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
 from tests.clones import (
@@ -40,6 +41,11 @@ __all__ = [
 ]
 
 
+# Tests assert no times: another load makes any example slow.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
+
 def pytest_configure() -> None:
     """Hear Ctrl-C again: a shell lets what it starts in the background ignore it, and so its children."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -48,8 +54,12 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def signals_as_before() -> Iterator[None]:
-    """Undo what a command that ran within the test sets for the rest of its process: it silences all logs."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Undo what a command that ran within the test sets for the rest of its process: it silences all logs.
+
+    Ray Tune takes SIGUSR1 where a test runs it by itself.
+    """
+    numbers = signal.SIGINT, signal.SIGTERM, signal.SIGUSR1
+    handlers = {number: signal.getsignal(number) for number in numbers}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -45,7 +45,7 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
         (["runs", "best", "--metrc", "x"], 2, "Possible options: --metric"),
         (["ui", "--port", "0"], 2, "Input should be greater than or equal to 1"),
         (["benchmark", "--epochs", "none"], 64, "Input should be a valid integer"),
-        (["benchmark", "--events", "1"], 66, "the stage `events` makes it"),
+        (["benchmark", "--events", "1"], 66, "; --tier pu0 measures on events that are shipped"),
     ],
 )
 def test_errors_are_for_people(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
@@ -65,6 +65,15 @@ def test_errors_are_for_people(tmp_path: Path, arguments: list[str], status: int
             "events/train has 4 events, and --threads x --events are 128; lower one of them",
         ),
         (["benchmark", "--store", "events/train"], 64, "--threads x --events are 48; lower one"),
+        (["benchmark", "--ncores", "4096"], 64, "--ncores 4096: this process may use 1 to"),
+        (["benchmark", "-n", "1", "-c", "3", "-t", "2"], 64, "--threads 2 need 6 cores"),
+        (
+            ["benchmark", "--extra-args", "--colour red"],
+            64,
+            "--extra-args: unrecognized arguments: --colour red",
+        ),
+        (["benchmark", "compare", "events"], 1, "no mlpf-bmk_summary.json in this folder"),
+        (["hepscore", "none.yaml"], 1, "none.yaml"),
         (
             ["benchmark", "--store", "events/train", "-e", "1", "--precision", "64"],
             64,
@@ -114,6 +123,8 @@ def test_the_version_is_printed(tmp_path: Path) -> None:
 def leaves(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
     """Yield every command with its path."""
     if isinstance(command, TyperGroup):
+        if command.invoke_without_command:
+            yield path, command
         for name in command.list_commands(None):
             yield from leaves(command.commands[name], (*path, name))
     else:

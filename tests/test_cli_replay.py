@@ -104,13 +104,35 @@ def test_the_mode_decides_what_is_good(folder, few_families) -> None:
     assert best["schedulers"]["asha"]["per_seed"] != worst["schedulers"]["asha"]["per_seed"]
 
 
+def test_curves_that_end_earlier_are_left_out_and_counted(folder, few_families) -> None:
+    """Whether or not their table says why; up to an epoch that all of them reached they are searched."""
+    rows = [line.split(",") for line in Path("curves.csv").read_text().splitlines()]
+    whole, cut = rows[1:15], [[*row[:6], "", ""] for row in rows[15:]]
+    tables = {"short.csv": [rows[0], *whole, *cut], "known.csv": [rows[0], *whole]}
+    tables["until.csv"] = [row[:6] for row in rows]
+    for name, lines in tables.items():
+        Path(name).write_text("\n".join(map(",".join, lines)) + "\n")
+    words = ["--schedulers", "asha", "--configurations", "7"]
+    found, known = (replayed("--curves", name, *words) for name in ("short.csv", "known.csv"))
+    assert found["left_out_rows"] == {"ended before epoch 6": 10}
+    assert found["schedulers"] == known["schedulers"]
+    asked = CliRunner().invoke(app, ["replay", "--curves", "short.csv", "--seeds", "1", *words])
+    assert "left out: 10 of 24 rows: 10 (ended before epoch 6)" in asked.output
+    assert "ours: freeze_thaw" in asked.output
+    found, until = replayed("--curves", "short.csv", "--target-epoch", "4"), replayed("--curves", "until.csv")
+    assert (found["max_epochs"], found["left_out_rows"]) == (4, {})
+    assert found["schedulers"] == until["schedulers"]
+    found = replayed("--prior", "short.csv", "--schedulers", "prior_best_k:k=2")
+    assert found["prior_configurations"] == 14
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--curves", "none.csv"], "none.csv: no such file"),
         (["--curves", "one_row.csv"], "one_row.csv: 1 row(s); a data set of curves needs at least two"),
         (["--curves", "gap.csv"], "gap"),
-        (["--curves", "short.csv"], "row 2 of 3 lack values for some of 3 epochs"),
+        (["--curves", "short.csv"], "2 of 3 curves have a value after epoch 3, the last"),
         (["--curves", "flat.csv"], "regret, which is counted in units of median minus best, has no unit"),
         (["--schedulers", "ashe"], "--schedulers: no scheduler 'ashe' (did you mean asha?)"),
         (["--schedulers", "asha:grace_epochs=0"], "grace_epochs"),
@@ -130,6 +152,7 @@ def test_the_mode_decides_what_is_good(folder, few_families) -> None:
             ["--split", "both.json", "--prior", "same"],
             "1 configurations of curves may be",
         ),
+        (["--target-epoch", "7"], "--target-epoch 7: curves has curves of up to 6 epochs"),
         (["--workers", "0"], "--workers"),
         (["--seeds", "0"], "--seeds"),
     ],

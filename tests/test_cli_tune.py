@@ -18,8 +18,8 @@ import yaml
 from typer.testing import CliRunner
 
 from mlpf_hpo.cli.app import app
-from mlpf_hpo.cli.tune import train_command
 from mlpf_hpo.config import load_params
+from mlpf_hpo.config.train_command import train_command
 from mlpf_hpo.curves.readers.csv_table import read_table
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import InterruptedStageError, MlpfHpoError

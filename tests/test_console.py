@@ -47,6 +47,7 @@ def end_of(body: str) -> tuple[int, str]:
         "raise ValueError('of a compiled module') from None",
         "logging.getLogger('sqlalchemy.pool').exception('Exception during reset or similar'); raise",
         "Finalised(); raise",
+        "import threading; thread = threading.Thread(target={}.pop); thread.start(); thread.join(); raise",
         # What a half-imported NumPy makes of it: it can't be imported again.
         "import sys; sys.modules['numpy'] = None; raise",
     ],

@@ -77,6 +77,14 @@ def curves(table: Path, site: Path) -> Path:
     return out
 
 
+def test_a_source_of_curves(table: Path, site: Path) -> None:
+    out = table.with_name("from.csv")
+    output = done(*("curves", "from", "json_history", table, "--output", out), folder=table.parent, site=site)
+    assert "40 curves of up to 8 epochs, 40 distinct configurations" in output
+    assert "hyperparameters: lr, optimizer" in output
+    assert len(out.read_text().splitlines()) == 41
+
+
 def params_with(folder: Path, **sections: object) -> None:
     """Write the project's params.yaml into a folder, with other sections."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -156,7 +164,7 @@ def test_a_source_of_events_and_a_workload(site: Path, tmp_path: Path) -> None:
     params_with(tmp_path, benchmark={"minimum_overlap": 0.0})  # it is done before another has begun
     words = ("--workload", "matrix-steps", "--store", "events", "-w", "results", "-c", 2, "-t", 1, "-e", 30)
     output = done("benchmark", *words, folder=tmp_path, site=site)
-    report = json.loads((tmp_path / "results" / "mlpf_summary.json").read_text())
+    report = json.loads((tmp_path / "results" / "mlpf-bmk_summary.json").read_text())
     assert "benchmark: matrix-steps" in output
     assert report["report"]["wl-scores"]["matrix-steps"] > 0
     assert report["configuration"] == {"steps": 200, "rate": 1e-6}

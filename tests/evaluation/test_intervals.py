@@ -22,7 +22,7 @@ def binomial(k: int, n: int, p: float) -> float:
     return math.comb(n, k) * p**k * (1 - p) ** (n - k)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(total=st.integers(1, 60), share=st.floats(0, 1))
 def test_the_bounds_of_a_fraction_are_those_of_the_definition(total: int, share: float) -> None:
     passed = round(share * total)
@@ -51,7 +51,7 @@ def test_percentiles_of_the_replicas() -> None:
     assert all(math.isnan(bound) for bound in percentile_interval(few)[1:])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     values=st.lists(st.tuples(st.floats(-5, 5, width=16), st.integers(0, 3)), min_size=1, max_size=40),
     weights=st.lists(st.tuples(*[st.integers(0, 3)] * 4), min_size=1, max_size=5),

@@ -27,7 +27,7 @@ OUTPUTS = {
     "predictors": "results/predictors.json",
     "register": "results/register.json",
     "search": "results/search.json",
-    "benchmark": "results/benchmark/mlpf_summary.json",
+    "benchmark": "results/benchmark/mlpf-bmk_summary.json",
     "report": "report/index.html",
 }
 """What each stage writes last."""

@@ -32,9 +32,7 @@ __all__ = ["champion"]
 
 def examples(n: int) -> settings:
     """Return settings for `n` examples that may take their time and share a folder."""
-    return settings(
-        max_examples=n, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    return settings(max_examples=n, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def flip(file: Path, content: bytes, position: int, bit: int) -> None:

@@ -30,9 +30,7 @@ SHIPPED = (Path(__file__).parents[2] / "params.yaml").read_text()
 
 def examples(n: int) -> settings:
     """Return settings for `n` examples that may take their time and share a folder."""
-    return settings(
-        max_examples=n, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    return settings(max_examples=n, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 Keys = tuple[str, ...]

@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from benchmarks.tracking import CONCURRENT, METRICS, check, write
+from benchmarks.tracking_load import CONCURRENT, FILLED, METRICS, check, fill_concurrently, write
 from mlpf_hpo.tracking import catch_up, reader
 from mlpf_hpo.tracking.client import connect
 from mlpf_hpo.tracking.writer import durable_writer
-from tests.tracking.servers import MlflowServer
+from tests.tracking.servers import MlflowServer, Postgres
 from tests.tuning.conftest import empty_database
 
 __all__ = ["empty_database"]
@@ -65,3 +65,16 @@ def test_24_trials_at_once_with_a_reader_beside(uri, tmp_path, measured) -> None
         f"{uri.partition(':')[0]}, somebody reading all along",
         f"every point there, no lock met; {seconds * 1e3:.0f} ms an epoch, {per_run * 1e3:.0f} ms a run read",
     )
+
+
+def test_24_writers_at_once_to_a_server_on_postgres(tmp_path) -> None:
+    """Nothing is lost: each point of each run is read back."""
+    database = Postgres()
+    server = MlflowServer(database.create("mlflow"), tmp_path)
+    server.start()
+    try:
+        fill_concurrently(server.uri, CONCURRENT, EPOCHS)
+        check(connect(server.uri), FILLED, CONCURRENT, EPOCHS)
+    finally:
+        server.kill()
+        database.remove()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import pickle
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,16 +18,20 @@ import pandas as pd
 import pytest
 import torch
 import typer
+import yaml
 from typer.testing import CliRunner
 
+from benchmarks.delphes_files import made_up, write_delphes
 from mlpf_hpo.cli.app import app
 from mlpf_hpo.config import load_params
 from mlpf_hpo.config.champion import search_scope
 from mlpf_hpo.curves.dataset import read_curves
+from mlpf_hpo.events.sources.guns import shoot
 from mlpf_hpo.events.zenodo import ORIGIN
 from mlpf_hpo.networks.find_network import run_of
 from mlpf_hpo.networks.registration import register_network_version
 from mlpf_hpo.networks.trained_network import load_network
+from tests.events.generated_files import write_hepmc, write_lhe
 from tests.test_cli import leaves
 from tests.test_documented_commands import PAGES
 
@@ -39,7 +45,10 @@ SMALLER = {
     "--configurations 24 --epochs 16": "--configurations 2 --epochs 5",
     "--scheduler asha --epochs 16": "--scheduler asha --epochs 5",
     "--pileup 200 --out": "--pileup 200 --workers 1 --out",
+    "--pileup 60": "--pileup 1 --pool 40 --workers 1",
     "-c 4": "-c 1",
+    "--workload mlpf-infer-cpu --ncores 1": "--workload mlpf-infer-cpu -c 1 --ncores 1",
+    "scan -e 8": "scan -e 4 --ncores 1",
     "-W": "-w results/hepscore",  # and not /results, outside of the project
 }
 """The same options with less to do."""
@@ -51,7 +60,23 @@ TRAINS = "mlpf-hpo tune"
 """Starts Ray, whose workers run the package of the folder: so must the command."""
 
 LACKING = {"--device gpu": "no such GPU here"} if not torch.cuda.is_available() else {}
+if not shutil.which("singularity"):
+    LACKING["hepscore.yaml --out"] = "singularity: not installed"
 """What this machine may not have, and what is said then."""
+
+
+HEPSCORE = {
+    "hepscore_benchmark": {
+        "settings": {
+            "name": "MLPFscore",
+            "reference_machine": "invented",
+            "registry": "docker://registry.example/hep",
+            "method": "geometric_mean",
+            "repetitions": 1,
+        },
+        "benchmarks": {"mlpf-bmk": {"version": "v1", "ref_scores": {"mlpf-train-cpu": 1.0}}},
+    }
+}
 
 
 def examples() -> Iterator[str]:
@@ -73,11 +98,16 @@ def prepare(project: Path) -> dict[str, str]:
     table.to_csv("table.csv", index=False)
     table.to_csv("earlier.csv", index=False)
     table.rename(columns=lambda name: name.replace("loss_", "fitness_")).to_csv("rising.csv", index=False)
+    shutil.copy("data/curves.parquet", "earlier.parquet")
     curves = read_curves(Path("data/curves.parquet"))
     running = curves.configs.drop(columns=["config_id", "seed"])
     for epoch in range(3):
         running[f"loss_{epoch}"] = curves.metrics["val/loss"][:, epoch]
     running.assign(**{f"loss_{epoch}": np.nan for epoch in range(3, curves.n_epochs)}).to_csv("running.csv")
+    Path("hepscore.yaml").write_text(yaml.safe_dump(HEPSCORE))
+    run = Path("results/hepscore/mlpf-bmk/run0")
+    run.mkdir(parents=True)
+    (run / "mlpf-bmk_summary.json").write_bytes(Path("results/benchmark/mlpf-bmk_summary.json").read_bytes())
     trained = load_network(Path("models/best_trial"))
     run = run_of(trained)
     assert run is not None
@@ -106,6 +136,18 @@ def download(project: Path) -> None:
             target.write_bytes(bz2.compress(pickle.dumps(content)))
 
 
+def bring_own_events() -> None:
+    """Put files of events where somebody would have their own."""
+    for folder in ("delphes", "events"):
+        Path(folder).mkdir()
+    generator = np.random.default_rng(1)
+    write_delphes(Path("delphes/a.root"), [made_up(60, generator) for _ in range(3)])
+    shot = list(shoot("gun-charged-hadron", 1, range(3)))
+    content = write_hepmc(Path("events.hepmc"), shot).read_bytes()
+    Path("events/a.hepmc.gz").write_bytes(gzip.compress(content))
+    write_lhe(Path("run.lhe"))
+
+
 def words_of(line: str, names: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the words of an example as a shell would make them of it, at a smaller size."""
     for before, after in {**names, **SMALLER}.items():
@@ -126,6 +168,7 @@ def check_examples(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
     names = prepare(project)
     download(project)
+    bring_own_events()
     lines = sorted(dict.fromkeys(examples()), key=lambda line: "retire" in line)  # leaves no champion
     assert len(lines) > 40
     failed = []

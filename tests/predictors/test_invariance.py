@@ -20,7 +20,7 @@ N, EPOCHS, KNOWN = 28, 6, 3
 NAMES = ["persistence", "ridge"]
 RANKS = ("spearman", "kendall", "top_recall")
 KINDS = ("falling", "rising", "negative", "both signs", "heavy-tailed", "tied")
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow])
 
 
 def curves_of(kind: str, seed: int) -> LearningCurves:

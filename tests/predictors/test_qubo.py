@@ -31,7 +31,7 @@ def test_box_of_the_paper():
 
 
 @given(encoding=ENCODINGS, n_points=st.integers(1, 6), seed=st.integers(0, 2**31))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_bits_survive_decoding_and_encoding(encoding, n_points, seed):
     bits = np.random.default_rng(seed).integers(
         0, 2, size=(7, encoding.n_variables(n_points)), dtype=np.uint8
@@ -52,7 +52,7 @@ def test_encoding_orders_the_bits_as_the_paper_does():
 
 
 @given(encoding=ENCODINGS, seed=st.integers(0, 2**31))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_encode_takes_the_nearest_value(encoding, seed):
     wanted = np.random.default_rng(seed).uniform(-0.5, encoding.upper_bound + 0.5, size=(2, 4))
     values = all_states(encoding.n_bits) @ encoding.weights

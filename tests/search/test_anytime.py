@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpf_hpo.curves.schema import LearningCurves
@@ -76,7 +76,6 @@ stairs = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 8)), max_size=5).
 )
 
 
-@settings(deadline=None)
 @given(st.lists(stairs, min_size=1, max_size=5), st.integers(0, 9))
 def test_epochs_at_a_regret_are_those_of_a_loop_over_all_epochs(searches, regret) -> None:
     expected = 99.0

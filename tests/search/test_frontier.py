@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mlpf_hpo.curves.readers.csv_table import import_csv
@@ -32,7 +32,6 @@ def recorded(curves):
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=8))
 def test_no_other_point_beats_one_of_the_frontier(points) -> None:
     expected = [

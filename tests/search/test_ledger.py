@@ -190,6 +190,21 @@ def test_a_trial_whose_worker_died_runs_next_and_goes_on(curves, simulate) -> No
     assert [trial.status for trial in ledger.trials.values()] == ["failed", *["finished"] * 3]
 
 
+def test_a_machine_that_goes_away_counts_only_if_nothing_was_trained_between() -> None:
+    ledger = make_ledger({"a": []}, FullTraining())
+    ledger.worker_restarts = 1
+    for epoch in (1, 2, 3):
+        assert ledger.next_trial() == "a"
+        ledger.report("a", epoch, 1.0)
+        assert ledger.report_worker_death("a", "its node left", by_chance=True)
+    assert (ledger.trials["a"].deaths, ledger.trials["a"].counted_deaths) == (3, 0)
+    for goes_on in (True, False):
+        assert ledger.has_interrupted
+        assert ledger.next_trial() == "a"
+        assert ledger.report_worker_death("a", "its node left", by_chance=True) is goes_on
+    assert "died 2 times" in ledger.trials["a"].reason
+
+
 def test_a_gap_in_the_reports_is_a_defect() -> None:
     ledger = make_ledger({"a": []}, FullTraining())
     ledger.next_trial()

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlpf_hpo.settings.parameter_file import read_parameters
+from mlpf_hpo.errors import ConfigurationError
 from studies.live_search.comparison import compare_schedulers, describe
 from studies.live_search.figure import figure_search
-from studies.live_search.params import LiveSearchParams
+from studies.live_search.params import read_study
 from studies.live_search.repeated_trainings import deviation_between_seeds
 
-LAPTOP = Path(__file__).parents[2] / "studies/live_search/laptop"
+FOLDERS = [file.parent for file in Path("studies/live_search").glob("*/params.yaml")]
 
 
 def searches(epochs: dict[str, list[float]], losses: dict[str, list[float]], mode: str = "min") -> list[dict]:
@@ -39,11 +39,17 @@ def searches(epochs: dict[str, list[float]], losses: dict[str, list[float]], mod
 
 EPOCHS = {"asha": [100.0, 120.0], "promotion_asha": [60.0, 100.0], "freeze_thaw": [40.0, 40.0]}
 LOSSES = {"asha": [5.0, 6.0], "promotion_asha": [5.0, 6.0], "freeze_thaw": [4.5, 6.1]}
-REPEATS = [[1.0, 3.0], [10.0, 12.0]]
+REPEATS = [
+    [
+        {"schedulers": ["asha", "promotion_asha"], "best_losses": [1.0, 3.0]},
+        {"schedulers": ["freeze_thaw"], "best_losses": [2.0, 4.0]},
+    ],
+    [{"schedulers": ["asha", "promotion_asha", "freeze_thaw"], "best_losses": [10.0, 12.0]}],
+]
 
 
 def test_epochs_are_compared_by_sums_and_losses_in_pairs() -> None:
-    found = compare_schedulers(searches(EPOCHS, LOSSES), REPEATS)
+    found = compare_schedulers(searches(EPOCHS, LOSSES), REPEATS, "promotion_asha")
     ours = found["schedulers"]["freeze_thaw"]
     assert ours["epochs"]["mean"] == 40.0
     assert ours["epochs_ratio"]["mean"] == pytest.approx(80 / 160)
@@ -51,6 +57,8 @@ def test_epochs_are_compared_by_sums_and_losses_in_pairs() -> None:
     assert ours["loss_difference"]["mean"] == pytest.approx(-0.2)
     assert ours["loss_difference"]["high"] == pytest.approx(0.1)
     assert ours["loss_difference"]["high_over_deviation"] == pytest.approx(0.1 / np.sqrt(2))
+    assert ours["retrained_loss"]["mean"] == pytest.approx((3 + 11) / 2)
+    assert ours["retrained_difference"]["mean"] == pytest.approx((1 + 0) / 2)
     assert "epochs_ratio" not in found["schedulers"]["promotion_asha"]
     *lines, last = describe(found)
     assert lines[2].startswith(
@@ -60,8 +68,10 @@ def test_epochs_are_compared_by_sums_and_losses_in_pairs() -> None:
 
 
 def test_where_large_values_are_good_a_larger_one_is_no_loss() -> None:
-    found = compare_schedulers(searches(EPOCHS, LOSSES, mode="max"), REPEATS)
-    assert found["schedulers"]["freeze_thaw"]["loss_difference"]["mean"] == pytest.approx(0.2)
+    found = compare_schedulers(searches(EPOCHS, LOSSES, mode="max"), REPEATS, "promotion_asha")
+    ours = found["schedulers"]["freeze_thaw"]
+    assert ours["loss_difference"]["mean"] == pytest.approx(0.2)
+    assert ours["retrained_difference"]["mean"] == pytest.approx(-0.5)
 
 
 def test_the_deviation_between_seeds_does_not_see_differences_between_configurations() -> None:
@@ -70,11 +80,21 @@ def test_the_deviation_between_seeds_does_not_see_differences_between_configurat
     assert deviation_between_seeds(losses) == pytest.approx(2.0, rel=0.05)
 
 
-def test_streams_have_seeds_of_their_own() -> None:
-    study = read_parameters(LiveSearchParams, LAPTOP / "params.yaml", "the project folder")
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_streams_have_seeds_of_their_own(folder: Path) -> None:
+    study = read_study(folder)
     seeds = [study.stream_seed(i) for i in range(study.streams)]
-    seeds += [study.repeats_seed(i) for i in range(study.streams)]
-    assert len(set(seeds)) == 2 * study.streams
+    seeds += [study.repeats_seed(i, one) for i in range(study.streams) for one in range(2)]
+    assert len(set(seeds)) == 3 * study.streams
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_study_compares_with_one_of_its_schedulers(folder: Path) -> None:
+    study = read_study(folder)
+    assert study.yardstick in [scheduler.key for scheduler in study.params().search.schedulers]
+    wrong = study.model_copy(update={"yardstick": "promotion"})
+    with pytest.raises(ConfigurationError, match="yardstick 'promotion' is none of the schedulers: "):
+        wrong.params()
 
 
 def test_the_figure_is_drawn() -> None:

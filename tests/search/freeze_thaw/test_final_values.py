@@ -151,3 +151,6 @@ def test_finals_of_a_prior(sign) -> None:
     assert prior_finals(prior, 9)[5] == 17  # and to more
     with pytest.raises(DataError, match=r"4 of 5 curves have a final value; needed are 5"):
         prior_finals(prior.select([0, 1, 2, 3, 4]), 3)
+    prior.configs["stopped"] = np.arange(6) == 2
+    with pytest.raises(DataError, match=r"4 of 5 curves have a final value \(1 censored\); needed are 5"):
+        prior_finals(prior.select([0, 1, 2, 3, 4]), 3)

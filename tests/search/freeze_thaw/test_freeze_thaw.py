@@ -96,6 +96,28 @@ def test_a_prior_with_other_losses_lends_its_order_only() -> None:
     assert search(curves, foreign).best < np.quantile(curves.final, 0.1)
 
 
+def test_a_prior_whose_best_values_are_out_of_reach_lends_its_order_only() -> None:
+    """Its losses are like those of the search, but for the good ones: what it promises is never found."""
+    curves, prior = campaign(), campaign(seed=5)
+    promising = with_values(prior, 3 * prior.values - 8)
+    scheduler = FreezeThaw(EPOCHS, prior=promising)
+    found = simulate(curves, scheduler, workers=3, seed=1)
+    assert scheduler._known().own_axis
+    assert found.epochs < 0.7 * len(curves) * EPOCHS, "not everything, in vain"
+    assert found.best < np.quantile(curves.final, 0.1)
+
+
+def test_a_prior_of_the_same_task_is_seldom_taken_for_another_ones() -> None:
+    """Each search goes on until all is trained, and asks after every trial."""
+    taken = 0
+    for seed in range(20):
+        for prior in (campaign(8, seed=100 + seed), permuted(campaign(40, seed=200 + seed), seed)):
+            scheduler = FreezeThaw(EPOCHS, prior=prior, ends=False)
+            simulate(campaign(seed=seed), scheduler, workers=3, seed=seed)
+            taken += scheduler._known().own_axis
+    assert taken <= 3, "of 40"
+
+
 def test_a_permuted_prior_is_unlearnt() -> None:
     curves, prior = campaign(30), campaign(40, seed=5)
     wrong = permuted(prior, seed=3)

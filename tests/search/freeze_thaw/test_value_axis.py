@@ -21,7 +21,7 @@ def test_linear_near_the_best_and_logarithmic_beyond() -> None:
     assert np.isnan(axis.transform([np.nan])[0])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(COSTS, COSTS)
 def test_any_costs(of, others) -> None:
     axis = ValueAxis.of(of)
