@@ -222,8 +222,11 @@ GOALS = {
     "idle.share_laptop": "idle beside it",
     "overhead.share_paper": "overhead where an epoch takes as long as the paper's",
     "idle.share_paper": "idle beside it",
-    "makespan_excess_ratio_24": "24 workers, equal regret: makespan beyond one training, ours over ASHA's",
-    "epochs_ratio_24": "24 workers, equal regret: epochs, ours over ASHA's",
+    "makespan_excess_ratio_24": "24 workers, equal regret: makespan beyond one training, `freeze_thaw` with "
+    "`fill_workers` over ASHA's",
+    "epochs_ratio_24": "epochs beside it",
+    "waiting_makespan_excess_ratio_24": "the same of `freeze_thaw` by default: workers wait",
+    "waiting_epochs_ratio_24": "epochs beside it",
 }
 
 

@@ -130,3 +130,6 @@ def test_ours_and_asha_are_compared_at_equal_regret() -> None:
     found = scaling_goals.at_equal_regret({"made_up": table}, quick=True)
     assert found["epochs_ratio_24"] == found["made_up.epochs_ratio_24"] > 0
     assert found["made_up.ours.epochs"] / found["made_up.asha.epochs"] == found["epochs_ratio_24"]
+    assert found["made_up.ours.epochs"] > found["made_up.waiting.epochs"]
+    excess = found["made_up.waiting.excess"] / found["made_up.waiting_asha.excess"]
+    assert excess == found["waiting_makespan_excess_ratio_24"]

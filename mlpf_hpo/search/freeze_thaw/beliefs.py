@@ -104,7 +104,10 @@ class Beliefs:
     epochs : array of int [k]
         Numbers of epochs at which trials are observed, see `decision_epochs`.
     mean, variance, index : array [n]
-        Of the final value on the axis; the index as in `stopping_index`.
+        Of the final value on the axis; the index as in `stopping_index`, at the highest price at which
+        anything is worth its next epochs.
+    later_index : array [n]
+        The index at twice the lowest price.
 
     Raises
     ------
@@ -121,7 +124,8 @@ class Beliefs:
     ) -> None:
         n = len(configurations)
         self.epochs = decision_epochs(max_epochs)
-        self.mean, self.variance, self.index = np.zeros(n), np.ones(n), np.zeros(n)
+        self.mean, self.variance = np.zeros(n), np.ones(n)
+        self.index, self.later_index = np.zeros(n), np.zeros(n)
         halvings = max(0, math.ceil(math.log2(FIRST_PRICE / price) - 1e-9))
         self._prices = [*(FIRST_PRICE / 2**n for n in range(halvings)), price]
         self._reached = np.zeros(n, dtype=np.int64)
@@ -203,10 +207,12 @@ class Beliefs:
             before = 1 / np.maximum(1 / variance - 1 / np.maximum(noise[asked], 1e-8), 1 / VARIANCES[-1])
         before = np.clip(before, VARIANCES[0], VARIANCES[-1])
         best, live = self.best_finished(), ~self._ended[asked]
-        self.index = self.mean.copy()
-        for margins in self._margins_for(inflation).at(self._reached[asked], before):
-            # Of trials of which as much is known, the last bits must not choose.
-            self.index[asked] = index = np.round(mean - margins, DIGITS)
+        self.index, self.later_index = self.mean.copy(), self.mean.copy()
+        # Of trials of which as much is known, the last bits must not choose.
+        at_prices = np.round(mean - self._margins_for(inflation).at(self._reached[asked], before), DIGITS)
+        self.later_index[asked] = at_prices[-2:][0]
+        for index in at_prices:
+            self.index[asked] = index
             if best == math.inf or (live.any() and index[live].min() < best):
                 break
 

@@ -118,6 +118,21 @@ def test_a_prior_of_the_same_task_is_seldom_taken_for_another_ones() -> None:
     assert taken <= 3, "of 40"
 
 
+@pytest.mark.parametrize("prior", [None, campaign(seed=5)])
+def test_filled_workers_take_less_time_and_more_epochs(prior) -> None:
+    def searched(workers: int, fill: bool, seed: int) -> SimulatedSearch:
+        scheduler = FreezeThaw(EPOCHS, prior=prior, fill_workers=fill)
+        return simulate(campaign(60, seed=seed), scheduler, workers=workers, seed=1)
+
+    alone, filled_alone = searched(1, False, 0), searched(1, True, 0)
+    assert filled_alone.rows.tolist() == alone.rows.tolist(), "there is no other worker to fill"
+    waiting, filled = ([searched(24, fill, seed) for seed in range(4)] for fill in (False, True))
+    assert sum(one.makespan for one in filled) < 0.8 * sum(one.makespan for one in waiting)
+    epochs, more_epochs = (sum(one.epochs for one in found) for found in (waiting, filled))
+    assert epochs < more_epochs < 4 * 60 * EPOCHS / 2, "the search still ends by itself"
+    assert all(more.best <= less.best for more, less in zip(filled, waiting, strict=True))
+
+
 def test_a_permuted_prior_is_unlearnt() -> None:
     curves, prior = campaign(30), campaign(40, seed=5)
     wrong = permuted(prior, seed=3)

@@ -47,6 +47,7 @@ MORE = {
     "predicted_promotion": ("predicted_promotion", {"predictor": LastValue()}),
     "predicted_promotion, budget": ("predicted_promotion", {"predictor": LastValue(), "budget_epochs": 20}),
     "freeze_thaw, no prior": ("freeze_thaw", {"prior": None}),
+    "freeze_thaw, workers filled": ("freeze_thaw", {"fill_workers": True}),
     "random": ("random", {"n_trials": 3}),
     "prior_best_k": ("prior_best_k", {"k": 3}),
     "asha, own value": ("asha", {"own_value": True}),
