@@ -18,6 +18,9 @@ from mlpf_hpo.events.store import EventStore
 
 ROOT = Path(__file__).parents[1]
 
+PATIENCE = 300.0
+"""Seconds that processes wait for each other: one may have been killed."""
+
 
 def memory_of_readers(store: Path, n: int) -> list[int]:
     """Return by how many bytes each of n processes grows (proportional set size) when all read a store."""
@@ -55,11 +58,12 @@ def proportional_set_size() -> int:
 def main(path: str, n: str) -> None:
     """Start the processes and print what they tell."""
     context = multiprocessing.get_context("spawn")
-    barrier, grown = context.Barrier(int(n)), context.Queue()
-    processes = [context.Process(target=read_all, args=(path, barrier, grown)) for _ in range(int(n))]
+    barrier, grown = context.Barrier(int(n), timeout=PATIENCE), context.Queue()
+    arguments = path, barrier, grown
+    processes = [context.Process(target=read_all, args=arguments, daemon=True) for _ in range(int(n))]
     for process in processes:
         process.start()
-    told = [grown.get(timeout=600) for _ in processes]
+    told = [grown.get(timeout=2 * PATIENCE) for _ in processes]
     for process in processes:
         process.join()
     print(json.dumps(told))

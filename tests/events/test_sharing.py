@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,8 @@ def test_a_store_travels_as_its_path(make_event, tmp_path) -> None:
     store = write_store(tmp_path / "store", [make_event(50_000)], {})
     function, arguments = store.__reduce__()
     assert (function, arguments) == (EventStore.open, (tmp_path / "store",))
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        digest, total = pool.apply(_look_at, (store,))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        digest, total = pool.submit(_look_at, store).result()
     assert digest == store.digest
     assert total == np.float64(store[0].features.sum(dtype=np.float64))
 

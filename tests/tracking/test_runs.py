@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -125,8 +126,8 @@ def _first_use(uri: str) -> int:
 
 
 def test_processes_may_open_a_fresh_database_at_once(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.map(_first_use, [f"sqlite:///{tmp_path / 'mlflow.db'}"] * 3) == [1, 1, 1]
+    with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert list(pool.map(_first_use, [f"sqlite:///{tmp_path / 'mlflow.db'}"] * 3)) == [1, 1, 1]
 
 
 def test_a_deleted_experiment_is_reported(tmp_path: Path) -> None:
