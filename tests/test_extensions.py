@@ -36,6 +36,7 @@ def python(*words: object, folder: Path, site: Path | None = None) -> subprocess
         capture_output=True,
         text=True,
         check=False,
+        timeout=600,
     )
 
 
