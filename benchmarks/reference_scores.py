@@ -1,8 +1,8 @@
 """The scores of a reference machine: this one, by the benchmark as a site runs it.
 
-Runs the command again and again, keeps every report with its record of the hardware, and writes the HEPscore
-configuration whose references are the medians. Whoever runs that configuration elsewhere is told how much faster
-a machine is than this one; here it gives `scaling`.
+Runs the command again and again, keeps every report with its record of the hardware, and writes the
+HEPscore configuration whose references are the medians. Whoever runs that configuration elsewhere is told how
+much faster a machine is than this one; here it gives `scaling`.
 
     python -m benchmarks.reference_scores [--repetitions 3] [--out benchmarks/reference]
 """

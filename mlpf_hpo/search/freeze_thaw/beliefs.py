@@ -50,6 +50,9 @@ There the variances are those of experience, not measured: a little more is trie
 the end.
 """
 
+FILL_PRICE = 3.0
+"""Times the lowest price: asked of what workers train that would wait otherwise."""
+
 LEAST_SPREAD = 2.0
 """Least variance of final values on an axis that a search makes for itself.
 
@@ -98,6 +101,8 @@ class Beliefs:
         Of a full training, on the axis; the lowest, see `FIRST_PRICE`.
     prior : LearningCurves, optional
         Curves of a prior campaign.
+    filling : bool
+        Whether `filling_index` is asked for.
 
     Attributes
     ----------
@@ -106,8 +111,8 @@ class Beliefs:
     mean, variance, index : array [n]
         Of the final value on the axis; the index as in `stopping_index`, at the highest price at which
         anything is worth its next epochs.
-    later_index : array [n]
-        The index at twice the lowest price.
+    filling_index : array [n]
+        The index at `FILL_PRICE`, if that is asked for.
 
     Raises
     ------
@@ -121,13 +126,15 @@ class Beliefs:
         max_epochs: int,
         price: float,
         prior: LearningCurves | None = None,
+        filling: bool = False,
     ) -> None:
         n = len(configurations)
         self.epochs = decision_epochs(max_epochs)
         self.mean, self.variance = np.zeros(n), np.ones(n)
-        self.index, self.later_index = np.zeros(n), np.zeros(n)
+        self.index, self.filling_index = np.zeros(n), np.zeros(n)
         halvings = max(0, math.ceil(math.log2(FIRST_PRICE / price) - 1e-9))
         self._prices = [*(FIRST_PRICE / 2**n for n in range(halvings)), price]
+        self._filling_prices = [FILL_PRICE * price] if filling else []
         self._reached = np.zeros(n, dtype=np.int64)
         self._costs = np.full((n, len(self.epochs)), np.nan)  # at the numbers of epochs, from column 1 on
         self._failed = np.zeros(n, dtype=bool)
@@ -207,11 +214,11 @@ class Beliefs:
             before = 1 / np.maximum(1 / variance - 1 / np.maximum(noise[asked], 1e-8), 1 / VARIANCES[-1])
         before = np.clip(before, VARIANCES[0], VARIANCES[-1])
         best, live = self.best_finished(), ~self._ended[asked]
-        self.index, self.later_index = self.mean.copy(), self.mean.copy()
+        self.index, self.filling_index = self.mean.copy(), self.mean.copy()
         # Of trials of which as much is known, the last bits must not choose.
         at_prices = np.round(mean - self._margins_for(inflation).at(self._reached[asked], before), DIGITS)
-        self.later_index[asked] = at_prices[-2:][0]
-        for index in at_prices:
+        self.filling_index[asked] = at_prices[-1]
+        for index in at_prices[: len(self._prices)]:
             self.index[asked] = index
             if best == math.inf or (live.any() and index[live].min() < best):
                 break
@@ -307,12 +314,13 @@ class Beliefs:
         return _at_most(MOST_OBSERVED, seen, self._values[seen])
 
     def _margins_for(self, inflation: float) -> MarginTable:
-        """Return the margins at all prices, the highest first."""
+        """Return the margins at all prices, the highest first, and at that of filling."""
         key = round(math.log(inflation) / math.log(INFLATION_STEP)), self.own_axis
         if key not in self._margins:
             curve = self._usual if self._extrapolation is None else self._extrapolation.variance
             share = OWN_AXIS_PRICE if self.own_axis else 1.0
-            prices = np.array([share * price / self.epochs[-1] for price in self._prices])
+            asked = [*self._prices, *self._filling_prices]
+            prices = np.array([share * price / self.epochs[-1] for price in asked])
             self._margins[key] = MarginTable(self.epochs, curve * inflation, prices)
         return self._margins[key]
 

@@ -61,8 +61,8 @@ class FreezeThaw(BaseScheduler):
         otherwise it goes on, best index first, until all are.
     fill_workers : bool
         Whether a worker that would wait for a running trial trains another one meanwhile, whose next epochs
-        are worth twice the lowest price. That takes less time and more epochs: what else might be tried is
-        tried before the running trials have ended.
+        are worth three times the lowest price. That takes less time and more epochs: what else might be tried
+        is tried before the running trials have ended.
 
     Raises
     ------
@@ -163,8 +163,8 @@ class FreezeThaw(BaseScheduler):
         if beliefs.index[self._rows[chosen]] < incumbent or not (running or self.ends):
             return chosen
         if running and self.fill_workers:
-            chosen = self._smallest(beliefs.later_index, waiting)
-            return chosen if beliefs.later_index[self._rows[chosen]] < incumbent else None
+            chosen = self._smallest(beliefs.filling_index, waiting)
+            return chosen if beliefs.filling_index[self._rows[chosen]] < incumbent else None
         if running or self._may_end():
             return None
         return self._smallest(np.round(beliefs.mean, DIGITS), waiting)
@@ -220,7 +220,9 @@ class FreezeThaw(BaseScheduler):
         """Return the beliefs on all trials that were added; made at the first question after that."""
         if self._beliefs is None:
             price = self.price if self.ends else min(self.price, LEAST_PRICE)
-            self._beliefs = Beliefs(self._configurations, self.max_epochs, price, self.prior)
+            self._beliefs = Beliefs(
+                self._configurations, self.max_epochs, price, self.prior, self.fill_workers
+            )
             for row, epoch in self._observed:  # there are some if trials were added on the way
                 self._beliefs.observe(row, self._costs[row][:epoch])
             for row, failed in self._ended.items():
