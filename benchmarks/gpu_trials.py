@@ -40,7 +40,7 @@ def trials_at_once(quick: bool) -> dict[str, Any]:
 def measured(n: int, window: float) -> tuple[float, float | None]:
     """Return steps per second of n processes together, and joules per step where there is a meter."""
     context = multiprocessing.get_context("spawn")
-    begin, end, counts = context.Barrier(n + 1), context.Event(), context.SimpleQueue()
+    begin, end, counts = context.Barrier(n + 1), context.Event(), context.Queue()
     processes = [context.Process(target=_train, args=(begin, end, counts), daemon=True) for _ in range(n)]
     for process in processes:
         process.start()
@@ -49,7 +49,7 @@ def measured(n: int, window: float) -> tuple[float, float | None]:
     started = time.perf_counter()
     time.sleep(window)
     end.set()
-    steps = sum(counts.get() for _ in processes)
+    steps = sum(counts.get(timeout=PATIENCE) for _ in processes)
     taken = time.perf_counter() - started
     energy = meter.read().joules if meter is not None else None
     for process in processes:

@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -28,6 +29,8 @@ from mlpf_hpo.mlpf.loss import mlpf_loss
 from mlpf_hpo.mlpf.module import MLPFModule
 
 N_RANKS = 2
+PATIENCE = timedelta(minutes=5)
+"""How long a process waits for the other one, which may be gone."""
 
 
 def ranks(quick: bool) -> dict[str, float]:
@@ -60,7 +63,8 @@ class Loss(nn.Module):
 
 
 def _rank(rank: int, folder: str, sizes: list[int], rounds: int) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=N_RANKS)
+    meeting = f"file://{folder}/meeting"
+    dist.init_process_group("gloo", meeting, PATIENCE, N_RANKS, rank)
     events = [event_of(size, number) for number, size in enumerate(sizes)]
     share = dealt(range(len(sizes)), sizes, N_RANKS)[rank]
     one, two = _alone(joined(events)), _together(joined([events[i] for i in share]))
