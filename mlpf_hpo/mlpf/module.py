@@ -15,6 +15,7 @@ from mlpf_hpo.mlpf.blockwise import training_loss
 from mlpf_hpo.mlpf.distributed import n_ranks, summed, summed_fields
 from mlpf_hpo.mlpf.loss import TERMS, LossTerms, loss_counts, mlpf_loss
 from mlpf_hpo.mlpf.network import MLPF, Predictions
+from mlpf_hpo.mlpf.optimiser import AdamW
 from mlpf_hpo.mlpf.physics import PhysicsCounts, physics_counts
 from mlpf_hpo.seeds import derive_seed
 from mlpf_hpo.space import Configuration
@@ -76,9 +77,7 @@ class MLPFModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return AdamW with amsgrad, as the paper's trainings had."""
-        return torch.optim.AdamW(
-            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, amsgrad=True, fused=True
-        )
+        return AdamW(self.parameters(), self.learning_rate, self.weight_decay)
 
     def on_train_epoch_start(self) -> None:
         """Begin the epoch's sums."""
