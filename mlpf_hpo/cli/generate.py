@@ -42,7 +42,7 @@ def generate(
             "gun-electron, gun-muon; or a process of an installed package."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Store to write; what was there is replaced.")],
+    out: Annotated[Path, typer.Option(help="Store to write; a store that was there is replaced.")],
     events: Annotated[int, typer.Option(min=1, help="Number of events; more extend the sample.")] = 100,
     pileup: Pileup = 0.0,
     seed: Seed = 42,

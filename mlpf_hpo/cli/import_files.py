@@ -23,7 +23,7 @@ DELPHES_EXAMPLES = examples(
 )
 
 Sources = Annotated[list[Path], typer.Argument(metavar="DIR_OR_FILES...", help="Files, or folders of them.")]
-Out = Annotated[Path, typer.Option(help="Store to write; what was there is replaced.")]
+Out = Annotated[Path, typer.Option(help="Store to write; a store that was there is replaced.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: as many as there are processors.")]
 KeepGoing = Annotated[bool, typer.Option("--keep-going", help="Leave bad files out.")]
 Process = Annotated[str, typer.Option(help="What the events are of, a word like ttbar; files don't say it.")]

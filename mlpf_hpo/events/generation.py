@@ -51,7 +51,7 @@ def generate_store(
     Parameters
     ----------
     path : path
-        Folder of the store; what was there is replaced.
+        Folder of the store; a store that was there is replaced.
     process : str
         A name in `sources.SOURCES`.
     n_events : int

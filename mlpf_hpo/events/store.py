@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlpf_hpo.array_types import IntArray
-from mlpf_hpo.errors import DataError, MissingInputError
+from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
 from mlpf_hpo.events.arrays import GrowingArray, again, map_array
 from mlpf_hpo.events.schema import N_FEATURES, N_TARGETS, Event
 from mlpf_hpo.file_kind import EVENT_FORMATS, PICKLES, file_kind
@@ -41,6 +41,8 @@ OFFSETS = {"offsets": "features", "jet_offsets": "generator_jets"}
 """Offsets, and an array whose rows they part."""
 
 MANIFEST = "manifest.json"
+
+_ANOTHER_PLACE = "name a folder of its own for the store"
 
 GENERATE = "`mlpf-hpo events generate` makes stores elsewhere"
 
@@ -165,18 +167,61 @@ def whole_store(path: Path) -> EventStore | None:
     return store
 
 
-def write_store(path: Path | str, events: Iterable[Event], settings: Mapping[str, Any]) -> EventStore:
-    """Write events to a new store as they come, whole or not at all, and open it.
+def check_replaceable(path: Path) -> None:
+    """Refuse to replace what is no store: a store that is made at `path` takes the place of what is there.
 
-    All events are of one process and pile-up; all have candidates or none, and the same for generator jets.
-    The manifest says by `settings`, JSON values, how they were made. What was at `path` is replaced.
+    A folder of nothing but a store's files may be replaced, whole or damaged, and so may an empty one.
 
     Raises
     ------
     DataError
-        If there are no events, they are of several kinds or of the wrong shape, or the file system refuses.
+        If a file is there, or a folder that holds anything else.
+    """
+    if path.is_file():
+        raise DataError(
+            f"{path}: {file_kind(path)}, not an event store, and is not replaced; {_ANOTHER_PLACE}"
+        )
+    if not path.is_dir():
+        return
+    own = {MANIFEST, *(_file(path, name).name for name in ARRAYS)}
+    other = sorted({file.name for file in path.iterdir()} - own)
+    if other:
+        more = f" and {len(other) - 1} more" if len(other) > 1 else ""
+        raise DataError(
+            f"{path}: a folder with {other[0]}{more}, not an event store, and is not replaced; "
+            f"{_ANOTHER_PLACE}"
+        )
+
+
+def sample_stores(folder: Path) -> tuple[Path, Path]:
+    """Return where the stores of training and validation lie in a folder of events.
+
+    Raises
+    ------
+    ConfigurationError
+        If the folder is a store itself.
+    """
+    if (folder / MANIFEST).is_file():
+        raise ConfigurationError(
+            f"{folder}: an event store itself; name a folder that holds two of them, train and validation"
+        )
+    return folder / "train", folder / "validation"
+
+
+def write_store(path: Path | str, events: Iterable[Event], settings: Mapping[str, Any]) -> EventStore:
+    """Write events to a new store as they come, whole or not at all, and open it.
+
+    All events are of one process and pile-up; all have candidates or none, and the same for generator jets.
+    The manifest says by `settings`, JSON values, how they were made. A store that was at `path` is replaced.
+
+    Raises
+    ------
+    DataError
+        If there are no events, they are of several kinds or of the wrong shape, something that is no store is
+        at `path`, or the file system refuses.
     """
     path = Path(path)
+    check_replaceable(path)
     with written_whole(path) as temporary:
         temporary.mkdir()
         with ExitStack() as stack:

@@ -63,6 +63,22 @@ def test_a_round_trip_is_exact(original, files, tmp_path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["files", "original", "store"]  # no part is left
 
 
+def test_the_files_are_never_replaced_by_their_store(files, tmp_path) -> None:
+    folder = files[0].parent
+    for out in (folder, files[0]):
+        with pytest.raises(DataError, match="is not replaced; name a folder of its own for the store"):
+            import_files(files, out, OPTIONS, workers=1)
+    assert sorted(folder.iterdir()) == sorted(files)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["files", "original"]
+
+
+def test_an_import_that_read_nothing_leaves_nothing(tmp_path) -> None:
+    (tmp_path / "bad.pkl").write_bytes(b"hello")
+    with pytest.raises(DataError, match=r"bad\.pkl: "):
+        import_files([tmp_path / "bad.pkl"], tmp_path / "store", OPTIONS, workers=1)
+    assert [p.name for p in tmp_path.iterdir()] == ["bad.pkl"]
+
+
 def test_two_processes_make_the_same_bytes(files, tmp_path) -> None:
     one = import_files(files, tmp_path / "one", OPTIONS, workers=1)
     two = import_files(files, tmp_path / "two", OPTIONS, workers=2)

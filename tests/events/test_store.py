@@ -249,6 +249,26 @@ def test_an_interruption_leaves_what_was_there(store, make_event) -> None:
     assert [file.name for file in store.path.parent.iterdir()] == ["store"]
 
 
+def test_what_is_no_store_is_not_replaced(store, make_event, tmp_path) -> None:
+    (tmp_path / "notes").mkdir()
+    for path, holds in ((tmp_path / "notes/run.txt", "a text file"), (tmp_path / "notes", "run.txt, ")):
+        (tmp_path / "notes/run.txt").write_text("mine\n")
+        with pytest.raises(
+            DataError, match=f"{holds}.*not an event store, and is not replaced; name a folder"
+        ):
+            write_store(path, [make_event(2)], {})
+    (store.path / "run.txt").write_text("beside a store\n")
+    with pytest.raises(DataError, match=r"a folder with run\.txt, not an event store"):
+        write_store(store.path, [make_event(2)], {})
+    assert (tmp_path / "notes/run.txt").read_text() == "mine\n"
+    assert EventStore.open(store.path).digest == store.digest
+    (tmp_path / "empty").mkdir()
+    assert len(write_store(tmp_path / "empty", [make_event(2)], {})) == 1
+    (store.path / "run.txt").unlink()
+    (store.path / "manifest.json").unlink()  # a damaged one may be made again
+    assert len(write_store(store.path, [make_event(2)], {})) == 1
+
+
 def test_a_new_store_takes_the_place_of_the_old(store, make_event) -> None:
     assert write_store(store.path, [make_event(2)], {}).element_counts.tolist() == [2]
     assert sorted(file.name for file in store.path.iterdir()) == sorted([*FILES, "manifest.json"])
