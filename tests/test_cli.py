@@ -179,6 +179,29 @@ def test_train_writes_a_curve_and_resumes(tmp_path: Path) -> None:
         first.stdout.splitlines()[0].split("val/loss")[1] == more.stdout.splitlines()[0].split("val/loss")[1]
     )
     assert "finished after 2 epochs" in more.stdout
+    curve = (tmp_path / "one/history.json").read_bytes()
+    other = run("train", *options, "--lr", "1e-2", folder=tmp_path)
+    assert (other.returncode, other.stdout) == (1, "")
+    assert "--out one: has the training of another configuration" in other.stderr
+    assert (tmp_path / "one/history.json").read_bytes() == curve
+
+
+@pytest.mark.parametrize(
+    ("events", "out", "message"),
+    [
+        ("events/train", "one", "events/train: an event store itself; name a folder that holds two of them"),
+        ("events", "params.yaml", "params.yaml: cannot be written: Not a directory"),
+    ],
+)
+def test_train_tells_what_is_wrong_before_it_trains(
+    events: str, out: str, message: str, tmp_path: Path
+) -> None:
+    write_events(tmp_path / "events")
+    (tmp_path / "params.yaml").write_text("seed: 1\n")
+    done = run("train", "--events", events, "--out", out, "--epochs", "1", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"error: {message}" in " ".join(done.stderr.split())
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["events", "params.yaml"]
 
 
 def _event(generator: np.random.Generator, number: int) -> Event:

@@ -14,12 +14,14 @@ from mlpf_hpo.seeds import LARGEST_SEED
 EXAMPLES = examples(
     "mlpf-hpo train --out runs/one",
     "mlpf-hpo train --lr 1e-3 --output-dim 64 --epochs 10 --out runs/one",
-    also="The same --out with more --epochs goes on from its last checkpoint.",
+    also="The same --out with more --epochs goes on from its last checkpoint; other options need another.",
 )
 
 
 def train(
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints and history.json; resumed if there.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for checkpoints and history.json of one training; resumed if there.")
+    ],
     events: EventsFolder = EVENTS,
     epochs: Annotated[int, typer.Option(min=1)] = 10,
     lr: Annotated[float, typer.Option(min=0.0)] = 1e-3,
@@ -35,7 +37,8 @@ def train(
     """Train one configuration on this machine, without Ray and without MLflow."""
     from mlpf_hpo.config import load_params
     from mlpf_hpo.errors import ConfigurationError
-    from mlpf_hpo.files import write_json
+    from mlpf_hpo.events.store import sample_stores
+    from mlpf_hpo.files import storage_error, write_json
     from mlpf_hpo.mlpf.task import MLPFTask
     from mlpf_hpo.tuning.task import TrialSpec
     from mlpf_hpo.tuning.trial_reports import EpochReport
@@ -55,10 +58,20 @@ def train(
         "output_dim": output_dim,
         "weight_decay": weight_decay,
     }
-    stores = events / "train", events / "validation"
     processes = constants.resources.processes_per_trial
-    task = MLPFTask.on(*stores, constants.network, constants.training, processes)
+    task = MLPFTask.on(*sample_stores(events), constants.network, constants.training, processes)
     spec = TrialSpec("train", configuration, seed, task)
+    checkpoints = out / "checkpoints"
+    try:
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        others = sorted(folder.name for folder in checkpoints.iterdir() if folder.name != spec.key)
+    except OSError as error:  # told before the first epoch, not after it
+        raise storage_error(error, out) from None
+    if others:
+        raise ConfigurationError(
+            f"--out {out}: has the training of another configuration, seed or events (trial {others[0]}), "
+            "whose history.json would be lost; name another folder"
+        )
     history: list[dict[str, float]] = []
 
     def show(report: EpochReport) -> None:
@@ -70,7 +83,7 @@ def train(
         )
         console.out.print(f"epoch {report.epoch:3d}/{epochs}  {values}")
 
-    end = task.train(spec, epochs, out / "checkpoints" / spec.key, show)
+    end = task.train(spec, epochs, checkpoints / spec.key, show)
     record = {"configuration": configuration, "seed": seed, "trial_key": spec.key, "status": end.status}
     finite = [{k: (v if abs(v) < float("inf") else None) for k, v in row.items()} for row in history]
     write_json(out / "history.json", {**record, "epochs": finite})

@@ -12,7 +12,7 @@ from mlpf_hpo.collector import collector_paused
 from mlpf_hpo.config import MLPF, NetworkParams, Params, TrainingParams
 from mlpf_hpo.config.mlpf_space import smallest_bin, space_problems
 from mlpf_hpo.errors import ConfigurationError
-from mlpf_hpo.events.store import EventStore
+from mlpf_hpo.events.store import EventStore, sample_stores
 from mlpf_hpo.metric_modes import Direction, logged_direction
 from mlpf_hpo.mlpf.native.kernels import kernels_in_use
 from mlpf_hpo.space import SearchSpace, stable_hash
@@ -171,7 +171,7 @@ def task_of(params: Params, events: Path) -> Task:
     Raises
     ------
     ConfigurationError
-        If the task cannot be loaded, or not be trained by so many processes.
+        If the task cannot be loaded, or not be trained by so many processes, or the folder is a store itself.
     MissingInputError, DataError
         If MLPF is trained and a store is not there, or damaged.
     """
@@ -184,5 +184,4 @@ def task_of(params: Params, events: Path) -> Task:
                 f"`resources`, not {processes}; leave it at 1, and let the task say it"
             )
         return task
-    stores = events / "train", events / "validation"
-    return MLPFTask.on(*stores, params.network, params.training, processes)
+    return MLPFTask.on(*sample_stores(events), params.network, params.training, processes)
