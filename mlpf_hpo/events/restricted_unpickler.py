@@ -11,6 +11,7 @@ import bz2
 import gzip
 import lzma
 import pickletools
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def load_pickle(file: Path, max_bytes: int = MAX_BYTES) -> Any:
         raise MissingInputError(f"{file}: no such file") from None
     except PickleRefusal as refusal:
         raise DataError(f"{file}: refused: {refusal!s:.200}; only NumPy arrays are read") from None
-    except (OSError, lzma.LZMAError) as error:
+    except (OSError, lzma.LZMAError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{file}: cannot be read: {reason}") from None
     # What is not a pickle fails in as many ways as there are opcodes.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import math
 from pathlib import Path
 
@@ -209,6 +211,20 @@ def test_compressed_tables_are_read_as_well(tmp_path) -> None:
     packed = tmp_path / "table.csv.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
     assert_equal(read(packed), read(plain))
+
+
+@pytest.mark.parametrize(
+    ("ending", "compress"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)]
+)
+def test_a_compressed_table_that_is_damaged(ending, compress, tmp_path) -> None:
+    rows = np.random.default_rng(0).random((200, 3))
+    content = "lr,loss_0,loss_1\n" + "".join(f"{a},{b},{c}\n" for a, b, c in rows)
+    packed, half = compress(content.encode()), 1000
+    path = tmp_path / f"table.csv.{ending}"
+    for damaged in (packed[:half], packed[:half] + bytes(200) + packed[half + 200 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=rf"table\.csv\.{ending}: cannot be read as CSV: "):
+            import_csv(path, ["lr"], "loss_", "theirs")
 
 
 def test_rows_longer_than_the_header_are_refused(tmp_path) -> None:

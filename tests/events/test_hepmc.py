@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import lzma
 import sys
 from pathlib import Path
 
@@ -111,6 +112,19 @@ def test_a_file_that_is_cut_anywhere_within_an_event_is_damaged(form, collisions
             list(read_hepmc(tmp_path / "cut.hepmc"))
     (tmp_path / "cut.hepmc").write_bytes(content[:end])
     assert len(list(read_hepmc(tmp_path / "cut.hepmc"))) == 3
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_compressed_file_that_is_cut_or_changed_is_damaged(compress, collisions, tmp_path) -> None:
+    """pyhepmc takes the error of the decompression for the file's end."""
+    content = compress(write_hepmc(tmp_path / "a.hepmc", collisions * 20).read_bytes())
+    half, bad = len(content) // 2, tmp_path / "bad.hepmc"
+    for damaged in (content[:half], content[:half] + bytes(50) + content[half + 50 :]):
+        bad.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"bad\.hepmc: (damaged after event \d|cannot be read)"):
+            list(read_hepmc(bad))
+        with pytest.raises(DataError, match=r"bad\.hepmc: (damaged after event \d|cannot be read)"):
+            import_files([bad], tmp_path / "store", READER, workers=1)
 
 
 def test_a_line_that_is_damaged_is_told(collisions, tmp_path) -> None:

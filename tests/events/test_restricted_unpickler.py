@@ -6,6 +6,8 @@ import bz2
 import collections
 import copyreg
 import functools
+import gzip
+import lzma
 import os
 import pickle
 import pickletools
@@ -249,6 +251,18 @@ NOT_PICKLES = {
 def test_what_is_no_pickle_is_an_error(tmp_path, name: str) -> None:
     with pytest.raises(DataError, match=r"file\.pkl\.bz2: not a whole pickle"):
         loaded(tmp_path, NOT_PICKLES[name])
+
+
+@pytest.mark.parametrize(
+    ("ending", "compress"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)]
+)
+def test_a_compressed_pickle_that_is_damaged_is_an_error(ending, compress, tmp_path) -> None:
+    packed, start = compress(pickle.dumps(np.arange(20_000.0))), 200
+    file = tmp_path / f"file.pkl.{ending}"
+    for damaged in (packed[:start], packed[:start] + b"\xff" * 200 + packed[start + 200 :]):
+        file.write_bytes(damaged)
+        with pytest.raises(DataError, match=rf"file\.pkl\.{ending}: "):
+            load_pickle(file)
 
 
 WHOLE = pickle.dumps({"X": [np.arange(24, dtype=np.float32).reshape(2, 12)], "n": 3}, 4)

@@ -203,7 +203,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
             rows = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, index_col=False)
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no such file{hint_at_shipped(str(path))}") from None
-    except (OSError, ValueError, EOFError, pd.errors.ParserWarning) as error:
+    except Exception as error:  # of damaged files each of the decompressions raises its own
         raise DataError(f"{path}: cannot be read as CSV: {error}") from None
     # The header as a row like the others: pandas would rename a duplicate column.
     header = [str(name).strip() for name in rows.iloc[0]]

@@ -69,7 +69,11 @@ def read_hepmc(file: Path) -> Iterator[Particles]:
                 n_events += 1
                 n_particles += len(event.particles)
                 yield _final_state(pyhepmc, event)
-        counted.drain()
+        # Of compressed files that are cut short, pyhepmc takes the error for their end: it comes again here.
+        try:
+            counted.drain()
+        except Exception as error:
+            raise _damaged(file, n_events, one_line(error)) from None
     if (n_events, n_particles) != (counted.events, counted.particles):
         found = f"it has lines of {counted.events} events with {counted.particles} particles"
         raise _damaged(file, n_events, f"{found}, of which {n_events} and {n_particles} can be read")
@@ -139,7 +143,7 @@ def _head(file: Path) -> bytes:
     try:
         with OPENERS[compression(file)](file) as stream:
             return bytes(stream.read(HEAD_BYTES))
-    except (OSError, EOFError, ValueError) as error:
+    except Exception as error:  # each decompression raises errors of its own
         raise DataError(f"{file}: cannot be read: {one_line(error)}") from None
 
 
