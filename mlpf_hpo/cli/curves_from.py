@@ -114,7 +114,12 @@ def curves_from(
     ]
     for line in filter(None, lines):
         console.out.print(line, markup=False)
-    more = [] if output.suffix == ".parquet" else ["--mode", curves.mode]
+    # A table does not say which columns are hyperparameters: texts would be left out, and numbers taken.
+    more = (
+        []
+        if output.suffix == ".parquet"
+        else ["--mode", curves.mode, "--hyperparameters", ",".join(curves.hyperparameters)]
+    )
     words = ["mlpf-hpo", "curves", "describe", str(output), *more]
     console.out.print(f"see what was understood: {shlex.join(words)}", markup=False, soft_wrap=True)
 

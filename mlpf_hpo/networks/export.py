@@ -139,9 +139,12 @@ def export_onnx(network: MLPF, path: Path, said: Mapping[str, str], opset: int |
     model = exported.model_proto
     found = next(one.version for one in model.opset_import if not one.domain)
     if opset is not None and found != opset:
-        raise ConfigurationError(
-            f"--opset {opset}: lacks an operation of this network, which needs {found}; leave --opset out"
+        why = (
+            f"lacks an operation of this network, which needs {found}"
+            if opset < found
+            else f"the exporter does not know it, and wrote {found}"
         )
+        raise ConfigurationError(f"--opset {opset}: {why}; leave --opset out")
     onnx.helper.set_model_props(model, dict(said))
     content = model.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

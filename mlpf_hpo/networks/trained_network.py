@@ -98,8 +98,8 @@ def newest_below(folder: Path) -> Checkpoint:
     if not folders:
         raise MissingInputError(f"{folder}: no checkpoint in this folder")
     if len(folders) > 1:
-        some = ", ".join(str(one) for one in folders[:3])
-        raise DataError(f"{folder}: checkpoints of {len(folders)} trials below it; give one of {some}, ...")
+        some = ", ".join(str(one) for one in folders[:3]) + (", ..." if len(folders) > 3 else "")
+        raise DataError(f"{folder}: checkpoints of {len(folders)} trials below it; give one of {some}")
     checkpoint = newest_checkpoint(folders[0])
     if checkpoint is None:
         raise DataError(f"{folders[0]}: every checkpoint is damaged; train the trial again")

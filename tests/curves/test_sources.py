@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import shlex
 import warnings
 from pathlib import Path, PurePosixPath
 
@@ -339,6 +341,10 @@ def test_exports_of_weights_and_biases(tmp_path: Path) -> None:
     assert curves.status.tolist() == ["finished", "failed"]
     named = read(tmp_path, "wandb-csv", file, "--runs", table, "--param", "lr", "--param", "opt")
     assert named.configs["opt"].tolist() == ["adam", "sgd"]
+    words = ["curves", "from", "wandb-csv", file, "--runs", table, "--param", "lr", "--param", "opt"]
+    done = CliRunner().invoke(app, [*map(str, words), "--output", str(tmp_path / "read.csv")])
+    (hint,) = re.findall("see what was understood: mlpf-hpo (.*)", done.output)
+    assert "hyperparameters: lr, opt" in CliRunner().invoke(app, shlex.split(hint)).output
     assert "export the table of its runs as well" in refused(tmp_path, "wandb-csv", file)
     assert "no chart that Weights & Biases exported" in refused(tmp_path, "wandb-csv", table, "--runs", table)
     one = written(tmp_path / "one.csv", runs[:1])

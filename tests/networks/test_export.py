@@ -114,6 +114,15 @@ def test_an_opset_without_an_operation_is_told(network, tmp_path) -> None:
     assert not (tmp_path / "mlpf.onnx").exists()
 
 
+def test_an_opset_that_nothing_knows_yet_is_told(network, tmp_path) -> None:
+    pytest.importorskip("onnxscript", reason="the extra [onnx] is not installed")
+    with pytest.raises(
+        ConfigurationError, match=r"--opset 999: the exporter does not know it, and wrote \d+;"
+    ):
+        export_onnx(network, tmp_path / "mlpf.onnx", {}, opset=999)
+    assert not (tmp_path / "mlpf.onnx").exists()
+
+
 def test_without_onnx_there_is_the_command(network, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ConfigurationError, match=r"pip install 'mlpf_hpo\[onnx\]'"):

@@ -104,7 +104,7 @@ def test_what_is_not_there_or_not_ours(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a checkpoint of ours"):
         load_network(other)
     shutil.copytree(folder, folder.parent / "another")
-    with pytest.raises(DataError, match="checkpoints of 2 trials below it"):
+    with pytest.raises(DataError, match=r"checkpoints of 2 trials below it; give one of [^,]+, [^,]+$"):
         load_network(folder.parent)
 
 
