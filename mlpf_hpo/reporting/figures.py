@@ -24,6 +24,7 @@ from mlpf_hpo.plotting import (
 )
 from mlpf_hpo.predictors.samplers import describe_sampler
 from mlpf_hpo.reporting.inputs import ReportInput
+from mlpf_hpo.reporting.scaling import figure_2
 from mlpf_hpo.reporting.style import Panel
 from mlpf_hpo.reporting.throughput import figure_7
 from mlpf_hpo.search.search_result import best_trial
@@ -198,6 +199,7 @@ def figure_6(inputs: ReportInput) -> Panel:
 
 FIGURES: tuple[Callable[[ReportInput], Panel], ...] = (
     figure_1,
+    figure_2,
     figure_3,
     figure_4,
     figure_5,

@@ -161,7 +161,7 @@ def best_runs(inputs: ReportInput, n: int = 10) -> list[str]:
 def _limits(inputs: ReportInput) -> list[str]:
     machines = compare_machines(inputs.curves)
     limits = [
-        "Figure 2, scaling from one worker to a cluster: this run has one machine and measures no scaling.",
+        "Figure 2, scaling from one worker to a cluster: simulated, not measured on one.",
         *(f"Table 2, {missing['label']}: {missing['reason']}." for missing in
           inputs.predictors["table_2"]["not_possible"]),
         "Every scheduler ran once, every configuration with one seed: differences between schedulers "
