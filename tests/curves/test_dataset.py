@@ -227,6 +227,14 @@ def test_a_compressed_table_that_is_damaged(ending, compress, tmp_path) -> None:
             import_csv(path, ["lr"], "loss_", "theirs")
 
 
+def test_an_archive_that_is_damaged_is_told_in_one_line(tmp_path) -> None:
+    path = tmp_path / "table.csv.tar"
+    path.write_bytes(b"no archive")  # tarfile has a line for every compression that it tried
+    with pytest.raises(DataError, match=r"^.*table\.csv\.tar: cannot be read as CSV: [^\n]+$") as raised:
+        import_csv(path, ["lr"], "loss_", "theirs")
+    assert "\n" not in str(raised.value)
+
+
 def test_rows_longer_than_the_header_are_refused(tmp_path) -> None:
     with pytest.raises(DataError):
         read(write(tmp_path, "lr,dropout,loss_0,loss_1\n1,2,3,4,5\n1,2,3,4,5\n"))

@@ -26,7 +26,7 @@ from mlpf_hpo.curves.left_out_rows import name_rows
 from mlpf_hpo.curves.restarts import first_restarts
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.curves.shipped_files import curves_file, hint_at_shipped
-from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError
+from mlpf_hpo.errors import ConfigurationError, DataError, MissingInputError, one_line
 from mlpf_hpo.file_kind import NO_TEXT_DATA, file_kind
 from mlpf_hpo.metric_modes import resolve_mode
 from mlpf_hpo.space import config_id
@@ -204,7 +204,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no such file{hint_at_shipped(str(path))}") from None
     except Exception as error:  # of damaged files each of the decompressions raises its own
-        raise DataError(f"{path}: cannot be read as CSV: {error}") from None
+        raise DataError(f"{path}: cannot be read as CSV: {one_line(error)}") from None
     # The header as a row like the others: pandas would rename a duplicate column.
     header = [str(name).strip() for name in rows.iloc[0]]
     check_distinct(header, f"{path}: the header")
