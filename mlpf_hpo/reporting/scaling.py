@@ -58,8 +58,8 @@ def figure_2(inputs: ReportInput) -> Panel:
         f"Simulated: searches of the campaign's {len(curves)} recorded curves of {curves.n_epochs} epochs, "
         f"{timed}, offered in {ORDERS} orders, without a prior campaign. Left: mean time with one worker "
         "over mean time; the longest training is a floor that no number of workers goes below. Right: time "
-        "spent in training, mean and range. Starting, pausing and deciding take no time here; the page "
-        "scaling of the documentation has searches under Ray, with what these cost.",
+        "spent in training, mean and range. Starting, pausing and deciding take no time here: python -m "
+        "benchmarks.scaling measures under Ray what they cost.",
         figure,
     )
 
