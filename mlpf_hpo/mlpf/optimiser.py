@@ -40,8 +40,8 @@ class AdamW(torch.optim.AdamW):
     >>> optimiser = AdamW([weight], lr=0.1, weight_decay=0.0)
     >>> weight.square().sum().backward()
     >>> optimiser.step()
-    >>> weight.tolist()
-    [0.8999999761581421, 0.8999999761581421]
+    >>> [round(each, 4) for each in weight.tolist()]
+    [0.9, 0.9]
     """
 
     def __init__(self, parameters: Any, lr: float, weight_decay: float) -> None:
