@@ -9,13 +9,15 @@ ray        searches of the data set campaign-v0 (final half; the design half is 
 simulated  made-up curves in the simulator, with the costs of the part `ray`, for up to 4,096 workers
 goals      makespan and epochs of ours over ASHA's at equal regret, 24 workers, on the tables that are named
 
-What FILE has of other parts is kept and used, so that they need not be measured again. `--quick` sleeps for a
+What FILE has of other parts is kept and used, so that they need not be measured again. The part `ray` writes
+there after each search, and goes on from there on the same machine if it was stopped. `--quick` sleeps for a
 twentieth of the time, with one and two workers, and simulates little.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -29,10 +31,12 @@ from benchmarks.pages import read_json
 from benchmarks.scaling_goals import at_equal_regret
 from benchmarks.search_trace import TracedScheduler
 from benchmarks.tables import TABLE_FORM, named_tables
+from mlpf_hpo import console
 from mlpf_hpo.array_types import FloatArray
 from mlpf_hpo.curves.data_sets import load_curves
 from mlpf_hpo.curves.schema import LearningCurves
 from mlpf_hpo.errors import ConfigurationError
+from mlpf_hpo.files import write_json
 from mlpf_hpo.hardware.host import describe_host
 from mlpf_hpo.search.overheads import Overheads
 from mlpf_hpo.search.schedulers import make_scheduler
@@ -59,22 +63,35 @@ LAPTOP_WORKERS = 2
 Numbers = dict[str, float]
 
 
-def under_ray(quick: bool, known: Mapping[str, float]) -> Numbers:
-    """Measure searches under Ray, and what the simulator makes of each."""
+Keep = Callable[[Numbers], None]
+
+WHOLE = "overhead.share_laptop"
+"""What the part `ray` has only at its end."""
+
+
+def under_ray(quick: bool, known: Mapping[str, float], keep: Keep) -> Numbers:
+    """Measure searches under Ray, and what the simulator makes of each; known ones are not repeated.
+
+    `keep` is called with the numbers of each search when it has ended.
+    """
     from benchmarks.ray_scaling import run_under_ray, simulated  # Ray, which takes a second to import
 
-    del known
     searched, prior = load_curves(CURVES, "final"), load_curves(CURVES, "design")
     seconds = searched.metrics[SECONDS] * (QUICK_SHARE if quick else 1.0)
     numbers: Numbers = {"ray.epoch_seconds": float(np.median(seconds)), "ray.trials": len(searched)}
     for name in SCHEDULERS:
         make = partial(make_scheduler, name, prior=prior, max_epochs=searched.n_epochs)
         for workers in QUICK_WORKERS if quick else WORKERS:
-            found = run_under_ray(searched, make(), workers, seconds)
-            numbers |= {f"ray.{name}.{workers}.{key}": value for key, value in found.items()}
-            same = simulated(searched, make(), workers, seconds, found)
-            numbers |= {f"ray.{name}.{workers}.simulated.{key}": value for key, value in same.items()}
-            print(f"{name}, {workers} workers: overhead {found['overhead']:.1%}", flush=True)
+            prefix = f"ray.{name}.{workers}."
+            of_search = {key: value for key, value in known.items() if key.startswith(prefix)}
+            if not of_search:
+                found = run_under_ray(searched, make(), workers, seconds)
+                same = simulated(searched, make(), workers, seconds, found)
+                found |= {f"simulated.{key}": value for key, value in same.items()}
+                of_search = {f"{prefix}{key}": value for key, value in found.items()}
+                keep(of_search)
+            numbers |= of_search
+            print(f"{name}, {workers} workers: overhead {of_search[f'{prefix}overhead']:.1%}", flush=True)
         key = f"ray.{name}.{LAPTOP_WORKERS}"
         numbers[f"overhead.share_laptop.{name}"] = numbers[f"{key}.overhead"]
         numbers[f"idle.share_laptop.{name}"] = numbers[f"{key}.idle"]
@@ -170,11 +187,7 @@ def _speedups(
     return numbers
 
 
-PARTS: dict[str, Callable[[bool, Mapping[str, float]], Numbers]] = {
-    "ray": under_ray,
-    "simulated": for_many_workers,
-}
-GOALS = "goals"
+RAY, SIMULATED, GOALS = PARTS = ("ray", "simulated", "goals")
 
 
 def main() -> None:
@@ -182,31 +195,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [*PARTS, GOALS]
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one or more of {', '.join(names)}; or all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"one or more of {', '.join(PARTS)}; or all")
     parser.add_argument("--quick", action="store_true", help="a minute on two cores")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     parser.add_argument("--table", action="append", default=[], metavar=TABLE_FORM, help="repeatable")
     options = parser.parse_args()
-    if unknown := set(options.parts) - set(names):
-        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    parts = options.parts or names
+    if unknown := set(options.parts) - set(PARTS):
+        parser.error(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    parts = options.parts or PARTS
+    host = {name: value for name, value in describe_host().record().items() if name != "hostname"}
+    about = json.loads(json.dumps({"machine": host, "quick": options.quick}))  # as a file has it
     numbers: dict[str, Any] = {}
     if options.json is not None and options.json.exists():
         numbers = read_json(options.json, "measure with: python -m benchmarks.scaling --json FILE")
-    for part, measure in PARTS.items():
-        if part in parts:
-            if part == "simulated" and f"ray.asha.{LAPTOP_WORKERS}.report" not in numbers:
-                raise ConfigurationError(
-                    "part simulated: needs the costs of part ray, in the same --json FILE"
-                )
-            numbers |= measure(options.quick, numbers)
+    if RAY in parts:
+        goes_on = WHOLE not in numbers and all(numbers.get(name) == value for name, value in about.items())
+
+        def keep(found: Numbers) -> None:
+            numbers.update(found)
+            if options.json is not None:
+                write_json(options.json, {**numbers, **about})
+
+        if not goes_on:
+            numbers = {key: value for key, value in numbers.items() if not _of_ray(key)}
+        numbers |= under_ray(options.quick, dict(numbers), keep)
+    if SIMULATED in parts:
+        if WHOLE not in numbers:
+            raise ConfigurationError("part simulated: needs the costs of part ray, in the same --json FILE")
+        numbers |= for_many_workers(options.quick, numbers)
     if GOALS in parts:
         numbers |= at_equal_regret(named_tables(options.table), options.quick)
-    about = {name: value for name, value in describe_host().record().items() if name != "hostname"}
-    printed = {name: value for name, value in numbers.items() if isinstance(value, (int, float))}
-    report(printed, options.json, machine=about, quick=options.quick)
+    printed = {name: value for name, value in numbers.items() if name not in about}
+    report(printed, options.json, **about)
+
+
+def _of_ray(key: str) -> bool:
+    return key.startswith((f"{RAY}.", "overhead.", "idle."))
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

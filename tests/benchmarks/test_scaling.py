@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,42 @@ def test_the_workers_time_under_ray_is_whole() -> None:
     assert found["wall"] > found["startup"] + found["shutdown"]
     same = simulated(curves, PromotionASHA(max_epochs=4), 2, seconds, found)
     assert same["makespan"] > 0
+
+
+def test_a_measurement_that_was_stopped_goes_on_from_its_file(tmp_path, monkeypatch) -> None:
+    from benchmarks import ray_scaling
+
+    file, searched, fails_at = tmp_path / "scaling.json", [], 3
+    found = dict.fromkeys(("wall", "training", "idle", "overhead", "startup", "shutdown"), 0.5)
+
+    def search(_curves, _scheduler, workers, _seconds):
+        if len(searched) == fails_at:
+            raise KeyboardInterrupt
+        searched.append(workers)
+        return {**found, "start": 1.0, "resume": 0.5, "report": 0.1, "driver": 0.01, "load": len(searched)}
+
+    monkeypatch.setattr(ray_scaling, "run_under_ray", search)
+    monkeypatch.setattr("sys.argv", ["scaling", "ray", "--quick", "--json", str(file)])
+    with pytest.raises(KeyboardInterrupt):
+        scaling.main()
+    kept = json.loads(file.read_text())
+    assert {key for key in kept if key.endswith(".wall")} == {
+        "ray.asha.1.wall",
+        "ray.asha.2.wall",
+        "ray.promotion_asha.1.wall",
+    }
+    fails_at = 99
+    scaling.main()
+    assert searched == [1, 2] * len(scaling.SCHEDULERS)
+    whole = json.loads(file.read_text())
+    assert kept.items() <= whole.items()
+    assert whole["overhead.share_laptop"] == 0.5
+    # What is whole is measured again, and so is what another machine or another length has begun.
+    scaling.main()
+    assert len(searched) == 4 * len(scaling.SCHEDULERS)
+    file.write_text(json.dumps({**kept, "quick": False}))
+    scaling.main()
+    assert len(searched) == 6 * len(scaling.SCHEDULERS)
 
 
 @pytest.fixture(scope="module")
