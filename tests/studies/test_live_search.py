@@ -10,6 +10,7 @@ import pytest
 from mlpf_hpo.errors import ConfigurationError
 from studies.live_search.comparison import compare_schedulers, describe
 from studies.live_search.figure import figure_search
+from studies.live_search.page import live_search_page
 from studies.live_search.params import read_study
 from studies.live_search.repeated_trainings import deviation_between_seeds
 
@@ -95,6 +96,21 @@ def test_a_study_compares_with_one_of_its_schedulers(folder: Path) -> None:
     wrong = study.model_copy(update={"yardstick": "promotion"})
     with pytest.raises(ConfigurationError, match="yardstick 'promotion' is none of the schedulers: "):
         wrong.params()
+
+
+def test_the_page_states_goals_and_whether_they_are_reached() -> None:
+    found = compare_schedulers(searches(EPOCHS, LOSSES), REPEATS, "asha")
+    text = live_search_page({"campaign_v1": found})
+    assert "- epochs of freeze_thaw over those of asha: goal 0.4, 0.36: reached" in text
+    assert "as found, in standard deviations between seeds: goal 1, 0.07: reached" in text
+    own = "| freeze_thaw | 40 [40, 40] | 0.0 [0.0, 0.0] | 5.3 [4.5, 6.1] | 7.0 [3.0, 11.0] |"
+    assert f"{own} 0.36 [0.33, 0.40] | -0.20" in text
+    assert "goal" not in live_search_page({"prior": found})
+    losses = {**LOSSES, "freeze_thaw": [9.0, 9.0]}
+    slow = compare_schedulers(searches({**EPOCHS, "freeze_thaw": [90.0, 90.0]}, losses), REPEATS, "asha")
+    text = live_search_page({"campaign_v1": slow})
+    assert "goal 0.4, 0.82: not reached" in text
+    assert "as found, in standard deviations between seeds: goal 1, 2.83: not reached" in text
 
 
 def test_the_figure_is_drawn() -> None:
