@@ -97,8 +97,8 @@ def elsewhere(tmp_path_factory) -> Path:
     return folder
 
 
-BY_HAND = ((".", "python -m studies.campaign.docs_page"),)
-"""What is run as stages are, and is none: it writes a page of the site."""
+BY_HAND = ((".", "python -m studies.campaign.docs_page"), (".", "python -m studies.live_search.page"))
+"""What is run as stages are, and is none: each writes a page of the site."""
 
 
 @pytest.fixture

@@ -35,10 +35,10 @@ GOALS = {"campaign_v1": ("freeze_thaw", 0.4, 1.0)}
 HEAD = """# Schedulers in real searches
 
 Written by `python -m studies.live_search.page` from what the stages of `studies/live_search` measured;
-`dvc repro studies/live_search/NAME/dvc.yaml` measures it again. MLPF is trained for real, under Ray Tune on
-the CPUs of one machine; every scheduler gets the same streams of configurations with the same seeds. What it
-found best on a stream is then trained again with other seeds, which takes the luck out: a search's best loss
-is the luckiest of many trainings.
+`dvc repro` of the `dvc.yaml` in one of its folders measures it again. MLPF is trained for real, under Ray
+Tune on the CPUs of one machine; every scheduler gets the same streams of configurations with the same seeds.
+What it found best on a stream is then trained again with other seeds, which takes the luck out: a search's
+best loss is the luckiest of many trainings.
 """
 
 
